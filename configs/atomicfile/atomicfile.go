@@ -1,0 +1,48 @@
+// Package atomicfile writes files that are either whole or not there.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Prefix begins the names of the temporary files, so that a start after a kill can tell them from everything else.
+const Prefix = ".mcvd-tmp-"
+
+// Write makes path by filling a temporary file in the same folder, syncing it, renaming it to path and syncing the
+// folder. If fill or any later step fails, the temporary file is removed and path is left as it was. fill may also
+// give tmp.Name() to another process to write to.
+func Write(path string, fill func(tmp *os.File) error) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, Prefix+"*"+filepath.Ext(path))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := fill(tmp); err != nil {
+		return err
+	}
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename in dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,181 @@
+// Package configs reads experiments from YAML.
+//
+// [Config] is the whole experiment as one struct tree; the comments on its
+// fields are the reference that `mcvd config reference` prints. [Load] puts
+// defaults, the files named by base:, the file itself and overrides on top of
+// each other, strictly, and validates the result.
+package configs
+
+// Config is one experiment: what is learned, from what, and how it is sampled.
+type Config struct {
+	// Seed determines every random number: initial weights, order of the data, noise, masks, dropout and samples.
+	Seed uint64 `yaml:"seed"`
+	// Frames says how a clip is cut into past, current and future.
+	Frames Frames `yaml:"frames"`
+	// Data names the data set and how its frames are prepared.
+	Data Data `yaml:"data"`
+	// Model is the network that predicts the noise.
+	Model Model `yaml:"model"`
+	// Diffusion is the forward process and what is learned of it.
+	Diffusion Diffusion `yaml:"diffusion"`
+	// Optimizer is Adam with warm-up, clipping and an average of the weights.
+	Optimizer Optimizer `yaml:"optimizer"`
+	// Train is the training loop.
+	Train Train `yaml:"train"`
+	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says otherwise.
+	Sampler Sampler `yaml:"sampler"`
+}
+
+// Frames says how a clip of past + current + future frames is cut.
+type Frames struct {
+	// Past is the number of conditioning frames before the block; 0 or more.
+	Past int `yaml:"past"`
+	// Current is the number of frames that are denoised together, the block; 1 or more.
+	Current int `yaml:"current"`
+	// Future is the number of conditioning frames after the block; 0 or more.
+	Future int `yaml:"future"`
+	// Mask says how often training hides the past and the future.
+	Mask Mask `yaml:"mask"`
+}
+
+// Total is the number of frames that one training clip has.
+func (f Frames) Total() int { return f.Past + f.Current + f.Future }
+
+// Mask holds the probabilities with which training hides conditioning frames, each block as a whole and for each clip
+// anew (MCVD, section 3). Hidden frames are zeros.
+type Mask struct {
+	// Past is the probability of hiding the past; 0 to 1.
+	Past float64 `yaml:"past"`
+	// Future is the probability of hiding the future; 0 to 1.
+	Future float64 `yaml:"future"`
+	// Together hides past and future by one draw instead of one each; past and future must then be equal.
+	Together bool `yaml:"together"`
+}
+
+// Data names a data set and says how its frames are prepared.
+type Data struct {
+	// Name of the data set: see `mcvd list datasets`.
+	Name string `yaml:"name"`
+	// Path of the data set's files, relative to the folder that mcvd runs in.
+	Path string `yaml:"path"`
+	// Size is the height and the width of a frame in pixels.
+	Size int `yaml:"size"`
+	// Channels is 1 for grey or 3 for RGB.
+	Channels int `yaml:"channels"`
+	// FPS resamples videos to so many frames a second; 0 keeps every frame.
+	FPS float64 `yaml:"fps"`
+	// Flip mirrors training clips left to right, every second one at random.
+	Flip bool `yaml:"flip"`
+	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or fail.
+	OnError string `yaml:"on_error"`
+	// Options belong to the named data set.
+	Options Options `yaml:"options,omitempty"`
+}
+
+// Model is the network that predicts the noise of the current frames.
+type Model struct {
+	// Network is the variant: see `mcvd list networks`.
+	Network string `yaml:"network"`
+	// Conditioning says how past and future frames enter: concat (as more input channels).
+	Conditioning string `yaml:"conditioning"`
+	// Width is the number of channels at full resolution.
+	Width int `yaml:"width"`
+	// Multipliers times width is the number of channels of each level; the size halves from one level to the next.
+	Multipliers []int `yaml:"multipliers,flow"`
+	// Blocks is the number of residual blocks in a level.
+	Blocks int `yaml:"blocks"`
+	// Attention lists the sizes (in pixels) at which attention follows a residual block.
+	Attention []int `yaml:"attention,flow"`
+	// HeadChannels is the number of channels of an attention head; layers with fewer channels have one head.
+	HeadChannels int `yaml:"head_channels"`
+	// Dropout is the probability of dropping a value inside a residual block; 0 or more, below 1.
+	Dropout float64 `yaml:"dropout"`
+	// MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible.
+	MaskEmbedding bool `yaml:"mask_embedding"`
+}
+
+// Diffusion is the forward process and what the network learns of it.
+type Diffusion struct {
+	// Steps is the number T of noise levels; t = 0 is the least noisy.
+	Steps int `yaml:"steps"`
+	// Schedule says how the noise grows: see `mcvd list schedules`.
+	Schedule string `yaml:"schedule"`
+	// BetaStart is the linear schedule's beta at t = 0.
+	BetaStart float64 `yaml:"beta_start"`
+	// BetaEnd is the linear schedule's beta at t = T-1.
+	BetaEnd float64 `yaml:"beta_end"`
+	// Target is what the network predicts: eps, the noise.
+	Target string `yaml:"target"`
+	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch.
+	Loss string `yaml:"loss"`
+}
+
+// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
+// exponential moving average (EMA) of the weights, which sampling uses.
+type Optimizer struct {
+	// LearningRate after the warm-up.
+	LearningRate float64 `yaml:"learning_rate"`
+	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
+	WarmupSteps int `yaml:"warmup_steps"`
+	// Beta1 is the decay of the mean of the gradients.
+	Beta1 float64 `yaml:"beta1"`
+	// Beta2 is the decay of the mean of the squared gradients.
+	Beta2 float64 `yaml:"beta2"`
+	// Epsilon is added to the root of the mean square.
+	Epsilon float64 `yaml:"epsilon"`
+	// WeightDecay, decoupled from the gradients (AdamW), is multiplied by the learning rate; 0 for none.
+	WeightDecay float64 `yaml:"weight_decay"`
+	// ClipNorm bounds the norm of all gradients together; 0 for no bound.
+	ClipNorm float64 `yaml:"clip_norm"`
+	// EMADecay of the average of the weights; 0 to below 1.
+	EMADecay float64 `yaml:"ema_decay"`
+}
+
+// Train is the training loop. Steps are updates of the weights.
+type Train struct {
+	// Batch is the number of clips in an update divided by accumulate.
+	Batch int `yaml:"batch"`
+	// Steps is the number of updates after which training ends.
+	Steps int `yaml:"steps"`
+	// Accumulate is how many batches' gradients are averaged for one update.
+	Accumulate int `yaml:"accumulate"`
+	// CheckpointEvery so many steps a checkpoint is written; one is always written at the end.
+	CheckpointEvery int `yaml:"checkpoint_every"`
+	// Keep is how many checkpoints stay, beside the best by validation loss.
+	Keep int `yaml:"keep"`
+	// ValidateEvery so many steps the loss on the validation split is measured; 0 for never.
+	ValidateEvery int `yaml:"validate_every"`
+	// SampleEvery so many steps a contact sheet of predictions is written; 0 for never.
+	SampleEvery int `yaml:"sample_every"`
+}
+
+// Sampler is the reverse process.
+type Sampler struct {
+	// Name: see `mcvd list samplers`.
+	Name string `yaml:"name"`
+	// Steps is how many of the diffusion's noise levels are visited.
+	Steps int `yaml:"steps"`
+	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
+	Eta float64 `yaml:"eta"`
+	// Clip keeps the predicted clean frames in [-1, 1] in every step.
+	Clip bool `yaml:"clip"`
+	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
+	LastDenoise bool `yaml:"last_denoise"`
+}
+
+// Default is the experiment that an empty file means.
+func Default() *Config {
+	return &Config{
+		Seed:   1,
+		Frames: Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
+		Data:   Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
+		Model: Model{Network: "unet", Conditioning: "concat", Width: 64, Multipliers: []int{1, 2, 3, 4}, Blocks: 2,
+			Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
+		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Loss: "l2"},
+		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
+			EMADecay: 0.999},
+		Train: Train{Batch: 64, Steps: 700000, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
+			SampleEvery: 5000},
+		Sampler: Sampler{Name: "ddim", Steps: 100, Clip: true, LastDenoise: true},
+	}
+}
