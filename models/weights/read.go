@@ -1,0 +1,171 @@
+package weights
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"maps"
+	"os"
+	"slices"
+)
+
+// bufferSize is what streaming reads and writes take at a time, in bytes: a multiple of every element's width.
+const bufferSize = 1 << 20
+
+// File is an open safetensors file. Its methods, except Close, may be called from several goroutines.
+type File struct {
+	path     string
+	data     io.ReaderAt // the tensors' bytes, after the header
+	closer   io.Closer
+	metadata map[string]string
+	tensors  []stored // in file order
+	index    map[string]int
+}
+
+// Open reads the header of a safetensors file, and nothing else of it. The error of a file that breaks any rule of the
+// format names the file and, where there is one, the tensor; memory is bounded by the header's size, at most 100 MB.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	f, err := newFile(path, file, info.Size())
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	f.closer = file
+	return f, nil
+}
+
+// newFile reads the header of a file of size bytes.
+func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
+	var start [lengthSize]byte
+	if size < lengthSize {
+		return nil, fmt.Errorf("%s: %d bytes, want a safetensors file of %d or more", path, size, lengthSize)
+	}
+	if _, err := r.ReadAt(start[:], 0); err != nil {
+		return nil, fmt.Errorf("%s: header: %w", path, err)
+	}
+	length := binary.LittleEndian.Uint64(start[:])
+	if limit := uint64(min(size-lengthSize, maxHeader)); length > limit {
+		return nil, fmt.Errorf("%s: header of %d bytes, want %d or fewer: truncated or not a safetensors file", path, length, limit)
+	}
+	header := make([]byte, lengthSize+length)
+	if n, err := r.ReadAt(header, 0); n < len(header) {
+		return nil, fmt.Errorf("%s: header: %w", path, err)
+	}
+	rest := size - int64(len(header))
+	metadata, tensors, err := parseHeader(header, rest)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	index := make(map[string]int, len(tensors))
+	for i, t := range tensors {
+		index[t.Name] = i
+	}
+	data := io.NewSectionReader(r, int64(len(header)), rest)
+	return &File{path: path, data: data, metadata: metadata, tensors: tensors, index: index}, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.closer.Close() }
+
+// Metadata returns a copy of the header's metadata, without the checksums.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
+
+// Tensors describes all tensors in file order.
+func (f *File) Tensors() []Tensor {
+	out := make([]Tensor, len(f.tensors))
+	for i, t := range f.tensors {
+		out[i] = t.copy()
+	}
+	return out
+}
+
+// Lookup describes the tensor of that name, if there is one.
+func (f *File) Lookup(name string) (Tensor, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return Tensor{}, false
+	}
+	return f.tensors[i].copy(), true
+}
+
+// copy keeps the file's own shape out of the caller's reach.
+func (t stored) copy() Tensor {
+	t.Shape = slices.Clone(t.Shape)
+	return t.Tensor
+}
+
+// Read returns the bytes of a tensor, little-endian and row-major, after verifying their checksum where there is one.
+func (f *File) Read(name string) ([]byte, error) {
+	t, err := f.find(name)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, t.end-t.start)
+	if err := f.stream(t, data, func([]byte) {}); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// ReadInto is Read into memory of the caller, which must have exactly the tensor's size. After an error its contents
+// are undefined.
+func (f *File) ReadInto(name string, data []byte) error {
+	t, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	if want := t.end - t.start; int64(len(data)) != want {
+		return fmt.Errorf("%s: tensor %q: got memory of %d bytes, want %d", f.path, name, len(data), want)
+	}
+	return f.stream(t, data, func([]byte) {})
+}
+
+// Verify reads the whole file once and compares all checksums, in constant memory. A file without checksums passes if
+// it can be read.
+func (f *File) Verify() error {
+	buf := make([]byte, bufferSize)
+	for _, t := range f.tensors {
+		if err := f.stream(t, buf, func([]byte) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the tensor of that name.
+func (f *File) find(name string) (stored, error) {
+	i, ok := f.index[name]
+	if !ok {
+		return stored{}, fmt.Errorf("%s: no tensor %q", f.path, name)
+	}
+	return f.tensors[i], nil
+}
+
+// stream reads a tensor through buf and gives what each read brought to visit. The checksum is verified at the end, so
+// that what was visited counts only if there is no error. A buf as large as the tensor holds all of it in the end.
+func (f *File) stream(t stored, buf []byte, visit func(chunk []byte)) error {
+	var crc uint32
+	for at := t.start; at < t.end; {
+		chunk := buf[:min(int64(len(buf)), t.end-at)]
+		if n, err := f.data.ReadAt(chunk, at); n < len(chunk) {
+			return fmt.Errorf("%s: tensor %q: %w", f.path, t.Name, err)
+		}
+		crc = crc32.Update(crc, castagnoli, chunk)
+		visit(chunk)
+		at += int64(len(chunk))
+	}
+	if t.checked && crc != t.sum {
+		return fmt.Errorf("%s: tensor %q: checksum %08x, want %08x: the file is damaged", f.path, t.Name, crc, t.sum)
+	}
+	return nil
+}
