@@ -1,0 +1,185 @@
+package video
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	ffmpeg "github.com/u2takey/ffmpeg-go"
+)
+
+// Crop says how a frame of any shape becomes a square.
+type Crop string
+
+const (
+	// Center cuts out the largest square in the middle.
+	Center Crop = "center"
+	// Whole keeps the whole frame and its proportions and adds black bars.
+	Whole Crop = "whole"
+)
+
+// DecodeOptions say which frames are decoded, and into what.
+type DecodeOptions struct {
+	// Start skips so many seconds. Images have no time: a folder of them wants 0.
+	Start float64
+	// FPS resamples to so many frames a second; 0 keeps every frame, and so does a folder of images.
+	FPS float64
+	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
+	Size int
+	// Channels is 1 for grey or 3 for RGB.
+	Channels int
+	// Crop says how frames become square; "" is [Center]. It has no meaning if Size is 0.
+	Crop Crop
+	// MaxFrames ends after so many frames; 0 is all.
+	MaxFrames int
+}
+
+func (o DecodeOptions) check() error {
+	switch {
+	case o.Channels != 1 && o.Channels != 3:
+		return fmt.Errorf("decode: channels: %d, want 1 (grey) or 3 (RGB)", o.Channels)
+	case o.Size < 0 || o.MaxFrames < 0 || !(o.Start >= 0) || !(o.FPS >= 0):
+		return fmt.Errorf("decode: %+v: want nothing negative", o)
+	case o.Crop != "" && o.Crop != Center && o.Crop != Whole:
+		return fmt.Errorf("decode: crop: unknown %q, want center or whole", o.Crop)
+	case o.Crop != "" && o.Size == 0:
+		return fmt.Errorf("decode: crop: %q has no effect because size is 0", o.Crop)
+	}
+	return nil
+}
+
+// Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before frame10), and calls each
+// with one frame after the other: row-major [height, width, channels], valid only during the call. It returns how many
+// there were. Memory does not grow with the length. Frames are scaled by averaging areas; a phone's rotation and pixels
+// that aren't square are undone, and a video that changes its size midway is scaled to one.
+//
+// A file that is broken or cut off is an error that says after which frame, also when all frames before were handed
+// out. An error of each ends the decoding and is returned as it is.
+func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame []uint8) error) (frames int, err error) {
+	if err := o.check(); err != nil {
+		return 0, err
+	}
+	stat, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	if stat.IsDir() {
+		return decodeImages(ctx, path, o, each)
+	}
+	info, err := probe(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	if o.Size > 0 {
+		info.Width, info.Height = o.Size, o.Size
+	}
+	url, err := fileURL(path)
+	if err != nil {
+		return 0, err
+	}
+	args, err := arguments(func() *ffmpeg.Stream { return decodeGraph(url, o, info) })
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	var stop error // what each returned
+	frames, err = readFrames(ctx, args, info.Width*info.Height*o.Channels, func(frame []uint8) error {
+		stop = each(frame)
+		return stop
+	})
+	whole := o.MaxFrames == 0 || frames < o.MaxFrames
+	if err == nil && whole && strings.EqualFold(filepath.Ext(path), ".gif") {
+		err = checkGIFEnd(path)
+	}
+	switch {
+	case stop != nil:
+		return frames, stop
+	case ctx.Err() != nil:
+		return frames, fmt.Errorf("%s: after frame %d: %w", path, frames, context.Cause(ctx))
+	case err != nil:
+		return frames, fmt.Errorf("%s: broken after frame %d: %w", path, frames, err)
+	case frames == 0 && o.Start == 0:
+		return 0, fmt.Errorf("%s: no frames in it", path)
+	}
+	return frames, nil
+}
+
+// decodeGraph writes raw frames of info's size to stdout.
+func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
+	in := ffmpeg.KwArgs{"protocol_whitelist": "file"} // a playlist in disguise must not reach the network
+	if o.Start > 0 {
+		in["ss"] = decimal(o.Start)
+	}
+	s := ffmpeg.Input(url, in).Get("V:0")
+	if o.FPS > 0 {
+		s = s.Filter("fps", ffmpeg.Args{decimal(o.FPS)})
+	}
+	quality := ffmpeg.KwArgs{"flags": "area+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"}
+	scale := func(more ffmpeg.KwArgs, w, h string) {
+		s = s.Filter("scale", ffmpeg.Args{w, h}, ffmpeg.MergeKwArgs([]ffmpeg.KwArgs{quality, more}))
+	}
+	width, height := strconv.Itoa(info.Width), strconv.Itoa(info.Height)
+	scale(nil, "max(1,round(iw*sar))", "ih") // square pixels; nothing happens to those that are
+	switch {
+	case o.Size == 0:
+		scale(nil, width, height)
+	case cmp.Or(o.Crop, Center) == Center:
+		s = s.Filter("crop", ffmpeg.Args{"min(iw,ih)", "min(iw,ih)"})
+		scale(nil, width, height)
+	default:
+		scale(ffmpeg.KwArgs{"force_original_aspect_ratio": "decrease"}, width, height)
+		s = s.Filter("pad", ffmpeg.Args{width, height, "(ow-iw)/2", "(oh-ih)/2", "black"})
+	}
+	out := ffmpeg.KwArgs{"f": "rawvideo", "pix_fmt": map[int]string{1: "gray", 3: "rgb24"}[o.Channels], "vsync": "passthrough"}
+	if o.MaxFrames > 0 {
+		out["frames:v"] = o.MaxFrames
+	}
+	return s.Output("pipe:", out)
+}
+
+// readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of each, of ffmpeg, or
+// one about a last piece that is too short, which ffmpeg doesn't report.
+func readFrames(ctx context.Context, args []string, size int, each func([]uint8) error) (frames int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p, err := command(ctx, "ffmpeg", args...)
+	if err != nil {
+		return 0, err
+	}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := p.Start(); err != nil {
+		return 0, fmt.Errorf("ffmpeg: %w", err)
+	}
+	// Killing ffmpeg ends the read below, unless a grandchild holds the pipe.
+	defer context.AfterFunc(ctx, func() { out.Close() })()
+	frame := make([]uint8, size)
+	for {
+		n, err := io.ReadFull(out, frame)
+		switch {
+		case err == nil:
+			if err := each(frame); err != nil {
+				cancel()
+				p.Wait()
+				return frames, err
+			}
+			frames++
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return frames, cmp.Or(p.Wait(), fmt.Errorf("the next frame has %d of %d bytes", n, size))
+		case errors.Is(err, io.EOF):
+			return frames, p.Wait()
+		default: // the pipe was closed because ctx ended
+			return frames, cmp.Or(p.Wait(), err)
+		}
+	}
+}
+
+// decimal writes a number as ffmpeg reads it in options and filters: digits, never an exponent.
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

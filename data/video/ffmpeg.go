@@ -1,0 +1,119 @@
+package video
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	ffmpeg "github.com/u2takey/ffmpeg-go"
+)
+
+// process is one run of ffmpeg or ffprobe. The library ffmpeg-go only builds argument lists: its own way of running
+// them loses contexts, pipes and error messages.
+type process struct {
+	*exec.Cmd
+	ctx    context.Context
+	stderr tail
+}
+
+// command prepares a run of tool (ffmpeg or ffprobe), which is killed when ctx ends. A missing tool is an error that
+// says how to install it.
+func command(ctx context.Context, tool string, args ...string) (*process, error) {
+	path, err := exec.LookPath(tool)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not found, but needed for videos; install it and have it in PATH "+
+			"(Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; others: https://ffmpeg.org): %w", tool, err)
+	}
+	p := &process{Cmd: exec.CommandContext(ctx, path, args...), ctx: ctx}
+	p.Stderr = &p.stderr
+	p.WaitDelay = time.Second // a grandchild that keeps a pipe open must not keep us
+	return p, nil
+}
+
+// Wait waits for the end of the process. The error is the context's if that ended it, else what the tool said last.
+func (p *process) Wait() error {
+	err := p.Cmd.Wait()
+	if cause := context.Cause(p.ctx); cause != nil {
+		return cause
+	}
+	said := p.stderr.reason()
+	switch {
+	case err == nil && p.stderr.truncated():
+		return errors.New(said)
+	case err == nil:
+		return nil
+	case said == "":
+		return fmt.Errorf("%s: %w", filepath.Base(p.Path), err)
+	}
+	return errors.New(said)
+}
+
+// arguments returns ffmpeg's arguments for a graph built with ffmpeg-go, which panics at a bad one. Any error ends the
+// run: without -xerror a broken file gives a short video and exit status 0.
+func arguments(build func() *ffmpeg.Stream) (args []string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("ffmpeg graph: %v", r)
+		}
+	}()
+	return append([]string{"-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-xerror"},
+		build().GetArgs()...), nil
+}
+
+// fileURL names a file so that ffmpeg takes it as nothing but a file: not as an option (-x.mp4) or a protocol (a:b.mp4).
+func fileURL(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	return "file:" + abs, err
+}
+
+// tail keeps the end of what a process writes to stderr.
+type tail struct{ text []byte }
+
+const tailSize = 8 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - tailSize; extra > 0 {
+		t.text = append(t.text[:0], t.text[extra:]...)
+	}
+	return len(p), nil
+}
+
+// truncated tells whether a demuxer met the end of the file too early, which some report without failing.
+func (t *tail) truncated() bool {
+	return strings.Contains(string(t.text), "ended prematurely") || strings.Contains(string(t.text), "partial file")
+}
+
+// reason is the last line that says what went wrong, with the line before it where the last one is a generality.
+func (t *tail) reason() string {
+	speaker := regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] *)+`)
+	var lines []string
+	for line := range strings.Lines(string(t.text)) {
+		line = strings.TrimSpace(speaker.ReplaceAllString(line, ""))
+		if line == "" || line == "Conversion failed!" || strings.HasPrefix(line, "Last message repeated") ||
+			strings.HasPrefix(line, "Error marking filters as finished") {
+			continue
+		}
+		// "file:/the/path: reason": the callers put the path in front as the user knows it.
+		if strings.HasPrefix(line, "file:") {
+			if _, after, ok := strings.Cut(line, ": "); ok {
+				line = after
+			}
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	last := lines[len(lines)-1]
+	if general := last == "Invalid data found when processing input" || strings.HasPrefix(last, "corrupt "); general && len(lines) > 1 {
+		return lines[len(lines)-2] + " (" + last + ")"
+	}
+	return last
+}

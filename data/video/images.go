@@ -1,0 +1,187 @@
+package video
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/jpeg" // read by image.Decode
+	_ "image/png"  // read by image.Decode
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+)
+
+// Images lists the PNG and JPEG files of a folder, without hidden ones, in natural order: frame2.png before
+// frame10.png. Every file is dir joined with its name.
+func Images(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if IsImage(entry.Name()) && !entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.SortFunc(names, natural)
+	for i, name := range names {
+		names[i] = filepath.Join(dir, name)
+	}
+	return names, nil
+}
+
+// IsImage tells by its name whether a file is a visible PNG or JPEG.
+func IsImage(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".png", ".jpg", ".jpeg":
+		return !strings.HasPrefix(name, ".")
+	}
+	return false
+}
+
+// natural compares names piece by piece: digits as numbers, everything else by bytes. Equal numbers with different
+// leading zeros differ by the whole name, so that the order has no ties.
+func natural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		m, n := digits(x), digits(y)
+		if m > 0 && n > 0 {
+			p, q := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
+			if c := cmp.Or(cmp.Compare(len(p), len(q)), strings.Compare(p, q)); c != 0 {
+				return c
+			}
+			x, y = x[m:], y[n:]
+			continue
+		}
+		if x[0] != y[0] {
+			return cmp.Compare(x[0], y[0])
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
+}
+
+// digits is how many digits s begins with.
+func digits(s string) int {
+	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+}
+
+func probeImages(dir string) (Info, error) {
+	names, err := Images(dir)
+	if err != nil {
+		return Info{}, err
+	}
+	if len(names) == 0 {
+		return Info{}, fmt.Errorf("%s: no .png, .jpg or .jpeg in it", dir)
+	}
+	size, err := imageSize(names[0])
+	return Info{Width: size.X, Height: size.Y, Frames: len(names)}, err
+}
+
+// imageSize reads the head of an image.
+func imageSize(path string) (image.Point, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return image.Point{}, err
+	}
+	defer file.Close()
+	head, _, err := image.DecodeConfig(file)
+	if err != nil {
+		return image.Point{}, fmt.Errorf("%s: not a readable image: %w", path, err)
+	}
+	return image.Pt(head.Width, head.Height), nil
+}
+
+// decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent pixels are seen
+// over black; a JPEG's note about rotation is not followed.
+func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]uint8) error) (frames int, err error) {
+	if o.Start > 0 {
+		return 0, fmt.Errorf("%s: start at %g s: images have no time", dir, o.Start)
+	}
+	info, err := probeImages(dir)
+	if err != nil {
+		return 0, err
+	}
+	names, err := Images(dir)
+	if err != nil {
+		return 0, err
+	}
+	size := image.Pt(info.Width, info.Height)
+	out := image.NewRGBA(image.Rectangle{Max: size})
+	if o.Size > 0 {
+		out = image.NewRGBA(image.Rect(0, 0, o.Size, o.Size))
+	}
+	from, to := fit(size, out.Rect.Max, o)
+	frame := make([]uint8, out.Rect.Dx()*out.Rect.Dy()*o.Channels)
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return frames, fmt.Errorf("%s: after frame %d: %w", dir, frames, context.Cause(ctx))
+		}
+		img, err := readImage(name, size)
+		if err != nil {
+			return frames, err
+		}
+		draw.CatmullRom.Scale(out, to, img, from.Add(img.Bounds().Min), draw.Src, nil)
+		pixels(frame, out, o.Channels)
+		if err := each(frame); err != nil {
+			return frames, err
+		}
+		if frames++; frames == o.MaxFrames {
+			break
+		}
+	}
+	return frames, nil
+}
+
+// fit says which part of an image of the given size goes to which part of a frame.
+func fit(size, frame image.Point, o DecodeOptions) (from, to image.Rectangle) {
+	from, to = image.Rectangle{Max: size}, image.Rectangle{Max: frame}
+	switch long, short := max(size.X, size.Y), min(size.X, size.Y); {
+	case o.Size == 0:
+	case cmp.Or(o.Crop, Center) == Center:
+		from = image.Rect(0, 0, short, short).Add(size.Sub(image.Pt(short, short)).Div(2))
+	default:
+		to.Max = image.Pt(max(1, (size.X*o.Size+long/2)/long), max(1, (size.Y*o.Size+long/2)/long))
+		to = to.Add(frame.Sub(to.Max).Div(2))
+	}
+	return from, to
+}
+
+// readImage decodes an image, which must have the size of the others in its folder.
+func readImage(path string, size image.Point) (image.Image, error) {
+	got, err := imageSize(path) // before decoding: a wrong size may be a huge one
+	if err != nil {
+		return nil, err
+	}
+	if got != size {
+		return nil, fmt.Errorf("%s: %dx%d pixels, want %dx%d as the folder's first image", path, got.X, got.Y, size.X, size.Y)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	img, _, err := image.Decode(file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("%s: not a readable image: %w", path, err)
+	}
+	return img, nil
+}
+
+// pixels copies an image into a frame of 1 or 3 channels. Grey is the luma of [color.GrayModel].
+func pixels(frame []uint8, img *image.RGBA, channels int) {
+	for i := range len(img.Pix) / 4 {
+		p := img.Pix[4*i : 4*i+4 : 4*i+4]
+		if channels == 1 {
+			frame[i] = color.GrayModel.Convert(color.RGBA{p[0], p[1], p[2], 255}).(color.Gray).Y
+		} else {
+			copy(frame[3*i:3*i+3], p)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package video
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Info describes a video file or a folder of images.
+type Info struct {
+	// Width and Height of a frame as displayed, in pixels: turned as a phone asks for, with square pixels.
+	Width, Height int
+	// Frames is how many there are, as the file says or, where it doesn't say, as counted.
+	Frames int
+	// FPS is the average frame rate, 0 where there is none, as in a folder of images.
+	FPS float64
+	// Duration is 0 where the file doesn't say it.
+	Duration time.Duration
+}
+
+// probed is the part of ffprobe's answer that is read.
+type probed struct {
+	Streams []struct {
+		Width, Height int
+		FPS           string `json:"avg_frame_rate"`
+		Rate          string `json:"r_frame_rate"`
+		Pixel         string `json:"sample_aspect_ratio"`
+		Frames        string `json:"nb_frames"`
+		Packets       string `json:"nb_read_packets"`
+		Duration      string `json:"duration"`
+		SideData      []struct {
+			Rotation float64 `json:"rotation"`
+		} `json:"side_data_list"`
+	} `json:"streams"`
+	Format struct {
+		Duration string `json:"duration"`
+	} `json:"format"`
+}
+
+// Probe reads what a video or a folder of images holds without decoding all of it. It fails if there is no readable
+// video in it; sound alone is none, nor is the cover picture of a song.
+func Probe(ctx context.Context, path string) (Info, error) {
+	if stat, err := os.Stat(path); err != nil {
+		return Info{}, err
+	} else if stat.IsDir() {
+		return probeImages(path)
+	}
+	info, err := probe(ctx, path)
+	if err == nil && info.Frames == 0 {
+		info.Frames, err = countPackets(ctx, path)
+	}
+	return info, err
+}
+
+// probe is [Probe] for a file, with 0 frames where the container doesn't say how many there are.
+func probe(ctx context.Context, path string) (Info, error) {
+	answer, err := ffprobe(ctx, path, "-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,sample_aspect_ratio,"+
+		"nb_frames,duration:stream_side_data=rotation:format=duration")
+	if err != nil {
+		return Info{}, err
+	}
+	s := answer.Streams[0]
+	if s.Width < 1 || s.Height < 1 {
+		return Info{}, fmt.Errorf("%s: no readable video in it: frames of %dx%d", path, s.Width, s.Height)
+	}
+	info := Info{Width: s.Width, Height: s.Height, FPS: ratio(s.FPS, "/")}
+	if info.FPS == 0 {
+		info.FPS = ratio(s.Rate, "/")
+	}
+	if pixel := ratio(s.Pixel, ":"); pixel > 0 {
+		info.Width = max(1, int(math.Round(float64(info.Width)*pixel)))
+	}
+	for _, side := range s.SideData {
+		if quarters := math.Round(side.Rotation / 90); math.Mod(quarters, 2) != 0 {
+			info.Width, info.Height = info.Height, info.Width
+		}
+	}
+	info.Frames, _ = strconv.Atoi(s.Frames)
+	for _, text := range []string{s.Duration, answer.Format.Duration} {
+		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 && info.Duration == 0 {
+			info.Duration = time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return info, nil
+}
+
+// countPackets counts the compressed frames of a file whose container doesn't say how many there are, by reading it.
+func countPackets(ctx context.Context, path string) (int, error) {
+	answer, err := ffprobe(ctx, path, "-count_packets", "-show_entries", "stream=nb_read_packets")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(answer.Streams[0].Packets)
+}
+
+// ffprobe asks about the first video stream of a file; the answer has at least one stream.
+func ffprobe(ctx context.Context, path string, args ...string) (probed, error) {
+	url, err := fileURL(path)
+	if err != nil {
+		return probed{}, err
+	}
+	var out bytes.Buffer
+	var answer probed
+	args = append([]string{"-loglevel", "error", "-protocol_whitelist", "file", "-select_streams", "V:0", "-of", "json"}, args...)
+	p, err := command(ctx, "ffprobe", append(args, "-i", url)...)
+	if err != nil {
+		return answer, err
+	}
+	p.Stdout = &out
+	if err := p.Start(); err != nil {
+		return answer, fmt.Errorf("ffprobe: %w", err)
+	}
+	if err := p.Wait(); err != nil {
+		return answer, broken(ctx, path, err)
+	}
+	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
+		return answer, fmt.Errorf("%s: ffprobe's answer: %w", path, err)
+	}
+	if len(answer.Streams) == 0 {
+		return answer, fmt.Errorf("%s: no video in it", path)
+	}
+	return answer, nil
+}
+
+// broken words a failure to read path, unless it was ctx that ended.
+func broken(ctx context.Context, path string, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%s: %w", path, cause)
+	}
+	return fmt.Errorf("%s: not a readable video: %w", path, err)
+}
+
+// ratio reads "30000/1001" or "4:3"; 0 if it isn't one.
+func ratio(text, separator string) float64 {
+	over, under, _ := strings.Cut(text, separator)
+	a, errA := strconv.ParseFloat(over, 64)
+	b, errB := strconv.ParseFloat(under, 64)
+	if errors.Join(errA, errB) != nil || !(a > 0 && b > 0) {
+		return 0
+	}
+	return a / b
+}
+
+// checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without a word: a whole one ends with the byte 0x3b.
+// Zeros after it are padding.
+func checkGIFEnd(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	stat, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	end := make([]byte, min(stat.Size(), 4<<10))
+	if _, err := file.ReadAt(end, stat.Size()-int64(len(end))); err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.HasSuffix(bytes.TrimRight(end, "\x00"), []byte{0x3b}) {
+		return errors.New("cut off: the end mark is missing")
+	}
+	return nil
+}
