@@ -1,0 +1,57 @@
+// Package backend opens what runs the graphs.
+package backend
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/gomlx/compute"
+	_ "github.com/gomlx/compute/gobackend" // links the pure-Go backend
+	"github.com/gomlx/gomlx/support/exceptions"
+	"mcvd/configs"
+)
+
+// backends are the values of --backend, each with the string that GoMLX knows it by.
+//
+// The pure-Go backend runs without a limit on its workers: with its default limit a training step took 1.4 times as long.
+var backends = map[string]string{
+	"go": "go:parallelism=-1",
+}
+
+// Names lists the backends.
+func Names() []string { return configs.Names(backends) }
+
+// Open opens the named backend. The caller finalizes it.
+func Open(name string) (compute.Backend, error) {
+	config, err := configs.Pick(backends, "--backend", name)
+	if err != nil {
+		return nil, err
+	}
+	var opened compute.Backend
+	panicked := exceptions.TryCatch[error](func() {
+		quietly(func() { opened, err = compute.NewWithConfig(config) })
+	})
+	if panicked != nil {
+		err = panicked
+	}
+	if err != nil {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("--backend %s: %s", name, line)
+	}
+	return opened, nil
+}
+
+// quietly runs f without standard output, which belongs to results: the Go backend prints its settings there.
+func quietly(f func()) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		f()
+		return
+	}
+	defer null.Close()
+	stdout := os.Stdout
+	os.Stdout = null
+	defer func() { os.Stdout = stdout }()
+	f()
+}

@@ -1,0 +1,6 @@
+//go:build !goexperiment.simd && amd64
+
+package backend
+
+// SlowBuild says why this build is slower than it needs to be, or is empty.
+const SlowBuild = "built without GOEXPERIMENT=simd: the Go backend is several times slower; build with `make build`"

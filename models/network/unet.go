@@ -1,0 +1,178 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models/nn"
+)
+
+// UNet is the published 2-D U-Net (MCVD, section 4): frames are channels, residual blocks in the manner of BigGAN,
+// FIR resampling, attention at some sizes. Conditioning frames are more input channels.
+type UNet struct {
+	Width         int     // channels at full size
+	Multipliers   []int   // times Width: channels of each level
+	Blocks        int     // residual blocks a level
+	Attention     []int   // sizes, in pixels, with attention
+	HeadChannels  int     // channels of an attention head
+	Dropout       float64 // probability inside a residual block
+	MaskEmbedding bool    // whether an embedding tells if the past is visible
+}
+
+func newUNet(c *configs.Config) (Network, error) {
+	m := c.Model
+	if m.Conditioning != "concat" {
+		return nil, fmt.Errorf("model.conditioning: unknown %q (known: concat)", m.Conditioning)
+	}
+	return &UNet{m.Width, m.Multipliers, m.Blocks, m.Attention, m.HeadChannels, m.Dropout, m.MaskEmbedding}, nil
+}
+
+// normEpsilon is the epsilon of the norms whose scale and shift come from the timestep.
+const normEpsilon = 1e-5
+
+// unetGraph is a UNet being built.
+type unetGraph struct {
+	*UNet
+	b     *nn.Builder
+	scope *model.Scope
+	temb  *Node // embedding of timestep and mask after SiLU, [batch, features]
+}
+
+// Graph builds the network. Its layers, in the order in which Trace sees them, are those of the published code.
+func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
+	n := &unetGraph{UNet: u, b: b, scope: scope}
+	n.embed(in)
+	x := []*Node{fold(in.X)}
+	for _, cond := range []*Node{in.Past, in.Future} {
+		if frames(cond) > 0 {
+			x = append(x, fold(cond))
+		}
+	}
+	h := n.conv("in", Concatenate(x, -1), u.Width, 1)
+	h, skips := n.down(h)
+	h = n.block("middle/0", h, h.Shape().Dimensions[3], same)
+	h = n.attention("middle/attention", h)
+	h = n.block("middle/1", h, h.Shape().Dimensions[3], same)
+	h = n.up(h, skips)
+	h = b.Layer("norm", b.SiLU(b.GroupNorm(scope.At("norm"), h, normEpsilon)))
+	out := n.conv("out", h, frames(in.X)*in.X.Shape().Dimensions[4], 0)
+	return unfold(out, frames(in.X))
+}
+
+// embed makes the embedding that every residual block sees.
+func (n *unetGraph) embed(in Input) {
+	wide := 4 * n.Width
+	dense := func(name string, x *Node) *Node {
+		return n.b.Layer(name, n.b.Dense(at(n.scope, name), x, wide, 1))
+	}
+	e := dense("time0", nn.TimeEmbedding(in.Label, n.Width))
+	e = dense("time1", n.b.SiLU(e))
+	if n.MaskEmbedding {
+		g := e.Graph()
+		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
+		visible := Reshape(in.Visible.Past, -1, 1)
+		hidden := OneMinus(visible)
+		row := func(i int) *Node { return Slice(table, AxisElem(i)) }
+		m := Add(Mul(hidden, row(0)), Mul(visible, row(1)))
+		e = Concatenate([]*Node{e, n.b.Layer("mask", m)}, -1)
+	}
+	n.temb = n.b.SiLU(e)
+}
+
+// down runs the levels from the largest to the smallest and returns what the way up will be given.
+func (n *unetGraph) down(h *Node) (_ *Node, skips []*Node) {
+	skips = []*Node{h}
+	for level, m := range n.Multipliers {
+		for i := range n.Blocks {
+			h = n.block(fmt.Sprintf("down%d/%d", level, i), h, n.Width*m, same)
+			if n.attends(h) {
+				h = n.attention(fmt.Sprintf("down%d/%d/attention", level, i), h)
+			}
+			skips = append(skips, h)
+		}
+		if level < len(n.Multipliers)-1 {
+			h = n.block(fmt.Sprintf("down%d/half", level), h, n.Width*m, half)
+			skips = append(skips, h)
+		}
+	}
+	return h, skips
+}
+
+// up runs the levels back, each block on what the way down left, the last first.
+func (n *unetGraph) up(h *Node, skips []*Node) *Node {
+	for level, m := range slices.Backward(n.Multipliers) {
+		for i := range n.Blocks + 1 {
+			last := len(skips) - 1
+			h = Concatenate([]*Node{h, skips[last]}, -1)
+			skips = skips[:last]
+			h = n.block(fmt.Sprintf("up%d/%d", level, i), h, n.Width*m, same)
+		}
+		if n.attends(h) {
+			h = n.attention(fmt.Sprintf("up%d/attention", level), h)
+		}
+		if level > 0 {
+			h = n.block(fmt.Sprintf("up%d/double", level), h, n.Width*m, double)
+		}
+	}
+	return h
+}
+
+// change is what a residual block does to the size.
+type change int
+
+const (
+	same change = iota
+	half
+	double
+)
+
+// block is a residual block: x [B,H,W,C] to the given number of channels, at the same, half or double size.
+func (n *unetGraph) block(name string, x *Node, channels int, c change) *Node {
+	s, b := at(n.scope, name), n.b
+	in := x.Shape().Dimensions[3]
+	h := n.normalize(s.At("norm0"), x)
+	if c != same {
+		h, x = b.Resample(h, c == double), b.Resample(x, c == double)
+	}
+	h = b.Conv(s.At("conv0"), h, 3, channels, 1)
+	h = n.normalize(s.At("norm1"), h)
+	h = b.Dropout(h, n.Dropout)
+	h = b.Conv(s.At("conv1"), h, 3, channels, 0)
+	if in != channels || c != same {
+		x = b.Conv(s.At("skip"), x, 1, channels, 1)
+	}
+	return b.Layer(name, nn.HalfSum(x, h))
+}
+
+// normalize is group norm, then a scale and a shift that the embedding gives, then SiLU.
+func (n *unetGraph) normalize(s *model.Scope, x *Node) *Node {
+	c := x.Shape().Dimensions[3]
+	e := n.b.Dense(s.At("time"), n.temb, 2*c, 1)
+	scale, shift := Slice(e, AxisRange(), AxisRange(0, c)), Slice(e, AxisRange(), AxisRange(c))
+	return n.b.SiLU(n.b.Norm(x, OnePlus(scale), shift, nn.Groups(c), normEpsilon))
+}
+
+func (n *unetGraph) conv(name string, x *Node, channels int, scale float64) *Node {
+	return n.b.Layer(name, n.b.Conv(at(n.scope, name), x, 3, channels, scale))
+}
+
+func (n *unetGraph) attention(name string, x *Node) *Node {
+	return n.b.Layer(name, n.b.Attention(at(n.scope, name), x, n.HeadChannels))
+}
+
+func (n *unetGraph) attends(x *Node) bool {
+	return slices.Contains(n.Attention, x.Shape().Dimensions[1])
+}
+
+// at is the scope at a path below s.
+func at(s *model.Scope, path string) *model.Scope {
+	for name := range strings.SplitSeq(path, "/") {
+		s = s.At("%s", name)
+	}
+	return s
+}

@@ -1,0 +1,238 @@
+package nn
+
+import (
+	"math"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/models/backend"
+)
+
+func open(t testing.TB) compute.Backend {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// wave is a tensor of values in [-0.7, 0.7] without symmetries.
+func wave(dims ...int) *tensors.Tensor {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(0.7 * math.Sin(1.7*float64(i)))
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...)
+}
+
+// weighed sums y with a different weight for each value, so that no two values' gradients can be exchanged unseen.
+func weighed(y *Node) *Node {
+	return ReduceAllSum(Mul(y, Sin(Reshape(IotaFull(y.Graph(), F32(y.Shape().Size())), y.Shape().Dimensions...))))
+}
+
+// operation is one operation of a formulation, on inputs that the test makes.
+type operation struct {
+	name   string
+	inputs []*tensors.Tensor
+	apply  func(f Formulation, in []*Node) *Node
+}
+
+func operations() []operation {
+	x := wave(2, 4, 6, 8)
+	return []operation{
+		{"3x3 convolution", []*tensors.Tensor{x, wave(3, 3, 8, 5), wave(5)},
+			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2]) }},
+		{"1x1 convolution", []*tensors.Tensor{x, wave(1, 1, 8, 5), wave(5)},
+			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2]) }},
+		{"norm", []*tensors.Tensor{x, wave(2, 8), wave(2, 8)},
+			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5) }},
+		{"norm without affine", []*tensors.Tensor{x},
+			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], nil, nil, 4, 1e-6) }},
+		{"SiLU", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.SiLU(in[0]) }},
+		{"up", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
+		{"down", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},
+	}
+}
+
+func (o operation) args() []any {
+	args := make([]any, len(o.inputs))
+	for i, x := range o.inputs {
+		args[i] = x
+	}
+	return args
+}
+
+// Every formulation computes the values and the gradients of the plain one.
+func TestFormulationsAgree(t *testing.T) {
+	b := open(t)
+	for _, op := range operations() {
+		t.Run(op.name, func(t *testing.T) {
+			run := func(f Formulation) []*tensors.Tensor {
+				exec, err := NewExec(b, func(in []*Node) []*Node {
+					y := op.apply(f, in)
+					return append([]*Node{y}, Gradient(weighed(y), in...)...)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, err := exec.Call(op.args()...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			plain, fast := run(Plain), run(Go)
+			for i := range plain {
+				if d := distance(plain[i], fast[i]); !(d <= 2e-5) {
+					t.Errorf("output %d (0 the value, then gradients): differs by %g", i, d)
+				}
+			}
+		})
+	}
+}
+
+// The gradients of the plain formulation are those of central differences; with the test above, so are all others.
+func TestPlainGradients(t *testing.T) {
+	b := open(t)
+	for _, op := range operations() {
+		t.Run(op.name, func(t *testing.T) {
+			loss := func(in []*Node) *Node { return weighed(op.apply(Plain, in)) }
+			gradients, err := NewExec(b, func(in []*Node) []*Node { return Gradient(loss(in), in...) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			value, err := NewExec(b, loss)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := gradients.Call(op.args()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, input := range op.inputs {
+				base, grad := tensors.MustCopyFlatData[float32](input), tensors.MustCopyFlatData[float32](got[i])
+				for j := 0; j < len(base); j += max(1, len(base)/7) {
+					at := func(delta float32) float64 {
+						moved := append([]float32(nil), base...)
+						moved[j] += delta
+						args := op.args()
+						args[i] = tensors.FromFlatDataAndDimensions(moved, input.Shape().Dimensions...)
+						out, err := value.Call(args...)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return float64(tensors.ToScalar[float32](out[0]))
+					}
+					const h = 1e-2
+					want := (at(h) - at(-h)) / (2 * h)
+					if !(math.Abs(want-float64(grad[j])) <= 1e-2*(1+math.Abs(want))) {
+						t.Errorf("input %d, value %d: gradient %g, want %g", i, j, grad[j], want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// distance is the largest absolute difference; NaN if there is one.
+func distance(a, b *tensors.Tensor) float64 {
+	x, y := tensors.MustCopyFlatData[float32](a), tensors.MustCopyFlatData[float32](b)
+	worst := 0.0
+	for i := range x {
+		if d := math.Abs(float64(x[i] - y[i])); !(d <= worst) {
+			worst = d
+		}
+	}
+	return worst
+}
+
+// A constant image stays constant away from the border, for up and for down: the filter's weights sum to 1.
+func TestResampleKeepsConstants(t *testing.T) {
+	for _, up := range []bool{true, false} {
+		m := firMatrix(16, up)
+		for i := 2; i < len(m)-2; i++ {
+			sum := 0.0
+			for _, w := range m[i] {
+				sum += float64(w)
+			}
+			if !(math.Abs(sum-1) <= 1e-6) {
+				t.Errorf("up %t: weights of row %d sum to %g, want 1", up, i, sum)
+			}
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	for channels, want := range map[int]int{4: 1, 8: 2, 32: 8, 96: 24, 128: 32, 192: 32, 288: 32, 36: 9, 20: 5, 44: 11, 24 * 11: 24, 5: 1, 1: 1} {
+		if got := Groups(channels); got != want {
+			t.Errorf("Groups(%d) = %d, want %d", channels, got, want)
+		}
+	}
+}
+
+// First weights depend on the seed and the name only, and have the variance asked for.
+func TestInitDraw(t *testing.T) {
+	init := FanAvg(1, 300, 100)
+	a, b := init.draw(1, "x", 20000), init.draw(1, "x", 10)
+	sum := 0.0
+	for i, v := range a {
+		if i < len(b) && v != b[i] {
+			t.Fatalf("value %d depends on the number of values", i)
+		}
+		sum += float64(v) * float64(v)
+	}
+	if got, want := sum/float64(len(a)), 1.0/200; !(math.Abs(got-want) <= 0.03*want) {
+		t.Errorf("variance %g, want %g", got, want)
+	}
+	if c := init.draw(2, "x", 10); c[0] == b[0] {
+		t.Error("another seed gives the same weights")
+	}
+	if c := init.draw(1, "y", 10); c[0] == b[0] {
+		t.Error("another name gives the same weights")
+	}
+}
+
+func TestDropout(t *testing.T) {
+	b := open(t)
+	exec, err := NewExec(b, func(x *Node) []*Node {
+		builder := NewBuilder(b)
+		without := builder.Dropout(x, 0.25)
+		builder.Random = RNGStateFromSeedForGraph(x.Graph(), 3)
+		return []*Node{without, builder.Dropout(x, 0.25)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ones := make([]float32, 40000)
+	for i := range ones {
+		ones[i] = 1
+	}
+	out, err := exec.Call(ones)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := distance(out[0], tensors.FromValue(ones)); d != 0 {
+		t.Errorf("without a random state values change by %g", d)
+	}
+	dropped, sum := 0, 0.0
+	for _, v := range tensors.MustCopyFlatData[float32](out[1]) {
+		if v == 0 {
+			dropped++
+		}
+		sum += float64(v)
+	}
+	if got := float64(dropped) / 40000; !(math.Abs(got-0.25) <= 0.01) {
+		t.Errorf("dropped %g of the values, want 0.25", got)
+	}
+	if !(math.Abs(sum/40000-1) <= 0.02) {
+		t.Errorf("mean %g, want 1", sum/40000)
+	}
+}

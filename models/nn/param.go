@@ -1,0 +1,84 @@
+package nn
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Init says how a parameter starts.
+type Init struct {
+	Bound  float64 // uniform in [-Bound, Bound]; 0 for zeros
+	Normal bool    // standard normal, Bound is not used
+	One    bool    // all ones
+}
+
+// FanAvg is uniform with variance scale / ((fanIn + fanOut) / 2), as DDPM and its descendants start their layers. A scale
+// of 0 stands for 1e-10: almost zero, but not a dead layer.
+func FanAvg(scale float64, fanIn, fanOut int) Init {
+	return Init{Bound: math.Sqrt(3 * max(scale, 1e-10) / (float64(fanIn+fanOut) / 2))}
+}
+
+// initKey is where [Param] leaves a parameter's Init for [Initialize], beside the parameter itself.
+const initKey = "init "
+
+// Param returns the named float32 parameter of the scope in the graph, and declares it if it is new. It gets its first
+// value from [Initialize] or from a file, not from a graph: then every backend starts from the same weights.
+func Param(g *Graph, scope *model.Scope, name string, init Init, dims ...int) *Node {
+	scope.SetParam(initKey+name, init)
+	return scope.WithInitializer(func(*Graph, shapes.Shape) *Node {
+		exceptions.Panicf("parameter %s/%s has no value: initialize or load the model first", scope.Scope(), name)
+		return nil
+	}).VariableWithShape(name, F32(dims...)).NodeValue(g)
+}
+
+// F32 is the shape of a float32 tensor.
+func F32(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+
+// Initialize gives every parameter under the scope that has no value its first one, a function of the seed and of the
+// parameter's name within the scope.
+func Initialize(scope *model.Scope, seed uint64) error {
+	for v := range scope.IterVariables() {
+		if v.HasValue() {
+			continue
+		}
+		path, name := model.SplitPath(v.Path())
+		init, ok := scope.Store().Scope(path).GetParam(initKey + name)
+		if !ok {
+			return fmt.Errorf("parameter %s: not declared by nn.Param", v.Path())
+		}
+		relative := v.Path()[len(scope.Scope()):]
+		values := init.(Init).draw(seed, relative, v.Shape().Size())
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			return fmt.Errorf("parameter %s: %w", v.Path(), err)
+		}
+	}
+	return nil
+}
+
+// draw returns n first values.
+func (i Init) draw(seed uint64, name string, n int) []float32 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	values := make([]float32, n)
+	for k := range values {
+		switch {
+		case i.One:
+			values[k] = 1
+		case i.Normal:
+			values[k] = float32(rng.NormFloat64())
+		case i.Bound > 0:
+			values[k] = float32(i.Bound * (2*rng.Float64() - 1))
+		}
+	}
+	return values
+}
