@@ -1,0 +1,228 @@
+package metric
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"mcvd/data/video"
+	"mcvd/models/weights"
+)
+
+// testdata/image_pairs.safetensors has pairs of grey frames with what the Python packages behind the published scores
+// (scikit-image's SSIM, NumPy) say about them.
+func TestPublishedPairs(t *testing.T) {
+	f, err := weights.Open("testdata/image_pairs.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range 3 {
+		name := func(kind string) string { return fmt.Sprintf("%s%d", kind, i) }
+		tensor, ok := f.Lookup(name("a"))
+		if !ok {
+			t.Fatalf("no pair %d", i)
+		}
+		a, errA := f.Read(name("a"))
+		b, errB := f.Read(name("b"))
+		ssim, errSSIM := SSIM(a, b, tensor.Shape[0], tensor.Shape[1], 1)
+		if err := errors.Join(errA, errB, errSSIM); err != nil {
+			t.Fatal(err)
+		}
+		for kind, got := range map[string]float64{"ssim": ssim, "mse": MSE(a, b), "psnr": PSNR(a, b)} {
+			want, err := f.Float64s(name(kind))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !(math.Abs(got-want[0]) <= 1e-9) {
+				t.Errorf("pair %d: %s = %.12g, want %.12g", i, kind, got, want[0])
+			}
+		}
+	}
+}
+
+// noise is a clip of independent pixels.
+func noise(seed uint64, frames, height, width, channels int) video.Clip {
+	c := video.NewClip(frames, height, width, channels)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for i := range c.Pix {
+		c.Pix[i] = uint8(rng.Uint32())
+	}
+	return c
+}
+
+// ssimByDefinition follows the formula pixel by pixel, with a two-dimensional window and both variances.
+func ssimByDefinition(a, b []float64, height, width int) float64 {
+	var total, count float64
+	for y := 5; y < height-5; y++ {
+		for x := 5; x < width-5; x++ {
+			var sum, ma, mb, va, vb, cov float64
+			window := func(visit func(w, p, q float64)) {
+				for dy := -5; dy <= 5; dy++ {
+					for dx := -5; dx <= 5; dx++ {
+						at := (y+dy)*width + x + dx
+						visit(math.Exp(-float64(dx*dx+dy*dy)/(2*1.5*1.5)), a[at], b[at])
+					}
+				}
+			}
+			window(func(w, p, q float64) { sum, ma, mb = sum+w, ma+w*p, mb+w*q })
+			ma, mb = ma/sum, mb/sum
+			window(func(w, p, q float64) {
+				va, vb, cov = va+w*(p-ma)*(p-ma)/sum, vb+w*(q-mb)*(q-mb)/sum, cov+w*(p-ma)*(q-mb)/sum
+			})
+			c1, c2 := 6.5025, 58.5225
+			total += (2*ma*mb + c1) * (2*cov + c2) / ((ma*ma + mb*mb + c1) * (va + vb + c2))
+			count++
+		}
+	}
+	return total / count
+}
+
+func TestSSIMByDefinition(t *testing.T) {
+	for _, size := range [][3]int{{11, 11, 1}, {11, 30, 1}, {25, 13, 3}} {
+		height, width, channels := size[0], size[1], size[2]
+		a, b := noise(1, 1, height, width, channels), noise(2, 1, height, width, channels)
+		for i := range b.Pix { // related, so that the covariance matters
+			b.Pix[i] = a.Pix[i]/2 + b.Pix[i]/4
+		}
+		got, err := SSIM(a.Pix, b.Pix, height, width, channels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		greys := func(pix []uint8) []float64 {
+			out := make([]float64, height*width)
+			for i := range out {
+				out[i] = grey(pix[i*channels : (i+1)*channels])
+			}
+			return out
+		}
+		if want := ssimByDefinition(greys(a.Pix), greys(b.Pix), height, width); !(math.Abs(got-want) <= 1e-9) {
+			t.Errorf("%v: ssim = %.12g, want %.12g", size, got, want)
+		}
+		if same, _ := SSIM(a.Pix, a.Pix, height, width, channels); !(math.Abs(same-1) <= 1e-12) {
+			t.Errorf("%v: ssim of equal frames = %g, want 1", size, same)
+		}
+		if back, _ := SSIM(b.Pix, a.Pix, height, width, channels); !(math.Abs(got-back) <= 1e-12) {
+			t.Errorf("%v: ssim is not symmetric: %g and %g", size, got, back)
+		}
+	}
+}
+
+// Values of PIL's convert('L').
+func TestGrey(t *testing.T) {
+	for pixel, want := range map[[3]uint8]float64{
+		{255, 0, 0}: 76, {0, 255, 0}: 150, {0, 0, 255}: 29, {255, 255, 255}: 255, {10, 200, 30}: 124, {1, 1, 1}: 1,
+	} {
+		if got := grey(pixel[:]); got != want {
+			t.Errorf("grey(%v) = %g, want %g", pixel, got, want)
+		}
+	}
+}
+
+func TestPSNR(t *testing.T) {
+	black, white := make([]uint8, 64), make([]uint8, 64)
+	for i := range white {
+		white[i] = 255
+	}
+	if got := PSNR(black, white); got != 0 || math.Signbit(got) {
+		t.Errorf("black and white: %g, want 0", got)
+	}
+	if got := PSNR(white, white); got != MaxPSNR {
+		t.Errorf("identical: %g, want %d", got, MaxPSNR)
+	}
+	if got := PSNR(nil, nil); !math.IsNaN(got) {
+		t.Errorf("no pixels: %g, want NaN", got)
+	}
+}
+
+// One frame is perfect and one is off by 51, a fifth of the range: the video's MSE is half of 0.04, and its PSNR not
+// the mean of the frames'.
+func TestVideoAveragesMSEFirst(t *testing.T) {
+	real, generated := video.NewClip(2, 12, 12, 1), video.NewClip(2, 12, 12, 1)
+	for i := range 144 {
+		generated.Pix[144+i] = 51
+	}
+	psnr, _ := Lookup("psnr")
+	got, err := psnr.Video(real, generated)
+	if want := 10 * math.Log10(1/0.02); err != nil || !(math.Abs(got-want) <= 1e-12) {
+		t.Errorf("video = %g, %v; want %g", got, err, want)
+	}
+	frames, err := psnr.Frames(real, generated)
+	if want := 10 * math.Log10(1/0.04); err != nil || frames[0] != MaxPSNR || !(math.Abs(frames[1]-want) <= 1e-12) {
+		t.Errorf("frames = %g, %v; want %d and %g", frames, err, MaxPSNR, want)
+	}
+}
+
+func TestEveryMetric(t *testing.T) {
+	for key, m := range metrics {
+		t.Run(key, func(t *testing.T) {
+			if got, err := Lookup(m.Name); err != nil || got.Name != key {
+				t.Errorf("Lookup(%q) = %q, %v", m.Name, got.Name, err)
+			}
+			real := noise(1, 3, 16, 20, 3)
+			near, far := noise(1, 3, 16, 20, 3), noise(2, 3, 16, 20, 3)
+			near.Pix[5] ^= 64
+			good, err1 := m.Video(real, near)
+			bad, err2 := m.Video(real, far)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			if good == bad || good > bad != m.HigherIsBetter {
+				t.Errorf("near %g, far %g, higher is better: %v", good, bad, m.HigherIsBetter)
+			}
+			frames, err := m.Frames(real, near)
+			if err != nil || len(frames) != 3 {
+				t.Fatalf("frames = %v, %v; want 3", frames, err)
+			}
+			for i, got := range frames {
+				if want, err := m.Video(real.Slice(i, i+1), near.Slice(i, i+1)); err != nil || got != want {
+					t.Errorf("frame %d = %g, alone %g, %v", i, got, want, err)
+				}
+			}
+			if _, err := m.Video(real, far.Slice(0, 2)); err == nil {
+				t.Error("videos of different lengths: no error")
+			}
+			if _, err := m.Frames(video.Clip{}, video.Clip{}); err == nil {
+				t.Error("empty videos: no error")
+			}
+		})
+	}
+	if _, err := Lookup("x"); err == nil || err.Error() != `metric "x": want one of psnr, ssim` {
+		t.Errorf("Lookup(x) = %v", err)
+	}
+}
+
+func TestSmallFramesAreSkipped(t *testing.T) {
+	ssim, _ := Lookup("ssim")
+	small := noise(1, 2, 10, 64, 1)
+	score, err := ssim.Video(small, small)
+	if want := "frame 0: skipped: ssim needs frames of 11x11 or more, got 10x64"; err == nil || err.Error() != want {
+		t.Errorf("error = %v, want %s", err, want)
+	}
+	if score, err = OrNaN(score, err); err != nil || !math.IsNaN(score) {
+		t.Errorf("OrNaN = %g, %v; want NaN", score, err)
+	}
+	if _, err := OrNaN(0, errors.New("no file")); err == nil {
+		t.Error("OrNaN swallowed another error")
+	}
+	if _, err := SSIM(make([]uint8, 242), make([]uint8, 242), 11, 11, 2); err == nil {
+		t.Error("two channels: no error")
+	}
+	if _, err := SSIM(make([]uint8, 121), make([]uint8, 120), 11, 11, 1); err == nil {
+		t.Error("frames of different sizes: no error")
+	}
+}
+
+func BenchmarkSSIM(b *testing.B) {
+	for _, size := range []int{64, 128} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			x, y := noise(1, 1, size, size, 3), noise(2, 1, size, size, 3)
+			b.ReportAllocs()
+			for b.Loop() {
+				SSIM(x.Pix, y.Pix, size, size, 3)
+			}
+		})
+	}
+}
