@@ -1,0 +1,176 @@
+// Package digits is a data set that makes itself: digits that move straight and bounce off the edges of the frame, as in
+// Moving MNIST (Srivastava et al. 2015), drawn from a built-in font or from MNIST's own files.
+//
+// It differs from Stochastic Moving MNIST (Denton and Fergus 2018): the way a digit leaves an edge is not random.
+package digits
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+)
+
+// Options are the settings under data.options.
+type Options struct {
+	// Digits is how many digits move in a clip.
+	Digits int `yaml:"digits"`
+	// DigitSize is the height and width of the box around a digit in pixels; 0 is 28/64 of the frame, as in Moving MNIST.
+	DigitSize int `yaml:"digit_size"`
+	// Speed holds the least and the greatest speed in pixels a frame; [0, 0] is 2 to 5 in a frame of 64 pixels, and in
+	// proportion in others.
+	Speed []float64 `yaml:"speed,flow"`
+	// Color is white, or random for a colour for each digit in RGB frames.
+	Color string `yaml:"color"`
+	// MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font:
+	// train-images-idx3-ubyte for training, t10k-images-idx3-ubyte for validation and test.
+	MNIST string `yaml:"mnist"`
+}
+
+// DefaultOptions is what missing options mean.
+func DefaultOptions() Options { return Options{Digits: 2, Speed: []float64{0, 0}, Color: "white"} }
+
+// The number of clips after which an epoch ends.
+const (
+	trainLen = 10000
+	evalLen  = 256
+)
+
+// Dataset makes up clips. It is safe for use by several goroutines.
+type Dataset struct {
+	size, channels int
+	o              Options
+	split          video.Split
+	glyphs         []glyph
+}
+
+// New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files that are missing or
+// broken.
+func New(c *configs.Config, split video.Split) (*Dataset, error) {
+	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, o: DefaultOptions(), split: split}
+	if err := split.Check(); err != nil {
+		return nil, err
+	}
+	if c.Data.FPS != 0 {
+		return nil, fmt.Errorf("data.fps: %g has no effect on digits, which have no frame rate; want 0", c.Data.FPS)
+	}
+	if err := c.Data.Options.Decode("data.options", &d.o); err != nil {
+		return nil, err
+	}
+	if err := d.complete(); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.o.MNIST == "" {
+		d.glyphs, err = fontGlyphs(d.o.DigitSize)
+	} else {
+		d.glyphs, err = mnistGlyphs(d.o.MNIST, split)
+	}
+	return d, err
+}
+
+// complete puts numbers in the place of zeros and checks ranges.
+func (d *Dataset) complete() error {
+	o := &d.o
+	if o.DigitSize == 0 {
+		o.DigitSize = max(4, (d.size*28+32)/64)
+	}
+	if len(o.Speed) == 2 && o.Speed[0] == 0 && o.Speed[1] == 0 {
+		o.Speed = []float64{float64(d.size) * 2 / 64, float64(d.size) * 5 / 64}
+	}
+	switch {
+	case d.channels != 1 && d.channels != 3:
+		return fmt.Errorf("data.channels: %d, want 1 (grey) or 3 (RGB)", d.channels)
+	case o.Digits < 1 || o.Digits > 100:
+		return fmt.Errorf("data.options.digits: %d, want 1 to 100", o.Digits)
+	case o.DigitSize < 4 || o.DigitSize >= d.size:
+		return fmt.Errorf("data.options.digit_size: %d, want 4 or more and less than data.size, %d", o.DigitSize, d.size)
+	case len(o.Speed) != 2 || !(0 <= o.Speed[0] && o.Speed[0] <= o.Speed[1] && o.Speed[1] <= float64(d.size)):
+		return fmt.Errorf("data.options.speed: %v, want [least, greatest], from 0 to data.size, %d", o.Speed, d.size)
+	case o.Color != "white" && o.Color != "random":
+		return fmt.Errorf("data.options.color: %q, want white or random", o.Color)
+	case o.Color == "random" && d.channels == 1:
+		return fmt.Errorf("data.options.color: random has no effect because data.channels is 1")
+	}
+	return nil
+}
+
+// Len is 10000 for training, 256 for validation and test.
+func (d *Dataset) Len() int {
+	if d.split == video.Train {
+		return trainLen
+	}
+	return evalLen
+}
+
+// Name says which clip this is.
+func (d *Dataset) Name(i int) string { return fmt.Sprintf("digits/%s/%d", d.split, i) }
+
+// Clip makes frames determined by i, the split and the state of rng. Equal states give different clips in different
+// splits.
+func (d *Dataset) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+	if i < 0 || i >= d.Len() || frames < 1 {
+		return video.Clip{}, fmt.Errorf("digits: %d frames of clip %d, want 1 or more of 0 to %d", frames, i, d.Len()-1)
+	}
+	rng = rand.New(rand.NewPCG(rng.Uint64()^salts[d.split], rng.Uint64()^uint64(i)*0x9e3779b97f4a7c15))
+	clip := video.NewClip(frames, d.size, d.size, d.channels)
+	for range d.o.Digits {
+		m := d.newMover(rng)
+		for f := range frames {
+			x, y := m.at(float64(f))
+			m.glyph.draw(clip.Slice(f, f+1), x, y, m.color)
+		}
+	}
+	return clip, nil
+}
+
+// salts keep the splits' random numbers apart: the digits of pi.
+var salts = map[video.Split]uint64{
+	video.Train: 0x243f6a8885a308d3,
+	video.Valid: 0x13198a2e03707344,
+	video.Test:  0xa4093822299f31d0,
+}
+
+// mover is one digit on its way.
+type mover struct {
+	glyph        glyph
+	color        [3]float64 // 0 to 1; grey frames use the first
+	x, y, vx, vy float64    // of the box's corner in pixels, at frame 0, and its change in a frame
+	room         float64    // the corner's greatest x and y
+}
+
+func (d *Dataset) newMover(rng *rand.Rand) mover {
+	m := mover{color: [3]float64{1, 1, 1}, room: float64(d.size - d.o.DigitSize)}
+	m.glyph = d.glyphs[rng.IntN(len(d.glyphs))].resized(d.o.DigitSize)
+	m.x, m.y = rng.Float64()*m.room, rng.Float64()*m.room
+	angle := rng.Float64() * 2 * math.Pi
+	speed := d.o.Speed[0] + rng.Float64()*(d.o.Speed[1]-d.o.Speed[0])
+	m.vx, m.vy = speed*math.Cos(angle), speed*math.Sin(angle)
+	if d.o.Color == "random" {
+		m.color = bright(rng.Float64())
+	}
+	return m
+}
+
+// at is where the box's corner is in a frame: a straight line folded at the edges.
+func (m mover) at(frame float64) (x, y float64) {
+	return fold(m.x+m.vx*frame, m.room), fold(m.y+m.vy*frame, m.room)
+}
+
+// fold reflects x at 0 and room until it lies between them.
+func fold(x, room float64) float64 {
+	x = math.Abs(math.Remainder(x, 2*room)) // Remainder is in [-room, room]
+	return min(x, room)
+}
+
+// bright is a light colour of a hue from 0 to 1.
+func bright(hue float64) [3]float64 {
+	var c [3]float64
+	for i := range c {
+		distance := math.Abs(math.Remainder(hue-float64(i)/3, 1)) // 0 to 1/2 of the circle
+		c[i] = 0.25 + 0.75*min(1, max(0, 2-6*distance))
+	}
+	return c
+}
