@@ -1,8 +1,10 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -10,6 +12,14 @@ import (
 // Options are settings that belong to one implementation, which declares them as its own struct and reads them with
 // [Options.Decode].
 type Options map[string]any
+
+// Decode reads o over the defaults that are already in into, a pointer to a struct with yaml tags, as strictly as [Load]
+// reads a file. path is where o stands in the YAML, such as data.options, and begins every line of the error.
+func (o Options) Decode(path string, into any) error {
+	d := decoder{at: func(int, int) string { return "" }}
+	d.value(encode(reflect.ValueOf(o)), reflect.ValueOf(into).Elem(), path)
+	return errors.Join(d.problems...)
+}
 
 // Pick returns the entry of table that the YAML at path names. Tables map names to constructors: one line for each
 // implementation.

@@ -1,0 +1,91 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func fill(text string) func(*os.File) error {
+	return func(tmp *os.File) error { _, err := io.WriteString(tmp, text); return err }
+}
+
+// holds fails unless the folder of path holds that file alone, with this text; no text is no file.
+func holds(t *testing.T, path, want string) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if want != "" && err != nil || string(got) != want {
+		t.Errorf("%q in the file, error %v, want %q", got, err, want)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if files := min(len(want), 1); err != nil || len(entries) != files {
+		t.Errorf("the folder holds %v, error %v, want %d file", entries, err, files)
+	}
+}
+
+func TestWriteMakesAndReplacesAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	for _, text := range []string{"old and long", "new"} {
+		if err := Write(path, fill(text)); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, path, text)
+	}
+}
+
+func TestAFailedFillLeavesEverythingAsItWas(t *testing.T) {
+	failure := errors.New("disk on fire")
+	broken := func(tmp *os.File) error { return errors.Join(fill("half a fi")(tmp), failure) }
+	path := filepath.Join(t.TempDir(), "a.txt")
+	if err := Write(path, broken); !errors.Is(err, failure) {
+		t.Errorf("error %v, want what fill returned", err)
+	}
+	holds(t, path, "")
+	if err := Write(path, fill("old")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, broken); !errors.Is(err, failure) {
+		t.Errorf("error %v, want what fill returned", err)
+	}
+	holds(t, path, "old")
+}
+
+func TestFillMayWriteByName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	err := Write(path, func(tmp *os.File) error {
+		if filepath.Dir(tmp.Name()) != filepath.Dir(path) || filepath.Ext(tmp.Name()) != ".txt" {
+			t.Errorf("temporary file %s, want the folder and the extension of %s", tmp.Name(), path)
+		}
+		return os.WriteFile(tmp.Name(), []byte("by name"), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds(t, path, "by name")
+}
+
+func TestAFillThatClosesTheFileFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	if err := Write(path, func(tmp *os.File) error { return tmp.Close() }); err == nil {
+		t.Error("no error, though the file could not be synced")
+	}
+	holds(t, path, "")
+}
+
+func TestAFolderCannotBeReplacedOrMissing(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(filepath.Join(dir, "none", "a.txt"), fill("x")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing folder: error %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(filepath.Join(dir, "folder"), fill("x")); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, error %v, want its folder alone", entries, err)
+	}
+}

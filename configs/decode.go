@@ -1,0 +1,285 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxDepth bounds how deep options nest.
+const maxDepth = 32
+
+// locator says where a line and a column are; 0 stands for an unknown one.
+type locator func(line, column int) string
+
+// origin is where a value was set.
+type origin struct {
+	where string
+	layer int // later documents have higher ones; all overrides share the highest
+}
+
+// origins maps the YAML paths of values that were set to where that was last; what is missing has its default.
+type origins map[string]origin
+
+// decoder reads YAML nodes into Go values. It is strict where yaml.v3 is lenient (1.5 as an integer, nulls, octal
+// numbers, text as a number), and goes on after a problem, so that one run shows all of them.
+type decoder struct {
+	at       locator
+	layer    int
+	set      origins // nil if nobody asks
+	depth    int
+	problems []error
+}
+
+// problem notes what is wrong at n: the message begins with what was got and says what is wanted.
+func (d *decoder) problem(n *yaml.Node, path, format string, args ...any) {
+	parts := []string{fmt.Sprintf(format, args...)}
+	if path != "" {
+		parts = append([]string{path}, parts...)
+	}
+	if where := d.at(n.Line, n.Column); where != "" {
+		parts = append([]string{where}, parts...)
+	}
+	d.problems = append(d.problems, errors.New(strings.Join(parts, ": ")))
+}
+
+func (d *decoder) want(n *yaml.Node, path, want string) {
+	d.problem(n, path, "%s, want %s", describe(n), want)
+}
+
+func (d *decoder) note(n *yaml.Node, path string) {
+	if d.set != nil {
+		d.set[path] = origin{d.at(n.Line, n.Column), d.layer}
+	}
+}
+
+// value reads n into v, whose present value is the default of what n doesn't say.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+	d.depth++
+	defer func() { d.depth-- }()
+	switch {
+	case n.Kind == yaml.AliasNode || n.Anchor != "" || n.ShortTag() == "!!merge":
+		d.problem(n, path, "an anchor, alias or merge key, want the value itself (or a file named by base:)")
+		return
+	case n.Style&yaml.TaggedStyle != 0:
+		d.problem(n, path, "the tag %q, want a value without one", n.Tag)
+		return
+	case d.depth > maxDepth:
+		d.problem(n, path, "nested more than %d deep, want less", maxDepth)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.section(n, v, path)
+	case reflect.Map:
+		if n.Kind != yaml.MappingNode {
+			d.want(n, path, "a mapping")
+			return
+		}
+		old := v.Convert(reflect.TypeFor[map[string]any]()).Interface().(map[string]any)
+		if merged := d.merge(n, old, path); len(merged) > 0 {
+			v.Set(reflect.ValueOf(merged).Convert(v.Type()))
+		}
+	case reflect.Slice:
+		d.list(n, v, path)
+	case reflect.Interface:
+		d.free(n, v, path)
+	default:
+		d.scalar(n, v, path)
+	}
+}
+
+// section reads a mapping into the fields of a struct.
+func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.want(n, path, "a mapping of settings")
+		return
+	}
+	known := fields(v)
+	for key, item := range d.pairs(n, path) {
+		f, ok := lookup(known, key.Value)
+		if !ok {
+			d.problem(key, join(path, key.Value), "unknown key, %s", suggest(known, key.Value))
+			continue
+		}
+		d.value(item, f.value, join(path, f.name))
+	}
+}
+
+// pairs yields the keys and the values of a mapping, without those whose key is not text or not new.
+func (d *decoder) pairs(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, item *yaml.Node) bool) {
+		seen := map[string]int{}
+		for i := 0; i < len(n.Content); i += 2 {
+			key, item := n.Content[i], n.Content[i+1]
+			switch first, again := seen[key.Value]; {
+			case key.Kind == yaml.AliasNode || key.Anchor != "" || key.ShortTag() == "!!merge":
+				d.problem(key, path, "an anchor, alias or merge key, want the keys themselves (or a file named by base:)")
+			case key.Style&yaml.TaggedStyle != 0:
+				d.problem(key, path, "the tag %q, want a key without one", key.Tag)
+			case key.ShortTag() != "!!str":
+				d.problem(key, path, "%s as a key, want text", describe(key))
+			case again:
+				d.problem(key, join(path, key.Value), "set twice, want it once (it is in line %d too)", first)
+			default:
+				seen[key.Value] = key.Line
+				if !yield(key, item) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// list reads a sequence into a slice; the items that were there before are gone.
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.want(n, path, "a list such as [1, 2]")
+		return
+	}
+	d.note(n, path)
+	items := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, item := range n.Content {
+		d.value(item, items.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+	v.Set(items)
+}
+
+// merge returns old with the entries of n on top; mappings inside merge too.
+func (d *decoder) merge(n *yaml.Node, old map[string]any, path string) map[string]any {
+	merged := maps.Clone(old)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for key, item := range d.pairs(n, path) {
+		v := reflect.New(reflect.TypeFor[any]()).Elem()
+		if below := merged[key.Value]; below != nil {
+			v.Set(reflect.ValueOf(below))
+		}
+		d.value(item, v, join(path, key.Value))
+		merged[key.Value] = v.Interface()
+	}
+	return merged
+}
+
+// free reads n into an interface, as the type that n has by itself.
+func (d *decoder) free(n *yaml.Node, v reflect.Value, path string) {
+	var item reflect.Value
+	switch n.Kind {
+	case yaml.MappingNode:
+		old, _ := v.Interface().(map[string]any)
+		v.Set(reflect.ValueOf(d.merge(n, old, path)))
+		return
+	case yaml.SequenceNode:
+		item = reflect.New(reflect.TypeFor[[]any]()).Elem()
+		d.list(n, item, path)
+	default:
+		switch n.ShortTag() {
+		case "!!null":
+			d.want(n, path, "a value")
+			return
+		case "!!bool":
+			item = reflect.New(reflect.TypeFor[bool]()).Elem()
+		case "!!int":
+			item = reflect.New(reflect.TypeFor[int]()).Elem()
+		case "!!float":
+			item = reflect.New(reflect.TypeFor[float64]()).Elem()
+		default:
+			item = reflect.New(reflect.TypeFor[string]()).Elem()
+		}
+		d.scalar(n, item, path)
+	}
+	v.Set(item)
+}
+
+// scalar reads n into a bool, a number or a string.
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
+	d.note(n, path)
+	tag := n.ShortTag()
+	switch {
+	case v.Kind() == reflect.Bool:
+		if tag != "!!bool" {
+			d.want(n, path, "true or false")
+			return
+		}
+		v.SetBool(strings.EqualFold(n.Value, "true"))
+	case v.Kind() == reflect.String:
+		// A date is text to us: no setting is a date.
+		if tag != "!!str" && tag != "!!timestamp" {
+			d.want(n, path, `text (in "quotes" if it looks like something else)`)
+			return
+		}
+		v.SetString(n.Value)
+	case v.CanInt():
+		i, err := strconv.ParseInt(digits(n), 10, v.Type().Bits())
+		if err != nil {
+			d.want(n, path, wantInteger(err, "an integer such as 10"))
+			return
+		}
+		v.SetInt(i)
+	case v.CanUint():
+		u, err := strconv.ParseUint(digits(n), 10, v.Type().Bits())
+		if err != nil {
+			d.want(n, path, wantInteger(err, "an integer such as 10, not below 0"))
+			return
+		}
+		v.SetUint(u)
+	case v.CanFloat():
+		f, err := strconv.ParseFloat(digits(n), v.Type().Bits())
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			d.want(n, path, "a finite number")
+			return
+		}
+		v.SetFloat(f)
+	default:
+		panic(fmt.Sprintf("configs: %s: settings can't be a %s", path, v.Type()))
+	}
+}
+
+// digits returns the text of a number for strconv, and nothing for what is none to us: quoted text, and numbers with
+// leading zeros, which YAML 1.1 reads as octal and YAML 1.2 as decimal.
+func digits(n *yaml.Node) string {
+	if tag := n.ShortTag(); tag != "!!int" && tag != "!!float" {
+		return ""
+	}
+	text := strings.ReplaceAll(n.Value, "_", "")
+	if u := strings.TrimLeft(text, "+-"); len(u) > 1 && u[0] == '0' && '0' <= u[1] && u[1] <= '9' {
+		return ""
+	}
+	return text
+}
+
+func wantInteger(err error, want string) string {
+	if errors.Is(err, strconv.ErrRange) {
+		return "an integer nearer to 0"
+	}
+	return want
+}
+
+// describe shows what n is in a few words and in one line.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if n.ShortTag() == "!!null" {
+		return "null"
+	}
+	text := n.Value
+	if short := []rune(text); len(short) > 40 {
+		text = string(short[:40]) + "..."
+	}
+	if n.ShortTag() == "!!str" {
+		return strconv.Quote(text)
+	}
+	return text
+}

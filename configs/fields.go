@@ -1,0 +1,101 @@
+package configs
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// field is a setting: a struct field under its YAML name.
+type field struct {
+	name  string
+	value reflect.Value
+	goes  reflect.StructField
+}
+
+// fields lists the settings of a struct in their order; those of an inlined struct stand among the others.
+func fields(v reflect.Value) []field {
+	var list []field
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, flags, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case flags == "inline":
+			list = append(list, fields(reflect.Indirect(v.Field(i)))...)
+		case f.IsExported() && name != "-":
+			if name == "" {
+				name = strings.ToLower(f.Name)
+			}
+			list = append(list, field{name, v.Field(i), f})
+		}
+	}
+	return list
+}
+
+func lookup(known []field, name string) (field, bool) {
+	for _, f := range known {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// suggest says which key was probably meant by an unknown one, or which ones there are.
+func suggest(known []field, name string) string {
+	names := make([]string, len(known))
+	best, nearest := 1+max(1, len(name)/3), ""
+	for i, f := range known {
+		names[i] = f.name
+		if len(name) <= 2*len(f.name) {
+			if n := distance(name, f.name); n < best {
+				best, nearest = n, f.name
+			}
+		}
+	}
+	if nearest != "" {
+		return fmt.Sprintf("did you mean %s?", nearest)
+	}
+	if len(names) == 0 {
+		return "want none here"
+	}
+	return "want one of " + strings.Join(names, ", ")
+}
+
+// distance is how many bytes must be inserted, removed, replaced or swapped with their neighbour to make b of a (the
+// optimal string alignment distance). Both are short.
+func distance(a, b string) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		for j := range d[i] {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			default:
+				d[i][j] = 1 + min(d[i-1][j-1], d[i-1][j], d[i][j-1])
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], 1+d[i-2][j-2])
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// join appends a key to a YAML path. Keys that are not plain words are quoted, so that errors stay one line.
+func join(path, key string) string {
+	plain := key != "" && strings.IndexFunc(key, func(r rune) bool {
+		return !(r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+	}) < 0
+	if !plain {
+		key = fmt.Sprintf("%q", key)
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

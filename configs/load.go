@@ -1,0 +1,196 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFile is more text than any experiment needs; what is longer is some other file, or a device without an end.
+const maxFile = 1 << 20
+
+// Load reads the experiment in the YAML file path: defaults, then the file that `base:` names (and its base, and so
+// on; a base is relative to the file that names it), then the file itself, then the overrides. Later values replace
+// earlier ones, and options merge key by key. An override such as "frames.past=10" stands for the document
+// {frames: {past: 10}}.
+//
+// The error holds every problem, one a line, with the file, line and column or the override that set the value.
+func Load(path string, overrides ...string) (*Config, error) {
+	l := loader{cfg: Default(), set: origins{}}
+	if err := l.file(path, nil); err != nil {
+		return nil, err
+	}
+	l.layer++
+	for _, o := range overrides {
+		l.override(o)
+	}
+	if len(l.problems) == 0 {
+		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(l.set)...)
+	}
+	return l.finish()
+}
+
+// Parse reads a configuration that [Config.YAML] wrote; name stands for it in errors. A stored configuration is
+// complete: it has no `base:`, and settings without effect are accepted in it, because they may be inherited ones.
+func Parse(name string, text []byte) (*Config, error) {
+	l := loader{cfg: Default(), set: origins{}, layer: 1}
+	d := l.decoder(inFile(name))
+	if root := d.parse(text); root != nil {
+		d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
+	}
+	l.problems = d.problems
+	if len(l.problems) == 0 {
+		l.problems = l.cfg.problems(l.set)
+	}
+	return l.finish()
+}
+
+// document is what a file holds: a Config and the name of the file below it.
+type document struct {
+	Base    string `yaml:"base"`
+	*Config `yaml:",inline"`
+}
+
+// loader puts documents on top of each other.
+type loader struct {
+	cfg      *Config
+	set      origins
+	layer    int // of the document being read; 0 is the defaults
+	problems []error
+}
+
+func (l *loader) decoder(at locator) *decoder { return &decoder{at: at, layer: l.layer, set: l.set} }
+
+// finish returns the configuration, or all problems.
+func (l *loader) finish() (*Config, error) {
+	if len(l.problems) > 0 {
+		return nil, errors.Join(l.problems...)
+	}
+	if _, ok := l.set["model.attention"]; !ok {
+		// The default list serves several sizes; the resolved configuration names those that the network has.
+		l.cfg.Model.Attention = slices.DeleteFunc(l.cfg.Model.Attention, func(size int) bool {
+			return !slices.Contains(l.cfg.levelSizes(), size)
+		})
+	}
+	return l.cfg, nil
+}
+
+// opened is a file of the chain of bases that is being read.
+type opened struct {
+	path string
+	info os.FileInfo
+}
+
+// file reads path on top of its base. It returns an error only where path can't be read at all; other problems are
+// collected. above are the files that led to this one by their bases.
+func (l *loader) file(path string, above []opened) error {
+	text, info, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	chain := append(slices.Clip(above), opened{path, info})
+	for _, o := range above {
+		if os.SameFile(o.info, info) {
+			return fmt.Errorf("a cycle: %s", joinPaths(chain))
+		}
+	}
+	d := l.decoder(inFile(path))
+	root := d.parse(text)
+	if base := child(root, "base"); base != nil && base.Kind == yaml.ScalarNode && base.Value != "" {
+		below := base.Value
+		if !filepath.IsAbs(below) {
+			below = filepath.Join(filepath.Dir(path), below)
+		}
+		if err := l.file(below, chain); err != nil {
+			d.problem(base, "base", "%q, want a file to build on: %v", base.Value, err)
+		}
+	}
+	l.layer++
+	d.layer = l.layer
+	if root != nil {
+		d.value(root, reflect.ValueOf(&document{Config: l.cfg}).Elem(), "")
+	}
+	l.problems = append(l.problems, d.problems...)
+	return nil
+}
+
+// override applies "path=value", where value is YAML.
+func (l *loader) override(text string) {
+	d := l.decoder(func(int, int) string { return fmt.Sprintf("override %q", text) })
+	defer func() { l.problems = append(l.problems, d.problems...) }()
+	path, value, ok := strings.Cut(text, "=")
+	if !ok {
+		d.problem(&yaml.Node{}, "", "no equals sign, want path=value such as frames.past=10")
+		return
+	}
+	root := d.parse([]byte(value))
+	if len(d.problems) > 0 {
+		return
+	}
+	if root == nil {
+		root = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	}
+	for _, key := range slices.Backward(strings.Split(path, ".")) {
+		root = mapping(key, root)
+	}
+	d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
+}
+
+// readFile returns the text of path and what identifies the file.
+func readFile(path string) ([]byte, os.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s: more than %d bytes, want a configuration", path, maxFile)
+	}
+	return text, info, err
+}
+
+func joinPaths(chain []opened) string {
+	paths := make([]string, len(chain))
+	for i, o := range chain {
+		paths[i] = o.path
+	}
+	return strings.Join(paths, " -> ")
+}
+
+// inFile locates nodes as editors and compilers do.
+func inFile(name string) locator {
+	return func(line, column int) string {
+		switch {
+		case line == 0:
+			return name
+		case column == 0:
+			return fmt.Sprintf("%s:%d", name, line)
+		}
+		return fmt.Sprintf("%s:%d:%d", name, line, column)
+	}
+}
+
+// child returns the first value of key in a mapping, or nil.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}

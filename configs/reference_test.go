@@ -1,0 +1,90 @@
+package configs
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// leaves calls visit with the YAML path of every setting.
+func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
+	for _, f := range fields(v) {
+		if f.value.Kind() == reflect.Struct {
+			leaves(f.value, join(path, f.name), visit)
+		} else {
+			visit(join(path, f.name), f.value)
+		}
+	}
+}
+
+func TestReferenceDescribesEverySetting(t *testing.T) {
+	text := Reference()
+	golden(t, "testdata/reference.golden", text)
+	leaves(reflect.ValueOf(Default()).Elem(), "", func(path string, _ reflect.Value) {
+		_, after, found := strings.Cut(text, "\n"+path+": ")
+		if lines := strings.SplitN(after, "\n", 3); !found || len(strings.TrimSpace(lines[1])) < 10 {
+			t.Errorf("%s has no description", path)
+		}
+	})
+}
+
+func TestSchemaKnowsEverySetting(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	at := func(path string) map[string]any {
+		s := schema
+		for key := range strings.SplitSeq(path, ".") {
+			if s["additionalProperties"] != false {
+				t.Errorf("above %s: additional properties are allowed", path)
+			}
+			s, _ = s["properties"].(map[string]any)[key].(map[string]any)
+		}
+		return s
+	}
+	leaves(reflect.ValueOf(Default()).Elem(), "", func(path string, v reflect.Value) {
+		s := at(path)
+		if s["type"] == nil || s["description"] == nil || v.Kind() != reflect.Map && s["default"] == nil {
+			t.Errorf("%s: %v", path, s)
+		}
+	})
+	for path, want := range map[string]string{
+		"base":              `string`,
+		"data.on_error":     `[skip fail]`,
+		"data.channels":     `[1 3]`,
+		"diffusion.loss":    `[l2 l1]`,
+		"frames.past":       `0 1024`,
+		"model.multipliers": `1 64`,
+		"optimizer.epsilon": `exclusive 0`,
+	} {
+		if got := constraint(at(path)); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	if strings.Contains(string(text), `"required"`) || at("data.options")["additionalProperties"] != nil {
+		t.Error("want nothing required and options free")
+	}
+}
+
+// constraint shows what a schema says beyond its type, or else that.
+func constraint(s map[string]any) string {
+	if items, ok := s["items"].(map[string]any); ok {
+		s = items
+	}
+	switch {
+	case s["enum"] != nil:
+		return fmt.Sprint(s["enum"])
+	case s["maximum"] != nil:
+		return fmt.Sprint(s["minimum"], " ", s["maximum"])
+	case s["exclusiveMinimum"] != nil:
+		return fmt.Sprint("exclusive ", s["exclusiveMinimum"])
+	}
+	return fmt.Sprint(s["type"])
+}

@@ -1,0 +1,253 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// most is the upper bound of numbers that have none but must be finite.
+const most = math.MaxFloat64
+
+// maxLevels is how many levels the largest size can have.
+const maxLevels = 13
+
+// Validate reports every problem of c that can be seen without a data set or a backend, one a line, by YAML path:
+// "frames.current: 0, want 1 to 1024". Names of networks, samplers, schedules and data sets are not among them: the
+// tables that hold these reject unknown ones (see [Pick]).
+func (c *Config) Validate() error { return errors.Join(c.problems(nil)...) }
+
+// checker collects problems and, for values that were loaded, says where they were set.
+type checker struct {
+	set  origins // nil for a Config that was not loaded
+	errs []error
+}
+
+// report notes a problem of path. also are settings that it contradicts: of all these the one that was set last is
+// named as the place, since it is the one that broke what had been right.
+func (k *checker) report(path, problem string, also ...string) {
+	where := ""
+	if k.set != nil {
+		where = k.set.last(append([]string{path}, also...)...).where + ": "
+	}
+	k.errs = append(k.errs, errors.New(where+path+": "+problem))
+}
+
+func (k *checker) check(ok bool, path string, got any, want string, also ...string) {
+	if _, isText := got.(string); isText {
+		got = fmt.Sprintf("%q", got)
+	}
+	if !ok {
+		k.report(path, fmt.Sprintf("%v, want %s", got, want), also...)
+	}
+}
+
+// last returns the latest origin of the paths, of equally late ones the first.
+func (o origins) last(paths ...string) origin {
+	latest := origin{where: "default"}
+	for _, path := range paths {
+		found, ok := o[path]
+		if list, _, isItem := strings.Cut(path, "["); isItem && !ok {
+			found = o[list]
+		}
+		if found.layer > latest.layer {
+			latest = found
+		}
+	}
+	return latest
+}
+
+// problems returns what is wrong with c; set says where its values are from.
+func (c *Config) problems(set origins) []error {
+	k := &checker{set: set}
+	for _, r := range c.ranges() {
+		k.check(r.holds(), r.path, r.got, r.want())
+	}
+	for _, r := range c.choices() {
+		k.check(slices.Contains(r.known, r.got), r.path, r.got, strings.Join(r.known, " or "))
+	}
+	c.checkFrames(k)
+	c.checkData(k)
+	c.checkModel(k)
+	c.checkDiffusion(k)
+	return k.errs
+}
+
+// rangeRule says between which bounds a number must be.
+type rangeRule struct {
+	path         string
+	got          any
+	value        float64
+	low, high    float64
+	above, below bool // whether the bound itself is excluded
+}
+
+func between[T int | float64](path string, got T, low, high float64) rangeRule {
+	return rangeRule{path: path, got: got, value: float64(got), low: low, high: high}
+}
+
+func (r rangeRule) excludingLow() rangeRule  { r.above = true; return r }
+func (r rangeRule) excludingHigh() rangeRule { r.below = true; return r }
+
+// holds is false for NaN, which no comparison holds for.
+func (r rangeRule) holds() bool {
+	return (r.low < r.value || r.low == r.value && !r.above) && (r.value < r.high || r.value == r.high && !r.below)
+}
+
+func (r rangeRule) want() string {
+	low, high := fmt.Sprint(r.low), fmt.Sprintf(" to %d", int(min(r.high, 1<<53)))
+	if r.below {
+		high = fmt.Sprintf(" to below %v", r.high)
+	}
+	if r.high == most {
+		high = " or more, and finite"
+	}
+	if r.above {
+		low = "more than " + low
+		high = strings.Replace(high, " or more", "", 1)
+	}
+	return low + high
+}
+
+// ranges lists the bounds of all numbers. The upper ones of sizes and counts are far beyond what can be trained; they
+// keep products of them within an int64.
+func (c *Config) ranges() []rangeRule {
+	f, d, m, n, o, t := c.Frames, c.Data, c.Model, c.Diffusion, c.Optimizer, c.Train
+	rules := []rangeRule{
+		between("frames.past", f.Past, 0, 1024),
+		between("frames.current", f.Current, 1, 1024),
+		between("frames.future", f.Future, 0, 1024),
+		between("frames.mask.past", f.Mask.Past, 0, 1),
+		between("frames.mask.future", f.Mask.Future, 0, 1),
+		between("data.size", d.Size, 1, 4096),
+		between("data.fps", d.FPS, 0, 1000),
+		between("model.width", m.Width, 4, 4096), // groups of normalization need 4 channels
+		between("model.blocks", m.Blocks, 1, 64),
+		between("model.head_channels", m.HeadChannels, 1, 4096),
+		between("model.dropout", m.Dropout, 0, 1).excludingHigh(),
+		between("diffusion.steps", n.Steps, 2, 1e6),
+		between("diffusion.beta_start", n.BetaStart, 0, 1).excludingLow().excludingHigh(),
+		between("diffusion.beta_end", n.BetaEnd, 0, 1).excludingLow().excludingHigh(),
+		between("optimizer.learning_rate", o.LearningRate, 0, most).excludingLow(),
+		between("optimizer.warmup_steps", o.WarmupSteps, 0, 1e9),
+		between("optimizer.beta1", o.Beta1, 0, 1).excludingHigh(),
+		between("optimizer.beta2", o.Beta2, 0, 1).excludingHigh(),
+		between("optimizer.epsilon", o.Epsilon, 0, most).excludingLow(),
+		between("optimizer.weight_decay", o.WeightDecay, 0, most),
+		between("optimizer.clip_norm", o.ClipNorm, 0, most),
+		between("optimizer.ema_decay", o.EMADecay, 0, 1).excludingHigh(),
+		between("train.batch", t.Batch, 1, 4096),
+		between("train.steps", t.Steps, 1, 1e9),
+		between("train.accumulate", t.Accumulate, 1, 1024),
+		between("train.checkpoint_every", t.CheckpointEvery, 1, 1e9),
+		between("train.keep", t.Keep, 1, 1e6),
+		between("train.validate_every", t.ValidateEvery, 0, 1e9),
+		between("train.sample_every", t.SampleEvery, 0, 1e9),
+		between("sampler.steps", c.Sampler.Steps, 1, 1e6),
+		between("sampler.eta", c.Sampler.Eta, 0, 1),
+	}
+	for i, multiplier := range m.Multipliers {
+		rules = append(rules, between(fmt.Sprintf("model.multipliers[%d]", i), multiplier, 1, 64))
+	}
+	for i, size := range m.Attention {
+		rules = append(rules, between(fmt.Sprintf("model.attention[%d]", i), size, 1, 4096))
+	}
+	return rules
+}
+
+// choiceRule says which values a setting can have.
+type choiceRule struct {
+	path, got string
+	known     []string
+}
+
+func (c *Config) choices() []choiceRule {
+	return []choiceRule{
+		{"data.on_error", c.Data.OnError, []string{"skip", "fail"}},
+		{"model.conditioning", c.Model.Conditioning, []string{"concat"}},
+		{"diffusion.target", c.Diffusion.Target, []string{"eps"}},
+		{"diffusion.loss", c.Diffusion.Loss, []string{"l2", "l1"}},
+	}
+}
+
+func (c *Config) checkFrames(k *checker) {
+	f := c.Frames
+	if !f.Mask.Together {
+		return
+	}
+	k.check(f.Past > 0 && f.Future > 0, "frames.mask.together", true,
+		fmt.Sprintf("false, because it needs past and future frames (frames.past: %d, frames.future: %d)", f.Past, f.Future),
+		"frames.past", "frames.future")
+	k.check(f.Mask.Past == f.Mask.Future, "frames.mask.together", true,
+		fmt.Sprintf("false, because frames.mask.past (%v) and frames.mask.future (%v) differ", f.Mask.Past, f.Mask.Future),
+		"frames.mask.past", "frames.mask.future")
+}
+
+func (c *Config) checkData(k *checker) {
+	d := c.Data
+	k.check(d.Channels == 1 || d.Channels == 3, "data.channels", d.Channels, "1 (grey) or 3 (RGB)")
+	k.check(d.Path != "" || d.Name == "digits", "data.path", d.Path, "the folder of the data set", "data.name")
+	k.check(utf8.ValidString(d.Path), "data.path", d.Path, "UTF-8 text") // or YAML couldn't hold it
+}
+
+func (c *Config) checkModel(k *checker) {
+	m, levels := c.Model, len(c.Model.Multipliers)
+	if levels < 1 || levels > maxLevels {
+		k.report("model.multipliers", fmt.Sprintf("%d levels, want 1 to %d", levels, maxLevels))
+		return
+	}
+	multiple := 1 << (levels - 1)
+	k.check(c.Data.Size%multiple == 0, "data.size", c.Data.Size,
+		fmt.Sprintf("a multiple of %d, because the network halves it %d times", multiple, levels-1), "model.multipliers")
+	for i, size := range m.Attention {
+		k.check(!slices.Contains(m.Attention[:i], size), fmt.Sprintf("model.attention[%d]", i), size, "each size once")
+	}
+	k.check(!m.MaskEmbedding || c.Frames.Past > 0, "model.mask_embedding", true, "false, because frames.past is 0", "frames.past")
+	c.checkHeads(k)
+}
+
+// checkHeads rejects layers whose channels can't be shared out among whole attention heads. The last level always has
+// attention, in the middle of the network.
+func (c *Config) checkHeads(k *checker) {
+	m := c.Model
+	if m.HeadChannels < 1 {
+		return
+	}
+	sizes := c.levelSizes()
+	for i, multiplier := range m.Multipliers {
+		channels := m.Width * multiplier
+		heads := max(1, channels/m.HeadChannels)
+		attends := i == len(m.Multipliers)-1 || i < len(sizes) && slices.Contains(m.Attention, sizes[i])
+		k.check(!attends || channels%heads == 0, "model.head_channels", m.HeadChannels,
+			fmt.Sprintf("a divisor of the %d channels of level %d", channels, i), "model.width", "model.multipliers")
+	}
+}
+
+func (c *Config) checkDiffusion(k *checker) {
+	d, s := c.Diffusion, c.Sampler
+	if d.Schedule == "linear" {
+		k.check(d.BetaStart <= d.BetaEnd, "diffusion.beta_start", d.BetaStart,
+			fmt.Sprintf("at most beta_end, which is %v", d.BetaEnd), "diffusion.beta_end")
+	}
+	k.check(s.Steps <= d.Steps, "sampler.steps", s.Steps, fmt.Sprintf("at most diffusion.steps, which is %d", d.Steps),
+		"diffusion.steps")
+	if s.Eta != 0 && s.Name != "ddim" {
+		k.report("sampler.eta", fmt.Sprintf("%v has no effect because sampler.name is %s", s.Eta, s.Name), "sampler.name")
+	}
+}
+
+// levelSizes are the sizes of a frame at the levels of the network; none if it can't be halved so often.
+func (c *Config) levelSizes() []int {
+	levels := len(c.Model.Multipliers)
+	if levels < 1 || levels > maxLevels || c.Data.Size%(1<<(levels-1)) != 0 {
+		return nil
+	}
+	sizes := make([]int, levels)
+	for i := range sizes {
+		sizes[i] = c.Data.Size >> i
+	}
+	return sizes
+}
