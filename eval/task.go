@@ -1,0 +1,59 @@
+// Package eval makes videos with a model, window by window, and scores them.
+package eval
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Task says which conditioning frames are visible when a video is made. The model is the same for all tasks; only
+// visibility differs (MCVD, section 3).
+type Task struct{ Past, Future bool }
+
+// The tasks.
+var (
+	Predict     = Task{Past: true}               // what comes after the past
+	Interpolate = Task{Past: true, Future: true} // what lies between past and future
+	Generate    = Task{}                         // a video out of nothing
+	Retrodict   = Task{Future: true}             // what came before the future
+)
+
+// taskNames are all tasks; there is no other combination.
+var taskNames = []struct {
+	name string
+	task Task
+}{
+	{"predict", Predict},
+	{"interpolate", Interpolate},
+	{"generate", Generate},
+	{"retrodict", Retrodict},
+}
+
+// TaskNames lists the names that [ParseTask] knows.
+func TaskNames() []string {
+	var names []string
+	for _, t := range taskNames {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// ParseTask returns the task of that name.
+func ParseTask(name string) (Task, error) {
+	for _, t := range taskNames {
+		if t.name == name {
+			return t.task, nil
+		}
+	}
+	return Task{}, fmt.Errorf("task %q: want one of %s", name, strings.Join(TaskNames(), ", "))
+}
+
+// String is the name of the task.
+func (t Task) String() string {
+	for _, known := range taskNames {
+		if known.task == t {
+			return known.name
+		}
+	}
+	panic("unreachable: two flags have four values")
+}
