@@ -56,9 +56,9 @@ type Mask struct {
 type Data struct {
 	// Name of the data set: see `mcvd list datasets`.
 	Name string `yaml:"name"`
-	// Path of the data set's files, relative to the folder that mcvd runs in.
+	// Path of the data set's files, relative to the folder that mcvd runs in; digits need none.
 	Path string `yaml:"path"`
-	// Size is the height and the width of a frame in pixels.
+	// Size is the height and the width of a frame in pixels; the network must be able to halve it for each further level.
 	Size int `yaml:"size"`
 	// Channels is 1 for grey or 3 for RGB.
 	Channels int `yaml:"channels"`
@@ -78,31 +78,33 @@ type Model struct {
 	Network string `yaml:"network"`
 	// Conditioning says how past and future frames enter: concat (as more input channels).
 	Conditioning string `yaml:"conditioning"`
-	// Width is the number of channels at full resolution.
+	// Width is the number of channels at full resolution; 4 or more.
 	Width int `yaml:"width"`
 	// Multipliers times width is the number of channels of each level; the size halves from one level to the next.
 	Multipliers []int `yaml:"multipliers,flow"`
 	// Blocks is the number of residual blocks in a level.
 	Blocks int `yaml:"blocks"`
-	// Attention lists the sizes (in pixels) at which attention follows a residual block.
+	// Attention lists the sizes (in pixels) at which attention follows a residual block; of the default, sizes that the
+	// network does not have are left out.
 	Attention []int `yaml:"attention,flow"`
 	// HeadChannels is the number of channels of an attention head; layers with fewer channels have one head.
 	HeadChannels int `yaml:"head_channels"`
 	// Dropout is the probability of dropping a value inside a residual block; 0 or more, below 1.
 	Dropout float64 `yaml:"dropout"`
-	// MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible.
+	// MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible; it needs past
+	// frames.
 	MaskEmbedding bool `yaml:"mask_embedding"`
 }
 
 // Diffusion is the forward process and what the network learns of it.
 type Diffusion struct {
-	// Steps is the number T of noise levels; t = 0 is the least noisy.
+	// Steps is the number T of noise levels, 2 or more; t = 0 is the least noisy.
 	Steps int `yaml:"steps"`
 	// Schedule says how the noise grows: see `mcvd list schedules`.
 	Schedule string `yaml:"schedule"`
-	// BetaStart is the linear schedule's beta at t = 0.
+	// BetaStart is the linear schedule's beta at t = 0; above 0, at most beta_end.
 	BetaStart float64 `yaml:"beta_start"`
-	// BetaEnd is the linear schedule's beta at t = T-1.
+	// BetaEnd is the linear schedule's beta at t = T-1; below 1.
 	BetaEnd float64 `yaml:"beta_end"`
 	// Target is what the network predicts: eps, the noise.
 	Target string `yaml:"target"`
@@ -113,15 +115,15 @@ type Diffusion struct {
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
 // exponential moving average (EMA) of the weights, which sampling uses.
 type Optimizer struct {
-	// LearningRate after the warm-up.
+	// LearningRate after the warm-up; above 0.
 	LearningRate float64 `yaml:"learning_rate"`
 	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
 	WarmupSteps int `yaml:"warmup_steps"`
-	// Beta1 is the decay of the mean of the gradients.
+	// Beta1 is the decay of the mean of the gradients; 0 to below 1.
 	Beta1 float64 `yaml:"beta1"`
-	// Beta2 is the decay of the mean of the squared gradients.
+	// Beta2 is the decay of the mean of the squared gradients; 0 to below 1.
 	Beta2 float64 `yaml:"beta2"`
-	// Epsilon is added to the root of the mean square.
+	// Epsilon is added to the root of the mean square; above 0.
 	Epsilon float64 `yaml:"epsilon"`
 	// WeightDecay, decoupled from the gradients (AdamW), is multiplied by the learning rate; 0 for none.
 	WeightDecay float64 `yaml:"weight_decay"`
@@ -153,7 +155,7 @@ type Train struct {
 type Sampler struct {
 	// Name: see `mcvd list samplers`.
 	Name string `yaml:"name"`
-	// Steps is how many of the diffusion's noise levels are visited.
+	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
 	Steps int `yaml:"steps"`
 	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
 	Eta float64 `yaml:"eta"`

@@ -7,14 +7,19 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 )
 
-// maxDepth bounds how deep options nest.
-const maxDepth = 32
+// maxDepth bounds how deep options nest, and maxProblems how many problems of a document are shown: of a file that is
+// something else there would be one for every line.
+const (
+	maxDepth    = 32
+	maxProblems = 50
+)
 
 // locator says where a line and a column are; 0 stands for an unknown one.
 type locator func(line, column int) string
@@ -40,13 +45,14 @@ type decoder struct {
 
 // problem notes what is wrong at n: the message begins with what was got and says what is wanted.
 func (d *decoder) problem(n *yaml.Node, path, format string, args ...any) {
-	parts := []string{fmt.Sprintf(format, args...)}
-	if path != "" {
-		parts = append([]string{path}, parts...)
+	if len(d.problems) > maxProblems {
+		return
 	}
-	if where := d.at(n.Line, n.Column); where != "" {
-		parts = append([]string{where}, parts...)
+	parts := []string{d.at(n.Line, n.Column), path, fmt.Sprintf(format, args...)}
+	if len(d.problems) == maxProblems {
+		parts[1], parts[2] = "", "more problems from here on, which are not shown"
 	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	d.problems = append(d.problems, errors.New(strings.Join(parts, ": ")))
 }
 

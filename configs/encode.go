@@ -80,7 +80,8 @@ func formatFloat(f float64, bits int) string {
 	s := strconv.FormatFloat(f, 'g', -1, bits)
 	switch {
 	case f != f || f-f != 0:
-		return "." + strings.ToLower(strings.TrimLeft(s, "+")) // refused by the decoder, which is what is wanted of NaN and Inf
+		// What the decoder refuses, as it should: there are no options that are NaN or infinite.
+		return "." + strings.ToLower(strings.TrimLeft(s, "+"))
 	case !strings.ContainsAny(s, ".e"):
 		return s + ".0"
 	}
@@ -90,10 +91,7 @@ func formatFloat(f float64, bits int) string {
 // text quotes all but plain words: yaml.v3's block styles lose some white space.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}
-	word := func(r rune) bool {
-		return r == '_' || r == '/' || r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-	}
-	if s != "" && s[0] != '-' && strings.IndexFunc(s, func(r rune) bool { return !word(r) }) < 0 {
+	if isWord(strings.NewReplacer("/", "_", ".", "_").Replace(s)) && s[0] != '-' {
 		n.Style = 0 // where a word would read as something else, such as true, yaml.v3 quotes it because of the tag
 	}
 	return n

@@ -88,14 +88,19 @@ func distance(a, b string) int {
 
 // join appends a key to a YAML path. Keys that are not plain words are quoted, so that errors stay one line.
 func join(path, key string) string {
-	plain := key != "" && strings.IndexFunc(key, func(r rune) bool {
-		return !(r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
-	}) < 0
-	if !plain {
+	if !isWord(key) {
 		key = fmt.Sprintf("%q", key)
 	}
 	if path == "" {
 		return key
 	}
 	return path + "." + key
+}
+
+// isWord reports whether s is letters, digits, - and _ alone.
+func isWord(s string) bool {
+	other := func(r rune) bool {
+		return !(r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+	}
+	return s != "" && strings.IndexFunc(s, other) < 0
 }

@@ -121,11 +121,15 @@ func TestBasesAndOverridesLieOnTopOfEachOther(t *testing.T) {
 	c := mustLoad(t, "testdata/base/child.yml", "data.options.fonts.bold=false", "seed=8", "model.multipliers=[1, 2]",
 		"data.path=a=b", "model.attention=[]")
 	want := Default()
-	want.Seed = 8                                                                                            // override over grandparent
-	want.Data.Size, want.Data.Path = 32, "a=b"                                                               // grandparent; override
-	want.Model.Width, want.Model.Attention, want.Model.Multipliers = 24, []int{}, []int{1, 2}                // parent; overrides
-	want.Diffusion.BetaStart = 0.002                                                                         // grandparent
-	want.Data.Options = Options{"crop": 5, "speed": 1.0, "fonts": map[string]any{"bold": false, "size": 24}} // all of them
+	want.Seed = 8          // the override, over the grandparent
+	want.Data.Path = "a=b" // an override
+	want.Data.Size = 32    // the grandparent
+	want.Model.Width = 24  // the parent, over the grandparent
+	want.Model.Attention = []int{}
+	want.Model.Multipliers = []int{1, 2}
+	want.Diffusion.BetaStart = 0.002
+	// Options of all four documents are there.
+	want.Data.Options = Options{"crop": 5, "speed": 1.0, "fonts": map[string]any{"bold": false, "size": 24}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("differs by %q", Diff(want, c))
 	}
@@ -141,10 +145,8 @@ func TestABaseIsRelativeToItsFileOrAbsolute(t *testing.T) {
 	}
 }
 
-func TestOneFileMayBeReachedTwiceInAnotherChain(t *testing.T) {
-	for range 2 {
-		mustLoad(t, "testdata/base/child.yml")
-	}
+func TestLoadingLeavesTheDefaultAsItWas(t *testing.T) {
+	mustLoad(t, "testdata/base/child.yml")
 	if got := Default().Data.Options; got != nil {
 		t.Errorf("loading changed the default options to %v", got)
 	}
@@ -180,6 +182,18 @@ func TestProblemsOfAllDocumentsComeTogether(t *testing.T) {
 	_, err := Load(path, "train.steps=many", "zebra=1")
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("error %v, want 4 lines", err)
+	}
+}
+
+func TestAFileThatIsSomethingElseEndsAfterSomeProblems(t *testing.T) {
+	_, err := Load(write(t, strings.Repeat("a: b\n", 1000)))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	want := "c.yml:51:1: more problems from here on, which are not shown"
+	if last := lines[len(lines)-1]; len(lines) != maxProblems+1 || !strings.HasSuffix(last, want) {
+		t.Errorf("%d lines, the last %s", len(lines), last)
 	}
 }
 
