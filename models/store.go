@@ -1,0 +1,87 @@
+package models
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/models/weights"
+)
+
+// Entries lists the variables of a store for a file, under the names that [Model.Load] expects: their paths without the
+// leading slash.
+func Entries(store *model.Store) []weights.Entry {
+	var entries []weights.Entry
+	for v := range store.IterVariables() {
+		entries = append(entries, weights.Entry{
+			Tensor: weights.Tensor{Name: strings.TrimPrefix(v.Path(), "/"), DType: weights.F32, Shape: v.Shape().Dimensions},
+			Data: func() (data []byte, err error) {
+				value, err := v.Value()
+				if err != nil {
+					return nil, err
+				}
+				err = tensors.ConstFlatData(value, func(flat []float32) {
+					data = make([]byte, 0, 4*len(flat))
+					data, err = binary.Append(data, binary.LittleEndian, flat)
+				})
+				return data, err
+			},
+		})
+	}
+	slices.SortFunc(entries, func(a, b weights.Entry) int { return strings.Compare(a.Name, b.Name) })
+	return entries
+}
+
+// Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], as a file has them. The file must
+// hold exactly the model's parameters there, in their shapes: every one that is missing, misshapen or too many is named.
+func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string) (*model.Store, error) {
+	store := model.NewStore()
+	expected := map[string]bool{}
+	var problems []string
+	for _, name := range scopes {
+		scope := store.Scope("/" + name)
+		if _, err := m.Declare(backend, scope, 1); err != nil {
+			return nil, err
+		}
+		for v := range scope.IterVariables() {
+			name := strings.TrimPrefix(v.Path(), "/")
+			expected[name] = true
+			if problem := loadVariable(v, f, name); problem != "" {
+				problems = append(problems, problem)
+			}
+		}
+	}
+	for _, t := range f.Tensors() {
+		if !expected[t.Name] && slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(t.Name, s+"/") }) {
+			problems = append(problems, t.Name+": not a parameter of this model")
+		}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the weights are not those of this model:\n  %s", strings.Join(problems, "\n  "))
+	}
+	return store, nil
+}
+
+// loadVariable returns what is wrong, if anything is.
+func loadVariable(v *model.Variable, f *weights.File, name string) string {
+	info, ok := f.Lookup(name)
+	if !ok {
+		return name + ": missing"
+	}
+	if !slices.Equal(info.Shape, v.Shape().Dimensions) {
+		return fmt.Sprintf("%s: shape %v, want %v", name, info.Shape, v.Shape().Dimensions)
+	}
+	values, err := f.Float32s(name)
+	if err == nil {
+		err = v.SetValue(tensors.FromFlatDataAndDimensions(values, info.Shape...))
+	}
+	if err != nil {
+		return fmt.Sprintf("%s: %v", name, err)
+	}
+	return ""
+}

@@ -1,0 +1,155 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+
+	"mcvd/models/weights"
+)
+
+// Progress is how far a run has come: with the tensors and the experiment, all that training remembers.
+type Progress struct {
+	// Step is the number of steps taken, Updates of those that changed the weights: batches whose gradients are not finite do not.
+	Step    int `json:"step"`
+	Updates int `json:"updates"`
+	// SkippedInARow is how many steps before this one changed nothing.
+	SkippedInARow int `json:"skipped_in_a_row"`
+	// BestLoss is the lowest validation loss so far, of step BestStep; 0 before the first validation.
+	BestLoss float64 `json:"best_loss"`
+	BestStep int     `json:"best_step"`
+}
+
+// Keys of a checkpoint's metadata.
+const (
+	progressKey = "mcvd.progress" // Progress as JSON
+	configKey   = "mcvd.config"   // the experiment as YAML
+)
+
+// BestCheckpoint names the checkpoint with the lowest validation loss among [Run.Checkpoints].
+const BestCheckpoint = "best.safetensors"
+
+// Checkpoints lists the run's numbered checkpoints, newest first.
+func (r *Run) Checkpoints() []string {
+	paths, _ := filepath.Glob(filepath.Join(r.Dir, checkpointsDir, "step-*.safetensors"))
+	slices.Sort(paths)
+	slices.Reverse(paths)
+	return paths
+}
+
+// OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path, [BestCheckpoint] or a
+// file of the run's checkpoints. Broken ones are passed over with a warning. It returns os.ErrNotExist if there is none.
+func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
+	if name != "" {
+		path := filepath.Join(r.Dir, checkpointsDir, name)
+		if _, err := os.Stat(path); err != nil {
+			path = name
+		}
+		return openCheckpoint(path)
+	}
+	for _, path := range r.Checkpoints() {
+		f, p, err := openCheckpoint(path)
+		if err == nil {
+			return f, p, nil
+		}
+		log.Warn("checkpoint is broken, trying the one before it", "error", err)
+	}
+	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, checkpointsDir, os.ErrNotExist)
+}
+
+// openCheckpoint opens one checkpoint and verifies all of it.
+func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, p, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	text, ok := f.Metadata()[progressKey]
+	if !ok {
+		return nil, p, fmt.Errorf("%s: not a checkpoint of mcvd: no %s in its metadata", path, progressKey)
+	}
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return nil, p, fmt.Errorf("%s: %s: %w", path, progressKey, err)
+	}
+	return f, p, f.Verify()
+}
+
+// save writes a checkpoint under a name.
+func (r *Run) save(name string, store *model.Store, p Progress) error {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	metadata := map[string]string{progressKey: string(progress), configKey: string(r.Config.YAML())}
+	path := filepath.Join(r.Dir, checkpointsDir, name)
+	if err := weights.Write(path, metadata, models.Entries(store)); err != nil {
+		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
+	}
+	return nil
+}
+
+// saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
+func (r *Run) saveStep(store *model.Store, p Progress) error {
+	if err := r.save(fmt.Sprintf("step-%08d.safetensors", p.Step), store, p); err != nil {
+		return err
+	}
+	old := r.Checkpoints()
+	var errs []error
+	for _, path := range old[min(len(old), r.Config.Train.Keep):] {
+		errs = append(errs, os.Remove(path))
+	}
+	return errors.Join(errs...)
+}
+
+// restore returns the state of the newest checkpoint, or the first state of a run that has none.
+func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger) (*model.Store, Progress, error) {
+	f, p, err := r.OpenCheckpoint("", log)
+	if errors.Is(err, os.ErrNotExist) {
+		if len(r.Checkpoints()) > 0 {
+			return nil, p, fmt.Errorf("%s: every checkpoint is broken; remove them to start anew", r.Dir)
+		}
+		store, err := firstState(backend, m, r.Config)
+		return store, p, err
+	}
+	if err != nil {
+		return nil, p, err
+	}
+	defer f.Close()
+	store, err := m.Load(backend, f, scopes...)
+	if err != nil {
+		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
+	}
+	return store, p, nil
+}
+
+// firstState is the model's first weights, their average, and zeros for Adam.
+func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*model.Store, error) {
+	store, err := m.Init(backend, c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
+		for _, s := range []string{meanScope, squareScope} {
+			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
+			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return store, nil
+}

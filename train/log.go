@@ -1,0 +1,121 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+)
+
+// Number is a float64 that JSON can hold always: NaN and infinities are written as strings.
+type Number float64
+
+// MarshalJSON writes a number, or "NaN", "+Inf" or "-Inf".
+func (n Number) MarshalJSON() ([]byte, error) {
+	x := float64(n)
+	if !finite(x) {
+		return json.Marshal(strconv.FormatFloat(x, 'g', -1, 64))
+	}
+	return json.Marshal(x)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	x, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64)
+	*n = Number(x)
+	return err
+}
+
+// Line is one line of a run's log. Lines without a Validation are of training.
+type Line struct {
+	// Step is the number of steps taken.
+	Step int `json:"step"`
+	// Loss by value, gradient norm before clipping and learning rate: means over the steps since the line before.
+	Loss         Number `json:"loss"`
+	GradientNorm Number `json:"gradient_norm,omitempty"`
+	LearningRate Number `json:"learning_rate,omitempty"`
+	// Skipped is how many of these steps changed nothing, because their loss or gradients were not finite.
+	Skipped int `json:"skipped,omitempty"`
+	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three forward passes.
+	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
+	FLOPs          Number `json:"flops,omitempty"`
+	// Validation is the loss on the validation split by fifths of the timesteps, the least noisy first; Loss is then their mean.
+	Validation []Number `json:"validation,omitempty"`
+}
+
+// logWriter appends lines to a run's log.
+type logWriter struct{ file *os.File }
+
+// openLog opens the log for a run that goes on after the given step: what a process that was killed wrote about later steps is
+// cut off, for those steps come again.
+func openLog(path string, step int) (*logWriter, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	end, err := endOfStep(f, step)
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &logWriter{f}, nil
+}
+
+// endOfStep is where the whole lines up to the step end.
+func endOfStep(r io.Reader, step int) (end int64, err error) {
+	in := bufio.NewReader(r)
+	for {
+		text, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return end, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		var line Line
+		if json.Unmarshal(text, &line) != nil || line.Step > step {
+			return end, nil
+		}
+		end += int64(len(text))
+	}
+}
+
+func (l *logWriter) write(line Line) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = l.file.Write(append(text, '\n'))
+	return err
+}
+
+// means gathers results between two lines of the log.
+type means struct {
+	loss, norm, rate float64
+	steps, skipped   int
+}
+
+func (m *means) add(r result) {
+	if r.Skipped {
+		m.skipped++
+	}
+	m.steps++
+	m.loss, m.norm, m.rate = m.loss+r.Loss, m.norm+r.GradientNorm, m.rate+r.LearningRate
+}
+
+// line is the means so far, as of a step.
+func (m *means) line(step int) Line {
+	n := math.Max(1, float64(m.steps))
+	return Line{Step: step, Loss: Number(m.loss / n), GradientNorm: Number(m.norm / n), LearningRate: Number(m.rate / n), Skipped: m.skipped}
+}

@@ -1,0 +1,136 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"mcvd/configs"
+	"mcvd/configs/atomicfile"
+)
+
+// Files of a run folder.
+const (
+	configFile     = "config.yml"    // the resolved experiment
+	commandsFile   = "commands.txt"  // how the run was started, a line for each start
+	versionsFile   = "versions.json" // what it was last run with
+	logFile        = "log.jsonl"     // one JSON object a line
+	lockFile       = "lock"          // held while training
+	checkpointsDir = "checkpoints"
+	samplesDir     = "samples"
+)
+
+// Run is a run folder: an experiment and everything that training made of it.
+type Run struct {
+	Dir    string
+	Config *configs.Config
+}
+
+// OpenRun reads a run folder's experiment.
+func OpenRun(dir string) (*Run, error) {
+	path := filepath.Join(dir, configFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, configFile)
+		}
+		return nil, fmt.Errorf("%s: no such run folder (`mcvd train -c CONFIG.yml -o %s` makes one)", dir, dir)
+	}
+	config, err := configs.Parse(path, text)
+	if err != nil {
+		return nil, err
+	}
+	return &Run{dir, config}, nil
+}
+
+// SamplePath is where the samples of a step go.
+func (r *Run) SamplePath(step int) string {
+	return filepath.Join(r.Dir, samplesDir, fmt.Sprintf("step-%08d.png", step))
+}
+
+// start makes the folder or continues it, and locks it. Another experiment in the folder is an error that shows the difference;
+// only train.steps may grow.
+func start(dir string, c *configs.Config, command []string, versions map[string]string) (run *Run, unlock func(), err error) {
+	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, nil, fmt.Errorf("run folder: %w", err)
+		}
+	}
+	lock := flock.New(filepath.Join(dir, lockFile))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
+	}
+	if !locked {
+		return nil, nil, fmt.Errorf("%s: another process is training in this run folder", dir)
+	}
+	defer func() {
+		if err != nil {
+			lock.Unlock()
+		}
+	}()
+	if err := checkSameExperiment(dir, c); err != nil {
+		return nil, nil, err
+	}
+	removeLeftovers(dir)
+	about, err := json.MarshalIndent(versions, "", "  ")
+	if err != nil {
+		return nil, nil, err
+	}
+	err = errors.Join(
+		writeFile(filepath.Join(dir, configFile), c.YAML()),
+		writeFile(filepath.Join(dir, versionsFile), append(about, '\n')),
+		appendLine(filepath.Join(dir, commandsFile), strings.Join(command, " ")))
+	if err != nil {
+		return nil, nil, fmt.Errorf("run folder: %w", err)
+	}
+	return &Run{dir, c}, func() { lock.Unlock() }, nil
+}
+
+func checkSameExperiment(dir string, c *configs.Config) error {
+	if _, err := os.Stat(filepath.Join(dir, configFile)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	old, err := OpenRun(dir)
+	if err != nil {
+		return err
+	}
+	same := *old.Config
+	same.Train.Steps = max(c.Train.Steps, same.Train.Steps)
+	if diff := configs.Diff(&same, c); len(diff) > 0 {
+		return fmt.Errorf("%s: holds another experiment; use another folder, or the same settings (only train.steps may grow):\n  %s",
+			dir, strings.Join(diff, "\n  "))
+	}
+	return nil
+}
+
+// removeLeftovers removes temporary files that a killed process left; the lock says that nobody is writing them.
+func removeLeftovers(dir string) {
+	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
+		left, _ := filepath.Glob(filepath.Join(d, atomicfile.Prefix+"*"))
+		for _, f := range left {
+			os.RemoveAll(f)
+		}
+	}
+}
+
+func writeFile(path string, content []byte) error {
+	return atomicfile.Write(path, func(f *os.File) error {
+		_, err := f.Write(content)
+		return err
+	})
+}
+
+func appendLine(path, line string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}

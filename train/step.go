@@ -1,0 +1,211 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/nn"
+)
+
+// Scopes of Adam's running means, beside those of the weights and of their average.
+const (
+	meanScope   = "adam/mean"   // of the gradients
+	squareScope = "adam/square" // of their squares
+)
+
+// scopes is everything that a checkpoint holds.
+var scopes = []string{models.WeightsScope, models.EMAScope, meanScope, squareScope}
+
+// stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the host sees the loss and
+// the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
+// batches can be added up; the scalars of the update are computed on the host, in float64.
+type stepper struct {
+	backend   compute.Backend
+	config    *configs.Config
+	gradients *model.Exec // of one batch, added to those given
+	apply     *model.Exec
+	values    float64 // in a clip's current frames: the log shows the loss by value
+}
+
+// result is what one step has to tell.
+type result struct {
+	Loss         float64 // by value of the current frames, averaged over the batch
+	GradientNorm float64 // of all gradients together, before clipping
+	LearningRate float64
+	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
+}
+
+func newStepper(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config) (*stepper, error) {
+	s := &stepper{backend: backend, config: c, values: float64(m.ClipShape(1, m.Frames.Current).Size())}
+	var err error
+	s.gradients, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+		return gradientsGraph(m, c.Train.Accumulate, scope, in)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("training step: %w", err)
+	}
+	s.apply, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+		return applyGraph(c.Optimizer, scope, in)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("training step: %w", err)
+	}
+	s.gradients.WithName("gradients")
+	s.apply.WithName("update")
+	return s, nil
+}
+
+// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the mean over the batch, divided
+// by the number of batches that make a step. Inputs: clips, a random state, then the loss and the gradients of the batches before,
+// if there are any, to which these are added.
+func gradientsGraph(m *models.Model, batches int, scope *model.Scope, in []*Node) []*Node {
+	clip, random, before := in[0], in[1], in[2:]
+	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
+	weights := scope.At(models.WeightsScope)
+	next, draws := m.Draw(random, clip.Shape().Dimensions[0])
+	b := nn.NewBuilder(clip.Graph().Backend())
+	b.Random = next
+	loss := DivScalar(ReduceAllMean(m.LossGraph(b, weights, clip, draws)), float64(batches))
+	gradients := weights.BuildTrainableVariablesGradientsGraph(loss)
+	if len(before) > 0 {
+		loss = Add(loss, before[0])
+		for i := range gradients {
+			gradients[i] = Add(gradients[i], before[i+1])
+		}
+	}
+	return append([]*Node{loss, globalNorm(gradients)}, gradients...)
+}
+
+// globalNorm is the Euclidean norm of all values together.
+func globalNorm(xs []*Node) *Node {
+	var sum *Node
+	for _, x := range xs {
+		flat := Reshape(x, x.Shape().Size())
+		square := Dot(flat, flat).Product()
+		if sum == nil {
+			sum = square
+		} else {
+			sum = Add(sum, square)
+		}
+	}
+	return Sqrt(sum)
+}
+
+// updateScalars are what the host computes for [applyGraph], in this order.
+func updateScalars(o configs.Optimizer, update int, norm float64) (scalars []float32, learningRate float64) {
+	learningRate = o.LearningRate
+	if o.WarmupSteps > 0 {
+		learningRate *= min(1, float64(update)/float64(o.WarmupSteps))
+	}
+	clip := 1.0
+	if o.ClipNorm > 0 {
+		clip = min(1, o.ClipNorm/(norm+1e-6))
+	}
+	correct1, correct2 := 1-math.Pow(o.Beta1, float64(update)), 1-math.Pow(o.Beta2, float64(update))
+	return []float32{
+		float32(clip * (1 - o.Beta1)),
+		float32(clip * clip * (1 - o.Beta2)),
+		float32(learningRate / correct1),
+		float32(1 / math.Sqrt(correct2)),
+		float32(1 - learningRate*o.WeightDecay),
+	}, learningRate
+}
+
+// applyGraph is one update of Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter 2019)
+// and of the average of the weights, for gradients g already clipped by the scalars:
+//
+//	mean   = beta1 mean + (1-beta1) g
+//	square = beta2 square + (1-beta2) g^2
+//	w      = (1 - rate decay) w - rate mean/(1-beta1^t) / (sqrt(square/(1-beta2^t)) + epsilon)
+//	ema    = decay ema + (1-decay) w
+//
+// Inputs: the scalars of [updateScalars], then the gradients.
+func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
+	g := in[0].Graph()
+	scope.Store().SetTraining(g, true) // else updates are dropped
+	scalar := func(i int) *Node { return Reshape(Slice(in[0], AxisElem(i))) }
+	meanWeight, squareWeight, rate, correct, keep := scalar(0), scalar(1), scalar(2), scalar(3), scalar(4)
+	i := 0
+	for v := range scope.At(models.WeightsScope).IterVariables() {
+		i++
+		beside := func(s string) *model.Variable {
+			return scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
+		}
+		mean, square, ema := beside(meanScope), beside(squareScope), beside(models.EMAScope)
+		gradient, w := in[i], v.NodeValue(g)
+		newMean := Add(MulScalar(mean.NodeValue(g), o.Beta1), Mul(gradient, meanWeight))
+		newSquare := Add(MulScalar(square.NodeValue(g), o.Beta2), Mul(Square(gradient), squareWeight))
+		if o.WeightDecay > 0 {
+			w = Mul(w, keep)
+		}
+		w = Sub(w, Div(Mul(newMean, rate), AddScalar(Mul(Sqrt(newSquare), correct), o.Epsilon)))
+		mean.SetNodeValue(newMean)
+		square.SetNodeValue(newSquare)
+		v.SetNodeValue(w)
+		ema.SetNodeValue(Add(MulScalar(ema.NodeValue(g), o.EMADecay), MulScalar(w, 1-o.EMADecay)))
+	}
+	if i != len(in)-1 {
+		panic(fmt.Errorf("%d gradients for %d parameters", len(in)-1, i))
+	}
+	return []*Node{in[0]}
+}
+
+// run makes one step from its batches: update is the number of this update, from 1. random makes the state of each batch.
+func (s *stepper) run(update int, batches []*tensors.Tensor, random func(batch int) *tensors.Tensor) (result, error) {
+	var sums []*tensors.Tensor // loss and gradients so far
+	var norm float64
+	for i, batch := range batches {
+		args := []any{batch, random(i)}
+		for _, t := range sums {
+			args = append(args, t)
+		}
+		out, err := s.gradients.Call(args...)
+		if err != nil {
+			return result{}, fmt.Errorf("gradients: %w", err)
+		}
+		free(sums)
+		norm = float64(tensors.ToScalar[float32](out[1]))
+		sums = append(out[:1:1], out[2:]...)
+	}
+	loss := float64(tensors.ToScalar[float32](sums[0]))
+	scalars, rate := updateScalars(s.config.Optimizer, update, norm)
+	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
+	if !finite(loss) || !finite(norm) {
+		free(sums)
+		r.Skipped = true
+		return r, nil
+	}
+	args := []any{scalars}
+	for _, t := range sums[1:] {
+		donated, err := DonateTensorBuffer(t, s.backend, 0)
+		if err != nil {
+			return r, fmt.Errorf("update: %w", err)
+		}
+		args = append(args, donated)
+	}
+	if _, err := s.apply.Call(args...); err != nil {
+		return r, fmt.Errorf("update: %w", err)
+	}
+	return r, nil
+}
+
+func (s *stepper) close() {
+	s.gradients.Finalize()
+	s.apply.Finalize()
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// free gives the memory of tensors back at once, not at the next garbage collection.
+func free(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		t.FinalizeAll()
+	}
+}

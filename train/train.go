@@ -1,0 +1,259 @@
+// Package train is the training loop: steps, checkpoints, validation, the log, and the run folder that holds them.
+//
+// Every random number is a function of (seed, step), and a checkpoint holds everything else that a step depends on. So a run
+// that is killed at any moment and started again ends with the same bytes as one that was never stopped.
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/video"
+	"mcvd/models"
+)
+
+const (
+	// maxSkipped is how many steps in a row may change nothing before training gives up.
+	maxSkipped = 10
+	// logEvery so many steps a line is logged; and before each checkpoint.
+	logEvery = 10
+	// ahead is how many batches are prepared while a step runs.
+	ahead = 2
+)
+
+// Options say what to train, from what, and where.
+type Options struct {
+	Config  *configs.Config
+	Dir     string // the run folder, new or to be continued
+	Backend compute.Backend
+	// Train and Valid are the data; Valid is not used if Config.Train.ValidateEvery is 0.
+	Train, Valid video.Dataset
+	// Command and Versions are written into the run folder.
+	Command  []string
+	Versions map[string]string
+	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the averaged weights to path.
+	Sample func(ctx context.Context, store *model.Store, path string) error
+	// Report, if not nil, is called after every step with its line, and for every validation.
+	Report func(Line)
+	Log    *slog.Logger
+}
+
+// ErrStopped is wrapped by the error of a run that ctx ended before its last step; its checkpoint is written.
+var ErrStopped = errors.New("stopped")
+
+// Train takes the run to its last step, from the newest checkpoint if there is one, and returns how far it came. When ctx ends,
+// it finishes the step, writes a checkpoint and returns an error that wraps [ErrStopped].
+func Train(ctx context.Context, o Options) (Progress, error) {
+	m, err := models.New(o.Config)
+	if err != nil {
+		return Progress{}, err
+	}
+	run, unlock, err := start(o.Dir, o.Config, o.Command, o.Versions)
+	if err != nil {
+		return Progress{}, err
+	}
+	defer unlock()
+	store, progress, err := run.restore(o.Backend, m, o.Log)
+	if err != nil {
+		return progress, err
+	}
+	defer store.Finalize()
+	t := &trainer{Options: o, run: run, model: m, store: store, progress: progress, saved: progress.Step}
+	if progress.Step > 0 {
+		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
+	}
+	if err := t.open(); err != nil {
+		return progress, err
+	}
+	defer t.close()
+	err = t.loop(ctx)
+	return t.progress, err
+}
+
+// trainer is a run in training.
+type trainer struct {
+	Options
+	run       *Run
+	model     *models.Model
+	store     *model.Store
+	progress  Progress
+	saved     int // the step of the last checkpoint
+	stepper   *stepper
+	validator *validator
+	log       *logWriter
+	means     means
+	flops     float64 // of a step
+	since     time.Time
+}
+
+func (t *trainer) open() (err error) {
+	c := t.Config
+	size, err := t.model.Declare(t.Backend, t.store.Scope("/"+models.WeightsScope), c.Train.Batch)
+	if err != nil {
+		return err
+	}
+	t.flops = 3 * size.FLOPs * float64(c.Train.Accumulate)
+	if t.stepper, err = newStepper(t.Backend, t.store, t.model, c); err != nil {
+		return err
+	}
+	if c.Train.ValidateEvery > 0 {
+		if t.validator, err = newValidator(t.Backend, t.store, t.model, c, t.Valid); err != nil {
+			return err
+		}
+	}
+	t.log, err = openLog(filepath.Join(t.run.Dir, logFile), t.progress.Step)
+	return err
+}
+
+func (t *trainer) close() {
+	if t.stepper != nil {
+		t.stepper.close()
+	}
+	if t.validator != nil {
+		t.validator.close()
+	}
+	if t.log != nil {
+		t.log.file.Close()
+	}
+}
+
+func (t *trainer) loop(ctx context.Context) error {
+	c := t.Config.Train
+	if t.progress.Step >= c.Steps {
+		return nil
+	}
+	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
+	var step []*tensors.Tensor
+	t.since = time.Now()
+	for batch, err := range batches.Each(ctx, t.progress.Step*c.Accumulate, ahead) {
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
+		}
+		step = append(step, t.tensor(batch))
+		if len(step) < c.Accumulate {
+			continue
+		}
+		if err := t.step(ctx, step); err != nil {
+			return err
+		}
+		step = nil
+		if ctx.Err() != nil || t.progress.Step >= c.Steps {
+			break
+		}
+	}
+	if t.progress.Step < c.Steps {
+		return errors.Join(t.checkpoint(), fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, c.Steps))
+	}
+	return t.checkpoint()
+}
+
+func (t *trainer) tensor(b data.Batch) *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
+}
+
+// step updates the weights once and does what is due after it.
+func (t *trainer) step(ctx context.Context, batches []*tensors.Tensor) error {
+	p, c := &t.progress, t.Config.Train
+	r, err := t.stepper.run(p.Updates+1, batches, func(batch int) *tensors.Tensor {
+		return randomState(t.Config.Seed, trainingStream, uint64(p.Step), uint64(batch))
+	})
+	free(batches)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", p.Step+1, err)
+	}
+	p.Step++
+	if r.Skipped {
+		p.SkippedInARow++
+		t.Log.Warn("step skipped: not finite", "step", p.Step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
+	} else {
+		p.SkippedInARow = 0
+		p.Updates++
+	}
+	t.means.add(r)
+	if err := t.report(); err != nil {
+		return err
+	}
+	if p.SkippedInARow >= maxSkipped {
+		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; the checkpoint of step %d is untouched: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
+	}
+	if c.ValidateEvery > 0 && p.Step%c.ValidateEvery == 0 {
+		// Also when ctx has ended: a checkpoint of this step says that its validation is done.
+		if err := t.validate(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+	}
+	if t.Sample != nil && c.SampleEvery > 0 && p.Step%c.SampleEvery == 0 {
+		if err := t.Sample(ctx, t.store, t.run.SamplePath(p.Step)); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("samples of step %d: %w", p.Step, err)
+		}
+	}
+	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next one that is due.
+	if p.Step%c.CheckpointEvery == 0 && p.SkippedInARow == 0 {
+		return t.checkpoint()
+	}
+	return nil
+}
+
+// report shows the step, and logs the means of the last steps when a line is due. Lines are due at fixed steps, so that a run
+// that was resumed logs what one that was never stopped logs.
+func (t *trainer) report() error {
+	p, c := t.progress, t.Config.Train
+	line := t.means.line(p.Step)
+	seconds := max(time.Since(t.since).Seconds(), 1e-9)
+	line.ClipsPerSecond = Number(float64(t.means.steps*c.Batch*c.Accumulate) / seconds)
+	line.FLOPs = Number(float64(t.means.steps) * t.flops / seconds)
+	if t.Report != nil {
+		t.Report(line)
+	}
+	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
+		return nil
+	}
+	t.means, t.since = means{}, time.Now()
+	return t.log.write(line)
+}
+
+// validate logs the validation loss and keeps the weights if they are the best so far.
+func (t *trainer) validate(ctx context.Context) error {
+	loss, bins, err := t.validator.run(ctx)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", t.progress.Step, err)
+	}
+	p := &t.progress
+	line := Line{Step: p.Step, Loss: Number(loss), Validation: bins}
+	if t.Report != nil {
+		t.Report(line)
+	}
+	if err := t.log.write(line); err != nil {
+		return err
+	}
+	if finite(loss) && (p.BestStep == 0 || loss < p.BestLoss) {
+		p.BestLoss, p.BestStep = loss, p.Step
+		return t.run.save(BestCheckpoint, t.store, *p)
+	}
+	return nil
+}
+
+// checkpoint writes the state, unless it stands on disk.
+func (t *trainer) checkpoint() error {
+	if t.saved == t.progress.Step && len(t.run.Checkpoints()) > 0 {
+		return nil
+	}
+	if err := t.run.saveStep(t.store, t.progress); err != nil {
+		return err
+	}
+	t.saved = t.progress.Step
+	return nil
+}
