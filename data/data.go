@@ -1,0 +1,57 @@
+// Package data opens data sets by name and makes batches of their clips, in an order that can be resumed anywhere.
+package data
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"mcvd/configs"
+	"mcvd/data/digits"
+	"mcvd/data/folder"
+	"mcvd/data/video"
+)
+
+// sets is what data.name can be. A new data set is one package and one line.
+var sets = map[string]func(context.Context, *configs.Config, video.Split, int, *slog.Logger) (video.Dataset, error){
+	"digits": func(_ context.Context, c *configs.Config, split video.Split, _ int, _ *slog.Logger) (video.Dataset, error) {
+		return some(digits.New(c, split))
+	},
+	"folder": func(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
+		return some(folder.Open(ctx, c, split, frames, log))
+	},
+}
+
+// Names lists the data sets.
+func Names() []string { return configs.Names(sets) }
+
+// Open opens a split of the data set that c.Data names. Videos with less than frames frames are left out. What it does
+// on the way, such as decoding, and what it leaves out goes to log. It fails at an unknown name, at options that the
+// data set doesn't have, and where there is no usable video.
+func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
+	open, err := configs.Pick(sets, "data.name", c.Data.Name)
+	if err != nil {
+		return nil, err
+	}
+	ds, err := open(ctx, c, split, frames, log)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", c.Data.Name, err)
+	}
+	return ds, nil
+}
+
+// some keeps a nil pointer from becoming an interface that isn't nil.
+func some[D video.Dataset](ds D, err error) (video.Dataset, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ds, nil
+}
+
+// Name says which video i of a data set is: its own name for it where it has names, else its number.
+func Name(ds video.Dataset, i int) string {
+	if named, ok := ds.(interface{ Name(int) string }); ok {
+		return named.Name(i)
+	}
+	return fmt.Sprintf("video %d", i)
+}

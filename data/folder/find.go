@@ -1,0 +1,137 @@
+package folder
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"mcvd/data/video"
+)
+
+// extensions are the names of files that are taken for videos. What is really in them is ffmpeg's to say.
+var extensions = []string{".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+
+// source is a video file or a folder of images.
+type source struct {
+	name     string // relative to the data set's folder, with slashes
+	path     string
+	bytes    int64
+	modified time.Time // the latest, of a folder and what is in it
+}
+
+// problem is a file that can't be used.
+type problem struct {
+	name string
+	err  error
+}
+
+func (p problem) Error() string { return fmt.Sprintf("%s: %v", p.name, p.err) }
+
+// found is what [find] sees.
+type found struct {
+	sources  []source
+	problems []problem
+	byFolder bool // splits are sub-folders
+	others   int  // videos of other splits, if not
+}
+
+// find looks for the videos of a split, sorted by name.
+func find(root string, split video.Split, o Options) (found, error) {
+	if err := stat(root); err != nil {
+		return found{}, err
+	}
+	var f found
+	for _, s := range video.Splits() {
+		if info, err := os.Stat(filepath.Join(root, string(s))); err == nil && info.IsDir() {
+			f.byFolder = true
+		}
+	}
+	if f.byFolder {
+		dir := filepath.Join(root, string(split))
+		if info, err := os.Stat(dir); err == nil {
+			f.walk(dir, string(split), []fs.FileInfo{info})
+		}
+		return f, nil
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return found{}, err
+	}
+	f.walk(root, ".", []fs.FileInfo{info})
+	all := len(f.sources) + len(f.problems)
+	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return o.splitOf(s.name) != split })
+	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.splitOf(p.name) != split })
+	f.others = all - len(f.sources) - len(f.problems)
+	return f, nil
+}
+
+// splitOf depends on nothing but a video's name and the fractions.
+func (o Options) splitOf(name string) video.Split {
+	sum := sha256.Sum256([]byte(name))
+	switch u := float64(binary.BigEndian.Uint64(sum[:])) / (1 << 64); {
+	case u < o.Valid:
+		return video.Valid
+	case u < o.Valid+o.Test:
+		return video.Test
+	}
+	return video.Train
+}
+
+// walk adds the videos in dir. above are the folders from the root to dir: one that comes again is a loop of links.
+func (f *found) walk(dir, name string, above []fs.FileInfo) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		f.problems = append(f.problems, problem{name, plain(err)})
+		return
+	}
+	images := source{name: name, path: dir, modified: above[len(above)-1].ModTime()}
+	count := 0
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		file, at := path.Join(name, entry.Name()), filepath.Join(dir, entry.Name())
+		info, err := os.Stat(at) // follows links, as entry doesn't
+		isVideo := slices.Contains(extensions, strings.ToLower(filepath.Ext(at)))
+		switch {
+		case err != nil:
+			f.problems = append(f.problems, problem{file, plain(err)})
+		case info.IsDir():
+			if !slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+				f.walk(at, file, append(slices.Clip(above), info))
+			}
+		case !isVideo && !video.IsImage(entry.Name()):
+		case !info.Mode().IsRegular():
+			f.problems = append(f.problems, problem{file, errors.New("not a regular file")})
+		case info.Size() == 0:
+			f.problems = append(f.problems, problem{file, errors.New("empty file")})
+		case isVideo:
+			f.sources = append(f.sources, source{file, at, info.Size(), info.ModTime()})
+		default:
+			count++
+			images.bytes += info.Size()
+			if info.ModTime().After(images.modified) {
+				images.modified = info.ModTime()
+			}
+		}
+	}
+	if count > 0 {
+		f.sources = append(f.sources, images)
+	}
+}
+
+// plain drops the operation and the path from an error of package os: problems already begin with a name.
+func plain(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

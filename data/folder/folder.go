@@ -1,0 +1,142 @@
+// Package folder is a data set of videos that lie in a folder: files that ffmpeg reads, and sub-folders of PNG or JPEG
+// frames.
+//
+// Every video is decoded once, into a cache of small raw frames; training then reads just the frames of a clip. The
+// cache notices changed files, changed settings and damage, may be deleted at any time, and may be shared by processes
+// that run at once.
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+)
+
+// Options are the settings under data.options.
+type Options struct {
+	// Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars.
+	Crop string `yaml:"crop"`
+	// Cache is the folder for decoded frames; "" is .mcvd-cache in the folder of the videos.
+	Cache string `yaml:"cache"`
+	// Valid is the fraction of videos for validation, where there are no folders train, valid and test.
+	Valid float64 `yaml:"valid"`
+	// Test is the fraction of videos for the test, likewise.
+	Test float64 `yaml:"test"`
+}
+
+// DefaultOptions is what missing options mean.
+func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid: 0.1, Test: 0.1} }
+
+// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time, with a line in log now
+// and then. The videos are those in the sub-folder train, valid or test of c.Data.Path, at any depth; if there is no
+// such sub-folder, a hash of a video's name decides where it belongs, so that it stays there when others come or go.
+// Hidden files and folders are left out.
+//
+// A file that can't be read is named in log and left out, or is an error if c.Data.OnError is "fail". Videos with less
+// than frames frames are named and left out. It is an error if none is left, if the cache can't be written, if ffmpeg
+// is missing, and if ctx ends.
+func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (*Dataset, error) {
+	o := DefaultOptions()
+	if err := errors.Join(split.Check(), c.Data.Options.Decode("data.options", &o)); err != nil {
+		return nil, err
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	root := c.Data.Path
+	found, err := find(root, split, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"valid", "test"} {
+		if _, set := c.Data.Options[key]; set && found.byFolder {
+			return nil, fmt.Errorf("data.options.%s: has no effect because %s has folders for its splits", key, root)
+		}
+	}
+	if o.Cache == "" {
+		o.Cache = filepath.Join(root, ".mcvd-cache")
+	}
+	cache := &cache{dir: o.Cache, log: log, fail: c.Data.OnError == "fail", decode: video.DecodeOptions{
+		FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}}
+	for _, p := range found.problems {
+		if err := cache.skip(p); err != nil {
+			return nil, err
+		}
+	}
+	videos, err := cache.fill(ctx, found.sources)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, split: split}
+	for _, v := range videos {
+		if v.frames < frames {
+			short := problem{v.name, fmt.Errorf("%d frames, want at least %d", v.frames, frames)}
+			log.Warn("video is too short and left out", "video", v.name, "reason", short.err)
+			cache.problems = append(cache.problems, short)
+			continue
+		}
+		d.videos = append(d.videos, v)
+	}
+	if len(d.videos) == 0 {
+		return nil, nothing(root, split, found, cache.problems)
+	}
+	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", len(cache.problems))
+	return d, nil
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Crop != string(video.Center) && o.Crop != string(video.Whole):
+		return fmt.Errorf("data.options.crop: unknown %q, want center or whole", o.Crop)
+	case !(o.Valid >= 0 && o.Test >= 0 && o.Valid+o.Test <= 1):
+		return fmt.Errorf("data.options: valid: %g, test: %g, want 0 or more and together up to 1", o.Valid, o.Test)
+	}
+	return nil
+}
+
+// nothing words the error that a split has no usable video.
+func nothing(root string, split video.Split, found found, problems []problem) error {
+	total := len(found.sources) + len(found.problems)
+	switch {
+	case total > 0:
+		reasons := make([]string, 0, 4)
+		for i, p := range problems {
+			if i == 3 {
+				reasons = append(reasons, "...")
+				break
+			}
+			reasons = append(reasons, p.Error())
+		}
+		return fmt.Errorf("%s: no usable video for split %s: %d found, %d left out: %s",
+			root, split, total, len(problems), strings.Join(reasons, "; "))
+	case found.byFolder:
+		return fmt.Errorf("%s: split %s is empty: put videos into %s", root, split, filepath.Join(root, string(split)))
+	case found.others > 0:
+		fix := "raise data.options." + string(split)
+		if split == video.Train {
+			fix = "lower data.options.valid or data.options.test"
+		}
+		return fmt.Errorf("%s: split %s is empty: of %d videos none fell into it; %s, add videos, or sort them into "+
+			"folders train, valid and test", root, split, found.others, fix)
+	}
+	return fmt.Errorf("%s: no videos in it: want files such as .mp4, or folders of .png or .jpg", root)
+}
+
+// stat follows links and says for a missing folder which setting names it.
+func stat(root string) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return fmt.Errorf("data.path: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("data.path: %s: want a folder of videos", root)
+	}
+	return nil
+}
