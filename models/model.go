@@ -187,3 +187,18 @@ func (m *Model) Init(backend compute.Backend, seed uint64) (*model.Store, error)
 	}
 	return store, nil
 }
+
+// CondInputs takes apart what a sampler's program gets beside the noisy frames: past and future, where the experiment has them,
+// then visible [batch, 2], whether each clip's past and future are.
+func (m *Model) CondInputs(in []*Node) Cond {
+	visible := in[len(in)-1]
+	column := func(i int) *Node { return Reshape(Slice(visible, AxisRange(), AxisElem(i)), -1) }
+	c := Cond{Visible: mask.Nodes{Past: column(0), Future: column(1)}}
+	if m.Frames.Past > 0 {
+		c.Past = in[0]
+	}
+	if m.Frames.Future > 0 {
+		c.Future = in[len(in)-2]
+	}
+	return c
+}

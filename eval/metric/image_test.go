@@ -198,15 +198,15 @@ func TestEveryMetric(t *testing.T) {
 func TestSmallFramesAreSkipped(t *testing.T) {
 	ssim, _ := Lookup("ssim")
 	small := noise(1, 2, 10, 64, 1)
-	score, err := ssim.Video(small, small)
+	_, err := ssim.Video(small, small)
 	if want := "frame 0: skipped: ssim needs frames of 11x11 or more, got 10x64"; err == nil || err.Error() != want {
 		t.Errorf("error = %v, want %s", err, want)
 	}
-	if score, err = OrNaN(score, err); err != nil || !math.IsNaN(score) {
-		t.Errorf("OrNaN = %g, %v; want NaN", score, err)
+	if reason, ok := Reason(err); !ok || reason == "" {
+		t.Errorf("Reason = %q, %t; want the reason", reason, ok)
 	}
-	if _, err := OrNaN(0, errors.New("no file")); err == nil {
-		t.Error("OrNaN swallowed another error")
+	if _, ok := Reason(errors.New("no file")); ok {
+		t.Error("another error is taken for a skipped score")
 	}
 	if _, err := SSIM(make([]uint8, 242), make([]uint8, 242), 11, 11, 2); err == nil {
 		t.Error("two channels: no error")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -42,18 +41,16 @@ func Lookup(name string) (Metric, error) {
 }
 
 // Skipped is the error of a score that has no meaning for these videos, such as SSIM of frames smaller than its window.
-// It is no failure: [OrNaN] takes it out of the way.
+// It is no failure: see [Reason].
 type Skipped struct{ Reason string }
 
 // Error says why there is no score.
 func (s Skipped) Error() string { return "skipped: " + s.Reason }
 
-// OrNaN turns a skipped score into NaN, which [Metric.Best], [Average] and [Summarize] leave out. Other errors stay.
-func OrNaN(score float64, err error) (float64, error) {
-	if _, ok := errors.AsType[Skipped](err); ok {
-		return math.NaN(), nil
-	}
-	return score, err
+// Reason says why a score was skipped, if err is that.
+func Reason(err error) (string, bool) {
+	skipped, ok := errors.AsType[Skipped](err)
+	return skipped.Reason, ok
 }
 
 // eachFrame scores frame by frame.

@@ -1,0 +1,259 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/sampler"
+)
+
+// Generator makes videos with a trained model: a sampler bound to the averaged weights, driven by [Rollout].
+type Generator struct {
+	model *models.Model
+	loop  *sampler.Loop
+	noisy bool
+	seed  uint64
+	batch int
+}
+
+// Frame is one frame, [height, width, channels] in [-1, 1].
+type Frame = []float32
+
+// Request is one video to be made.
+type Request struct {
+	// Clip and Trajectory tell the requests of a seed apart: a video's noise is a function of (seed, Clip, Trajectory), so it
+	// depends neither on the batch size nor on what else is made.
+	Clip, Trajectory uint64
+	// Past and Future are the conditioning frames, as many as the model takes; nil for those that the task hides.
+	Past, Future []Frame
+}
+
+// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time.
+func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, seed uint64, batch int) (*Generator, error) {
+	if batch < 1 {
+		return nil, fmt.Errorf("batch of %d videos, want 1 or more", batch)
+	}
+	s, err := sampler.New(c)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := sampler.Plan(m.Schedule, c)
+	if err != nil {
+		return nil, err
+	}
+	loop, err := sampler.NewLoop(backend, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
+		return m.Denoiser(scope.At(models.EMAScope), m.CondInputs(cond))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Generator{m, loop, s.Noisy(), seed, batch}, nil
+}
+
+// Close frees the compiled programs.
+func (g *Generator) Close() { g.loop.Close() }
+
+// NFE is the number of network evaluations that a window takes.
+func (g *Generator) NFE() int { return g.loop.Steps() }
+
+// Windows is the number of windows that [Generator.Run] needs for n frames, each of NFE evaluations.
+func (g *Generator) Windows(task Task, n, advance int) int {
+	if n < 1 || advance < 1 {
+		return 0
+	}
+	if current := g.model.Frames.Current; task == Interpolate && n > current {
+		return 1 + (n-current+advance-1)/advance
+	} else if task == Interpolate {
+		return 1
+	}
+	return (n + advance - 1) / advance
+}
+
+// Run makes n frames for each request, advance of them a window, and hands them out as they are made: emit gets the index
+// of the request, the index of the first frame among the n, and the frames (see [Rollout] for their order). Requests run in
+// batches; the last batch is filled up by repeating its last request, for each batch size is compiled anew. progress, if not
+// nil, is called after each network evaluation of a batch.
+func (g *Generator) Run(ctx context.Context, task Task, requests []Request, n, advance int,
+	emit func(request, at int, frames []Frame) error, progress func()) error {
+	for first := 0; first < len(requests); first += g.batch {
+		group := requests[first:min(first+g.batch, len(requests))]
+		b, err := g.newBatch(task, group, progress)
+		if err != nil {
+			return err
+		}
+		err = Rollout(task, b.frames(g.model.Frames.Past, past), b.frames(g.model.Frames.Future, future), n, g.model.Frames.Current, advance,
+			func(past, future []batchFrame, see Task) ([]batchFrame, error) {
+				return b.block(ctx, past, future, see)
+			},
+			func(at int, frames []batchFrame) error {
+				for i := range group {
+					own := make([]Frame, len(frames))
+					for k, f := range frames {
+						own[k] = f[i*b.size : (i+1)*b.size]
+					}
+					if err := emit(first+i, at, own); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchFrame is the same frame of each video of a batch, [batch, height, width, channels].
+type batchFrame = []float32
+
+// batch is the videos that are made together.
+type batch struct {
+	*Generator
+	requests []Request
+	size     int // values of a frame
+	window   uint64
+	progress func()
+}
+
+func (g *Generator) newBatch(task Task, group []Request, progress func()) (*batch, error) {
+	b := &batch{Generator: g, size: g.model.ClipShape(1, 1).Size(), progress: progress}
+	check := func(name string, visible bool, frames []Frame, want int) error {
+		if !visible {
+			return nil
+		}
+		if len(frames) != want {
+			return fmt.Errorf("%v: %d %s frames, want the model's %d", task, len(frames), name, want)
+		}
+		for _, f := range frames {
+			if len(f) != b.size {
+				return fmt.Errorf("%v: a %s frame has %d values, want %d", task, name, len(f), b.size)
+			}
+		}
+		return nil
+	}
+	if task.Past && g.model.Frames.Past == 0 || task.Future && g.model.Frames.Future == 0 {
+		return nil, fmt.Errorf("%v: the model was trained with %d past and %d future frames, so it can't", task, g.model.Frames.Past, g.model.Frames.Future)
+	}
+	for _, r := range group {
+		if err := check("past", task.Past, r.Past, g.model.Frames.Past); err != nil {
+			return nil, err
+		}
+		if err := check("future", task.Future, r.Future, g.model.Frames.Future); err != nil {
+			return nil, err
+		}
+	}
+	for len(b.requests) < g.batch {
+		b.requests = append(b.requests, group[min(len(b.requests), len(group)-1)])
+	}
+	return b, nil
+}
+
+func past(r Request) []Frame   { return r.Past }
+func future(r Request) []Frame { return r.Future }
+
+// frames gathers the n conditioning frames of all requests; those that are not given are zeros.
+func (b *batch) frames(n int, of func(Request) []Frame) []batchFrame {
+	frames := make([]batchFrame, n)
+	for k := range frames {
+		frames[k] = make(batchFrame, len(b.requests)*b.size)
+		for i, r := range b.requests {
+			if given := of(r); given != nil {
+				copy(frames[k][i*b.size:], given[k])
+			}
+		}
+	}
+	return frames
+}
+
+// block samples the current frames of a window.
+func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) ([]batchFrame, error) {
+	var cond []*tensors.Tensor
+	for _, frames := range [][]batchFrame{past, future} {
+		if len(frames) > 0 {
+			cond = append(cond, b.join(frames))
+		}
+	}
+	cond = append(cond, b.visible(see))
+	x, err := b.loop.Run(ctx, b.noise(0), cond, func(step int) *tensors.Tensor { return b.noise(1 + step) }, b.progress)
+	if err != nil {
+		return nil, err
+	}
+	b.window++
+	defer x.FinalizeAll()
+	return b.split(x)
+}
+
+// visible is [batch, 2]: the same for all videos.
+func (b *batch) visible(see Task) *tensors.Tensor {
+	v := make([]float32, 2*len(b.requests))
+	for i := range b.requests {
+		if see.Past {
+			v[2*i] = 1
+		}
+		if see.Future {
+			v[2*i+1] = 1
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(v, len(b.requests), 2)
+}
+
+// join makes [batch, frames, height, width, channels] of frames.
+func (b *batch) join(frames []batchFrame) *tensors.Tensor {
+	values := make([]float32, 0, len(frames)*len(b.requests)*b.size)
+	for i := range b.requests {
+		for _, f := range frames {
+			values = append(values, f[i*b.size:(i+1)*b.size]...)
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, b.model.ClipShape(len(b.requests), len(frames)).Dimensions...)
+}
+
+// split undoes join.
+func (b *batch) split(x *tensors.Tensor) ([]batchFrame, error) {
+	n := b.model.Frames.Current
+	frames := make([]batchFrame, n)
+	for k := range frames {
+		frames[k] = make(batchFrame, len(b.requests)*b.size)
+	}
+	err := tensors.ConstFlatData(x, func(values []float32) {
+		for i := range b.requests {
+			for k := range frames {
+				copy(frames[k][i*b.size:(i+1)*b.size], values[(i*n+k)*b.size:])
+			}
+		}
+	})
+	return frames, err
+}
+
+// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from, draw 1+i is of step i. It
+// comes from the host, so that every backend makes the same videos of a seed.
+func (b *batch) noise(draw int) *tensors.Tensor {
+	shape := b.model.ClipShape(len(b.requests), b.model.Frames.Current)
+	values := make([]float32, 0, shape.Size())
+	for _, r := range b.requests {
+		rng := rand.New(rand.NewChaCha8(noiseKey(b.seed, r.Clip, r.Trajectory, b.window<<32|uint64(draw))))
+		for range shape.Size() / len(b.requests) {
+			values = append(values, float32(rng.NormFloat64()))
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
+}
+
+// noiseKey puts four numbers side by side.
+func noiseKey(numbers ...uint64) (key [32]byte) {
+	for i, n := range numbers {
+		for k := range 8 {
+			key[8*i+k] = byte(n >> (8 * k))
+		}
+	}
+	return key
+}
