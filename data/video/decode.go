@@ -133,7 +133,10 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 		scale(nil, width, height)
 	default:
 		scale(ffmpeg.KwArgs{"force_original_aspect_ratio": "decrease"}, width, height)
-		s = s.Filter("pad", ffmpeg.Args{width, height, "(ow-iw)/2", "(oh-ih)/2", "black"})
+		// In RGB: black bars of grey frames would be 16, the black of television.
+		s = s.Filter("format", ffmpeg.Args{"rgb24"}).
+			Filter("pad", ffmpeg.Args{width, height, "(ow-iw)/2", "(oh-ih)/2", "black"})
+		scale(nil, "iw", "ih") // to grey, if so
 	}
 	out := ffmpeg.KwArgs{"f": "rawvideo", "pix_fmt": map[int]string{1: "gray", 3: "rgb24"}[o.Channels], "vsync": "passthrough"}
 	if o.MaxFrames > 0 {

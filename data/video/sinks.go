@@ -47,15 +47,19 @@ func writeMP4(ctx context.Context, path string, o WriterOptions, frames io.Reade
 }
 
 // writeGIF gives every frame a palette of its own: one for the whole video would have to see all frames first, in
-// memory. The dither pattern stays in its place, where error diffusion would flicker.
+// memory. Grey frames fit a palette exactly. Colours are dithered, in a pattern that stays in its place, where error
+// diffusion would flicker.
 func writeGIF(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
+	use := ffmpeg.KwArgs{"new": 1, "dither": "bayer", "bayer_scale": 4}
+	if o.Channels == 1 {
+		use = ffmpeg.KwArgs{"new": 1, "dither": "none"}
+	}
 	return encode(ctx, path, o, frames, func(in *ffmpeg.Stream, url string) *ffmpeg.Stream {
 		two := in.Split()
 		palette := two.Get("0").Filter("palettegen", nil, ffmpeg.KwArgs{"stats_mode": "single", "reserve_transparent": 0})
 		out := reproducible("gif")
 		out["loop"] = 0
-		return ffmpeg.Filter([]*ffmpeg.Stream{two.Get("1"), palette}, "paletteuse", nil,
-			ffmpeg.KwArgs{"new": 1, "dither": "bayer", "bayer_scale": 4}).Output(url, out)
+		return ffmpeg.Filter([]*ffmpeg.Stream{two.Get("1"), palette}, "paletteuse", nil, use).Output(url, out)
 	})
 }
 

@@ -35,8 +35,8 @@ type WriterOptions struct {
 	Scale int
 }
 
-// sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size, already enlarged,
-// until io.EOF; at any other error they leave nothing behind and return it.
+// sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size, already enlarged, also
+// where o.Channels says that they were grey, until io.EOF; at any other error they leave nothing behind and return it.
 var sinks = map[string]func(ctx context.Context, path string, o WriterOptions, frames io.Reader) error{
 	".mp4": writeMP4,
 	".gif": writeGIF,
@@ -88,7 +88,7 @@ func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, erro
 		}
 	}
 	big := o
-	big.Width, big.Height, big.Channels = o.Width*o.Scale, o.Height*o.Scale, 3
+	big.Width, big.Height = o.Width*o.Scale, o.Height*o.Scale
 	r, pipe := io.Pipe()
 	w := &Writer{path: path, o: o, pipe: pipe, done: make(chan struct{}), buffer: make([]uint8, big.Width*big.Height*3)}
 	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(context.Cause(ctx)) })

@@ -1,0 +1,485 @@
+package folder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"mcvd/configs"
+	"mcvd/configs/atomicfile"
+	"mcvd/data/video"
+)
+
+// ffmpegRun makes test files with the ffmpeg command.
+func ffmpegRun(t *testing.T, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	args = append([]string{"-nostdin", "-loglevel", "error", "-y"}, args...)
+	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg %q: %v\n%s", args, err, out)
+	}
+}
+
+// steps makes a lossless video whose frame i has the grey 10 i, and returns its path.
+func steps(t *testing.T, path string, frames int) string {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := video.NewClip(frames, 24, 32, 1)
+	for i := range c.Pix {
+		c.Pix[i] = uint8(i / c.FrameSize() * 10)
+	}
+	if err := video.WriteClip(context.Background(), path, c, video.WriterOptions{FPS: 10, Quality: video.Lossless}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func config(root string, options configs.Options) *configs.Config {
+	c := configs.Default()
+	c.Data.Path, c.Data.Size, c.Data.Options = root, 16, options
+	return c
+}
+
+// open opens with a log that is returned.
+func open(c *configs.Config, split video.Split, frames int) (*Dataset, string, error) {
+	var log bytes.Buffer
+	d, err := Open(context.Background(), c, split, frames, slog.New(slog.NewTextHandler(&log, nil)))
+	return d, log.String(), err
+}
+
+func mustOpen(t *testing.T, c *configs.Config, split video.Split, frames int) (*Dataset, string) {
+	t.Helper()
+	d, log, err := open(c, split, frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, log
+}
+
+func names(d *Dataset) (out []string) {
+	for i := range d.Len() {
+		out = append(out, d.Name(i))
+	}
+	return out
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v, want one with %q", err, part)
+		}
+	}
+}
+
+// all are options under which every video is for training.
+var all = configs.Options{"valid": 0.0, "test": 0.0}
+
+// hideFFmpeg makes a call of ffmpeg an error.
+func hideFFmpeg(t *testing.T) { t.Setenv("PATH", t.TempDir()) }
+
+func TestClipsAreCutFromTheCacheWithoutFFmpeg(t *testing.T) {
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "a.mp4"), 8)
+	steps(t, filepath.Join(root, "deep", "er", "b.gif"), 12)
+	_, log := mustOpen(t, config(root, all), video.Train, 5)
+	if !strings.Contains(log, "decoding videos") {
+		t.Errorf("the log doesn't mention decoding: %s", log)
+	}
+	hideFFmpeg(t)
+	d, log := mustOpen(t, config(root, all), video.Train, 5)
+	if strings.Contains(log, "decoding") {
+		t.Errorf("decoding again: %s", log)
+	}
+	if got := names(d); !slices.Equal(got, []string{"a.mp4", "deep/er/b.gif"}) || d.Frames(0) != 8 || d.Frames(1) != 12 {
+		t.Errorf("%q with %d and %d frames", got, d.Frames(0), d.Frames(1))
+	}
+	starts := map[uint8]bool{}
+	for seed := range uint64(60) {
+		clip, err := d.Clip(0, rand.New(rand.NewPCG(seed, 0)), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		starts[clip.Pix[0]] = true
+		for f := range 5 {
+			if got, want := clip.Slice(f, f+1).Pix[7], clip.Pix[0]+uint8(10*f); got != want {
+				t.Fatalf("frame %d after the first of %d: %d, want %d", f, clip.Pix[0], got, want)
+			}
+		}
+	}
+	if len(starts) != 4 {
+		t.Errorf("clips of 5 of 8 frames begin with %v, want 0, 10, 20 and 30", starts)
+	}
+	whole, err := d.Window(0, 0, d.Frames(0))
+	if err != nil || whole.Frames != 8 || whole.Pix[len(whole.Pix)-1] != 70 {
+		t.Errorf("whole video: %d frames, %v", whole.Frames, err)
+	}
+	_, err = d.Window(0, 4, 5)
+	wantError(t, err, "a.mp4: frames 4 to 8, want some of 0 to 7")
+	_, err = d.Clip(2, nil, 5)
+	wantError(t, err, "video 2 of split train: want 0 to 1")
+	_, err = d.Clip(0, nil, 9)
+	wantError(t, err, "a.mp4: a clip of 9 frames, want 1 to 8")
+}
+
+func TestSplitsByFolder(t *testing.T) {
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "train", "a.mp4"), 3)
+	steps(t, filepath.Join(root, "test", "b.mp4"), 3)
+	steps(t, filepath.Join(root, "c.mp4"), 3)
+	for split, want := range map[video.Split]string{video.Train: "train/a.mp4", video.Test: "test/b.mp4"} {
+		if d, _ := mustOpen(t, config(root, nil), split, 2); !slices.Equal(names(d), []string{want}) {
+			t.Errorf("%s: %q, want %q", split, names(d), want)
+		}
+	}
+	_, _, err := open(config(root, nil), video.Valid, 2)
+	wantError(t, err, "split valid is empty: put videos into "+filepath.Join(root, "valid"))
+	_, _, err = open(config(root, configs.Options{"valid": 0.2}), video.Train, 2)
+	wantError(t, err, "data.options.valid: has no effect because")
+}
+
+func TestSplitsByHash(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.String().Draw(t, "name")
+		o := Options{Valid: rapid.Float64Range(0, 0.5).Draw(t, "valid"), Test: rapid.Float64Range(0, 0.5).Draw(t, "test")}
+		if more := (Options{Valid: o.Valid + 0.1, Test: o.Test}); o.splitOf(name) == video.Valid && more.splitOf(name) != video.Valid {
+			t.Fatal("raising valid took a video out of it")
+		}
+	})
+	counts := map[video.Split]int{}
+	for i := range 10000 {
+		counts[DefaultOptions().splitOf(fmt.Sprintf("clip%d.mp4", i))]++
+	}
+	if v, s := counts[video.Valid], counts[video.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
+		t.Errorf("%v of 10000, want about a tenth for valid and for test", counts)
+	}
+	root := t.TempDir()
+	write(t, filepath.Join(root, "a.mp4"), "x")
+	_, _, err := open(config(root, all), video.Valid, 2)
+	wantError(t, err, "split valid is empty: of 1 videos none fell into it; raise data.options.valid")
+	_, _, err = open(config(root, configs.Options{"valid": 1.0, "test": 0.0}), video.Train, 2)
+	wantError(t, err, "split train is empty", "lower data.options.valid or data.options.test")
+}
+
+func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
+	root := t.TempDir()
+	path := steps(t, filepath.Join(root, "a.mp4"), 6)
+	c := config(root, all)
+	d, _ := mustOpen(t, c, video.Train, 2)
+	raw := d.videos[0].path
+	manifestPath := strings.TrimSuffix(raw, ".raw") + ".json"
+	good, _ := os.ReadFile(raw)
+	again := func(what string, frames int) {
+		t.Helper()
+		d, log := mustOpen(t, c, video.Train, 2)
+		if !strings.Contains(log, "decoding") || d.Frames(0) != frames {
+			t.Errorf("%s: %d frames, want %d; log %s", what, d.Frames(0), frames, log)
+		}
+		if content, _ := os.ReadFile(d.videos[0].path); len(content) != frames*16*16*c.Data.Channels {
+			t.Errorf("%s: %d bytes", what, len(content))
+		}
+		if _, log := mustOpen(t, c, video.Train, 2); strings.Contains(log, "decoding") {
+			t.Errorf("%s: decoded a second time", what)
+		}
+	}
+	write(t, raw, string(good[:len(good)-1]))
+	again("a short cache file", 6)
+	write(t, raw, string(good)+"x")
+	again("a long cache file", 6)
+	os.Remove(raw)
+	again("a missing cache file", 6)
+	write(t, manifestPath, `{"version": 1,`)
+	again("a broken manifest", 6)
+	write(t, filepath.Join(filepath.Dir(raw), atomicfile.Prefix+"123.raw"), "left by a killed process")
+	steps(t, path, 9)
+	again("another video of the same name", 9)
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	again("another time of change", 9)
+	c.Data.Channels = 3
+	again("other channels", 9)
+	c.Data.FPS = 5
+	again("another rate", 5)
+	c.Data.FPS = 0
+	c.Data.Options = configs.Options{"valid": 0.0, "test": 0.0, "crop": "whole"}
+	again("another crop", 9)
+	c.Data.Channels, c.Data.Options = 1, all
+	if _, log := mustOpen(t, c, video.Train, 2); strings.Contains(log, "decoding") {
+		t.Error("settings of before were decoded again")
+	}
+}
+
+func TestImageFolders(t *testing.T) {
+	root := t.TempDir()
+	for i := range 11 {
+		img := image.NewGray(image.Rect(0, 0, 20, 20))
+		for j := range img.Pix {
+			img.Pix[j] = uint8(10 * i)
+		}
+		var out bytes.Buffer
+		if err := png.Encode(&out, img); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, "walk", fmt.Sprintf("f%d.png", i)), out.String())
+	}
+	hideFFmpeg(t) // not needed for images
+	d, _ := mustOpen(t, config(root, all), video.Train, 11)
+	clip, err := d.Window(0, 0, 11)
+	if err != nil || d.Name(0) != "walk" {
+		t.Fatalf("%q, %v", d.Name(0), err)
+	}
+	for f := range 11 {
+		if got := clip.Slice(f, f+1).Pix[0]; got != uint8(10*f) {
+			t.Errorf("frame %d is %d, want %d", f, got, 10*f)
+		}
+	}
+	os.Remove(filepath.Join(root, "walk", "f10.png"))
+	if d, _ := mustOpen(t, config(root, all), video.Train, 5); d.Frames(0) != 10 {
+		t.Errorf("%d frames after one was removed, want 10", d.Frames(0))
+	}
+}
+
+// Everything at once that a folder from the wild may hold.
+func TestAMessyFolder(t *testing.T) {
+	root := t.TempDir()
+	good := steps(t, filepath.Join(root, "good.mp4"), 6)
+	steps(t, filepath.Join(root, "one-frame.mp4"), 1)
+	steps(t, filepath.Join(root, ".hidden.mp4"), 6)
+	steps(t, filepath.Join(root, ".folder", "a.mp4"), 6)
+	steps(t, filepath.Join(root, "dir.mp4", "inside.mp4"), 6)
+	ffmpegRun(t, "-i", good, "-c", "copy", "-metadata:s:v", "rotate=90", filepath.Join(root, "portrait.mov"))
+	ffmpegRun(t, "-f", "lavfi", "-i", "sine=duration=0.2", filepath.Join(root, "sound.mp4"))
+	write(t, filepath.Join(root, "text.mp4"), "not a video")
+	write(t, filepath.Join(root, "zero.mp4"), "")
+	write(t, filepath.Join(root, "notes.txt"), "ignored")
+	write(t, filepath.Join(root, "images", "1.png"), "not an image")
+	content, _ := os.ReadFile(good)
+	write(t, filepath.Join(root, "cut.mp4"), string(content[:len(content)-200]))
+	tail := filepath.Join(root, "tail.mp4") // its index is at the end, which is missing
+	ffmpegRun(t, "-f", "lavfi", "-i", "testsrc=size=64x64:rate=10", "-frames:v", "20", tail)
+	content, _ = os.ReadFile(tail)
+	write(t, tail, string(content[:len(content)/2]))
+	for link, target := range map[string]string{"loop": ".", "again": "dir.mp4", "dangling.mp4": "nowhere"} {
+		if err := os.Symlink(filepath.Join(root, target), filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reasons := map[string]string{
+		"one-frame.mp4": "1 frames, want at least 2",
+		"sound.mp4":     "no video in it",
+		"text.mp4":      "not a readable video",
+		"zero.mp4":      "empty file",
+		"images":        "not a readable image",
+		"cut.mp4":       "broken after frame",
+		"tail.mp4":      "not a readable video",
+		"dangling.mp4":  "no such file",
+	}
+	d, log := mustOpen(t, config(root, all), video.Train, 2)
+	if got, want := names(d), []string{"again/inside.mp4", "dir.mp4/inside.mp4", "good.mp4", "portrait.mov"}; !slices.Equal(got, want) {
+		t.Errorf("usable: %q, want %q", got, want)
+	}
+	for name, reason := range reasons {
+		if !slices.ContainsFunc(strings.Split(log, "\n"), func(line string) bool {
+			return strings.Contains(line, "level=WARN") && strings.Contains(line, "="+name) && strings.Contains(line, reason)
+		}) {
+			t.Errorf("no warning says that %s is left out: %s\n%s", name, reason, log)
+		}
+	}
+	if want := fmt.Sprintf("left_out=%d", len(reasons)); !strings.Contains(log, want) || strings.Count(log, "level=WARN") != len(reasons) {
+		t.Errorf("want %s and as many warnings:\n%s", want, log)
+	}
+
+	c := config(root, all)
+	c.Data.OnError = "fail"
+	_, _, err := open(c, video.Train, 2)
+	wantError(t, err, "data.on_error")
+	for _, name := range []string{"good.mp4", "dir.mp4", "portrait.mov"} {
+		os.RemoveAll(filepath.Join(root, name))
+	}
+	_, _, err = open(config(root, all), video.Train, 2)
+	wantError(t, err, "no usable video for split train: 9 found, 9 left out: ", "; ...")
+}
+
+func TestOnErrorFailNamesABrokenVideo(t *testing.T) {
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "a.mp4"), 6)
+	write(t, filepath.Join(root, "b.mp4"), "not a video")
+	c := config(root, all)
+	c.Data.OnError = "fail"
+	_, _, err := open(c, video.Train, 2)
+	wantError(t, err, "b.mp4: ", "not a readable video", "data.on_error: skip would leave it out")
+}
+
+func TestUnreadableFolder(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "a.mp4"), 6)
+	if err := os.Mkdir(filepath.Join(root, "locked"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, log := mustOpen(t, config(root, all), video.Train, 2); !strings.Contains(log, "permission denied") {
+		t.Error(log)
+	}
+}
+
+func TestErrorsSayHowToFixThem(t *testing.T) {
+	root := t.TempDir()
+	_, _, err := open(config(root, nil), video.Train, 2)
+	wantError(t, err, "no videos in it")
+	path := steps(t, filepath.Join(root, "a.mp4"), 6)
+	_, _, err = open(config(path, nil), video.Train, 2)
+	wantError(t, err, "data.path: ", "want a folder of videos")
+	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), video.Train, 2)
+	wantError(t, err, "data.options: valid: 0.7, test: 0.7, want")
+	_, _, err = open(config(root, configs.Options{"crop": "middle"}), video.Train, 2)
+	wantError(t, err, `data.options.crop: unknown "middle", want center or whole`)
+	_, _, err = open(config(root, nil), "dev", 2)
+	wantError(t, err, `split: unknown "dev"`)
+	options := configs.Options{"valid": 0.0, "test": 0.0, "cache": filepath.Join(path, "cache")} // below a file
+	_, _, err = open(config(root, options), video.Train, 2)
+	wantError(t, err, "data.options.cache: ", "set it to a folder that is writable")
+	hideFFmpeg(t)
+	_, _, err = open(config(root, all), video.Train, 2)
+	wantError(t, err, "apt-get install ffmpeg") // and no list of broken files
+}
+
+func TestProcessesShareACache(t *testing.T) {
+	root := t.TempDir()
+	for i := range 4 {
+		steps(t, filepath.Join(root, fmt.Sprintf("%d.mp4", i)), 6)
+	}
+	var group sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		group.Go(func() {
+			d, _, err := open(config(root, all), video.Train, 2)
+			if err == nil && d.Len() != 4 {
+				err = fmt.Errorf("%d videos", d.Len())
+			}
+			if err == nil {
+				_, err = d.Window(3, 0, 6)
+			}
+			errs[i] = err
+		})
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	entries, _ := os.ReadDir(filepath.Join(root, ".mcvd-cache"))
+	if len(entries) != 4*2+1 {
+		t.Errorf("%d files in the cache, want two a video and the lock", len(entries))
+	}
+}
+
+func TestCancelEndsDecodingAndLeavesNoHalves(t *testing.T) {
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "a.mp4"), 6)
+	for _, at := range []string{"before", "while waiting", "while decoding"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		log := slog.New(slog.DiscardHandler)
+		unlock := func() {}
+		switch at {
+		case "before":
+			cancel()
+		case "while waiting":
+			c := cache{dir: filepath.Join(root, ".mcvd-cache"), log: log}
+			var err error
+			if unlock, err = c.lock(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			log = slog.New(slog.NewTextHandler(&calling{"waiting for another", cancel}, nil))
+		case "while decoding":
+			log = slog.New(slog.NewTextHandler(&calling{"decoding videos", cancel}, nil))
+		}
+		d, err := Open(ctx, config(root, all), video.Train, 2, log)
+		unlock()
+		if d != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled %s: %v, %v", at, d, err)
+		}
+		entries, _ := os.ReadDir(filepath.Join(root, ".mcvd-cache"))
+		for _, entry := range entries {
+			if entry.Name() != "lock" {
+				t.Errorf("canceled %s: %s is left", at, entry.Name())
+			}
+		}
+		cancel()
+	}
+}
+
+// calling is a log that calls a function at a line.
+type calling struct {
+	at string
+	do func()
+}
+
+func (c *calling) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), c.at) {
+		c.do()
+	}
+	return len(p), nil
+}
+
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"version":1,"source":"a.mp4","bytes":7,"modified":"2001-01-01T00:00:00Z","size":16,"channels":1,"fps":0,"crop":"center","frames":3}`))
+	f.Add([]byte(`{"frames":-1}`))
+	f.Add([]byte(`{"frames":1,"size":1,"channels":1,"more":1}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		m, err := readManifest(bytes.NewReader(content))
+		if err == nil && (m.Frames < 1 || m.Size < 1 || m.Channels < 1) {
+			t.Fatalf("accepted %+v", m)
+		}
+		if err != nil && m.Frames > 0 && m.Size > 0 && m.Channels > 0 {
+			t.Fatalf("%v, but %+v", err, m)
+		}
+	})
+}
+
+func TestManifestIsReadStrictly(t *testing.T) {
+	const good = `{"frames":1,"size":1,"channels":1}`
+	if _, err := readManifest(strings.NewReader(good)); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "null", good + good, `{"frames":1,"size":1,"channels":1,"sise":2}`, `{"frames":1.5,"size":1,"channels":1}`,
+		`{"frames":0,"size":1,"channels":1}`} {
+		if m, err := readManifest(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q was read as %+v", bad, m)
+		}
+	}
+	if _, err := readManifest(io.MultiReader(strings.NewReader(good), strings.NewReader(strings.Repeat(" ", 1<<20)))); err != nil {
+		t.Errorf("space behind: %v", err)
+	}
+}
