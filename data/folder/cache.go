@@ -159,6 +159,7 @@ func (c *cache) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	switch {
 	case ctx.Err() != nil:
+		lock.Unlock()
 		return nil, fmt.Errorf("%s: %w", c.dir, context.Cause(ctx))
 	case errors.Is(err, errors.ErrUnsupported): // some network file systems; renaming keeps the files whole without it
 		return func() {}, nil
