@@ -15,7 +15,7 @@ import (
 // noisiest. Schedules live on the host in float64: near t = 0, 1 - alphaBar loses half its digits in float32.
 type Schedule struct{ AlphaBar []float64 }
 
-// schedules are the values of diffusion.schedule. Each returns beta of t = 0..T-1.
+// schedules are the values of diffusion.schedule. Each returns beta of t = 0..T-1, T being 2 or more.
 var schedules = map[string]func(configs.Diffusion) []float64{
 	"linear": linear,
 	"cosine": cosine,
@@ -31,6 +31,9 @@ func NewSchedule(d configs.Diffusion) (*Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Steps < 2 {
+		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
+	}
 	s, product := &Schedule{}, 1.0
 	for t, beta := range betas(d) {
 		if !(beta > 0 && beta < 1) {
@@ -39,17 +42,15 @@ func NewSchedule(d configs.Diffusion) (*Schedule, error) {
 		product *= 1 - beta
 		s.AlphaBar = append(s.AlphaBar, product)
 	}
-	if len(s.AlphaBar) < 2 {
-		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
-	}
 	return s, nil
 }
 
 // linear spaces the betas evenly from BetaStart to BetaEnd (DDPM, section 4).
 func linear(d configs.Diffusion) []float64 {
-	betas := make([]float64, max(d.Steps, 0))
+	betas := make([]float64, d.Steps)
 	for t := range betas {
-		betas[t] = d.BetaStart + (d.BetaEnd-d.BetaStart)*float64(t)/float64(d.Steps-1)
+		f := float64(t) / float64(d.Steps-1)
+		betas[t] = d.BetaStart*(1-f) + d.BetaEnd*f // exact at both ends: a last beta of 1 must be seen
 	}
 	return betas
 }
@@ -65,7 +66,7 @@ func cosine(d configs.Diffusion) []float64 {
 		c := math.Cos((float64(t)/float64(d.Steps) + s) / (1 + s) * math.Pi / 2)
 		return c * c
 	}
-	betas := make([]float64, max(d.Steps, 0))
+	betas := make([]float64, d.Steps)
 	for t := range betas {
 		betas[t] = min(1-f(t+1)/f(t), maxCosineBeta)
 	}

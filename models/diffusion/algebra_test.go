@@ -1,0 +1,120 @@
+package diffusion
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/models/backend"
+)
+
+// run builds a graph on the pure-Go backend and returns its outputs.
+func run(t *testing.T, build func(in []*Node) []*Node, inputs ...*tensors.Tensor) [][]float32 {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	exec, err := NewExec(b, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := make([]any, len(inputs))
+	for i, x := range inputs {
+		args[i] = x
+	}
+	out, err := exec.Call(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(out))
+	for i, x := range out {
+		values[i] = tensors.MustCopyFlatData[float32](x)
+	}
+	return values
+}
+
+// wave is a tensor of values in [-1, 1] without symmetries.
+func wave(frequency float64, dims ...int) *tensors.Tensor {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(math.Sin(frequency * float64(i+1)))
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...)
+}
+
+func distance(a, b []float32) float64 {
+	worst := 0.0
+	for i := range a {
+		if d := math.Abs(float64(a[i]) - float64(b[i])); !(d <= worst) {
+			worst = d
+		}
+	}
+	return worst
+}
+
+func TestX0AndEpsAreFoundAgainInWhatNoiseWasAddedTo(t *testing.T) {
+	s := schedule(t, standard)
+	x0, eps := wave(1.7, 3, 2, 2, 2, 1), wave(2.3, 3, 2, 2, 2, 1)
+	x, e := tensors.MustCopyFlatData[float32](x0), tensors.MustCopyFlatData[float32](eps)
+	var signals, noises []float32
+	steps := []int{0, 500, 999}
+	for _, step := range steps {
+		l := s.Level(step)
+		signals, noises = append(signals, float32(l.Signal)), append(noises, float32(l.Noise))
+	}
+	each := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 3, 1, 1, 1, 1) }
+	out := run(t, func(in []*Node) []*Node {
+		x0, eps, signal, noise := in[0], in[1], in[2], in[3]
+		xt := AddNoise(x0, eps, signal, noise)
+		return []*Node{xt, X0FromEps(xt, eps, signal, noise), EpsFromX0(xt, x0, signal, noise)}
+	}, x0, eps, each(signals), each(noises))
+	xt, gotX0, gotEps := out[0], out[1], out[2]
+	for i, step := range steps {
+		from, to := i*8, i*8+8
+		for k := from; k < to; k++ {
+			if want := float64(signals[i])*float64(x[k]) + float64(noises[i])*float64(e[k]); !(math.Abs(float64(xt[k])-want) <= 1e-6) {
+				t.Errorf("t = %d: x_t = %g, want %g", step, xt[k], want)
+			}
+		}
+		// Rounding errors of x_t are divided by the signal, or by the noise.
+		if d := distance(gotX0[from:to], x[from:to]) * float64(signals[i]); !(d <= 3e-7) {
+			t.Errorf("t = %d: x0 differs by %g (times the signal)", step, d)
+		}
+		if d := distance(gotEps[from:to], e[from:to]) * float64(noises[i]); !(d <= 3e-7) {
+			t.Errorf("t = %d: eps differs by %g (times the noise)", step, d)
+		}
+	}
+}
+
+func TestLossesAreSumsOverEachClip(t *testing.T) {
+	clips := func(v ...float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 2, 1, 2, 2, 1) }
+	for name, want := range map[string][]float32{
+		"l1": {1 + 2 + 0 + 3, 2 + 0.5},
+		"l2": {0.5 * (1 + 4 + 0 + 9), 0.5 * (4 + 0.25)},
+	} {
+		loss, err := NewLoss(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := run(t, func(in []*Node) []*Node { return []*Node{loss(in[0], in[1])} },
+			clips(1, 2, 3, 4, 0, 0, -1, 0.5), clips(0, 4, 3, 1, 0, 0, 1, 0))[0]
+		if len(got) != 2 || !(distance(got, want) <= 1e-6) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if _, err := NewLoss("huber"); err == nil || !strings.Contains(err.Error(), `diffusion.loss: unknown "huber"`) {
+		t.Errorf("error %v, want one that names the unknown loss", err)
+	}
+	if len(Losses()) != 2 {
+		t.Errorf("losses %v are not all tested here", Losses())
+	}
+}

@@ -1,0 +1,124 @@
+package mask
+
+import (
+	"math"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models/backend"
+)
+
+// run builds a graph on the pure-Go backend and returns its outputs.
+func run(t *testing.T, build func(in []*Node) []*Node, inputs ...any) [][]float32 {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	exec, err := NewExec(b, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Call(inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(out))
+	for i, x := range out {
+		values[i] = tensors.MustCopyFlatData[float32](x)
+	}
+	return values
+}
+
+var state = []uint64{1, 2, 3}
+
+func TestDrawHidesAsOftenAsAsked(t *testing.T) {
+	const n = 20000
+	for _, m := range []configs.Mask{{Past: 0, Future: 1}, {Past: 1, Future: 0}, {Past: 0.5, Future: 0.5}, {Past: 0.2, Future: 0.7},
+		{Past: 0.3, Future: 0.3, Together: true}} {
+		out := run(t, func(in []*Node) []*Node {
+			_, v := Draw(in[0], n, m)
+			return []*Node{v.Past, v.Future}
+		}, state)
+		var past, future, both float64
+		for i := range n {
+			p, f := float64(1-out[0][i]), float64(1-out[1][i])
+			if p*(1-p) != 0 || f*(1-f) != 0 {
+				t.Fatalf("visibilities %g and %g, want 0 or 1", out[0][i], out[1][i])
+			}
+			past, future, both = past+p, future+f, both+p*f
+		}
+		wantBoth := m.Past * m.Future // they are independent
+		if m.Together {
+			wantBoth = m.Past
+		}
+		for _, c := range []struct {
+			name        string
+			count, want float64
+		}{{"past", past, m.Past}, {"future", future, m.Future}, {"both", both, wantBoth}} {
+			deviation := 3 * math.Sqrt(c.want*(1-c.want)/n)
+			if got := c.count / n; !(math.Abs(got-c.want) <= deviation) {
+				t.Errorf("%+v: %s hidden with frequency %g, want %g within %.3g", m, c.name, got, c.want, deviation)
+			}
+		}
+	}
+}
+
+func TestTogetherDrawsBothAlike(t *testing.T) {
+	out := run(t, func(in []*Node) []*Node {
+		_, v := Draw(in[0], 1000, configs.Mask{Past: 0.5, Future: 0.5, Together: true})
+		return []*Node{v.Past, v.Future}
+	}, state)
+	for i := range out[0] {
+		if out[0][i] != out[1][i] {
+			t.Fatalf("clip %d: past %g, future %g", i, out[0][i], out[1][i])
+		}
+	}
+}
+
+func TestDrawIsAFunctionOfTheState(t *testing.T) {
+	draw := func(state []uint64) []float32 {
+		return run(t, func(in []*Node) []*Node {
+			next, first := Draw(in[0], 64, configs.Mask{Past: 0.5, Future: 0.5})
+			_, second := Draw(next, 64, configs.Mask{Past: 0.5, Future: 0.5})
+			return []*Node{Concatenate([]*Node{first.Past, first.Future, second.Past, second.Future}, 0)}
+		}, state)[0]
+	}
+	same := func(a, b []float32) bool {
+		for i := range a {
+			if a[i] != b[i] {
+				return false
+			}
+		}
+		return true
+	}
+	a := draw(state)
+	if !same(a, draw(state)) {
+		t.Error("the same state gives other masks")
+	}
+	if same(a, draw([]uint64{2, 2, 3})) {
+		t.Error("another state gives the same masks")
+	}
+	for i := range 4 {
+		for k := range i {
+			if same(a[64*i:64*i+64], a[64*k:64*k+64]) {
+				t.Errorf("draws %d and %d are alike", i, k)
+			}
+		}
+	}
+}
+
+func TestHideReplacesWhateverIsHidden(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	frames := tensors.FromFlatDataAndDimensions([]float32{1, 2, nan, inf, 3, -0.5}, 3, 2, 1, 1, 1)
+	got := run(t, func(in []*Node) []*Node { return []*Node{Hide(in[0], in[1])} }, frames, []float32{1, 0, 1})[0]
+	for i, want := range []float32{1, 2, 0, 0, 3, -0.5} {
+		if math.Float32bits(got[i]) != math.Float32bits(want) {
+			t.Errorf("value %d is %g, want %g", i, got[i], want)
+		}
+	}
+}
