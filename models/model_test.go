@@ -1,0 +1,446 @@
+package models
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models/backend"
+	"mcvd/models/mask"
+	"mcvd/models/network"
+	"mcvd/models/nn"
+)
+
+func open(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// toy is an experiment of the smallest size that has everything: two levels, attention, past and future.
+func toy() *configs.Config {
+	c := configs.Default()
+	c.Frames = configs.Frames{Past: 2, Current: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
+	c.Data.Size, c.Data.Channels = 8, 1
+	c.Model.Width, c.Model.Multipliers, c.Model.Blocks = 8, []int{1, 2}, 1
+	c.Model.Attention, c.Model.HeadChannels = []int{4}, 8
+	return c
+}
+
+func modelOf(t testing.TB, c *configs.Config) *Model {
+	t.Helper()
+	m, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// lively gives every parameter values far from 0: first weights make some layers almost 0, and those hide mistakes.
+func lively(t testing.TB, b compute.Backend, m *Model) *model.Store {
+	t.Helper()
+	store, err := m.Init(b, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v := range store.IterVariables() {
+		values := make([]float32, v.Shape().Size())
+		for i := range values {
+			values[i] = float32(0.3 * math.Sin(1.3*float64(i+len(v.Path()))))
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// clips are batch clips of frames frames, of values in [-1, 1] that differ everywhere.
+func clips(m *Model, batch, frames int) []float32 {
+	v := make([]float32, m.ClipShape(batch, frames).Size())
+	for i := range v {
+		v[i] = float32(math.Sin(1.7*float64(i) + 0.4))
+	}
+	return v
+}
+
+// program computes something of a model from clips of all frames, noise shaped like the current ones, timesteps [batch], and
+// whether past and future are visible.
+type program struct {
+	model *Model
+	exec  *model.Exec
+}
+
+// programs are the two uses of a model: both must hide what is hidden.
+var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node{
+	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
+		scope.Store().SetTraining(clip.Graph(), true)
+		weights := scope.At(WeightsScope)
+		loss := m.LossGraph(nn.NewBuilder(b), weights, clip, Draws{t, noise, v})
+		return append([]*Node{loss}, weights.BuildTrainableVariablesGradientsGraph(ReduceAllMean(loss))...)
+	},
+	"denoiser": func(_ compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
+		past, current, future := m.Cut(clip)
+		x := Add(current, noise)
+		return []*Node{m.Denoiser(scope.At(WeightsScope), Cond{past, future, v})(x, Reshape(Slice(t, AxisElem(0))))}
+	},
+}
+
+func newProgram(t testing.TB, b compute.Backend, m *Model, store *model.Store, name string) program {
+	t.Helper()
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
+		return programs[name](b, m, scope, in[0], in[1], in[2], mask.Nodes{Past: in[3], Future: in[4]})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(exec.Finalize)
+	return program{m, exec}
+}
+
+func (p program) run(t testing.TB, clip []float32, pastVisible, futureVisible []float32) [][]float32 {
+	t.Helper()
+	m, batch := p.model, len(pastVisible)
+	timesteps := make([]int32, batch)
+	for i := range timesteps {
+		timesteps[i] = int32(200 + 300*i)
+	}
+	noise := clips(m, batch, m.Frames.Current)
+	out, err := p.exec.Call(tensors.FromFlatDataAndDimensions(slices.Clone(clip), m.ClipShape(batch, m.Frames.Total()).Dimensions...),
+		tensors.FromFlatDataAndDimensions(noise, m.ClipShape(batch, m.Frames.Current).Dimensions...), timesteps, pastVisible, futureVisible)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(out))
+	for i, x := range out {
+		values[i] = tensors.MustCopyFlatData[float32](x)
+	}
+	return values
+}
+
+// sameBits compares bits, so that NaN is equal to itself, and 0 is not -0.
+func sameBits(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+func allSameBits(a, b [][]float32) bool { return slices.EqualFunc(a, b, sameBits) }
+
+func finite(t *testing.T, what string, v []float32) {
+	t.Helper()
+	for i, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			t.Fatalf("%s: value %d is %g", what, i, x)
+		}
+	}
+}
+
+// Every network of the table, in every combination of visible and hidden: what hidden frames hold leaves every bit of the
+// results as it was, and what visible ones hold does not.
+func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
+	b := open(t)
+	for _, name := range network.Names() {
+		for _, embedding := range []bool{false, true} {
+			c := toy()
+			c.Model.Network, c.Model.MaskEmbedding = name, embedding
+			m := modelOf(t, c)
+			store := lively(t, b, m)
+			for use := range programs {
+				p := newProgram(t, b, m, store, use)
+				for combination := range 4 {
+					past, future := float32(combination&1), float32(combination>>1)
+					testHidden(t, p, name+", "+use, past, future)
+				}
+			}
+		}
+	}
+}
+
+// testHidden changes frames of the first of two clips; in the second, past and future are both visible.
+func testHidden(t *testing.T, p program, name string, past, future float32) {
+	t.Helper()
+	m := p.model
+	visible, frame := [][]float32{{past, 1}, {future, 1}}, m.ClipShape(1, 1).Size()
+	clip := clips(m, 2, m.Frames.Total())
+	want := p.run(t, clip, visible[0], visible[1])
+	finite(t, name, want[0])
+	blocks := []struct {
+		name     string
+		from, to int // frames
+		visible  bool
+	}{
+		{"past", 0, m.Frames.Past, past == 1},
+		{"future", m.Frames.Past + m.Frames.Current, m.Frames.Total(), future == 1},
+	}
+	for _, block := range blocks {
+		for _, value := range []float32{0.5, 1e30, float32(math.NaN()), float32(math.Inf(1))} {
+			if block.visible && value != 0.5 {
+				continue
+			}
+			changed := slices.Clone(clip)
+			for i := block.from * frame; i < block.to*frame; i++ {
+				changed[i] = value
+			}
+			got := p.run(t, changed, visible[0], visible[1])
+			if same := allSameBits(got, want); same == block.visible {
+				t.Errorf("%s: past visible %g, future visible %g: with the %s set to %g results are the same: %t", name, past, future, block.name, value, same)
+			}
+		}
+	}
+}
+
+func TestEachVisibleFrameCounts(t *testing.T) {
+	b := open(t)
+	m := modelOf(t, toy())
+	p := newProgram(t, b, m, lively(t, b, m), "denoiser")
+	clip, frame := clips(m, 1, m.Frames.Total()), m.ClipShape(1, 1).Size()
+	want := p.run(t, clip, []float32{1}, []float32{1})
+	for i := range m.Frames.Total() {
+		changed := slices.Clone(clip)
+		for k := range frame {
+			changed[i*frame+k] += 0.25
+		}
+		if allSameBits(p.run(t, changed, []float32{1}, []float32{1}), want) {
+			t.Errorf("frame %d does not change the result", i)
+		}
+	}
+}
+
+func TestCutTakesClipsApartInOrder(t *testing.T) {
+	b := open(t)
+	for _, f := range []configs.Frames{{Past: 2, Current: 3, Future: 1}, {Current: 2}, {Past: 1, Current: 1}, {Current: 1, Future: 2}} {
+		c := toy()
+		c.Frames = f
+		m := modelOf(t, c)
+		exec, err := NewExec(b, func(clip *Node) []*Node {
+			past, current, future := m.Cut(clip)
+			if (past == nil) != (f.Past == 0) || (future == nil) != (f.Future == 0) {
+				t.Errorf("%+v: past %v, future %v, want nil for no frames", f, past, future)
+			}
+			parts := []*Node{current}
+			if past != nil {
+				parts = slices.Insert(parts, 0, past)
+			}
+			if future != nil {
+				parts = append(parts, future)
+			}
+			return append(parts, Concatenate(parts, 1))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clip := clips(m, 2, f.Total())
+		out, err := exec.Call(tensors.FromFlatDataAndDimensions(slices.Clone(clip), m.ClipShape(2, f.Total()).Dimensions...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if joined := tensors.MustCopyFlatData[float32](out[len(out)-1]); !sameBits(joined, clip) {
+			t.Errorf("%+v: the parts joined again are not the clip", f)
+		}
+		var got []int
+		for _, x := range out[:len(out)-1] {
+			got = append(got, x.Shape().Dimensions[1])
+		}
+		want := slices.DeleteFunc([]int{f.Past, f.Current, f.Future}, func(n int) bool { return n == 0 })
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: parts of %v frames, want %v", f, got, want)
+		}
+		if _, err := exec.Call(tensors.FromShape(m.ClipShape(2, f.Total()+1))); err == nil {
+			t.Errorf("%+v: a clip of a frame too many is no error", f)
+		}
+	}
+}
+
+// Draw gives each clip its own timestep, uniform over the schedule, and standard normal noise.
+func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
+	b := open(t)
+	c := toy()
+	c.Diffusion.Steps, c.Diffusion.BetaEnd = 10, 0.5
+	m := modelOf(t, c)
+	const batch = 4000
+	exec, err := NewExec(b, func(state *Node) []*Node {
+		next, d := m.Draw(state, batch)
+		_, again := m.Draw(next, batch)
+		return []*Node{d.T, d.Noise, d.Visible.Past, again.Noise}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Call([]uint64{5, 6, 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]float64, 10)
+	for _, step := range tensors.MustCopyFlatData[int32](out[0]) {
+		counts[step]++
+	}
+	for step, n := range counts {
+		if !(math.Abs(n/batch-0.1) <= 0.02) {
+			t.Errorf("t = %d is drawn with frequency %g, want 0.1", step, n/batch)
+		}
+	}
+	noise, again := tensors.MustCopyFlatData[float32](out[1]), tensors.MustCopyFlatData[float32](out[3])
+	var mean, square, fourth, product float64
+	for i, z := range noise {
+		z := float64(z)
+		mean, square, fourth, product = mean+z, square+z*z, fourth+z*z*z*z, product+z*float64(again[i])
+	}
+	n := float64(len(noise))
+	for _, m := range []struct {
+		name      string
+		got, want float64
+	}{{"mean", mean / n, 0}, {"variance", square / n, 1}, {"fourth moment", fourth / n, 3}, {"correlation with the next draw", product / n, 0}} {
+		if !(math.Abs(m.got-m.want) <= 0.05) {
+			t.Errorf("%s of the noise: %g, want %g", m.name, m.got, m.want)
+		}
+	}
+}
+
+func TestFirstWeightsAreAFunctionOfTheSeed(t *testing.T) {
+	b := open(t)
+	m := modelOf(t, toy())
+	values := func(seed uint64) map[string][]float32 {
+		store, err := m.Init(b, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string][]float32{}
+		for v := range store.IterVariables() {
+			all[v.Path()] = tensors.MustCopyFlatData[float32](v.MustValue())
+		}
+		return all
+	}
+	one, same, other := values(1), values(1), values(2)
+	changed := 0
+	for path, v := range one {
+		if !sameBits(v, same[path]) {
+			t.Errorf("%s: the same seed gives other weights", path)
+		}
+		if !sameBits(v, other[path]) {
+			changed++
+		}
+	}
+	if changed < len(one)/3 {
+		t.Errorf("another seed changes %d of %d parameters", changed, len(one))
+	}
+	averages := 0
+	for path, v := range one {
+		if rest, ok := trimScope(path, WeightsScope); ok {
+			averages++
+			if !sameBits(v, one["/"+EMAScope+rest]) {
+				t.Errorf("%s: the average does not start equal to the weights", path)
+			}
+		}
+	}
+	if averages == 0 || 2*averages != len(one) {
+		t.Errorf("%d weights among %d variables, want half", averages, len(one))
+	}
+}
+
+func trimScope(path, scope string) (string, bool) {
+	prefix := "/" + scope + "/"
+	if len(path) < len(prefix) || path[:len(prefix)] != prefix {
+		return "", false
+	}
+	return path[len(prefix)-1:], true
+}
+
+// A clip's result is the same bits whatever stands beside it in the batch, and the same to rounding in any batch.
+func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
+	b := open(t)
+	m := modelOf(t, toy())
+	p := newProgram(t, b, m, lively(t, b, m), "denoiser")
+	size := m.ClipShape(1, m.Frames.Total()).Size()
+	current := m.ClipShape(1, m.Frames.Current).Size()
+	all := clips(m, 4, m.Frames.Total())
+	ones := []float32{1, 1, 1, 1}
+	want := p.run(t, all, ones, ones)[0]
+	for i := range 4 {
+		changed := clips(m, 4, m.Frames.Total())
+		for k := range changed {
+			if k/size != i {
+				changed[k] = 3 - 2*changed[k]
+			}
+		}
+		got := p.run(t, changed, ones, []float32{1, 1, 1, 1})[0]
+		if !sameBits(got[i*current:(i+1)*current], want[i*current:(i+1)*current]) {
+			t.Errorf("clip %d changes with its neighbours", i)
+		}
+	}
+	for _, batch := range []int{1, 2, 3} {
+		got := p.run(t, all[:batch*size], ones[:batch], ones[:batch])[0]
+		worst := 0.0
+		for i, x := range got {
+			if d := math.Abs(float64(x-want[i])) / (1 + math.Abs(float64(want[i]))); !(d <= worst) {
+				worst = d
+			}
+		}
+		if !(worst <= 1e-5) {
+			t.Errorf("batch of %d: results differ by %g from those in a batch of 4", batch, worst)
+		}
+		t.Logf("batch of %d: results differ by %.1g from those in a batch of 4", batch, worst)
+	}
+}
+
+// Sizes are those of the published configurations, as another program counted them, which agrees with the published 27.9
+// million. What it counts of small layers differs a little.
+func TestPublishedSizes(t *testing.T) {
+	b := open(t)
+	for _, c := range []struct {
+		name                             string
+		width, past, current, future     int
+		size, channels                   int
+		multipliers                      []int
+		wantMillionParameters, wantGFLOP float64
+	}{
+		{"SMMNIST, 5 to 5", 64, 5, 5, 0, 64, 1, []int{1, 2, 3, 4}, 27.9, 19.7},
+		{"KTH, 10 to 5", 96, 10, 5, 0, 64, 1, []int{1, 2, 3, 4}, 62.8, 43.0},
+		{"BAIR, 2 to 5", 192, 2, 5, 0, 64, 3, []int{1, 2, 3, 4}, 251.2, 166.6},
+		{"Cityscapes, 2 to 5", 192, 2, 5, 0, 128, 3, []int{1, 1, 2, 3, 4}, 262.1, 345.6},
+		{"UCF-101, 4 to 4", 288, 4, 4, 0, 64, 3, []int{1, 2, 3, 4}, 565.0, 370.3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := configs.Default()
+			e.Frames = configs.Frames{Past: c.past, Current: c.current, Future: c.future}
+			e.Data.Size, e.Data.Channels = c.size, c.channels
+			e.Model.Width, e.Model.HeadChannels, e.Model.Multipliers = c.width, c.width, c.multipliers
+			got, err := modelOf(t, e).Declare(b, model.NewStore().RootScope(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := float64(got.Parameters) / 1e6; !(math.Abs(n-c.wantMillionParameters) <= 0.05+1e-9) {
+				t.Errorf("%d parameters, want %.1f million", got.Parameters, c.wantMillionParameters)
+			}
+			if n := got.FLOPs / 1e9; !(math.Abs(n/c.wantGFLOP-1) <= 2e-3) {
+				t.Errorf("%.2f GFLOP, want %.1f", n, c.wantGFLOP)
+			}
+			t.Logf("%d parameters, %.2f GFLOP", got.Parameters, got.FLOPs/1e9)
+		})
+	}
+}
+
+func TestFLOPsGrowWithTheBatchAndDoNotDependOnHowItIsSplit(t *testing.T) {
+	b := open(t)
+	m := modelOf(t, toy())
+	of := func(batch int) float64 {
+		size, err := m.Declare(b, model.NewStore().RootScope(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return size.FLOPs
+	}
+	for _, batch := range []int{2, 3, 4} {
+		if got, want := of(batch), float64(batch)*of(1); got != want {
+			t.Errorf("a batch of %d: %g FLOPs, want %g", batch, got, want)
+		}
+	}
+}
