@@ -12,14 +12,24 @@ import (
 	"mcvd/data/video"
 )
 
+// set is a data set: how it is opened, and how its settings are checked without opening it.
+type set struct {
+	open  func(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error)
+	check func(c *configs.Config) error
+}
+
 // sets is what data.name can be. A new data set is one package and one line.
-var sets = map[string]func(context.Context, *configs.Config, video.Split, int, *slog.Logger) (video.Dataset, error){
-	"digits": func(_ context.Context, c *configs.Config, split video.Split, _ int, _ *slog.Logger) (video.Dataset, error) {
-		return some(digits.New(c, split))
-	},
-	"folder": func(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
-		return some(folder.Open(ctx, c, split, frames, log))
-	},
+var sets = map[string]set{
+	"digits": {openDigits, digits.Check},
+	"folder": {openFolder, folder.Check},
+}
+
+func openDigits(_ context.Context, c *configs.Config, split video.Split, _ int, _ *slog.Logger) (video.Dataset, error) {
+	return some(digits.New(c, split))
+}
+
+func openFolder(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
+	return some(folder.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.
@@ -29,15 +39,24 @@ func Names() []string { return configs.Names(sets) }
 // on the way, such as decoding, and what it leaves out goes to log. It fails at an unknown name, at options that the
 // data set doesn't have, and where there is no usable video.
 func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
-	open, err := configs.Pick(sets, "data.name", c.Data.Name)
+	set, err := configs.Pick(sets, "data.name", c.Data.Name)
 	if err != nil {
 		return nil, err
 	}
-	ds, err := open(ctx, c, split, frames, log)
+	ds, err := set.open(ctx, c, split, frames, log)
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", c.Data.Name, err)
 	}
 	return ds, nil
+}
+
+// Check reports an unknown name and options that the data set doesn't have, without touching its files.
+func Check(c *configs.Config) error {
+	set, err := configs.Pick(sets, "data.name", c.Data.Name)
+	if err != nil {
+		return err
+	}
+	return set.check(c)
 }
 
 // some keeps a nil pointer from becoming an interface that isn't nil.

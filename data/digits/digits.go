@@ -49,26 +49,38 @@ type Dataset struct {
 // New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files that are missing or
 // broken.
 func New(c *configs.Config, split video.Split) (*Dataset, error) {
-	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, o: DefaultOptions(), split: split}
+	d, err := settings(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := split.Check(); err != nil {
 		return nil, err
 	}
-	if c.Data.FPS != 0 {
-		return nil, fmt.Errorf("data.fps: %g has no effect on digits, which have no frame rate; want 0", c.Data.FPS)
-	}
-	if err := c.Data.Options.Decode("data.options", &d.o); err != nil {
-		return nil, err
-	}
-	if err := d.complete(); err != nil {
-		return nil, err
-	}
-	var err error
+	d.split = split
 	if d.o.MNIST == "" {
 		d.glyphs, err = fontGlyphs(d.o.DigitSize)
 	} else {
 		d.glyphs, err = mnistGlyphs(d.o.MNIST, split)
 	}
 	return d, err
+}
+
+// Check reports what [New] would say of c.Data, but for MNIST's files.
+func Check(c *configs.Config) error {
+	_, err := settings(c)
+	return err
+}
+
+// settings is a data set without its digits.
+func settings(c *configs.Config) (*Dataset, error) {
+	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, o: DefaultOptions()}
+	if c.Data.FPS != 0 {
+		return nil, fmt.Errorf("data.fps: %g has no effect on digits, which have no frame rate; want 0", c.Data.FPS)
+	}
+	if err := c.Data.Options.Decode("data.options", &d.o); err != nil {
+		return nil, err
+	}
+	return d, d.complete()
 }
 
 // complete puts numbers in the place of zeros and checks ranges.

@@ -43,11 +43,8 @@ func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid
 // than frames frames are named and left out. It is an error if none is left, if the cache can't be written, if ffmpeg
 // is missing, and if ctx ends.
 func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (*Dataset, error) {
-	o := DefaultOptions()
-	if err := errors.Join(split.Check(), c.Data.Options.Decode("data.options", &o)); err != nil {
-		return nil, err
-	}
-	if err := o.check(); err != nil {
+	o, err := ReadOptions(c)
+	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
 	}
 	root := c.Data.Path
@@ -89,6 +86,21 @@ func Open(ctx context.Context, c *configs.Config, split video.Split, frames int,
 	}
 	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", len(cache.problems))
 	return d, nil
+}
+
+// Check reports settings that [Open] would refuse, without touching any file.
+func Check(c *configs.Config) error {
+	_, err := ReadOptions(c)
+	return err
+}
+
+// ReadOptions reads the settings under data.options.
+func ReadOptions(c *configs.Config) (Options, error) {
+	o := DefaultOptions()
+	if err := c.Data.Options.Decode("data.options", &o); err != nil {
+		return o, err
+	}
+	return o, o.check()
 }
 
 func (o Options) check() error {

@@ -169,3 +169,6 @@ func (f *File) stream(t stored, buf []byte, visit func(chunk []byte)) error {
 	}
 	return nil
 }
+
+// Path is the path that the file was opened by.
+func (f *File) Path() string { return f.path }

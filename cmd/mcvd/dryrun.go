@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/train"
+)
+
+// dryRun prints what training would do, without doing any of it.
+func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
+	m, err := models.New(c)
+	if err != nil {
+		return err
+	}
+	size, err := m.Declare(b, model.NewStore().Scope("/"+models.WeightsScope), 1)
+	if err != nil {
+		return err
+	}
+	memory, err := train.Memory(b, m, c)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `%s
+# parameters   %.2f million
+# forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f
+# memory       %.1f MB weights, average, Adam and gradients; a batch of %d clips at most %.0f MB more
+`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
+		3*size.FLOPs/1e9*float64(c.Train.Batch*c.Train.Accumulate),
+		float64(memory.State)/1e6, c.Train.Batch, float64(memory.Activations)/1e6)
+	return err
+}

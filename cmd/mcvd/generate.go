@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+	"mcvd/eval"
+)
+
+// generateCommand makes videos: predict, interpolate, generate and retrodict differ in their task only.
+type generateCommand struct {
+	*app
+	task eval.Task
+
+	runFlags
+	frames, clips, trajectories, advance, batch int
+	video                                       string
+	start                                       float64
+	out, quality                                string
+	formats                                     []string
+	fps                                         float64
+	scale                                       int
+}
+
+func newPredict(a *app) *cobra.Command {
+	return newGenerateCommand(a, eval.Predict, "Predict what comes after the given frames",
+		"  mcvd predict runs/tiny --frames 8 -o out/\n  mcvd predict runs/tiny --video clip.mp4 --start 1.5 --frames 6 -o out/")
+}
+
+func newInterpolate(a *app) *cobra.Command {
+	return newGenerateCommand(a, eval.Interpolate, "Fill the gap between given frames",
+		"  mcvd interpolate runs/tiny -o out/")
+}
+
+func newGenerate(a *app) *cobra.Command {
+	return newGenerateCommand(a, eval.Generate, "Make videos out of nothing", "  mcvd generate runs/tiny --frames 8 --clips 2 --format gif -o out/")
+}
+
+func newRetrodict(a *app) *cobra.Command {
+	return newGenerateCommand(a, eval.Retrodict, "Tell what came before the given frames", "  mcvd retrodict runs/tiny --frames 4 -o out/")
+}
+
+func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Command {
+	c := &generateCommand{app: a, task: task}
+	cmd := &cobra.Command{
+		Use:     task.String() + " RUN",
+		Short:   short,
+		Long:    short + generateHelp,
+		Example: example,
+		Args:    arguments(1, 1, "a run folder"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
+	}
+	f := cmd.Flags()
+	c.addTo(cmd)
+	f.IntVar(&c.frames, "frames", 0, "frames to make (default: the model's block)")
+	f.IntVar(&c.clips, "clips", 4, "videos, one from each of so many test clips")
+	f.IntVar(&c.trajectories, "trajectories", 1, "different videos for each clip")
+	f.IntVar(&c.advance, "advance", 0, "frames kept of each window (default: the whole block)")
+	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
+	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
+	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, "mp4, gif or png (a folder of frames); may be repeated")
+	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
+	f.Float64Var(&c.fps, "fps", 10, "frames a second of the videos")
+	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: up to 128 pixels; 1 for lossless)")
+	if task != eval.Generate {
+		f.StringVar(&c.video, "video", "", "take the given frames from this video instead of the test clips")
+		f.Float64Var(&c.start, "start", 0, "second of --video at which the given frames begin")
+	}
+	return cmd
+}
+
+const generateHelp = `.
+
+A window of the model's block slides over its own output, so videos can have any length; they go to disk as they are made.
+Every video depends on (seed, clip, trajectory) only, not on the batch size.
+
+Writes, for each video, the given and the made frames in order (predict-0000.mp4); next to the real frames, where there are
+any and up to 256 frames were asked for (predict-0000-beside.mp4: real left, made right); and a contact sheet of the first
+videos (predict.png). Prints the paths.`
+
+// maxCompared is up to how many made frames the real ones are loaded to compare with.
+const maxCompared = 256
+
+func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	l, err := c.open(dir, c.app)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if c.frames == 0 {
+		c.frames = l.config.Frames.Current
+	}
+	if c.advance == 0 {
+		c.advance = l.config.Frames.Current
+	}
+	if err := canDo(c.task, l.config); err != nil {
+		return err
+	}
+	if c.video != "" {
+		c.clips = 1
+	}
+	if c.batch == 0 {
+		c.batch = min(8, c.clips*c.trajectories)
+	}
+	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	cases, err := c.cases(cmd.Context(), g, l)
+	if err != nil {
+		return err
+	}
+	if c.out == "" {
+		c.out = filepath.Join(dir, c.task.String())
+	}
+	if err := os.MkdirAll(c.out, 0o755); err != nil {
+		return err
+	}
+	films, err := c.make(cmd.Context(), g, l, cases)
+	defer closeAll(films)
+	if err != nil {
+		return err
+	}
+	paths, err := c.write(cmd.Context(), films)
+	for _, p := range paths {
+		fmt.Fprintln(cmd.OutOrStdout(), p)
+	}
+	return err
+}
+
+// check refuses flags that can't be right before anything is opened.
+func (c *generateCommand) check() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"clips", c.clips}, {"trajectories", c.trajectories}} {
+		if f.value < 1 {
+			return usagef("--%s %d: want 1 or more", f.name, f.value)
+		}
+	}
+	if c.frames < 0 || c.advance < 0 || c.batch < 0 || c.scale < 0 {
+		return usagef("--frames, --advance, --batch and --scale: want 1 or more")
+	}
+	if !(c.fps > 0 && c.fps <= 1000) {
+		return usagef("--fps %g: want more than 0, at most 1000", c.fps)
+	}
+	if !(c.start >= 0) || c.start > 0 && c.video == "" {
+		return usagef("--start %g: want 0 or more, and --video", c.start)
+	}
+	if q := video.Quality(c.quality); q != video.Share && q != video.Lossless {
+		return usagef("--quality %q: want share or lossless", c.quality)
+	}
+	for _, f := range c.formats {
+		if _, ok := extensions[f]; !ok {
+			return usagef("--format %q: want %s", f, strings.Join(configs.Names(extensions), ", "))
+		}
+	}
+	return nil
+}
+
+// extensions are the values of --format; a name without an extension is a folder of PNG frames.
+var extensions = map[string]string{"mp4": ".mp4", "gif": ".gif", "png": ""}
+
+// canDo reports a task that the model has not learned.
+func canDo(task eval.Task, c *configs.Config) error {
+	if task.Past && c.Frames.Past == 0 || task.Future && c.Frames.Future == 0 {
+		return fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", task, c.Frames.Past, c.Frames.Future)
+	}
+	return nil
+}
+
+// tasksOf lists the tasks that a model has the frames for.
+func tasksOf(c *configs.Config) []eval.Task {
+	var tasks []eval.Task
+	for _, t := range []eval.Task{eval.Predict, eval.Interpolate, eval.Generate} {
+		if canDo(t, c) == nil && (t != eval.Generate || len(tasks) == 0) {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
+// make runs the generator and returns the films, one for each case and trajectory.
+func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded, cases []eval.Case) ([]*film, error) {
+	var films []*film
+	var requests []eval.Request
+	for i, cs := range cases {
+		for k := range c.trajectories {
+			f, err := newFilm(c.out, c.name(i, k), cs, c.frames, l.config)
+			if err != nil {
+				return films, err
+			}
+			films = append(films, f)
+			requests = append(requests, cs.Request(uint64(i), uint64(k)))
+		}
+	}
+	batches := (len(requests) + c.batch - 1) / c.batch
+	bar := newProgress(c.stderr, c.task.String(), batches*g.Windows(c.task, c.frames, c.advance)*g.NFE(), 0)
+	defer bar.clear()
+	err := g.Run(ctx, c.task, requests, c.frames, c.advance, func(request, at int, frames []eval.Frame) error {
+		return films[request].put(at, frames)
+	}, func() { bar.step("") })
+	return films, err
+}
+
+// name is the file name of a video, without its extension.
+func (c *generateCommand) name(clip, trajectory int) string {
+	name := fmt.Sprintf("%v-%04d", c.task, clip)
+	if c.trajectories > 1 {
+		name += fmt.Sprintf("-%02d", trajectory)
+	}
+	return name
+}
+
+// write writes all videos and the contact sheet, and returns their paths.
+func (c *generateCommand) write(ctx context.Context, films []*film) (paths []string, err error) {
+	for _, f := range films {
+		for _, format := range c.formats {
+			o := video.WriterOptions{FPS: c.fps, Quality: video.Quality(c.quality), Scale: c.scaleOf(f)}
+			written, err := f.write(ctx, filepath.Join(c.out, f.name), extensions[format], o)
+			paths = append(paths, written...)
+			if err != nil {
+				return paths, err
+			}
+		}
+	}
+	sheet := filepath.Join(c.out, c.task.String()+".png")
+	if err := writeSheet(sheet, c.task, films); err != nil {
+		return paths, err
+	}
+	return append(paths, sheet), nil
+}
+
+// scaleOf is how much a film is enlarged: what people look at, to 128 pixels at least; lossless videos not at all.
+func (c *generateCommand) scaleOf(f *film) int {
+	if c.scale > 0 {
+		return c.scale
+	}
+	if video.Quality(c.quality) == video.Lossless {
+		return 1
+	}
+	return (128 + f.size - 1) / f.size
+}

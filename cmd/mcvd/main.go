@@ -1,0 +1,111 @@
+// Command mcvd trains, samples and evaluates masked conditional video diffusion models. This package only wires the others
+// together and prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/models/backend"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// run executes a command line and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stderr)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func newRoot(stderr io.Writer) *cobra.Command {
+	a := &app{stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	root := &cobra.Command{
+		Use:   "mcvd",
+		Short: "Masked conditional video diffusion: predict, interpolate, generate and retrodict video with one network",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q (`mcvd --help` lists them)", args[0])}
+			}
+			return nil
+		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
+		newConfig(a), newList(a), newData(a), newDoctor(a))
+	return root
+}
+
+// app is what commands share.
+type app struct {
+	stderr io.Writer
+	log    *slog.Logger
+}
+
+// group is a command that only has subcommands.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("unknown command %q for %q (see `%s --help`)", args[0], cmd.CommandPath(), cmd.CommandPath())}
+		}
+		return cmd.Help()
+	}}
+	g.AddCommand(commands...)
+	return g
+}
+
+// arguments accepts min to max arguments; max < 0 is any number.
+func arguments(min, max int, want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < min || max >= 0 && len(args) > max {
+			return usageError{fmt.Errorf("%s: %d arguments, want %s (see `%s --help`)", cmd.CommandPath(), len(args), want, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// usagef is an error in how a command was called.
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// backendFlag adds --backend.
+func backendFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "backend", "go", "what runs the network: "+strings.Join(backend.Names(), ", "))
+}

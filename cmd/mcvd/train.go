@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/spf13/cobra"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/video"
+	"mcvd/eval"
+	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/train"
+)
+
+// trainCommand trains a model.
+type trainCommand struct {
+	*app
+	config, out, backend string
+	set                  []string
+	dryRun               bool
+}
+
+func newTrain(a *app) *cobra.Command {
+	c := &trainCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "train [RUN]",
+		Short: "Train a model, or go on training",
+		Long: `Train a model from a configuration into a run folder: checkpoints, samples, a log.
+
+The same command again goes on from the newest checkpoint, and ends with the same weights as a run that was never
+stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only train.steps may grow.`,
+		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
+  mcvd train -c configs/digits.yml -o runs/narrow --set model.width=32 --dry-run
+  mcvd train runs/tiny --set train.steps=100`,
+		Args: arguments(0, 1, "a run folder or none"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists has its own")
+	f.StringVarP(&c.out, "out", "o", "", "run folder")
+	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as model.width=32; may be repeated")
+	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the resolved configuration and the model's size, and stop")
+	backendFlag(cmd, &c.backend)
+	return cmd
+}
+
+func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		if c.out != "" && filepath.Clean(c.out) != filepath.Clean(args[0]) {
+			return usagef("two run folders, %s and --out %s: want one", args[0], c.out)
+		}
+		c.out = args[0]
+	}
+	if c.out == "" && !c.dryRun {
+		return usagef("no run folder: give --out DIR")
+	}
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	b, err := backend.Open(c.backend)
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	if c.dryRun {
+		return dryRun(cmd.OutOrStdout(), b, config)
+	}
+	if backend.SlowBuild != "" {
+		c.log.Warn(backend.SlowBuild)
+	}
+	return c.train(cmd.Context(), b, config)
+}
+
+// load reads the configuration: of the file, or of the run that exists.
+func (c *trainCommand) load() (*configs.Config, error) {
+	if c.config != "" {
+		return configs.Load(c.config, c.set...)
+	}
+	if c.out == "" {
+		return nil, usagef("no configuration: give --config FILE")
+	}
+	run, err := train.OpenRun(c.out)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.set) == 0 {
+		return run.Config, nil
+	}
+	return configs.Load(filepath.Join(c.out, "config.yml"), c.set...)
+}
+
+func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *configs.Config) error {
+	m, err := models.New(config) // every name is checked before any video is decoded
+	if err != nil {
+		return err
+	}
+	if _, err := samplerOf(config, m, samplerFlags{}); err != nil {
+		return err
+	}
+	training, err := data.Open(ctx, config, video.Train, config.Frames.Total(), c.log)
+	if err != nil {
+		return err
+	}
+	var valid video.Dataset
+	if config.Train.ValidateEvery > 0 || config.Train.SampleEvery > 0 {
+		if valid, err = data.Open(ctx, config, video.Valid, config.Frames.Total(), c.log); err != nil {
+			return err
+		}
+	}
+	bar := newProgress(c.stderr, "train", config.Train.Steps, 0)
+	defer bar.clear()
+	done, err := train.Train(ctx, train.Options{
+		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
+		Command: os.Args, Versions: versions(), Log: c.log,
+		Sample: func(ctx context.Context, store *model.Store, path string) error {
+			return trainingSamples(ctx, b, store, m, config, valid, path)
+		},
+		Report: func(l train.Line) {
+			if l.Validation != nil {
+				return
+			}
+			bar.done = l.Step - 1
+			bar.step(fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9))
+		},
+	})
+	bar.clear()
+	if errors.Is(err, train.ErrStopped) {
+		return fmt.Errorf("%s: %w", c.out, err)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "%s: trained %d steps", c.out, done.Step)
+	if done.BestStep > 0 {
+		fmt.Fprintf(c.stderr, "; lowest validation loss %.4f at step %d", done.BestLoss, done.BestStep)
+	}
+	fmt.Fprintln(c.stderr)
+	return nil
+}
+
+// trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a few validation clips.
+func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds video.Dataset, path string) error {
+	const clips = 4
+	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	var rows []video.Row
+	for _, task := range tasksOf(c) {
+		more, err := sampleRows(ctx, g, task, ds, c, clips)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	return video.WriteSheet(path, strings.TrimSuffix(filepath.Base(path), ".png"), rows...)
+}

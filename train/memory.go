@@ -1,0 +1,70 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"mcvd/configs"
+	"mcvd/models"
+)
+
+// Need is the memory that training takes, in bytes.
+type Need struct {
+	State       int64 // weights, their average, Adam's means and the gradients
+	Activations int64 // everything else that is alive at once in a step, if nothing is fused or computed again
+}
+
+// Memory estimates from the graph of a step what it needs, without running it.
+func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, error) {
+	var need Need
+	err := exceptions.TryCatch[error](func() {
+		g := NewGraph(backend, "memory")
+		defer g.Finalize()
+		store := model.NewStore()
+		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
+		outputs := gradientsGraph(m, c.Train.Accumulate, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape)})
+		weights := store.Scope("/" + models.WeightsScope).ByteSize()
+		need.State = weights * int64(len(scopes)+1)
+		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already
+	})
+	if err != nil {
+		return need, fmt.Errorf("building the training step: %w", err)
+	}
+	return need, nil
+}
+
+// peak is how many bytes of the graph's values are alive at once, if each lives from where it is made to its last use.
+func peak(g *Graph, outputs []*Node) int64 {
+	nodes := g.Nodes()
+	lastUse := make(map[*Node]int, len(nodes)) // of the nodes that outputs depend on
+	for _, o := range outputs {
+		lastUse[o] = len(nodes)
+	}
+	for i, n := range slices.Backward(nodes) {
+		if _, needed := lastUse[n]; !needed {
+			continue
+		}
+		for _, in := range n.Inputs() {
+			if _, later := lastUse[in]; !later {
+				lastUse[in] = i
+			}
+		}
+	}
+	freed := make([]int64, len(nodes)+1)
+	var alive, most int64
+	for i, n := range nodes {
+		if last, needed := lastUse[n]; needed && n.NumOutputs() == 1 {
+			size := int64(n.Shape().ByteSize())
+			alive += size
+			freed[last] += size
+		}
+		most = max(most, alive)
+		alive -= freed[i]
+	}
+	return most
+}
