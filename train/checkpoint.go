@@ -15,7 +15,6 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
-
 	"mcvd/models/weights"
 )
 
@@ -29,6 +28,8 @@ type Progress struct {
 	// BestLoss is the lowest validation loss so far, of step BestStep; 0 before the first validation.
 	BestLoss float64 `json:"best_loss"`
 	BestStep int     `json:"best_step"`
+	// Unlogged sums up the steps since the last line of the log, so that the next line is about these, too.
+	Unlogged means `json:"unlogged,omitzero"`
 }
 
 // Keys of a checkpoint's metadata.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strconv"
 )
@@ -102,20 +101,26 @@ func (l *logWriter) write(line Line) error {
 
 // means gathers results between two lines of the log.
 type means struct {
-	loss, norm, rate float64
-	steps, skipped   int
+	// Sums over the steps.
+	Loss         Number `json:"loss"`
+	GradientNorm Number `json:"gradient_norm"`
+	LearningRate Number `json:"learning_rate"`
+	Steps        int    `json:"steps"`
+	Skipped      int    `json:"skipped"`
 }
 
 func (m *means) add(r result) {
 	if r.Skipped {
-		m.skipped++
+		m.Skipped++
 	}
-	m.steps++
-	m.loss, m.norm, m.rate = m.loss+r.Loss, m.norm+r.GradientNorm, m.rate+r.LearningRate
+	m.Steps++
+	m.Loss += Number(r.Loss)
+	m.GradientNorm += Number(r.GradientNorm)
+	m.LearningRate += Number(r.LearningRate)
 }
 
 // line is the means so far, as of a step.
 func (m *means) line(step int) Line {
-	n := math.Max(1, float64(m.steps))
-	return Line{Step: step, Loss: Number(m.loss / n), GradientNorm: Number(m.norm / n), LearningRate: Number(m.rate / n), Skipped: m.skipped}
+	n := Number(max(1, m.Steps))
+	return Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped}
 }

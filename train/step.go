@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -42,8 +43,15 @@ type result struct {
 	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
 }
 
-func newStepper(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config) (*stepper, error) {
-	s := &stepper{backend: backend, config: c, values: float64(m.ClipShape(1, m.Frames.Current).Size())}
+// objective is what steps minimize: a [models.Model], or one whose draws a test gives.
+type objective interface {
+	ClipShape(batch, frames int) shapes.Shape
+	Draw(random *Node, batch int) (next *Node, d models.Draws)
+	LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) *Node
+}
+
+func newStepper(backend compute.Backend, store *model.Store, m objective, c *configs.Config) (*stepper, error) {
+	s := &stepper{backend: backend, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	var err error
 	s.gradients, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		return gradientsGraph(m, c.Train.Accumulate, scope, in)
@@ -65,7 +73,7 @@ func newStepper(backend compute.Backend, store *model.Store, m *models.Model, c 
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the mean over the batch, divided
 // by the number of batches that make a step. Inputs: clips, a random state, then the loss and the gradients of the batches before,
 // if there are any, to which these are added.
-func gradientsGraph(m *models.Model, batches int, scope *model.Scope, in []*Node) []*Node {
+func gradientsGraph(m objective, batches int, scope *model.Scope, in []*Node) []*Node {
 	clip, random, before := in[0], in[1], in[2:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)

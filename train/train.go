@@ -91,9 +91,9 @@ type trainer struct {
 	stepper   *stepper
 	validator *validator
 	log       *logWriter
-	means     means
-	flops     float64 // of a step
-	since     time.Time
+	flops     float64   // of a step
+	since     time.Time // when the steps began that this process has not logged yet
+	timed     int       // the number of these steps
 }
 
 func (t *trainer) open() (err error) {
@@ -182,7 +182,8 @@ func (t *trainer) step(ctx context.Context, batches []*tensors.Tensor) error {
 		p.SkippedInARow = 0
 		p.Updates++
 	}
-	t.means.add(r)
+	p.Unlogged.add(r)
+	t.timed++
 	if err := t.report(); err != nil {
 		return err
 	}
@@ -210,18 +211,18 @@ func (t *trainer) step(ctx context.Context, batches []*tensors.Tensor) error {
 // report shows the step, and logs the means of the last steps when a line is due. Lines are due at fixed steps, so that a run
 // that was resumed logs what one that was never stopped logs.
 func (t *trainer) report() error {
-	p, c := t.progress, t.Config.Train
-	line := t.means.line(p.Step)
+	p, c := &t.progress, t.Config.Train
+	line := p.Unlogged.line(p.Step)
 	seconds := max(time.Since(t.since).Seconds(), 1e-9)
-	line.ClipsPerSecond = Number(float64(t.means.steps*c.Batch*c.Accumulate) / seconds)
-	line.FLOPs = Number(float64(t.means.steps) * t.flops / seconds)
+	line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
+	line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
 	if t.Report != nil {
 		t.Report(line)
 	}
 	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
 		return nil
 	}
-	t.means, t.since = means{}, time.Now()
+	p.Unlogged, t.since, t.timed = means{}, time.Now(), 0
 	return t.log.write(line)
 }
 

@@ -1,0 +1,237 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/models/mask"
+	"mcvd/models/nn"
+)
+
+func open(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// toy is a training of a second: 12 steps with everything that a step can have.
+func toy() *configs.Config {
+	c := configs.Default()
+	c.Seed = 7
+	c.Frames = configs.Frames{Past: 1, Current: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
+	c.Data = configs.Data{Name: "digits", Size: 8, Channels: 1, Flip: true, OnError: "skip"}
+	c.Model.Width, c.Model.Multipliers, c.Model.Blocks = 4, []int{1, 2}, 1
+	c.Model.Attention, c.Model.HeadChannels, c.Model.Dropout = []int{4}, 8, 0.1
+	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 100, 1e-3, 0.2
+	c.Optimizer.WarmupSteps, c.Optimizer.WeightDecay, c.Optimizer.EMADecay = 5, 0.01, 0.9
+	c.Train = configs.Train{Batch: 2, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 3}
+	c.Sampler.Steps = 5
+	return c
+}
+
+// waves is a data set of moving sines.
+type waves struct{ size, videos int }
+
+func (w waves) Len() int { return w.videos }
+
+func (w waves) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+	c := video.NewClip(frames, w.size, w.size, 1)
+	start := rng.IntN(10)
+	for k := range c.Pix {
+		frame, y, x := k/c.FrameSize(), k/w.size%w.size, k%w.size
+		c.Pix[k] = uint8(127.5 + 127*math.Sin(float64(i)+float64(start+frame)/2+0.8*float64(x)+0.5*float64(y)))
+	}
+	return c, nil
+}
+
+// options are those of a run in dir without any hooks.
+func options(b compute.Backend, c *configs.Config, dir string) Options {
+	ds := waves{c.Data.Size, 9}
+	return Options{Config: c, Dir: dir, Backend: b, Train: ds, Valid: ds, Command: []string{"mcvd", "train"},
+		Versions: map[string]string{"mcvd": "test"}, Log: slog.New(slog.DiscardHandler)}
+}
+
+// mustTrain takes a run to its last step.
+func mustTrain(t *testing.T, o Options) Progress {
+	t.Helper()
+	p, err := Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Step != o.Config.Train.Steps {
+		t.Fatalf("ended at step %d, want %d", p.Step, o.Config.Train.Steps)
+	}
+	return p
+}
+
+// stopAt ends the context of the returned options after a step.
+func stopAt(o Options, step int) (context.Context, Options) {
+	ctx, cancel := context.WithCancel(context.Background())
+	o.Report = func(l Line) {
+		if l.Step == step && l.Validation == nil {
+			cancel()
+		}
+	}
+	return ctx, o
+}
+
+// sameRuns fails unless both runs ended with the same bytes, and logged the same but for what depends on time.
+func sameRuns(t *testing.T, got, want string, c *configs.Config) {
+	t.Helper()
+	files := []string{filepath.Join(checkpointsDir, lastCheckpoint(c))}
+	if c.Train.ValidateEvery > 0 {
+		files = append(files, filepath.Join(checkpointsDir, BestCheckpoint))
+	}
+	for _, file := range files {
+		a, b := readFile(t, filepath.Join(got, file)), readFile(t, filepath.Join(want, file))
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: %d bytes differ from the %d of the run that was never stopped", file, len(a), len(b))
+		}
+	}
+	if a, b := timeless(t, got), timeless(t, want); !slices.Equal(a, b) {
+		t.Errorf("logged\n%s\nwant\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
+}
+
+func lastCheckpoint(c *configs.Config) string {
+	return fmt.Sprintf("step-%08d.safetensors", c.Train.Steps)
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// lines reads a run's log.
+func lines(t testing.TB, dir string) []Line {
+	t.Helper()
+	var all []Line
+	for text := range bytes.Lines(readFile(t, filepath.Join(dir, logFile))) {
+		var line Line
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatalf("line %q: %v", text, err)
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+// timeless is a run's log without what depends on the time that steps take.
+func timeless(t testing.TB, dir string) []string {
+	t.Helper()
+	var all []string
+	for _, line := range lines(t, dir) {
+		line.ClipsPerSecond, line.FLOPs = 0, 0
+		text, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(text))
+	}
+	return all
+}
+
+// checkpoints are the names of the files in a run's folder of checkpoints.
+func checkpoints(t testing.TB, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// given is a model whose draws are those of a table: the first word of the random state says which row.
+type given struct {
+	*models.Model
+	t     [][]int32
+	noise [][]float32
+}
+
+func (m given) Draw(random *Node, batch int) (*Node, models.Draws) {
+	g := random.Graph()
+	row := ConvertDType(Slice(random, AxisElem(0)), dtypes.Int32)
+	pick := func(table any, dims ...int) *Node { return Reshape(Gather(Const(g, table), Reshape(row, 1)), dims...) }
+	visible := Ones(g, nn.F32(batch))
+	return random, models.Draws{T: pick(m.t, batch), Noise: pick(m.noise, m.ClipShape(batch, m.Frames.Current).Dimensions...),
+		Visible: mask.Nodes{Past: visible, Future: visible}}
+}
+
+// row is the random state that picks a row of a given model's draws.
+func row(i int) func(int) *tensors.Tensor {
+	return func(batch int) *tensors.Tensor { return tensors.FromValue([]uint64{uint64(i + batch), 0, 0}) }
+}
+
+// values copies a variable.
+func values(t testing.TB, store *model.Store, path string) []float32 {
+	t.Helper()
+	v := store.GetVariable(path)
+	if v == nil {
+		t.Fatalf("no variable %s", path)
+	}
+	return tensors.MustCopyFlatData[float32](v.MustValue())
+}
+
+// snapshot copies all variables of a store.
+func snapshot(t testing.TB, store *model.Store) map[string][]float32 {
+	t.Helper()
+	all := map[string][]float32{}
+	for v := range store.IterVariables() {
+		all[v.Path()] = values(t, store, v.Path())
+	}
+	return all
+}
+
+// relative is the norm of the difference by the norm of want.
+func relative(got, want []float32) float64 {
+	var difference, norm float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		difference, norm = difference+d*d, norm+float64(want[i])*float64(want[i])
+	}
+	if difference == 0 {
+		return 0
+	}
+	return math.Sqrt(difference / norm)
+}
+
+// spread are n values in [-1, 1] that differ.
+func spread(frequency float64, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(math.Sin(frequency * float64(i+1)))
+	}
+	return v
+}
