@@ -1,0 +1,341 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/models/network"
+	"mcvd/models/nn"
+)
+
+func openBackend(t *testing.T) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// config is an experiment of 4x4 frames, 2 past, 3 current and 2 future, sampled in one step.
+func config() *configs.Config {
+	c := configs.Default()
+	c.Data.Name, c.Data.Size = "digits", 4
+	c.Frames.Past, c.Frames.Current, c.Frames.Future = 2, 3, 2
+	c.Model.Width, c.Model.Multipliers, c.Model.Blocks, c.Model.Attention, c.Model.Dropout = 4, []int{1, 2}, 1, []int{2}, 0
+	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 10, 0.01, 0.5
+	c.Sampler = configs.Sampler{Name: "ddim", Steps: 1}
+	return c
+}
+
+// counter is a network that knows the answer: frames are constant, and each is 0.01 brighter than the one before. With both sides
+// visible it fills the gap evenly; with neither it makes 0.5.
+type counter struct{ signal, noise float64 }
+
+func (c counter) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *graph.Node {
+	x := in.X
+	batch, n := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
+	number := func(frames *graph.Node, i int) *graph.Node { // the value of frame i, [batch, 1, 1, 1, 1]
+		return graph.Slice(frames, graph.AxisRange(), graph.AxisElem(i), graph.AxisElem(0), graph.AxisElem(0), graph.AxisElem(0))
+	}
+	column := func(v *graph.Node) *graph.Node { return graph.Reshape(v, batch, 1, 1, 1, 1) }
+	last, first := number(in.Past, in.Past.Shape().Dimensions[1]-1), number(in.Future, 0)
+	seePast, seeFuture := column(in.Visible.Past), column(in.Visible.Future)
+	g := x.Graph()
+	k := graph.Reshape(graph.Iota(g, nn.F32(n), 0), 1, n, 1, 1, 1)
+	forward := graph.Add(graph.MulScalar(graph.OnePlus(k), 0.01), last)
+	backward := graph.Add(graph.MulScalar(graph.AddScalar(k, float64(-n)), 0.01), first)
+	between := graph.Add(last, graph.Mul(graph.DivScalar(graph.OnePlus(k), float64(n+1)), graph.Sub(first, last)))
+	both := graph.Mul(seePast, seeFuture)
+	x0 := graph.Add(graph.Add(graph.Mul(both, between), graph.Mul(graph.Sub(seePast, both), forward)), graph.Mul(graph.Sub(seeFuture, both), backward))
+	neither := graph.Mul(graph.OneMinus(seePast), graph.OneMinus(seeFuture))
+	x0 = graph.BroadcastToDims(graph.Add(x0, graph.MulScalar(neither, 0.5)), x.Shape().Dimensions...)
+	return graph.DivScalar(graph.Sub(x, graph.MulScalar(x0, c.signal)), c.noise)
+}
+
+func counting(t *testing.T) *models.Model {
+	t.Helper()
+	m, err := models.New(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := m.Schedule.Level(m.Schedule.Steps() - 1)
+	m.Network = counter{level.Signal, level.Noise}
+	return m
+}
+
+// constant is n frames, the first of the given value, each 0.01 brighter than the one before.
+func constant(m *models.Model, value float32, n int) []Frame {
+	frames := make([]Frame, n)
+	for i := range frames {
+		frames[i] = slices.Repeat(Frame{value + 0.01*float32(i)}, m.ClipShape(1, 1).Size())
+	}
+	return frames
+}
+
+// Videos of every length, advance and batch size count on from what they are given.
+func TestGeneratorCounts(t *testing.T) {
+	b, m := openBackend(t), counting(t)
+	for _, task := range []Task{Predict, Interpolate, Retrodict, Generate} {
+		for _, n := range []int{1, 3, 4, 8} {
+			for advance := 1; advance <= 3; advance++ {
+				for _, batch := range []int{1, 2, 4} {
+					if task == Interpolate && n < 3 {
+						continue
+					}
+					t.Run(fmt.Sprintf("%v %d frames, advance %d, batch %d", task, n, advance, batch), func(t *testing.T) {
+						g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 7, batch)
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer g.Close()
+						var requests []Request
+						for i := range 3 { // clip i begins at i/10: past, then n frames, then future
+							r := Request{Clip: uint64(i)}
+							if task.Past {
+								r.Past = constant(m, float32(i)/10, 2)
+							}
+							if task.Future {
+								r.Future = constant(m, float32(i)/10+0.02+0.01*float32(n), 2)
+							}
+							requests = append(requests, r)
+						}
+						calls := 0
+						made := make([][]Frame, 3)
+						for i := range made {
+							made[i] = make([]Frame, n)
+						}
+						err = g.Run(context.Background(), task, requests, n, advance, func(request, at int, frames []Frame) error {
+							for k, f := range frames {
+								if made[request][at+k] != nil {
+									t.Errorf("frame %d of video %d made twice", at+k, request)
+								}
+								made[request][at+k] = f
+							}
+							return nil
+						}, func() { calls++ })
+						if err != nil {
+							t.Fatal(err)
+						}
+						for i, frames := range made {
+							for k, f := range frames {
+								want := float64(i)/10 + 0.02 + 0.01*float64(k)
+								if task == Generate { // the first window is 0.5, later ones count on from its last kept frame
+									want = 0.5 + 0.01*math.Max(0, float64(k-min(advance, n)+1))
+								}
+								if f == nil || !(math.Abs(float64(f[5])-want) <= 1e-4) {
+									t.Errorf("video %d, frame %d: %v, want %.3f", i, k, f[5], want)
+								}
+							}
+						}
+						if want := g.Windows(task, n, advance) * g.NFE() * ((3 + batch - 1) / batch); calls != want {
+							t.Errorf("%d network evaluations, Windows says %d", calls, want)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// trained is a small model whose weights are all random, so that everything influences everything.
+func trained(t *testing.T, b compute.Backend, c *configs.Config) (*models.Model, *model.Store) {
+	t.Helper()
+	m, err := models.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := m.Init(b, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for v := range store.Scope("/" + models.EMAScope).IterVariables() {
+		values := make([]float32, v.Shape().Size())
+		for i := range values {
+			values[i] = float32(0.3 * rng.NormFloat64())
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m, store
+}
+
+// A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours change it.
+func TestVideosDoNotDependOnTheBatch(t *testing.T) {
+	b, c := openBackend(t), config()
+	c.Sampler = configs.Sampler{Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
+	m, store := trained(t, b, c)
+	videos := func(seed uint64, batch int, which ...uint64) [][]float32 {
+		g, err := NewGenerator(b, store, m, c.Sampler, seed, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		var requests []Request
+		for _, i := range which {
+			requests = append(requests, Request{Clip: i, Trajectory: i % 2, Past: constant(m, float32(i)/10, 2)})
+		}
+		out := make([][]float32, len(which))
+		err = g.Run(context.Background(), Predict, requests, 5, 2, func(request, _ int, frames []Frame) error {
+			for _, f := range frames {
+				out[request] = append(out[request], f...)
+			}
+			return nil
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	all := videos(1, 4, 0, 1, 2, 3)
+	for i, alone := range [][]float32{videos(1, 1, 2)[0], videos(1, 3, 5, 2)[1], videos(1, 2, 2, 4)[0]} {
+		for k := range alone {
+			if d := math.Abs(float64(alone[k] - all[2][k])); !(d <= 1e-4) {
+				t.Fatalf("batch %d: value %d of the same video differs by %g", i, k, d)
+			}
+		}
+	}
+	if slices.Equal(videos(2, 1, 2)[0], videos(1, 1, 2)[0]) {
+		t.Error("another seed makes the same video")
+	}
+	if slices.Equal(all[0], all[2]) {
+		t.Error("two clips have the same video")
+	}
+}
+
+func TestGeneratorRefuses(t *testing.T) {
+	b, m := openBackend(t), counting(t)
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	keep := func(int, int, []Frame) error { return nil }
+	run := func(task Task, r Request, n, advance int) error {
+		return g.Run(context.Background(), task, []Request{r}, n, advance, keep, nil)
+	}
+	for want, err := range map[string]error{
+		"predict: 1 past frames, want the model's 2":                              run(Predict, Request{Past: constant(m, 0, 1)}, 3, 3),
+		"retrodict: 0 future frames, want the model's 2":                          run(Retrodict, Request{}, 3, 3),
+		"predict: a past frame has 3 values, want 16":                             run(Predict, Request{Past: []Frame{make(Frame, 3), make(Frame, 3)}}, 3, 3),
+		"generate: advance 4 frames a window, want 1 to 3, the frames of a block": run(Generate, Request{}, 3, 4),
+		"generate: 0 frames, want 1 or more":                                      run(Generate, Request{}, 0, 1),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("error = %v\nwant %s", err, want)
+		}
+	}
+	if _, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 0); err == nil {
+		t.Error("a batch of 0: no error")
+	}
+	stopped, cancel := context.WithCancelCause(context.Background())
+	enough := errors.New("enough")
+	cancel(enough)
+	if err := g.Run(stopped, Generate, []Request{{}}, 3, 3, keep, nil); !errors.Is(err, enough) {
+		t.Errorf("after a cancel: %v", err)
+	}
+	if err := g.Run(context.Background(), Generate, []Request{{}}, 3, 3, func(int, int, []Frame) error { return enough }, nil); err != enough {
+		t.Errorf("error of emit: %v", err)
+	}
+}
+
+// rampSet has videos whose frames get brighter by a constant amount.
+type rampSet struct{ step int }
+
+func (rampSet) Len() int { return 5 }
+
+func (s rampSet) Clip(i int, _ *rand.Rand, frames int) (video.Clip, error) {
+	c := video.NewClip(frames, 4, 4, 1)
+	for k := range frames {
+		for p := range 16 {
+			c.Slice(k, k+1).Pix[p] = uint8(100 + s.step*k)
+		}
+	}
+	return c, nil
+}
+
+// The counting network is right to within rounding where frames grow by 0.01 = 1.275 grey levels; the baselines are known.
+func TestEvaluate(t *testing.T) {
+	b, m := openBackend(t), counting(t)
+	for _, tt := range []struct {
+		task     string
+		baseline string
+		wantMSE  float64 // of the baseline, in grey levels squared
+	}{
+		{"predict", "copy last", (1 + 4 + 9) / 3.0},
+		{"retrodict", "copy first", (1 + 4 + 9) / 3.0},
+		{"interpolate", "linear blend", 0},
+	} {
+		t.Run(tt.task, func(t *testing.T) {
+			g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			report, err := Evaluate(context.Background(), g, rampSet{1}, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scores := map[string]Score{}
+			for _, r := range report.Results {
+				scores[r.Method] = r.Scores["psnr"]
+				if r.Scores["ssim"].Skipped == "" {
+					t.Errorf("%s: SSIM of 4x4 frames is not skipped", r.Method)
+				}
+			}
+			if report.Results[0].Method != "model" || scores["model"].Best.N != 3 {
+				t.Errorf("first row %q with %d clips, want the model with 3", report.Results[0].Method, scores["model"].Best.N)
+			}
+			want := 100.0
+			if tt.wantMSE > 0 {
+				want = 10 * math.Log10(255*255/tt.wantMSE)
+			}
+			if got := scores[tt.baseline].Mean.Mean; !(math.Abs(got-want) <= 1e-9) {
+				t.Errorf("%s: %.4f dB, want %.4f", tt.baseline, got, want)
+			}
+			if got := scores["model"].Mean.Mean; !(got > 48) { // one grey level off would be 48.1 dB
+				t.Errorf("model: %.2f dB, want more than 48", got)
+			}
+			if n := len(scores["model"].MeanByFrame); n != 3 {
+				t.Errorf("%d frames in the curve, want 3", n)
+			}
+		})
+	}
+}
+
+// A generated video has no counterpart: no score, and no zero either.
+func TestEvaluateGenerateSkipsScores(t *testing.T) {
+	b, m := openBackend(t), counting(t)
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	report, err := Evaluate(context.Background(), g, rampSet{1}, Protocol{Task: "generate", Clips: 2, Trajectories: 1, Frames: 5, Advance: 2, Seed: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Results) != 1 || report.Results[0].Scores["psnr"].Skipped == "" {
+		t.Errorf("results %+v, want one with skipped scores", report.Results)
+	}
+	if report.NFE != 3 { // windows of 2 frames, one evaluation each
+		t.Errorf("NFE %d, want 3", report.NFE)
+	}
+}
