@@ -1,0 +1,37 @@
+#!/bin/sh
+# The main job from end to end: writes a small folder of MP4s, trains on it, makes videos with the model, and scores them on clips
+# held out from training. Everything goes into demo/. Call after `make build`: scripts/demo.sh
+set -eu
+
+mcvd=bin/mcvd
+out=demo
+run=$out/run
+
+echo "== clips of a moving digit, as MP4s"
+for split in train:80 valid:8 test:24; do
+	folder=$out/clips/${split%:*}
+	if [ ! -d "$folder" ]; then
+		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 40 -o "$folder.part" >/dev/null
+		mv "$folder.part" "$folder"
+	fi
+done
+
+echo "== training on $out/clips/train"
+$mcvd train -c configs/demo.yml -o $run
+
+echo "== videos from held-out clips"
+$mcvd predict $run --frames 8 --clips 4 --format mp4,gif -o $out/predict >/dev/null
+$mcvd interpolate $run --clips 4 -o $out/interpolate >/dev/null
+$mcvd generate $run --frames 8 --clips 4 -o $out/generate >/dev/null
+
+echo "== scores on held-out clips"
+$mcvd eval $run --task predict --clips 24 --trajectories 3 -o $out/predict.json
+$mcvd eval $run --task interpolate --clips 24 --trajectories 3 -o $out/interpolate.json
+
+echo "== look at"
+for what in predict interpolate generate; do
+	echo "$out/$what/$what.png           contact sheet"
+	echo "$out/$what/$what-0000.mp4      given frames, then made ones"
+done
+echo "$out/predict/predict-0000-beside.mp4   real left, predicted right"
+echo "$run/samples                   what the model could do while it was trained"
