@@ -202,6 +202,7 @@ func TestEachEndsCleanly(t *testing.T) {
 		t.Errorf("%d batches made for one and 8 ahead", n)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	stop, n := errors.New("stop"), 0
 	var last error
 	for _, err := range b.Each(ctx, 0, 3) {

@@ -214,6 +214,8 @@ func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	}
 	write(t, raw, string(good[:len(good)-1]))
 	again("a short cache file", 6)
+	write(t, raw, string(good[:len(good)-16*16]))
+	again("a cache file that lacks a frame", 6)
 	write(t, raw, string(good)+"x")
 	again("a long cache file", 6)
 	os.Remove(raw)
