@@ -48,7 +48,7 @@ func toy() *configs.Config {
 	c.Model.Attention, c.Model.HeadChannels, c.Model.Dropout = []int{4}, 8, 0.1
 	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 100, 1e-3, 0.2
 	c.Optimizer.WarmupSteps, c.Optimizer.WeightDecay, c.Optimizer.EMADecay = 5, 0.01, 0.9
-	c.Train = configs.Train{Batch: 2, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 3}
+	c.Train = configs.Train{Batch: 4, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 6}
 	c.Sampler.Steps = 5
 	return c
 }

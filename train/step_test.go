@@ -224,7 +224,7 @@ func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
 	b := open(t)
 	c := toy()
-	c.Train.Accumulate = 1
+	c.Train.Batch, c.Train.Accumulate = 2, 1
 	frame := c.Data.Size * c.Data.Size
 	good := spread(2.1, 2*frame)
 	for name, bad := range map[string]float32{"NaN": float32(math.NaN()), "infinity": float32(math.Inf(1)), "a square that overflows": 1e25} {

@@ -58,6 +58,11 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
+	return train(ctx, o, m, m)
+}
+
+// train is Train for a model, with what its steps minimize.
+func train(ctx context.Context, o Options, m *models.Model, steps objective) (Progress, error) {
 	run, unlock, err := start(o.Dir, o.Config, o.Command, o.Versions)
 	if err != nil {
 		return Progress{}, err
@@ -72,7 +77,7 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
 	}
-	if err := t.open(); err != nil {
+	if err := t.open(steps); err != nil {
 		return progress, err
 	}
 	defer t.close()
@@ -96,14 +101,14 @@ type trainer struct {
 	timed     int       // the number of these steps
 }
 
-func (t *trainer) open() (err error) {
+func (t *trainer) open(steps objective) (err error) {
 	c := t.Config
 	size, err := t.model.Declare(t.Backend, t.store.Scope("/"+models.WeightsScope), c.Train.Batch)
 	if err != nil {
 		return err
 	}
 	t.flops = 3 * size.FLOPs * float64(c.Train.Accumulate)
-	if t.stepper, err = newStepper(t.Backend, t.store, t.model, c); err != nil {
+	if t.stepper, err = newStepper(t.Backend, t.store, steps, c); err != nil {
 		return err
 	}
 	if c.Train.ValidateEvery > 0 {

@@ -45,7 +45,8 @@ func newValidator(backend compute.Backend, store *model.Store, m *models.Model, 
 	return &validator{exec.WithName("validation"), ds, c, m}, nil
 }
 
-// run returns the loss by value: the mean over all timesteps, and over each bin of them.
+// run returns the loss by value: the mean over all timesteps, and over each bin of them, NaN for a bin without any (they are fewer
+// than the bins then).
 func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err error) {
 	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
 	batches := max(1, (validationClips+batch-1)/batch)
@@ -82,7 +83,7 @@ func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err e
 	total, count := 0.0, 0.0
 	for i := range sums {
 		total, count = total+sums[i], count+counts[i]
-		bins = append(bins, Number(sums[i]/max(1, counts[i])/values))
+		bins = append(bins, Number(sums[i]/counts[i]/values))
 	}
 	return total / count / values, bins, nil
 }

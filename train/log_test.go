@@ -1,0 +1,100 @@
+package train
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestNumbersThatJSONLacksAreWrittenAsStringsAndReadBack(t *testing.T) {
+	for text, x := range map[string]float64{`"NaN"`: math.NaN(), `"+Inf"`: math.Inf(1), `"-Inf"`: math.Inf(-1), `0.1`: 0.1, `-3`: -3,
+		`1e+300`: 1e300, `5e-324`: 5e-324} {
+		got, err := json.Marshal(Number(x))
+		if err != nil || string(got) != text {
+			t.Errorf("%g is written as %s, error %v, want %s", x, got, err, text)
+		}
+		var back Number
+		if err := json.Unmarshal(got, &back); err != nil || math.Float64bits(float64(back)) != math.Float64bits(x) && !(math.IsNaN(x) && math.IsNaN(float64(back))) {
+			t.Errorf("%s is read as %g, error %v, want %g", got, back, err, x)
+		}
+	}
+	var n Number
+	if err := json.Unmarshal([]byte(`"many"`), &n); err == nil {
+		t.Errorf("a word is read as %g", n)
+	}
+}
+
+func TestLinesThatAreNotFiniteAreReadBack(t *testing.T) {
+	nan := Number(math.NaN())
+	text, err := json.Marshal(Line{Step: 3, Loss: nan, GradientNorm: Number(math.Inf(1)), Skipped: 1, Validation: []Number{1, nan}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var line Line
+	if err := json.Unmarshal(text, &line); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if again, _ := json.Marshal(line); string(again) != string(text) || !math.IsNaN(float64(line.Loss)) || !math.IsInf(float64(line.GradientNorm), 1) {
+		t.Errorf("%s is read as %s", text, again)
+	}
+}
+
+func TestProgressSurvivesAFile(t *testing.T) {
+	p := Progress{Step: 5, Updates: 4, SkippedInARow: 1, BestLoss: 0.1, BestStep: 3,
+		Unlogged: means{Loss: Number(math.NaN()), GradientNorm: 0.1 + 0.2, LearningRate: 1e-300, Steps: 2, Skipped: 1}}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Progress
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if !math.IsNaN(float64(back.Unlogged.Loss)) {
+		t.Errorf("loss %g, want NaN", back.Unlogged.Loss)
+	}
+	back.Unlogged.Loss, p.Unlogged.Loss = 0, 0
+	if back != p {
+		t.Errorf("%+v, want %+v", back, p)
+	}
+	var old Progress
+	if err := json.Unmarshal([]byte(`{"step":1,"updates":1}`), &old); err != nil || old != (Progress{Step: 1, Updates: 1}) {
+		t.Errorf("%+v, error %v", old, err)
+	}
+}
+
+func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
+	const log = "{\"step\":4,\"loss\":1}\n{\"step\":4,\"loss\":1,\"validation\":[1]}\n{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo"
+	for _, c := range []struct {
+		name, before, after string
+		step                int
+	}{
+		{"none yet", "", "", 0},
+		{"none of it counts", log, "", 0},
+		{"the lines of the step itself stay", log, log[:len(log)-len("{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo")], 4},
+		{"a torn line goes", log, log[:len(log)-len("{\"step\":10,\"lo")], 99},
+		{"what is no line goes, with all behind it", "{\"step\":1,\"loss\":1}\n\x00\x00\x00\n{\"step\":2,\"loss\":1}\n", "{\"step\":1,\"loss\":1}\n", 99},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), logFile)
+			if c.before != "" {
+				if err := os.WriteFile(path, []byte(c.before), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l, err := openLog(path, c.step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.write(Line{Step: 100, Loss: 2}); err != nil {
+				t.Fatal(err)
+			}
+			l.file.Close()
+			if got, want := string(readFile(t, path)), c.after+"{\"step\":100,\"loss\":2}\n"; got != want {
+				t.Errorf("the log is %q, want %q", got, want)
+			}
+		})
+	}
+}
