@@ -28,15 +28,8 @@ type Block[F any] func(past, future []F, see Task) ([]F, error)
 // fail in either.
 func Rollout[F any](task Task, past, future []F, n, current, advance int,
 	block Block[F], emit func(at int, frames []F) error) error {
-	switch {
-	case current < 1:
-		return fmt.Errorf("%v: blocks of %d frames, want 1 or more", task, current)
-	case n < 1:
-		return fmt.Errorf("%v: %d frames, want 1 or more", task, n)
-	case advance < 1 || advance > current:
-		return fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", task, advance, current)
-	case task == Interpolate && n < current:
-		return fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", task, n, current)
+	if err := task.Check(n, current, advance); err != nil {
+		return err
 	}
 	window := func(at int, past, future []F, see Task) ([]F, error) {
 		frames, err := block(past, future, see)
@@ -59,6 +52,21 @@ func Rollout[F any](task Task, past, future []F, n, current, advance int,
 	return slide(Predict, reversed(future), reversed(past), n, current, advance, mirrored, func(at int, frames []F) error {
 		return emit(n-at-len(frames), reversed(frames))
 	})
+}
+
+// Check reports numbers that [Rollout] can't work with.
+func (t Task) Check(n, current, advance int) error {
+	switch {
+	case current < 1:
+		return fmt.Errorf("%v: blocks of %d frames, want 1 or more", t, current)
+	case n < 1:
+		return fmt.Errorf("%v: %d frames, want 1 or more", t, n)
+	case advance < 1 || advance > current:
+		return fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", t, advance, current)
+	case t == Interpolate && n < current:
+		return fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", t, n, current)
+	}
+	return nil
 }
 
 // slide moves the window from left to right. The block of a window begins at frame at of the n.

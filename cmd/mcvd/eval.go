@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -67,14 +68,14 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer l.close()
-	if err := canDo(task, l.config); err != nil {
-		return err
-	}
 	if c.Frames == 0 {
 		c.Frames = l.config.Frames.Current
 	}
 	if c.Advance == 0 {
 		c.Advance = l.config.Frames.Current
+	}
+	if err := errors.Join(canDo(task, l.config), task.Check(c.Frames, l.config.Frames.Current, c.Advance)); err != nil {
+		return err
 	}
 	if c.batch == 0 {
 		c.batch = min(16, c.Clips*c.Trajectories)

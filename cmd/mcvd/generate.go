@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,7 +104,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if c.advance == 0 {
 		c.advance = l.config.Frames.Current
 	}
-	if err := canDo(c.task, l.config); err != nil {
+	if err := errors.Join(canDo(c.task, l.config), c.task.Check(c.frames, l.config.Frames.Current, c.advance)); err != nil {
 		return err
 	}
 	if c.video != "" {
@@ -130,6 +131,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	films, err := c.make(cmd.Context(), g, l, cases)
 	defer closeAll(films)
 	if err != nil {
+		os.Remove(c.out) // if it is new, that is, empty
 		return err
 	}
 	paths, err := c.write(cmd.Context(), films)

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows says which of our own packages each package may import: those named, and those below names that end in "/...". Imports
+// point downwards and never back; data and models do not know each other, nor do train and eval. A new package belongs into a line here.
+var arrows = map[string][]string{
+	"cmd/mcvd":           {"configs/...", "data/...", "models/...", "train", "eval/..."},
+	"train":              {"configs/...", "data", "data/video", "models/..."},
+	"eval":               {"configs", "data", "data/video", "models/...", "eval/metric"},
+	"eval/metric":        {"data/video"},
+	"models":             {"configs", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
+	"models/network":     {"configs", "models/mask", "models/nn"},
+	"models/sampler":     {"configs", "models/diffusion"},
+	"models/mask":        {"configs", "models/nn"},
+	"models/diffusion":   {"configs"},
+	"models/nn":          {},
+	"models/weights":     {"configs/atomicfile"},
+	"models/backend":     {"configs"},
+	"data":               {"configs", "data/video", "data/digits", "data/folder"},
+	"data/digits":        {"configs", "data/video"},
+	"data/folder":        {"configs", "configs/atomicfile", "data/video"},
+	"data/video":         {"configs", "configs/atomicfile"},
+	"configs":            {},
+	"configs/atomicfile": {},
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", "mcvd/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		pkg = strings.TrimPrefix(pkg, "mcvd/")
+		allowed, ok := arrows[pkg]
+		if !ok {
+			t.Errorf("%s: not in the table of arrows", pkg)
+			continue
+		}
+		seen++
+		for imported := range strings.FieldsSeq(imports) {
+			own, ok := strings.CutPrefix(imported, "mcvd/")
+			if !ok {
+				continue
+			}
+			if !slices.ContainsFunc(allowed, func(a string) bool {
+				below, tree := strings.CutSuffix(a, "...")
+				return own == a || tree && strings.HasPrefix(own+"/", below)
+			}) {
+				t.Errorf("%s imports %s: this arrow must not be", pkg, own)
+			}
+		}
+	}
+	if seen != len(arrows) {
+		t.Errorf("%d packages seen, the table has %d: remove what is gone", seen, len(arrows))
+	}
+}

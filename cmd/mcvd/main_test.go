@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// call runs a command line.
+func call(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = run(context.Background(), args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// inNewFolder runs the rest of the test in a folder that has the configurations and a trained tiny run.
+func inNewFolder(t *testing.T) string {
+	t.Helper()
+	shipped, err := filepath.Abs("../../configs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Symlink(shipped, "configs"); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// All examples in the help run as they are written, in the order in which the commands are listed.
+func TestExamplesInTheHelpRun(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "data", "export", "-c", "configs/tiny.yml", "--clips", "1", "--frames", "40", "-o", "own"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if err := os.Rename("own/00000.mp4", "clip.mp4"); err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		if cmd.Runnable() && cmd.Example == "" && !cmd.HasSubCommands() {
+			t.Errorf("%s: no example in its help", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Example) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), " > ")
+			args := strings.Fields(line)[1:]
+			if strings.Contains(line, "configs/*.yml") {
+				files, err := filepath.Glob("configs/*.yml")
+				if err != nil {
+					t.Fatal(err)
+				}
+				args = append([]string{"config", "check"}, files...)
+			}
+			examples++
+			if status, _, stderr := call(t, args...); status != 0 {
+				t.Errorf("%s: status %d: %s", line, status, stderr)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	root := newRoot(os.Stderr)
+	train, _, err := root.Find([]string{"train"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	visit(train) // the others need its run
+	root.RemoveCommand(train)
+	visit(root)
+	if examples < 15 {
+		t.Errorf("%d examples found", examples)
+	}
+}
+
+// Mistakes are one line that names what is wrong; 2 is the status of a wrong call, 1 of everything else.
+func TestMistakes(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := listing(t)
+	for _, tt := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"nonsense", 2, `unknown command "nonsense"`},
+		{"config nonsense", 2, `unknown command "nonsense"`},
+		{"train --nonsense", 2, "unknown flag: --nonsense"},
+		{"train", 2, "no run folder"},
+		{"train -n", 2, "no configuration"},
+		{"train a -o b", 2, "two run folders"},
+		{"train missing", 1, "missing: no such run folder"},
+		{"train empty", 1, "empty: not a run folder"},
+		{"train -c missing.yml -o new", 1, "missing.yml"},
+		{"train -c configs/tiny.yml -o new --set model.width=none", 1, `model.width`},
+		{"train -c configs/tiny.yml -o new --set model.network=vit", 1, `model.network: unknown "vit" (known: unet)`},
+		{"train -c configs/tiny.yml -o new --set sampler.name=x", 1, `sampler.name: unknown "x" (known: ddim, ddpm)`},
+		{"train -c configs/tiny.yml -o new --set data.name=x --set data.path=x", 1, `data.name: unknown "x"`},
+		{"train -c configs/tiny.yml -o new --backend abacus", 1, `--backend: unknown "abacus" (known: go)`},
+		{"train -c configs/tiny.yml -o run --set model.width=16", 1, "model.width: 8 -> 16"},
+		{"train -c configs/demo.yml -o new --set data.path=empty", 1, "no videos in it"},
+		{"predict", 2, "0 arguments, want a run folder"},
+		{"predict missing", 1, "no such run folder"},
+		{"predict run --clips 0", 2, "--clips 0: want 1 or more"},
+		{"predict run --frames -1", 2, "want 1 or more"},
+		{"predict run --advance 3 --frames 4", 1, "advance 3 frames a window, want 1 to 2"},
+		{"predict run --format avi", 2, `--format "avi": want gif, mp4, png`},
+		{"predict run --quality best", 2, `--quality "best"`},
+		{"predict run --fps 0", 2, "--fps 0"},
+		{"predict run --start 2", 2, "--start 2"},
+		{"predict run --sampler euler", 2, `sampler.name: unknown "euler"`},
+		{"predict run --steps 1000", 2, "sampler.steps: 1000"},
+		{"predict run --eta 0.5 --sampler ddpm", 2, "sampler.eta"},
+		{"predict run --checkpoint none.safetensors", 1, "none.safetensors"},
+		{"predict run --video missing.mp4", 1, "missing.mp4"},
+		{"predict run --video text.mp4", 1, "text.mp4"},
+		{"predict run --video empty", 1, "empty"},
+		{"interpolate run --frames 1", 1, "a gap of 1 frames is shorter than the model's block"},
+		{"generate run --video text.mp4", 2, "unknown flag: --video"},
+		{"eval run --task guess", 2, `task "guess": want one of`},
+		{"eval run --split dev", 2, `unknown "dev"`},
+		{"eval run --clips 0", 2, "want 1 or more"},
+		{"eval run -o missing/report.json --clips 1", 1, "missing"},
+		{"config check missing.yml", 1, "missing.yml"},
+		{"config show", 2, "0 arguments, want one file"},
+		{"list colours", 2, `unknown "colours"`},
+		{"data peek", 2, "no configuration"},
+		{"data peek -c configs/tiny.yml --clips 0", 2, "want 1 or more"},
+		{"data peek -c configs/tiny.yml -o missing/peek.png", 1, "missing"},
+		{"data export -c configs/tiny.yml", 2, "no folder"},
+	} {
+		status, _, stderr := call(t, strings.Fields(tt.args)...)
+		if status != tt.status || !strings.Contains(stderr, tt.want) || strings.Contains(stderr, "goroutine") {
+			t.Errorf("mcvd %s: status %d, want %d; says %q, want %q in it", tt.args, status, tt.status, stderr, tt.want)
+		}
+	}
+	if after := listing(t); after != before {
+		t.Errorf("mistakes left files:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// listing is the names of all files below the current folder but those of the run, whose log of commands grows.
+func listing(t *testing.T) string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		names = append(names, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(names, "\n")
+}
+
+// The JSON report holds what the numbers depend on, and is what --json prints.
+func TestReport(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
+		t.Fatal(stderr)
+	}
+	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "report.json", "--steps", "2", "--seed", "9")
+	if status != 0 {
+		t.Fatal(stderr)
+	}
+	file, err := os.ReadFile("report.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(file) != stdout {
+		t.Error("--json prints something else than the file holds")
+	}
+	var r struct {
+		Protocol struct {
+			Task                string
+			Clips, Trajectories int
+			Seed                int
+		}
+		Step    int
+		NFE     int
+		Sampler struct{ Steps int }
+		Results []struct {
+			Method string
+			Scores map[string]struct{ Best struct{ N int } }
+		}
+	}
+	if err := json.Unmarshal(file, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Protocol.Clips != 3 || r.Protocol.Trajectories != 2 || r.Protocol.Seed != 9 || r.Step != 1 || r.NFE != 3 {
+		t.Errorf("report %+v", r)
+	}
+	if len(r.Results) != 2 || r.Results[0].Method != "model" || r.Results[0].Scores["psnr"].Best.N != 3 {
+		t.Errorf("results %+v", r.Results)
+	}
+}
