@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -121,7 +120,7 @@ func (c *cache) add(ctx context.Context, s source, each func()) (v cached, broke
 			_, full = out.Write(frame)
 			return full
 		})
-		if broken != nil && (full != nil || ctx.Err() != nil || errors.Is(broken, exec.ErrNotFound)) {
+		if broken != nil && (full != nil || ctx.Err() != nil || errors.Is(broken, video.ErrTool)) {
 			err := broken
 			broken = nil
 			return err

@@ -138,7 +138,7 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 			Filter("pad", ffmpeg.Args{width, height, "(ow-iw)/2", "(oh-ih)/2", "black"})
 		scale(nil, "iw", "ih") // to grey, if so
 	}
-	out := ffmpeg.KwArgs{"f": "rawvideo", "pix_fmt": map[int]string{1: "gray", 3: "rgb24"}[o.Channels], "vsync": "passthrough"}
+	out := ffmpeg.KwArgs{"f": "rawvideo", "pix_fmt": map[int]string{1: "gray", 3: "rgb24"}[o.Channels], "fps_mode": "passthrough"}
 	if o.MaxFrames > 0 {
 		out["frames:v"] = o.MaxFrames
 	}

@@ -21,13 +21,15 @@ type process struct {
 	stderr tail
 }
 
-// command prepares a run of tool (ffmpeg or ffprobe), which is killed when ctx ends. A missing tool is an error that
-// says how to install it.
+// ErrTool is in the errors that say that ffmpeg or ffprobe is missing or too old: no file is to blame for them.
+var ErrTool = errors.New("videos need ffmpeg and ffprobe, 5.1 or newer, in PATH " +
+	"(Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; others: https://ffmpeg.org)")
+
+// command prepares a run of tool (ffmpeg or ffprobe), which is killed when ctx ends. A missing tool is [ErrTool].
 func command(ctx context.Context, tool string, args ...string) (*process, error) {
 	path, err := exec.LookPath(tool)
 	if err != nil {
-		return nil, fmt.Errorf("%s: not found, but needed for videos; install it and have it in PATH "+
-			"(Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; others: https://ffmpeg.org): %w", tool, err)
+		return nil, fmt.Errorf("%s: not found: %w", tool, ErrTool)
 	}
 	p := &process{Cmd: exec.CommandContext(ctx, path, args...), ctx: ctx}
 	p.Stderr = &p.stderr
@@ -47,6 +49,8 @@ func (p *process) Wait() error {
 		return errors.New(said)
 	case err == nil:
 		return nil
+	case strings.Contains(string(p.stderr.text), "Unrecognized option"):
+		return fmt.Errorf("%s: %s: %w", filepath.Base(p.Path), said, ErrTool)
 	case said == "":
 		return fmt.Errorf("%s: %w", filepath.Base(p.Path), err)
 	}

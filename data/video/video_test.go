@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -294,7 +295,7 @@ func TestProbeAndDecodeHonourRotationAndPixelShape(t *testing.T) {
 	dir := t.TempDir()
 	flat := testsrc(t, filepath.Join(dir, "flat.mov"), "96x64", 4)
 	turned := filepath.Join(dir, "turned.mov")
-	ffmpegRun(t, "-i", flat, "-c", "copy", "-metadata:s:v", "rotate=90", turned)
+	turn(t, flat, turned)
 	wide := testsrc(t, filepath.Join(dir, "wide.mp4"), "48x64", 4, "-vf", "setsar=2/1")
 	for path, want := range map[string]Info{flat: {Width: 96, Height: 64}, turned: {Width: 64, Height: 96}, wide: {Width: 96, Height: 64}} {
 		info, err := Probe(context.Background(), path)
@@ -305,6 +306,23 @@ func TestProbeAndDecodeHonourRotationAndPixelShape(t *testing.T) {
 		if want := 4 * want.Width * want.Height; len(got.Pix) != want {
 			t.Errorf("%s: %d bytes decoded, want %d", filepath.Base(path), len(got.Pix), want)
 		}
+	}
+}
+
+// turn copies a MOV and makes it one of a phone that was held upright, by the matrix in its track header: how ffmpeg is
+// asked for that differs from version to version.
+func turn(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(content, []byte("tkhd")) + 44
+	for i, v := range []int32{0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30} {
+		binary.BigEndian.PutUint32(content[at+4*i:], uint32(v))
+	}
+	if err := os.WriteFile(to, content, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -532,7 +550,7 @@ func TestMissingFFmpegSaysHowToInstallIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.mp4")
 	os.WriteFile(path, []byte("x"), 0o644)
 	_, err := Probe(context.Background(), path)
-	if err == nil || !strings.Contains(err.Error(), "apt-get install ffmpeg") || !errors.Is(err, exec.ErrNotFound) {
+	if err == nil || !strings.Contains(err.Error(), "apt-get install ffmpeg") || !errors.Is(err, ErrTool) {
 		t.Errorf("probe: %v", err)
 	}
 	if err := WriteClip(context.Background(), path, noise(1, 4, 4, 1), WriterOptions{FPS: 1}); err == nil || !strings.Contains(err.Error(), "apt-get install ffmpeg") {
@@ -549,6 +567,19 @@ func TestAPartialLastFrameIsAnError(t *testing.T) {
 	n, err := readFrames(context.Background(), nil, 4, func([]uint8) error { return nil })
 	if n != 2 || err == nil || err.Error() != "the next frame has 2 of 4 bytes" {
 		t.Errorf("%d frames, %v", n, err)
+	}
+}
+
+func TestAnOldFFmpegIsNoBrokenVideo(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho \"Unrecognized option 'fps_mode'.\" >&2\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "ffmpeg"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	_, err := readFrames(context.Background(), nil, 4, func([]uint8) error { return nil })
+	if !errors.Is(err, ErrTool) || !strings.Contains(err.Error(), "'fps_mode'") {
+		t.Errorf("%v", err)
 	}
 }
 
