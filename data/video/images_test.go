@@ -1,0 +1,64 @@
+package video
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func saveImage(t *testing.T, path string, img image.Image) {
+	t.Helper()
+	var out bytes.Buffer
+	err := png.Encode(&out, img)
+	if filepath.Ext(path) != ".png" {
+		out.Reset()
+		err = jpeg.Encode(&out, img, nil)
+	}
+	if err := errors.Join(err, os.WriteFile(path, out.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestImagesInNaturalOrder(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"frame1.png", "frame2.jpg", "frame10.png", "frame010.png", ".hidden.png", "notes.txt"} {
+		img := image.NewGray(image.Rect(0, 0, 20, 10))
+		for j := range img.Pix {
+			img.Pix[j] = uint8(50 * i)
+		}
+		saveImage(t, filepath.Join(dir, name), img)
+	}
+	names, err := Images(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range names {
+		names[i] = filepath.Base(names[i])
+	}
+	if want := []string{"frame1.png", "frame2.jpg", "frame010.png", "frame10.png"}; !slices.Equal(names, want) {
+		t.Errorf("%q, want %q", names, want)
+	}
+	got := decodeAll(t, dir, DecodeOptions{Size: 4, Channels: 1, Crop: Center})
+	if got.Frames != 4 || !near([]uint8{got.Pix[0], got.Pix[16], got.Pix[32], got.Pix[48]}, []uint8{0, 50, 150, 100}, 1) {
+		t.Errorf("%d frames: %v", got.Frames, got.Pix)
+	}
+	if info, err := Probe(context.Background(), dir); err != nil || info != (Info{Width: 20, Height: 10, Frames: 4}) {
+		t.Errorf("%+v, %v", info, err)
+	}
+	saveImage(t, filepath.Join(dir, "frame3.png"), image.NewGray(image.Rect(0, 0, 21, 10)))
+	if _, err := tryDecode(dir, DecodeOptions{Size: 4, Channels: 1}); err == nil || !strings.Contains(err.Error(), "frame3.png: 21x10 pixels, want 20x10") {
+		t.Errorf("an image of another size: %v", err)
+	}
+	os.WriteFile(filepath.Join(dir, "frame3.png"), []byte("no image"), 0o644)
+	if _, err := tryDecode(dir, DecodeOptions{Size: 4, Channels: 1}); err == nil || !strings.Contains(err.Error(), "frame3.png: not a readable image") {
+		t.Errorf("a broken image: %v", err)
+	}
+}
