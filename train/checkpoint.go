@@ -41,11 +41,25 @@ const (
 // BestCheckpoint names the checkpoint with the lowest validation loss among [Run.Checkpoints].
 const BestCheckpoint = "best.safetensors"
 
+// stepName names the checkpoint of a step.
+func stepName(step int) string { return fmt.Sprintf("step-%08d.safetensors", step) }
+
 // Checkpoints lists the run's numbered checkpoints, newest first.
 func (r *Run) Checkpoints() []string {
-	paths, _ := filepath.Glob(filepath.Join(r.Dir, checkpointsDir, "step-*.safetensors"))
-	slices.Sort(paths)
-	slices.Reverse(paths)
+	dir := filepath.Join(r.Dir, checkpointsDir)
+	entries, _ := os.ReadDir(dir)
+	var steps []int
+	for _, e := range entries {
+		var step int
+		if _, err := fmt.Sscanf(e.Name(), "step-%d.safetensors", &step); err == nil && e.Name() == stepName(step) {
+			steps = append(steps, step)
+		}
+	}
+	slices.Sort(steps)
+	paths := make([]string, 0, len(steps))
+	for _, step := range slices.Backward(steps) {
+		paths = append(paths, filepath.Join(dir, stepName(step)))
+	}
 	return paths
 }
 
@@ -106,7 +120,7 @@ func (r *Run) save(name string, store *model.Store, p Progress) error {
 
 // saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
 func (r *Run) saveStep(store *model.Store, p Progress) error {
-	if err := r.save(fmt.Sprintf("step-%08d.safetensors", p.Step), store, p); err != nil {
+	if err := r.save(stepName(p.Step), store, p); err != nil {
 		return err
 	}
 	old := r.Checkpoints()

@@ -112,9 +112,11 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 // removeLeftovers removes temporary files that a killed process left; the lock says that nobody is writing them.
 func removeLeftovers(dir string) {
 	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
-		left, _ := filepath.Glob(filepath.Join(d, atomicfile.Prefix+"*"))
-		for _, f := range left {
-			os.RemoveAll(f)
+		entries, _ := os.ReadDir(d)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
+				os.RemoveAll(filepath.Join(d, e.Name()))
+			}
 		}
 	}
 }

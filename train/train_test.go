@@ -44,11 +44,11 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		damage func(t *testing.T, dir string) // done to the folder after the last stop
 		warned string                         // what the log of the process says
 	}{
+		{name: "a stop before the first step", stops: []int{0}},
 		{name: "a stop between two checkpoints", stops: []int{5}},
 		{name: "a stop at a checkpoint", stops: []int{8}},
 		{name: "a stop after each of the first steps", stops: []int{1, 2, 3}},
 		{name: "a stop at a validation", stops: []int{6}},
-		{name: "a stop before the last step", stops: []int{11}},
 		{name: "a kill in the middle of writing a checkpoint", stops: []int{5}, damage: func(t *testing.T, dir string) {
 			half := readFile(t, newest(dir))
 			for _, name := range []string{"1.safetensors", "2.safetensors"} {
@@ -59,9 +59,6 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		}},
 		{name: "a newest checkpoint that is cut off", stops: []int{9}, warned: "checkpoint is broken", damage: func(t *testing.T, dir string) {
 			edit(t, newest(dir), func(c []byte) []byte { return c[:2*len(c)/3] })
-		}},
-		{name: "a newest checkpoint that is empty", stops: []int{9}, warned: "checkpoint is broken", damage: func(t *testing.T, dir string) {
-			edit(t, newest(dir), func([]byte) []byte { return nil })
 		}},
 		{name: "a newest checkpoint with one wrong bit", stops: []int{9}, warned: "the file is damaged", damage: func(t *testing.T, dir string) {
 			edit(t, newest(dir), func(c []byte) []byte { c[len(c)-100] ^= 1; return c })
@@ -132,6 +129,51 @@ func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
 	c.Train.Steps = 2
 	if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), "every checkpoint is broken; remove them to start anew") {
 		t.Errorf("error %v, want one that says what to do", err)
+	}
+}
+
+// A folder's name may look like a pattern of file names.
+func TestAFolderOfAnyNameIsResumed(t *testing.T) {
+	b, c := open(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery, c.Train.Accumulate, c.Train.CheckpointEvery, c.Train.Keep = 3, 0, 1, 1, 1
+	dir := filepath.Join(t.TempDir(), "lr[2e-4] *?")
+	ctx, o := stopAt(options(b, c, dir), 2)
+	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, checkpointsDir, atomicfile.Prefix+"1")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o = options(b, c, dir)
+	var steps []int
+	o.Report = func(l Line) { steps = append(steps, l.Step) }
+	mustTrain(t, o)
+	if !slices.Equal(steps, []int{3}) {
+		t.Errorf("steps %v after a stop at step 2, want 3", steps)
+	}
+	if got := checkpoints(t, dir); !slices.Equal(got, []string{stepName(c.Train.Steps)}) {
+		t.Errorf("checkpoints %v, want the last", got)
+	}
+}
+
+func TestCheckpointsAreListedFromTheNewest(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, checkpointsDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"step-00000009", "step-00000010", "step-99999999", "step-100000000", "best", "step-00000001.old"} {
+		if err := os.WriteFile(filepath.Join(dir, checkpointsDir, name+".safetensors"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for _, path := range (&Run{Dir: dir}).Checkpoints() {
+		names = append(names, filepath.Base(path))
+	}
+	want := []string{"step-100000000.safetensors", "step-99999999.safetensors", "step-00000010.safetensors", "step-00000009.safetensors"}
+	if !slices.Equal(names, want) {
+		t.Errorf("checkpoints %v, want %v", names, want)
 	}
 }
 
@@ -247,11 +289,11 @@ func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
-	checkpoint, log := readFile(t, filepath.Join(dir, checkpointsDir, lastCheckpoint(c))), readFile(t, filepath.Join(dir, logFile))
+	checkpoint, log := readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), readFile(t, filepath.Join(dir, logFile))
 	o := options(b, c, dir)
 	o.Report = func(l Line) { t.Errorf("a step was made: %+v", l) }
 	mustTrain(t, o)
-	if !bytes.Equal(readFile(t, filepath.Join(dir, checkpointsDir, lastCheckpoint(c))), checkpoint) || !bytes.Equal(readFile(t, filepath.Join(dir, logFile)), log) {
+	if !bytes.Equal(readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), checkpoint) || !bytes.Equal(readFile(t, filepath.Join(dir, logFile)), log) {
 		t.Error("the checkpoint or the log has changed")
 	}
 	if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != "mcvd train\nmcvd train\n" {
