@@ -227,7 +227,8 @@ func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
 	c.Train.Batch, c.Train.Accumulate = 2, 1
 	frame := c.Data.Size * c.Data.Size
 	good := spread(2.1, 2*frame)
-	for name, bad := range map[string]float32{"NaN": float32(math.NaN()), "infinity": float32(math.Inf(1)), "a square that overflows": 1e25} {
+	for name, bad := range map[string]float32{"NaN": float32(math.NaN()), "infinity": float32(math.Inf(1)), "a loss that overflows": 1e25,
+		"a norm that overflows": 1.5e19} {
 		t.Run(name, func(t *testing.T) {
 			poison := slices.Clone(good)
 			poison[5] = bad
@@ -246,6 +247,8 @@ func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
 			before := snapshot(t, store)
 			if r := step(2, 1); !r.Skipped || finite(r.Loss) && finite(r.GradientNorm) {
 				t.Fatalf("a step that is not finite is not skipped: %+v", r)
+			} else if finite(r.Loss) != strings.Contains(name, "norm") {
+				t.Errorf("%+v is not the case to be tested", r)
 			}
 			for path, v := range snapshot(t, store) {
 				if !slices.EqualFunc(v, before[path], func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {

@@ -478,14 +478,22 @@ func TestSamplesAreDrawnWhenDue(t *testing.T) {
 	}
 }
 
-// Steps of the same batch in which only the random state changes give other losses: every step draws anew.
+// still is a data set of one clip.
+type still struct{ size int }
+
+func (still) Len() int { return 1 }
+
+func (s still) Clip(_ int, _ *rand.Rand, frames int) (video.Clip, error) {
+	return waves{s.size, 1}.Clip(0, rand.New(rand.NewPCG(1, 1)), frames)
+}
+
 func TestEveryStepDrawsAnew(t *testing.T) {
 	b, c := open(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-12, 0 // the weights stay
 	c.Train.Accumulate, c.Train.ValidateEvery, c.Train.CheckpointEvery, c.Data.Flip = 1, 0, 1, false
 	dir := t.TempDir()
 	o := options(b, c, dir)
-	o.Train = waves{8, 1}
+	o.Train = still{8}
 	mustTrain(t, o)
 	seen := map[Number]int{}
 	for _, line := range lines(t, dir) {
@@ -493,6 +501,22 @@ func TestEveryStepDrawsAnew(t *testing.T) {
 			t.Errorf("steps %d and %d have the same loss", other, line.Step)
 		}
 		seen[line.Loss] = line.Step
+	}
+}
+
+// The rate of a warm-up tells the number of the update: it counts from 1, and a skipped step is not counted.
+func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
+	b, c := open(t), toy()
+	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-3, 100
+	c.Train.Steps, c.Train.ValidateEvery, c.Train.CheckpointEvery = 6, 0, 1
+	dir := t.TempDir()
+	if _, err := trainPoisoned(context.Background(), t, options(b, c, dir), 3, 4); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range lines(t, dir) {
+		if want := 1e-5 * []float64{1, 2, 3, 3, 3, 4}[i]; !(math.Abs(float64(line.LearningRate)-want) <= 1e-12) {
+			t.Errorf("step %d: learning rate %g, want %g", line.Step, line.LearningRate, want)
+		}
 	}
 }
 
