@@ -171,6 +171,16 @@ func checkpoints(t testing.TB, dir string) []string {
 	return names
 }
 
+// newest is the path of a run's newest checkpoint.
+func newest(t testing.TB, dir string) string {
+	t.Helper()
+	paths := (&Run{Dir: dir}).Checkpoints()
+	if len(paths) == 0 {
+		t.Fatalf("%s: no checkpoint", dir)
+	}
+	return paths[0]
+}
+
 // given is a model whose draws are those of a table: the first word of the random state says which row.
 type given struct {
 	*models.Model

@@ -221,6 +221,37 @@ func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 	}
 }
 
+// The loss of the same clips, draws and weights changes with dropout, and then with the random state.
+func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
+	b, c := open(t), toy()
+	c.Train.Batch, c.Train.Accumulate = 2, 1
+	frame := c.Data.Size * c.Data.Size
+	noise := spread(2.1, 2*frame)
+	loss := func(dropout float64, state int) float64 {
+		c.Model.Dropout = dropout
+		store, s := newToyStepper(t, b, c, [][]int32{{3, 50}, {3, 50}}, [][]float32{noise, noise})
+		for v := range store.Scope("/" + models.WeightsScope).IterVariables() { // first weights are almost 0 behind dropout
+			d := v.Shape()
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(spread(1.9, d.Size()), d.Dimensions...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clip := tensors.FromFlatDataAndDimensions(spread(1.3, 2*3*frame), 2, 3, c.Data.Size, c.Data.Size, 1)
+		r, err := s.run(1, []*tensors.Tensor{clip}, row(state))
+		if err != nil || r.Skipped {
+			t.Fatalf("%+v, error %v", r, err)
+		}
+		return r.Loss
+	}
+	without, with := loss(0, 0), loss(0.5, 0)
+	if without == with || with == loss(0.5, 1) {
+		t.Errorf("loss %g without dropout, %g with it, %g with another random state", without, with, loss(0.5, 1))
+	}
+	if without != loss(0, 1) || with != loss(0.5, 0) {
+		t.Errorf("the loss of equal draws is not always %g without and %g with dropout", without, with)
+	}
+}
+
 func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
 	b := open(t)
 	c := toy()

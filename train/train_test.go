@@ -30,9 +30,6 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 	b, c := open(t), toy()
 	undisturbed := t.TempDir()
 	mustTrain(t, options(b, c, undisturbed))
-	newest := func(dir string) string {
-		return (&Run{Dir: dir, Config: c}).Checkpoints()[0]
-	}
 	edit := func(t *testing.T, path string, change func(content []byte) []byte) {
 		if err := os.WriteFile(path, change(readFile(t, path)), 0o644); err != nil {
 			t.Fatal(err)
@@ -50,7 +47,7 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		{name: "a stop after each of the first steps", stops: []int{1, 2, 3}},
 		{name: "a stop at a validation", stops: []int{6}},
 		{name: "a kill in the middle of writing a checkpoint", stops: []int{5}, damage: func(t *testing.T, dir string) {
-			half := readFile(t, newest(dir))
+			half := readFile(t, newest(t, dir))
 			for _, name := range []string{"1.safetensors", "2.safetensors"} {
 				if err := os.WriteFile(filepath.Join(dir, checkpointsDir, atomicfile.Prefix+name), half[:len(half)/2], 0o600); err != nil {
 					t.Fatal(err)
@@ -58,13 +55,13 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 			}
 		}},
 		{name: "a newest checkpoint that is cut off", stops: []int{9}, warned: "checkpoint is broken", damage: func(t *testing.T, dir string) {
-			edit(t, newest(dir), func(c []byte) []byte { return c[:2*len(c)/3] })
+			edit(t, newest(t, dir), func(c []byte) []byte { return c[:2*len(c)/3] })
 		}},
 		{name: "a newest checkpoint with one wrong bit", stops: []int{9}, warned: "the file is damaged", damage: func(t *testing.T, dir string) {
-			edit(t, newest(dir), func(c []byte) []byte { c[len(c)-100] ^= 1; return c })
+			edit(t, newest(t, dir), func(c []byte) []byte { c[len(c)-100] ^= 1; return c })
 		}},
 		{name: "a newest checkpoint that is lost", stops: []int{9}, damage: func(t *testing.T, dir string) {
-			if err := os.Remove(newest(dir)); err != nil {
+			if err := os.Remove(newest(t, dir)); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -400,7 +397,7 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 	o := options(b, c, dir)
 	o.Report = func(l Line) {
 		if l.Step == 5 {
-			good = readFile(t, (&Run{Dir: dir, Config: c}).Checkpoints()[0]) // that of step 4
+			good = readFile(t, newest(t, dir)) // that of step 4
 		}
 	}
 	bad := []int{3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
@@ -414,8 +411,8 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 				t.Errorf("error %q, want it to say %q", err, want)
 			}
 		}
-		if newest := (&Run{Dir: dir, Config: c}).Checkpoints()[0]; filepath.Base(newest) != "step-00000004.safetensors" || !bytes.Equal(readFile(t, newest), good) {
-			t.Errorf("the newest checkpoint is %s, want that of step 4 as it was", newest)
+		if path := newest(t, dir); filepath.Base(path) != "step-00000004.safetensors" || !bytes.Equal(readFile(t, path), good) {
+			t.Errorf("the newest checkpoint is %s, want that of step 4 as it was", path)
 		}
 	}
 }
