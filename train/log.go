@@ -34,7 +34,8 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 type Line struct {
 	// Step is the number of steps taken.
 	Step int `json:"step"`
-	// Loss by value, gradient norm before clipping and learning rate: means over the steps since the line before.
+	// Loss by value, gradient norm before clipping and learning rate: means over the steps since the line before, without those
+	// skipped; NaN if all were.
 	Loss         Number `json:"loss"`
 	GradientNorm Number `json:"gradient_norm,omitempty"`
 	LearningRate Number `json:"learning_rate,omitempty"`
@@ -101,7 +102,7 @@ func (l *logWriter) write(line Line) error {
 
 // means gathers results between two lines of the log.
 type means struct {
-	// Sums over the steps.
+	// Sums over the steps that were not skipped.
 	Loss         Number `json:"loss"`
 	GradientNorm Number `json:"gradient_norm"`
 	LearningRate Number `json:"learning_rate"`
@@ -110,10 +111,11 @@ type means struct {
 }
 
 func (m *means) add(r result) {
+	m.Steps++
 	if r.Skipped {
 		m.Skipped++
+		return
 	}
-	m.Steps++
 	m.Loss += Number(r.Loss)
 	m.GradientNorm += Number(r.GradientNorm)
 	m.LearningRate += Number(r.LearningRate)
@@ -121,6 +123,6 @@ func (m *means) add(r result) {
 
 // line is the means so far, as of a step.
 func (m *means) line(step int) Line {
-	n := Number(max(1, m.Steps))
+	n := Number(m.Steps - m.Skipped)
 	return Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped}
 }

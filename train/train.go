@@ -193,7 +193,7 @@ func (t *trainer) step(ctx context.Context, batches []*tensors.Tensor) error {
 		return err
 	}
 	if p.SkippedInARow >= maxSkipped {
-		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; the checkpoint of step %d is untouched: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
+		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; checkpoints are untouched, the newest is of step %d: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
 	}
 	if c.ValidateEvery > 0 && p.Step%c.ValidateEvery == 0 {
 		// Also when ctx has ended: a checkpoint of this step says that its validation is done.
