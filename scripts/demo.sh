@@ -8,10 +8,10 @@ out=demo
 run=$out/run
 
 echo "== clips of a moving digit, as MP4s"
-for split in train:80 valid:8 test:24; do
+for split in train:60 valid:8 test:24; do
 	folder=$out/clips/${split%:*}
 	if [ ! -d "$folder" ]; then
-		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 40 -o "$folder.part" >/dev/null
+		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 150 -o "$folder.part" >/dev/null
 		mv "$folder.part" "$folder"
 	fi
 done
