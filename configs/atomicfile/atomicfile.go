@@ -12,9 +12,12 @@ import (
 const Prefix = ".mcvd-tmp-"
 
 // Write makes path by filling a temporary file in the same folder, syncing it, renaming it to path and syncing the
-// folder. If fill or any later step fails, the temporary file is removed and path is left as it was. fill may also
-// give tmp.Name() to another process to write to.
+// folder. If fill or any later step fails, the temporary file is removed and path is left as it was; so are folders and
+// devices, such as /dev/null, which a rename would replace. fill may also give tmp.Name() to another process to write to.
 func Write(path string, fill func(tmp *os.File) error) (err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file, want another path", path)
+	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, Prefix+"*"+filepath.Ext(path))
 	if err != nil {

@@ -82,10 +82,23 @@ func TestAFolderCannotBeReplacedOrMissing(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(filepath.Join(dir, "folder"), fill("x")); err == nil {
+	if err := Write(filepath.Join(dir, "folder"), func(*os.File) error { t.Error("filled in vain"); return nil }); err == nil {
 		t.Error("a folder was replaced")
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v, error %v, want its folder alone", entries, err)
+	}
+}
+
+func TestADeviceIsNotReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt") // a link: were the device itself replaced, the machine would suffer
+	if err := os.Symlink(os.DevNull, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, fill("x")); err == nil {
+		t.Error("a device was replaced")
+	}
+	if target, err := os.Readlink(path); err != nil || target != os.DevNull {
+		t.Errorf("the link leads to %q, error %v, want %s", target, err, os.DevNull)
 	}
 }
