@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,12 +33,12 @@ func (d *dataFlags) addTo(cmd *cobra.Command, clips int) {
 }
 
 // open opens the data set.
-func (d *dataFlags) open(ctx context.Context, a *app) (video.Dataset, *configs.Config, error) {
+func (d *dataFlags) open(cmd *cobra.Command, a *app) (video.Dataset, *configs.Config, error) {
 	if d.config == "" {
 		return nil, nil, usagef("no configuration: give --config FILE")
 	}
-	if d.clips < 1 || d.frames < 0 {
-		return nil, nil, usagef("--clips and --frames: want 1 or more")
+	if err := checkCounts(cmd, "clips", "frames"); err != nil {
+		return nil, nil, err
 	}
 	split := video.Split(d.split)
 	if err := split.Check(); err != nil {
@@ -52,7 +51,7 @@ func (d *dataFlags) open(ctx context.Context, a *app) (video.Dataset, *configs.C
 	if d.frames == 0 {
 		d.frames = c.Frames.Total()
 	}
-	ds, err := data.Open(ctx, c, split, d.frames, a.log)
+	ds, err := data.Open(cmd.Context(), c, split, d.frames, a.log)
 	return ds, c, err
 }
 
@@ -65,7 +64,7 @@ func newPeek(a *app) *cobra.Command {
 		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ds, c, err := d.open(cmd.Context(), a)
+			ds, c, err := d.open(cmd, a)
 			if err != nil {
 				return err
 			}
@@ -103,7 +102,7 @@ func newExport(a *app) *cobra.Command {
 			if out == "" {
 				return usagef("no folder: give --out DIR")
 			}
-			ds, c, err := d.open(cmd.Context(), a)
+			ds, c, err := d.open(cmd, a)
 			if err != nil {
 				return err
 			}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -60,8 +60,8 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err := split.Check(); err != nil {
 		return usagef("--%v", err)
 	}
-	if c.Clips < 1 || c.Trajectories < 1 || c.Frames < 0 || c.Advance < 0 || c.batch < 0 {
-		return usagef("--clips, --trajectories, --frames, --advance and --batch: want 1 or more")
+	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"); err != nil {
+		return err
 	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
@@ -77,9 +77,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err := errors.Join(canDo(task, l.config), task.Check(c.Frames, l.config.Frames.Current, c.Advance)); err != nil {
 		return err
 	}
-	if c.batch == 0 {
-		c.batch = min(16, c.Clips*c.Trajectories)
-	}
+	c.batch = min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories)
 	c.Seed = l.seed
 	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
 	if err != nil {
@@ -111,18 +109,17 @@ func (c *evalCommand) print(cmd *cobra.Command, report *eval.Report) error {
 		return err
 	}
 	text = append(text, '\n')
+	var fileErr error // the numbers are printed all the same
 	if c.out != "" {
-		err := atomicfile.Write(c.out, func(f *os.File) error {
+		fileErr = atomicfile.Write(c.out, func(f *os.File) error {
 			_, err := f.Write(text)
 			return err
 		})
-		if err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
 	}
 	if c.json {
 		_, err = cmd.OutOrStdout().Write(text)
-		return err
+	} else {
+		err = report.WriteText(cmd.OutOrStdout())
 	}
-	return report.WriteText(cmd.OutOrStdout())
+	return errors.Join(fileErr, err)
 }

@@ -77,6 +77,22 @@ func (f *film) each(visit func(made, real video.Clip) error) error {
 	return whole(f.Future)
 }
 
+const (
+	besideName = "-beside"
+	gap        = 2 // pixels between the real frames and the made ones
+)
+
+// check reports what write would fail at, whatever the frames.
+func (f *film) check(path, extension string, o video.WriterOptions) error {
+	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
+	err := video.CheckWriter(path+extension, o)
+	if err == nil && f.Real.Frames >= f.n {
+		o.Width = 2*f.size + gap
+		err = video.CheckWriter(path+besideName+extension, o)
+	}
+	return err
+}
+
 // write writes the film to path + extension, and beside the real one to path + "-beside" + extension if that is known.
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
@@ -87,9 +103,8 @@ func (f *film) write(ctx context.Context, path, extension string, o video.Writer
 	if f.Real.Frames < f.n {
 		return paths, nil
 	}
-	const gap = 2
 	o.Width = 2*f.size + gap
-	beside := path + "-beside" + extension
+	beside := path + besideName + extension
 	err := f.encode(ctx, beside, o, func(made, real video.Clip) ([]uint8, error) {
 		both, err := video.SideBySide(gap, real, made)
 		return both.Pix, err

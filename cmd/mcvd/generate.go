@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ videos (predict.png). Prints the paths.`
 const maxCompared = 256
 
 func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
-	if err := c.check(); err != nil {
+	if err := c.check(cmd); err != nil {
 		return err
 	}
 	l, err := c.open(dir, c.app)
@@ -110,9 +111,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if c.video != "" {
 		c.clips = 1
 	}
-	if c.batch == 0 {
-		c.batch = min(8, c.clips*c.trajectories)
-	}
+	c.batch = min(cmp.Or(c.batch, 8), c.clips*c.trajectories)
 	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
 	if err != nil {
 		return err
@@ -135,6 +134,9 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	paths, err := c.write(cmd.Context(), films)
+	if len(paths) == 0 {
+		os.Remove(c.out)
+	}
 	for _, p := range paths {
 		fmt.Fprintln(cmd.OutOrStdout(), p)
 	}
@@ -142,23 +144,15 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 }
 
 // check refuses flags that can't be right before anything is opened.
-func (c *generateCommand) check() error {
-	for _, f := range []struct {
-		name  string
-		value int
-	}{{"clips", c.clips}, {"trajectories", c.trajectories}} {
-		if f.value < 1 {
-			return usagef("--%s %d: want 1 or more", f.name, f.value)
-		}
-	}
-	if c.frames < 0 || c.advance < 0 || c.batch < 0 || c.scale < 0 {
-		return usagef("--frames, --advance, --batch and --scale: want 1 or more")
+func (c *generateCommand) check(cmd *cobra.Command) error {
+	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch", "scale"); err != nil {
+		return err
 	}
 	if !(c.fps > 0 && c.fps <= 1000) {
 		return usagef("--fps %g: want more than 0, at most 1000", c.fps)
 	}
-	if !(c.start >= 0) || c.start > 0 && c.video == "" {
-		return usagef("--start %g: want 0 or more, and --video", c.start)
+	if !(c.start >= 0 && c.start <= 1e9) || c.start > 0 && c.video == "" {
+		return usagef("--start %g: want 0 to 1e9, and --video", c.start)
 	}
 	if q := video.Quality(c.quality); q != video.Share && q != video.Lossless {
 		return usagef("--quality %q: want share or lossless", c.quality)
@@ -204,6 +198,9 @@ func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded
 				return films, err
 			}
 			films = append(films, f)
+			if err := c.checkOutputs(f); err != nil {
+				return films, err
+			}
 			requests = append(requests, cs.Request(uint64(i), uint64(k)))
 		}
 	}
@@ -214,6 +211,20 @@ func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded
 		return films[request].put(at, frames)
 	}, func() { bar.step("") })
 	return films, err
+}
+
+// checkOutputs reports before anything is made what would keep a film from being written.
+func (c *generateCommand) checkOutputs(f *film) error {
+	for _, format := range c.formats {
+		if err := f.check(filepath.Join(c.out, f.name), extensions[format], c.writerOptions(f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *generateCommand) writerOptions(f *film) video.WriterOptions {
+	return video.WriterOptions{FPS: c.fps, Quality: video.Quality(c.quality), Scale: c.scaleOf(f)}
 }
 
 // name is the file name of a video, without its extension.
@@ -229,8 +240,7 @@ func (c *generateCommand) name(clip, trajectory int) string {
 func (c *generateCommand) write(ctx context.Context, films []*film) (paths []string, err error) {
 	for _, f := range films {
 		for _, format := range c.formats {
-			o := video.WriterOptions{FPS: c.fps, Quality: video.Quality(c.quality), Scale: c.scaleOf(f)}
-			written, err := f.write(ctx, filepath.Join(c.out, f.name), extensions[format], o)
+			written, err := f.write(ctx, filepath.Join(c.out, f.name), extensions[format], c.writerOptions(f))
 			paths = append(paths, written...)
 			if err != nil {
 				return paths, err

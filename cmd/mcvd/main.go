@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,10 @@ type usageError struct{ error }
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stderr)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &checked{Writer: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	if err == nil {
 		return 0
 	}
@@ -48,6 +50,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// checked remembers the first error of a writer, so that no command has to ask whether its lines arrived.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.err = cmp.Or(c.err, err)
+	return n, err
 }
 
 func newRoot(stderr io.Writer) *cobra.Command {
@@ -104,6 +118,23 @@ func arguments(min, max int, want string) cobra.PositionalArgs {
 
 // usagef is an error in how a command was called.
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// most is the most that can be asked for of anything counted: more is a slip of the hand, and would end in a lack of memory.
+const most = 1_000_000
+
+// checkCounts reports the first of the flags that was given with a value out of range.
+func checkCounts(cmd *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		n, err := cmd.Flags().GetInt(name)
+		if err != nil {
+			return err
+		}
+		if cmd.Flags().Changed(name) && (n < 1 || n > most) {
+			return usagef("--%s %d: want 1 to %d", name, n, most)
+		}
+	}
+	return nil
+}
 
 // backendFlag adds --backend.
 func backendFlag(cmd *cobra.Command, name *string) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,12 +120,21 @@ func TestMistakes(t *testing.T) {
 		{"train -c configs/demo.yml -o new --set data.path=empty", 1, "no videos in it"},
 		{"predict", 2, "0 arguments, want a run folder"},
 		{"predict missing", 1, "no such run folder"},
-		{"predict run --clips 0", 2, "--clips 0: want 1 or more"},
-		{"predict run --frames -1", 2, "want 1 or more"},
+		{"predict run --clips 0", 2, "--clips 0: want 1 to 1000000"},
+		{"predict run --frames -1", 2, "--frames -1: want 1 to 1000000"},
+		{"predict run --frames 0", 2, "--frames 0: want 1 to 1000000"},
+		{"generate run --clips 99999999999", 2, "--clips 99999999999: want 1 to 1000000"},
+		{"predict run --batch 99999999999", 2, "--batch"},
+		{"predict run --trajectories 99999999999", 2, "--trajectories"},
+		{"predict run --scale 9999", 1, "enlarged 9999 times"},
+		{"predict run --scale 700", 1, "frames of 34x16"},
+		{"predict run --fps 1000 --format gif", 1, "1000 frames a second, want 0.001 to 100"},
+		{"predict run --video text.mp4 --start Inf", 2, "--start +Inf"},
 		{"predict run --advance 3 --frames 4", 1, "advance 3 frames a window, want 1 to 2"},
 		{"predict run --format avi", 2, `--format "avi": want gif, mp4, png`},
 		{"predict run --quality best", 2, `--quality "best"`},
 		{"predict run --fps 0", 2, "--fps 0"},
+		{"predict run --fps NaN", 2, "--fps NaN"},
 		{"predict run --start 2", 2, "--start 2"},
 		{"predict run --sampler euler", 2, `sampler.name: unknown "euler"`},
 		{"predict run --steps 1000", 2, "sampler.steps: 1000"},
@@ -137,13 +147,15 @@ func TestMistakes(t *testing.T) {
 		{"generate run --video text.mp4", 2, "unknown flag: --video"},
 		{"eval run --task guess", 2, `task "guess": want one of`},
 		{"eval run --split dev", 2, `unknown "dev"`},
-		{"eval run --clips 0", 2, "want 1 or more"},
+		{"eval run --clips 0", 2, "--clips 0"},
+		{"eval run --frames 99999999999", 2, "--frames"},
 		{"eval run -o missing/report.json --clips 1", 1, "missing"},
 		{"config check missing.yml", 1, "missing.yml"},
 		{"config show", 2, "0 arguments, want one file"},
 		{"list colours", 2, `unknown "colours"`},
 		{"data peek", 2, "no configuration"},
-		{"data peek -c configs/tiny.yml --clips 0", 2, "want 1 or more"},
+		{"data peek -c configs/tiny.yml --clips 0", 2, "--clips 0"},
+		{"data peek -c configs/tiny.yml --frames 99999999999", 2, "--frames"},
 		{"data peek -c configs/tiny.yml -o missing/peek.png", 1, "missing"},
 		{"data export -c configs/tiny.yml", 2, "no folder"},
 	} {
@@ -156,6 +168,23 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("mistakes left files:\n%s\nbefore:\n%s", after, before)
 	}
 }
+
+// Lines that don't arrive are an error, of every command.
+func TestFullOutput(t *testing.T) {
+	inNewFolder(t)
+	for _, args := range []string{"list", "--help", "doctor", "config check configs/tiny.yml", "config show configs/tiny.yml", "config schema",
+		"data peek -c configs/tiny.yml"} {
+		var stderr bytes.Buffer
+		if status := run(context.Background(), strings.Fields(args), full{}, &stderr); status != 1 || !strings.Contains(stderr.String(), "disk is full") {
+			t.Errorf("mcvd %s: status %d, says %q, want 1 and that the disk is full", args, status, &stderr)
+		}
+	}
+}
+
+// full is an output on a full disk.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
 
 // listing is the names of all files below the current folder but those of the run, whose log of commands grows.
 func listing(t *testing.T) string {

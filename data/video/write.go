@@ -35,9 +35,11 @@ type WriterOptions struct {
 	Scale int
 }
 
+type sink func(ctx context.Context, path string, o WriterOptions, frames io.Reader) error
+
 // sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size, already enlarged, also
 // where o.Channels says that they were grey, until io.EOF; at any other error they leave nothing behind and return it.
-var sinks = map[string]func(ctx context.Context, path string, o WriterOptions, frames io.Reader) error{
+var sinks = map[string]sink{
 	".mp4": writeMP4,
 	".gif": writeGIF,
 	"":     writeImages,
@@ -63,29 +65,9 @@ var errAborted = errors.New("aborted")
 // bytes. It fails at another extension, at options out of range, and at a folder that holds anything but frames. A
 // missing ffmpeg, a full disk and the end of ctx show as errors of WriteFrame or Close.
 func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, error) {
-	extension := strings.ToLower(filepath.Ext(path))
-	sink, ok := sinks[extension]
-	if !ok {
-		return nil, fmt.Errorf("%s: can't write %q: want .mp4, .gif or, for a folder of PNG images, no extension", path, extension)
-	}
-	o.Scale = max(o.Scale, 1)
-	if o.Quality == "" {
-		o.Quality = Share
-	}
-	switch {
-	case o.Width < 1 || o.Height < 1 || o.Width > maxSide/o.Scale || o.Height > maxSide/o.Scale:
-		return nil, fmt.Errorf("%s: frames of %dx%d, enlarged %d times: want 1 to %d pixels", path, o.Width, o.Height, o.Scale, maxSide)
-	case o.Channels != 1 && o.Channels != 3:
-		return nil, fmt.Errorf("%s: %d channels, want 1 (grey) or 3 (RGB)", path, o.Channels)
-	case extension != "" && !(o.FPS > 0 && o.FPS <= 1000):
-		return nil, fmt.Errorf("%s: %g frames a second, want more than 0, up to 1000", path, o.FPS)
-	case o.Quality != Share && o.Quality != Lossless:
-		return nil, fmt.Errorf("%s: quality: unknown %q, want share or lossless", path, o.Quality)
-	}
-	if extension == "" {
-		if err := replaceable(path); err != nil {
-			return nil, err
-		}
+	write, o, err := prepare(path, o)
+	if err != nil {
+		return nil, err
 	}
 	big := o
 	big.Width, big.Height = o.Width*o.Scale, o.Height*o.Scale
@@ -95,12 +77,57 @@ func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, erro
 	go func() {
 		defer close(w.done)
 		defer stop()
-		w.err = sink(ctx, path, big, r)
+		w.err = write(ctx, path, big, r)
 		if w.err != nil {
 			r.CloseWithError(w.err)
 		}
 	}()
 	return w, nil
+}
+
+// CheckWriter reports what [NewWriter] would fail at, and a missing ffmpeg, before there is any frame.
+func CheckWriter(path string, o WriterOptions) error {
+	if _, _, err := prepare(path, o); err != nil {
+		return err
+	}
+	if filepath.Ext(path) == "" {
+		return nil
+	}
+	_, err := command(context.Background(), "ffmpeg")
+	return err
+}
+
+// prepare returns the sink for path, and the options with their defaults filled in.
+func prepare(path string, o WriterOptions) (sink, WriterOptions, error) {
+	extension := strings.ToLower(filepath.Ext(path))
+	write, ok := sinks[extension]
+	if !ok {
+		return nil, o, fmt.Errorf("%s: can't write %q: want .mp4, .gif or, for a folder of PNG images, no extension", path, extension)
+	}
+	o.Scale = max(o.Scale, 1)
+	if o.Quality == "" {
+		o.Quality = Share
+	}
+	fastest := 1000.0
+	if extension == ".gif" {
+		fastest = 100 // times are hundredths of a second
+	}
+	switch {
+	case o.Width < 1 || o.Height < 1 || o.Width > maxSide/o.Scale || o.Height > maxSide/o.Scale:
+		return nil, o, fmt.Errorf("%s: frames of %dx%d, enlarged %d times: want 1 to %d pixels", path, o.Width, o.Height, o.Scale, maxSide)
+	case o.Channels != 1 && o.Channels != 3:
+		return nil, o, fmt.Errorf("%s: %d channels, want 1 (grey) or 3 (RGB)", path, o.Channels)
+	case extension != "" && !(o.FPS >= 0.001 && o.FPS <= fastest):
+		return nil, o, fmt.Errorf("%s: %g frames a second, want 0.001 to %g", path, o.FPS, fastest)
+	case o.Quality != Share && o.Quality != Lossless:
+		return nil, o, fmt.Errorf("%s: quality: unknown %q, want share or lossless", path, o.Quality)
+	}
+	if extension == "" {
+		if err := replaceable(path); err != nil {
+			return nil, o, err
+		}
+	}
+	return write, o, nil
 }
 
 // maxSide is the largest width or height of H.264.
@@ -116,6 +143,10 @@ func (w *Writer) WriteFrame(pix []uint8) error {
 	}
 	enlarge(w.buffer, pix, w.o.Width, w.o.Channels, w.o.Scale)
 	if _, err := w.pipe.Write(w.buffer); err != nil {
+		if errors.Is(err, io.ErrClosedPipe) { // ctx has ended: the sink knows why
+			<-w.done
+			err = w.err
+		}
 		return fmt.Errorf("%s: frame %d: %w", w.path, w.frames, err)
 	}
 	w.frames++

@@ -174,8 +174,12 @@ func TestWriterLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		for err := error(nil); err == nil; { // ends: frames don't go anywhere any more
+		err := error(nil)
+		for err == nil { // ends: frames don't go anywhere any more
 			err = w.WriteFrame(frame)
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: a frame after a cancel: %v", name, err)
 		}
 		if err := w.Close(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: Close after a cancel: %v", name, err)
@@ -205,11 +209,23 @@ func TestWriterSaysWhatIsWrong(t *testing.T) {
 		"huge":      {"x.mp4", with(func(o *WriterOptions) { o.Scale = 5000 }), "enlarged 5000 times"},
 		"channels":  {"x.mp4", with(func(o *WriterOptions) { o.Channels = 2 }), "2 channels, want 1 (grey) or 3 (RGB)"},
 		"no rate":   {"x.gif", with(func(o *WriterOptions) { o.FPS = 0 }), "0 frames a second"},
+		"slow":      {"x.mp4", with(func(o *WriterOptions) { o.FPS = 1e-9 }), "want 0.001 to 1000"},
+		"fast GIF":  {"x.gif", with(func(o *WriterOptions) { o.FPS = 101 }), "want 0.001 to 100"},
 		"quality":   {"x.mp4", with(func(o *WriterOptions) { o.Quality = "best" }), `quality: unknown "best"`},
 	} {
 		if _, err := NewWriter(context.Background(), row.path, row.o); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, row.want)
 		}
+		if err := CheckWriter(row.path, row.o); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: CheckWriter: error %v, want one with %q", name, err, row.want)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := CheckWriter("x.mp4", good); !errors.Is(err, ErrTool) {
+		t.Errorf("without ffmpeg: error %v, want that it is missing", err)
+	}
+	if err := CheckWriter(t.TempDir(), good); err != nil {
+		t.Errorf("images without ffmpeg: error %v, want none", err)
 	}
 }
 
