@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -64,23 +65,49 @@ func (r *Run) Checkpoints() []string {
 }
 
 // OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path, [BestCheckpoint] or a
-// file of the run's checkpoints. Broken ones are passed over with a warning. It returns os.ErrNotExist if there is none.
+// file of the run's checkpoints. Broken ones are passed over with a warning; weights of another experiment are an error. It
+// returns os.ErrNotExist if there is none.
 func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
 	if name != "" {
 		path := filepath.Join(r.Dir, checkpointsDir, name)
 		if _, err := os.Stat(path); err != nil {
 			path = name
 		}
-		return openCheckpoint(path)
+		f, p, err := openCheckpoint(path)
+		if err != nil {
+			return nil, p, err
+		}
+		return r.own(f, p)
 	}
 	for _, path := range r.Checkpoints() {
 		f, p, err := openCheckpoint(path)
 		if err == nil {
-			return f, p, nil
+			return r.own(f, p)
 		}
 		log.Warn("checkpoint is broken, trying the one before it", "error", err)
 	}
 	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, checkpointsDir, os.ErrNotExist)
+}
+
+// own reports weights that mean something else than those of this run, though their shapes may be the same.
+func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
+	c, err := configs.Parse(f.Path()+": "+configKey, []byte(f.Metadata()[configKey]))
+	if err == nil {
+		if diff := configs.Diff(meaning(c), meaning(r.Config)); len(diff) > 0 {
+			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, configFile), strings.Join(diff, "\n  "))
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, p, err
+	}
+	return f, p, nil
+}
+
+// meaning is the part of an experiment that says what its weights are of.
+func meaning(c *configs.Config) *configs.Config {
+	return &configs.Config{Frames: c.Frames, Model: c.Model, Diffusion: c.Diffusion,
+		Data: configs.Data{Size: c.Data.Size, Channels: c.Data.Channels}}
 }
 
 // openCheckpoint opens one checkpoint and verifies all of it.

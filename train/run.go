@@ -56,6 +56,9 @@ func (r *Run) SamplePath(step int) string {
 // start makes the folder or continues it, and locks it. Another experiment in the folder is an error that shows the difference;
 // only train.steps may grow.
 func start(dir string, c *configs.Config, command []string, versions map[string]string) (run *Run, unlock func(), err error) {
+	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
+		return nil, nil, err
+	}
 	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, nil, fmt.Errorf("run folder: %w", err)

@@ -266,6 +266,48 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 	}
 }
 
+// Weights that fit by their shapes but were learned for something else are no use, and a folder that isn't a run gets no files.
+func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
+	b, c := open(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 2, 0
+	other := *c
+	other.Diffusion.Schedule = "cosine"
+	dir, otherDir := t.TempDir(), t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	mustTrain(t, options(b, &other, otherDir))
+	foreign, stray := filepath.Join(otherDir, checkpointsDir, stepName(2)), filepath.Join(dir, checkpointsDir, stepName(3))
+	if err := os.WriteFile(stray, readFile(t, foreign), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", foreign, filepath.Base(stray)} {
+		_, _, err := (&Run{dir, c}).OpenCheckpoint(name, slog.Default())
+		if err == nil || !strings.Contains(err.Error(), "another experiment") || !strings.Contains(err.Error(), `diffusion.schedule: "cosine" -> "linear"`) {
+			t.Errorf("%q: error %v, want one about diffusion.schedule", name, err)
+		}
+	}
+	if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), "another experiment") {
+		t.Errorf("resuming: error %v, want one about another experiment", err)
+	}
+	same := *c
+	same.Seed, same.Data.Path, same.Train.Steps = 8, "elsewhere", 9
+	f, _, err := (&Run{dir, &same}).OpenCheckpoint(stepName(2), slog.Default())
+	if err != nil {
+		t.Fatalf("other data: error %v, want none", err)
+	}
+	f.Close()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, configFile), []byte("port: 80\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshotFolder(t, folder)
+	if _, err := Train(context.Background(), options(b, c, folder)); err == nil {
+		t.Error("trained into a folder of something else")
+	}
+	if after, _ := os.ReadDir(folder); len(after) != len(before) {
+		t.Errorf("the folder of something else holds %v, want what it held", after)
+	}
+}
+
 // snapshotFolder lists a folder's files with their content.
 func snapshotFolder(t *testing.T, dir string) (files []string) {
 	t.Helper()
@@ -510,8 +552,12 @@ func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
 	if _, err := trainPoisoned(context.Background(), t, options(b, c, dir), 3, 4); err != nil {
 		t.Fatal(err)
 	}
-	for i, line := range lines(t, dir) {
-		if want := 1e-5 * []float64{1, 2, 3, 3, 3, 4}[i]; !(math.Abs(float64(line.LearningRate)-want) <= 1e-12) {
+	logged := lines(t, dir)
+	if len(logged) != 6 || logged[2].Skipped != 1 || logged[3].Skipped != 1 {
+		t.Fatalf("log %+v, want 6 lines, the third and the fourth of skipped steps", logged)
+	}
+	for i, line := range logged {
+		if want := 1e-5 * []float64{1, 2, 0, 0, 3, 4}[i]; line.Skipped == 0 && !(math.Abs(float64(line.LearningRate)-want) <= 1e-12) {
 			t.Errorf("step %d: learning rate %g, want %g", line.Step, line.LearningRate, want)
 		}
 	}
