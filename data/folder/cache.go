@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -164,6 +165,12 @@ func (c *cache) lock(ctx context.Context) (unlock func(), err error) {
 		return func() {}, nil
 	case err != nil:
 		return nil, fix(err)
+	}
+	entries, _ := os.ReadDir(c.dir)
+	for _, e := range entries { // what processes left that were killed: the lock says that nobody writes it
+		if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
+			os.Remove(filepath.Join(c.dir, e.Name()))
+		}
 	}
 	return func() { lock.Unlock() }, nil
 }

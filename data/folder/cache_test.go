@@ -53,6 +53,9 @@ func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	write(t, filepath.Join(filepath.Dir(raw), atomicfile.Prefix+"123.raw"), "left by a killed process")
 	steps(t, path, 9)
 	again("another video of the same name", 9)
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(raw), atomicfile.Prefix+"*")); len(left) > 0 {
+		t.Errorf("what a killed process left is still there: %v", left)
+	}
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
 		t.Fatal(err)
 	}

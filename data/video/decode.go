@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 	if err := o.check(); err != nil {
 		return 0, err
 	}
-	stat, err := os.Stat(path)
+	stat, err := statVideo(path)
 	if err != nil {
 		return 0, err
 	}

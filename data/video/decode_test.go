@@ -231,7 +231,8 @@ func TestNotAVideo(t *testing.T) {
 	empty := filepath.Join(dir, "empty.mp4")
 	os.WriteFile(empty, nil, 0o644)
 	for path, want := range map[string]string{sound: "no video in it", text: "not a readable video", list: "not a readable video",
-		empty: "not a readable video", filepath.Join(dir, "missing.mp4"): "no such file", dir: "no .png, .jpg or .jpeg in it"} {
+		empty: "not a readable video", filepath.Join(dir, "missing.mp4"): "no such file", dir: "no .png, .jpg or .jpeg in it",
+		os.DevNull: "not a regular file"} {
 		if _, err := tryDecode(path, DecodeOptions{Channels: 1}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("decode %s: error %v, want one with %q", filepath.Base(path), err, want)
 		}

@@ -48,9 +48,11 @@ type probed struct {
 // Probe reads what a video or a folder of images holds without decoding all of it. It fails if there is no readable
 // video in it; sound alone is none, nor is the cover picture of a song.
 func Probe(ctx context.Context, path string) (Info, error) {
-	if stat, err := os.Stat(path); err != nil {
+	stat, err := statVideo(path)
+	if err != nil {
 		return Info{}, err
-	} else if stat.IsDir() {
+	}
+	if stat.IsDir() {
 		return probeImages(path)
 	}
 	info, err := probe(ctx, path)
@@ -58,6 +60,15 @@ func Probe(ctx context.Context, path string) (Info, error) {
 		info.Frames, err = countPackets(ctx, path)
 	}
 	return info, err
+}
+
+// statVideo refuses what is neither a file nor a folder: reading a pipe, which can't be read twice, may never end.
+func statVideo(path string) (os.FileInfo, error) {
+	stat, err := os.Stat(path)
+	if err == nil && !stat.IsDir() && !stat.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file, want a video or a folder of images", path)
+	}
+	return stat, err
 }
 
 // probe is [Probe] for a file, with 0 frames where the container doesn't say how many there are.
