@@ -68,7 +68,7 @@ type Data struct {
 	Flip bool `yaml:"flip"`
 	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or fail.
 	OnError string `yaml:"on_error"`
-	// Options belong to the named data set.
+	// Options belong to the named data set: docs/data.md lists them.
 	Options Options `yaml:"options,omitempty"`
 }
 
@@ -108,7 +108,7 @@ type Diffusion struct {
 	BetaEnd float64 `yaml:"beta_end"`
 	// Target is what the network predicts: eps, the noise.
 	Target string `yaml:"target"`
-	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch.
+	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch; logs show it by value.
 	Loss string `yaml:"loss"`
 }
 
@@ -147,22 +147,24 @@ type Train struct {
 	Keep int `yaml:"keep"`
 	// ValidateEvery so many steps the loss on the validation split is measured; 0 for never.
 	ValidateEvery int `yaml:"validate_every"`
-	// SampleEvery so many steps a contact sheet of predictions is written; 0 for never.
+	// SampleEvery so many steps a contact sheet of what the model can do is written; 0 for never.
 	SampleEvery int `yaml:"sample_every"`
 }
 
 // Sampler is the reverse process.
+//
+// It is part of reports, too.
 type Sampler struct {
 	// Name: see `mcvd list samplers`.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" json:"name"`
 	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
-	Steps int `yaml:"steps"`
+	Steps int `yaml:"steps" json:"steps"`
 	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
-	Eta float64 `yaml:"eta"`
-	// Clip keeps the predicted clean frames in [-1, 1] in every step.
-	Clip bool `yaml:"clip"`
+	Eta float64 `yaml:"eta" json:"eta"`
+	// Clip keeps the predicted clean frames in [-1, 1] in every step but the last denoising.
+	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
-	LastDenoise bool `yaml:"last_denoise"`
+	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
 }
 
 // Default is the experiment that an empty file means.

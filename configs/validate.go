@@ -234,9 +234,6 @@ func (c *Config) checkDiffusion(k *checker) {
 	}
 	k.check(s.Steps <= d.Steps, "sampler.steps", s.Steps, fmt.Sprintf("at most diffusion.steps, which is %d", d.Steps),
 		"diffusion.steps")
-	if s.Eta != 0 && s.Name != "ddim" {
-		k.report("sampler.eta", fmt.Sprintf("%v has no effect because sampler.name is %s", s.Eta, s.Name), "sampler.name")
-	}
 }
 
 // levelSizes are the sizes of a frame at the levels of the network; none if it can't be halved so often.

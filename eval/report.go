@@ -19,6 +19,7 @@ type Report struct {
 	Step       int             `json:"step"` // training steps behind the weights
 	Dataset    string          `json:"dataset"`
 	Split      string          `json:"split"`
+	Videos     int             `json:"videos"` // in the split; more clips than that come from some of them twice
 	Sampler    configs.Sampler `json:"sampler"`
 	Backend    string          `json:"backend"`
 	// NFE is the number of network evaluations behind a video.
@@ -49,7 +50,7 @@ type Score struct {
 
 // report sums up.
 func (e *evaluation) report() *Report {
-	r := &Report{Protocol: e.Protocol, NFE: e.NFE() * e.Windows(e.task, e.Frames, e.Advance),
+	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: e.NFE() * e.Windows(e.task, e.Frames, e.Advance),
 		SecondsPerClip: e.seconds / float64(e.Clips*e.Trajectories)}
 	methods := append([]string{modelMethod}, configs.Names(baselines(e.task))...)
 	for _, method := range methods {
@@ -103,7 +104,8 @@ func bestOf(m metric.Metric, scores []float64) int {
 // WriteText prints the report as tables for people.
 func (r *Report) WriteText(out io.Writer) error {
 	p := r.Protocol
-	fmt.Fprintf(out, "%s %d frames: %d clips of %s/%s, %d trajectories each, advance %d, seed %d\n", p.Task, p.Frames, p.Clips, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
+	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d\n",
+		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
 	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %d network evaluations and %.2f s a video, backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps, r.NFE, r.SecondsPerClip, r.Backend)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }

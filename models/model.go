@@ -2,6 +2,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -35,18 +36,12 @@ type Model struct {
 	Size, Channels int
 }
 
-// New makes the model that the configuration describes; every name in it is checked.
+// New makes the model that the configuration describes; every name in it is checked, and all problems are reported.
 func New(c *configs.Config) (*Model, error) {
-	net, err := network.New(c)
-	if err != nil {
-		return nil, err
-	}
-	schedule, err := diffusion.NewSchedule(c.Diffusion)
-	if err != nil {
-		return nil, err
-	}
-	loss, err := diffusion.NewLoss(c.Diffusion.Loss)
-	if err != nil {
+	net, networkErr := network.New(c)
+	schedule, scheduleErr := diffusion.NewSchedule(c.Diffusion)
+	loss, lossErr := diffusion.NewLoss(c.Diffusion.Loss)
+	if err := errors.Join(networkErr, scheduleErr, lossErr); err != nil {
 		return nil, err
 	}
 	return &Model{net, schedule, loss, c.Frames, c.Data.Size, c.Data.Channels}, nil

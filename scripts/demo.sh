@@ -29,9 +29,11 @@ $mcvd eval $run --task predict --clips 24 --trajectories 3 -o $out/predict.json
 $mcvd eval $run --task interpolate --clips 24 --trajectories 3 -o $out/interpolate.json
 
 echo "== look at"
-for what in predict interpolate generate; do
-	echo "$out/$what/$what.png           contact sheet"
-	echo "$out/$what/$what-0000.mp4      given frames, then made ones"
-done
-echo "$out/predict/predict-0000-beside.mp4   real left, predicted right"
-echo "$run/samples                   what the model could do while it was trained"
+cat <<END
+$out/predict/predict.png               contact sheets: given frames blue, made ones orange
+$out/interpolate/interpolate.png
+$out/generate/generate.png
+$out/predict/predict-0000.mp4          a video: given frames, then predicted ones
+$out/predict/predict-0000-beside.mp4   real left, predicted right
+$run/samples                       what the model could do while it was trained
+END

@@ -106,7 +106,7 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	same := *old.Config
 	same.Train.Steps = max(c.Train.Steps, same.Train.Steps)
 	if diff := configs.Diff(&same, c); len(diff) > 0 {
-		return fmt.Errorf("%s: holds another experiment; use another folder, or the same settings (only train.steps may grow):\n  %s",
+		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only train.steps may grow):\n  %s",
 			dir, strings.Join(diff, "\n  "))
 	}
 	return nil

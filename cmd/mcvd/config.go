@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,17 +31,17 @@ func checkNames(path string, c *configs.Config) error {
 	_, samplerErr := sampler.New(c.Sampler)
 	_, modelErr := models.New(c)
 	err := errors.Join(data.Check(c), modelErr, samplerErr)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	return errors.New(path + ": " + strings.ReplaceAll(err.Error(), "\n", "\n"+path+": "))
 }
 
 func newConfigCheck() *cobra.Command {
 	var set []string
 	cmd := &cobra.Command{
 		Use:     "check FILE...",
-		Short:   "Report everything that is wrong with configurations",
+		Short:   "Report what is wrong with configurations: first keys and types, then ranges, then names",
 		Example: "  mcvd config check configs/*.yml",
 		Args:    arguments(1, -1, "one file or more"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"mcvd/configs"
 	"mcvd/data/video"
@@ -47,12 +46,19 @@ func (f *film) put(at int, frames []eval.Frame) error {
 	return nil
 }
 
-// each calls visit with every frame of the film in order, and with the real one in its place where that is known.
-func (f *film) each(visit func(made, real video.Clip) error) error {
+// frame is one frame of a film, and the real one in its place: the same where it was given, without pixels where it is not known.
+type frame struct {
+	video.Clip
+	real video.Clip
+	mark video.Mark // Given or Generated
+}
+
+// each calls visit with every frame of the film in order.
+func (f *film) each(visit func(frame) error) error {
 	whole := func(c video.Clip) error {
 		for i := range c.Frames {
-			frame := c.Slice(i, i+1)
-			if err := visit(frame, frame); err != nil {
+			given := c.Slice(i, i+1)
+			if err := visit(frame{given, given, video.Given}); err != nil {
 				return err
 			}
 		}
@@ -70,7 +76,7 @@ func (f *film) each(visit func(made, real video.Clip) error) error {
 		if i < f.Real.Frames {
 			real = f.Real.Slice(i, i+1)
 		}
-		if err := visit(made, real); err != nil {
+		if err := visit(frame{made, real, video.Generated}); err != nil {
 			return err
 		}
 	}
@@ -87,26 +93,27 @@ func (f *film) check(path, extension string, o video.WriterOptions) error {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	err := video.CheckWriter(path+extension, o)
 	if err == nil && f.Real.Frames >= f.n {
-		o.Width = 2*f.size + gap
+		o.Width, o.Channels = 2*f.size+gap, 3
 		err = video.CheckWriter(path+besideName+extension, o)
 	}
 	return err
 }
 
-// write writes the film to path + extension, and beside the real one to path + "-beside" + extension if that is known.
+// write writes the film to path + extension, and beside the real one to path + "-beside" + extension if that is known; the line
+// between the two has the colour of given or of generated frames.
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	paths := []string{path + extension}
-	if err := f.encode(ctx, paths[0], o, func(made, _ video.Clip) ([]uint8, error) { return made.Pix, nil }); err != nil {
+	if err := f.encode(ctx, paths[0], o, func(fr frame) ([]uint8, error) { return fr.Pix, nil }); err != nil {
 		return nil, err
 	}
 	if f.Real.Frames < f.n {
 		return paths, nil
 	}
-	o.Width = 2*f.size + gap
+	o.Width, o.Channels = 2*f.size+gap, 3
 	beside := path + besideName + extension
-	err := f.encode(ctx, beside, o, func(made, real video.Clip) ([]uint8, error) {
-		both, err := video.SideBySide(gap, real, made)
+	err := f.encode(ctx, beside, o, func(fr frame) ([]uint8, error) {
+		both, err := video.SideBySide(gap, fr.mark, fr.real, fr.Clip)
 		return both.Pix, err
 	})
 	if err != nil {
@@ -115,13 +122,13 @@ func (f *film) write(ctx context.Context, path, extension string, o video.Writer
 	return append(paths, beside), nil
 }
 
-func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, frame func(made, real video.Clip) ([]uint8, error)) error {
+func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, pixels func(frame) ([]uint8, error)) error {
 	w, err := video.NewWriter(ctx, path, o)
 	if err != nil {
 		return err
 	}
-	err = f.each(func(made, real video.Clip) error {
-		pix, err := frame(made, real)
+	err = f.each(func(fr frame) error {
+		pix, err := pixels(fr)
 		if err != nil {
 			return err
 		}
@@ -134,26 +141,36 @@ func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, f
 	return w.Close()
 }
 
-// clip reads what a contact sheet shows of the film: the given frames, and the first of the made ones.
-func (f *film) clip() (video.Clip, error) {
-	shown := video.NewClip(f.Past.Frames+min(f.n, maxShown)+f.Future.Frames, f.size, f.size, f.channels)
-	i, seen := 0, 0
-	err := f.each(func(made, _ video.Clip) error {
-		seen++
-		if k := seen - 1 - f.Past.Frames; k >= maxShown && k < f.n {
-			if f.Future.Frames == 0 {
-				return errEnough
-			}
-			return nil
+// shown are the made frames that a contact sheet shows: all, or the first and the last.
+func (f *film) shown() []int {
+	var indices []int
+	for i := range f.n {
+		if f.n <= maxShown || i < maxShown/2 || i >= f.n-maxShown/2 {
+			indices = append(indices, i)
 		}
-		copy(shown.Slice(i, i+1).Pix, made.Pix)
-		i++
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
 	}
-	return shown, err
+	return indices
 }
 
-var errEnough = errors.New("enough frames")
+// excerpt is the frames that a contact sheet shows, with real frames in the place of the made ones if real is set, and the
+// numbers of all of them in the film.
+func (f *film) excerpt(real bool) (c video.Clip, numbers []int, err error) {
+	shown := f.shown()
+	middle := video.NewClip(len(shown), f.size, f.size, f.channels)
+	for i := range f.Past.Frames {
+		numbers = append(numbers, i)
+	}
+	for k, i := range shown {
+		to := middle.Slice(k, k+1).Pix
+		if real {
+			copy(to, f.Real.Slice(i, i+1).Pix)
+		} else if err := f.made.Get(i, to); err != nil {
+			return c, nil, err
+		}
+		numbers = append(numbers, f.Past.Frames+i)
+	}
+	for i := range f.Future.Frames {
+		numbers = append(numbers, f.Past.Frames+f.n+i)
+	}
+	return join(f.Past, middle, f.Future), numbers, nil
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	cmd := &cobra.Command{
 		Use:     task.String() + " RUN",
 		Short:   short,
-		Long:    short + generateHelp,
+		Long:    short + strings.ReplaceAll(generateHelp, "TASK", task.String()),
 		Example: example,
 		Args:    arguments(1, 1, "a run folder"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
@@ -67,7 +68,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	f.IntVar(&c.advance, "advance", 0, "frames kept of each window (default: the whole block)")
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
-	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, "mp4, gif or png (a folder of frames); may be repeated")
+	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(formats(), ", ")+" (a folder of frames); may be repeated")
 	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
 	f.Float64Var(&c.fps, "fps", 10, "frames a second of the videos")
 	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: up to 128 pixels; 1 for lossless)")
@@ -80,12 +81,13 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 
 const generateHelp = `.
 
-A window of the model's block slides over its own output, so videos can have any length; they go to disk as they are made.
-Every video depends on (seed, clip, trajectory) only, not on the batch size.
+A window of the model's block slides over its own output, so videos can have any length; their frames go to a
+temporary file as they are made. Every video depends on (seed, clip, trajectory) only, not on the batch size.
 
-Writes, for each video, the given and the made frames in order (predict-0000.mp4); next to the real frames, where there are
-any and up to 256 frames were asked for (predict-0000-beside.mp4: real left, made right); and a contact sheet of the first
-videos (predict.png). Prints the paths.`
+Writes, for each video, the given and the made frames in order (TASK-0000.mp4); beside the real frames, where there are any and up
+to 256 frames were asked for (TASK-0000-beside.mp4: real left, made right, between them a
+line that is blue while the frames are given and orange while they are made); and a contact sheet of the first videos (TASK.png), with
+the first and the last frames of long ones. Prints the paths.`
 
 // maxCompared is up to how many made frames the real ones are loaded to compare with.
 const maxCompared = 256
@@ -124,18 +126,24 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if c.out == "" {
 		c.out = filepath.Join(dir, c.task.String())
 	}
+	_, statErr := os.Stat(c.out)
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return err
+	}
+	tidy := func() { // leave no new folder without anything in it
+		if statErr != nil {
+			os.Remove(c.out)
+		}
 	}
 	films, err := c.make(cmd.Context(), g, l, cases)
 	defer closeAll(films)
 	if err != nil {
-		os.Remove(c.out) // if it is new, that is, empty
+		tidy()
 		return err
 	}
 	paths, err := c.write(cmd.Context(), films)
 	if len(paths) == 0 {
-		os.Remove(c.out)
+		tidy()
 	}
 	for _, p := range paths {
 		fmt.Fprintln(cmd.OutOrStdout(), p)
@@ -158,17 +166,34 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 		return usagef("--quality %q: want share or lossless", c.quality)
 	}
 	for _, f := range c.formats {
-		if _, ok := extensions[f]; !ok {
-			return usagef("--format %q: want %s", f, strings.Join(configs.Names(extensions), ", "))
+		if !slices.Contains(formats(), f) {
+			return usagef("--format %q: want %s", f, strings.Join(formats(), ", "))
 		}
 	}
 	return nil
 }
 
-// extensions are the values of --format; a name without an extension is a folder of PNG frames.
-var extensions = map[string]string{"mp4": ".mp4", "gif": ".gif", "png": ""}
+// folderFormat is the format of a path without an extension: a folder of PNG frames.
+const folderFormat = "png"
 
-// canDo reports a task that the model has not learned.
+// formats are the values of --format.
+func formats() []string {
+	var names []string
+	for _, extension := range video.Extensions() {
+		names = append(names, cmp.Or(strings.TrimPrefix(extension, "."), folderFormat))
+	}
+	return names
+}
+
+// extension is what a format's paths end in.
+func extension(format string) string {
+	if format == folderFormat {
+		return ""
+	}
+	return "." + format
+}
+
+// canDo reports a task that the model lacks the frames for.
 func canDo(task eval.Task, c *configs.Config) error {
 	if task.Past && c.Frames.Past == 0 || task.Future && c.Frames.Future == 0 {
 		return fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", task, c.Frames.Past, c.Frames.Future)
@@ -216,7 +241,7 @@ func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded
 // checkOutputs reports before anything is made what would keep a film from being written.
 func (c *generateCommand) checkOutputs(f *film) error {
 	for _, format := range c.formats {
-		if err := f.check(filepath.Join(c.out, f.name), extensions[format], c.writerOptions(f)); err != nil {
+		if err := f.check(filepath.Join(c.out, f.name), extension(format), c.writerOptions(f)); err != nil {
 			return err
 		}
 	}
@@ -240,7 +265,7 @@ func (c *generateCommand) name(clip, trajectory int) string {
 func (c *generateCommand) write(ctx context.Context, films []*film) (paths []string, err error) {
 	for _, f := range films {
 		for _, format := range c.formats {
-			written, err := f.write(ctx, filepath.Join(c.out, f.name), extensions[format], c.writerOptions(f))
+			written, err := f.write(ctx, filepath.Join(c.out, f.name), extension(format), c.writerOptions(f))
 			paths = append(paths, written...)
 			if err != nil {
 				return paths, err

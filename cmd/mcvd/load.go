@@ -52,9 +52,7 @@ func samplerOf(c *configs.Config, m *models.Model, f samplerFlags) (configs.Samp
 	changed := *c
 	if f.set != nil && f.set("sampler") {
 		changed.Sampler.Name = f.name
-		if f.name != "ddim" {
-			changed.Sampler.Eta = 0
-		}
+		changed.Sampler.Eta = 0 // the experiment's belongs to the experiment's sampler
 	}
 	if f.set != nil && f.set("steps") {
 		changed.Sampler.Steps = f.steps

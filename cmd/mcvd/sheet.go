@@ -20,32 +20,36 @@ const (
 func writeSheet(path string, task eval.Task, films []*film) error {
 	var rows []video.Row
 	for _, f := range films[:min(len(films), maxFilms)] {
-		made, err := f.clip()
+		made, numbers, err := f.excerpt(false)
 		if err != nil {
 			return err
 		}
-		real := video.Clip{}
-		if n := min(f.n, maxShown); f.Real.Frames >= n {
-			real = f.Real.Slice(0, n)
+		if f.Real.Frames >= f.n {
+			real, _, err := f.excerpt(true)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, realRow(real, f.Case, numbers))
 		}
-		rows = append(rows, pair(f.name, eval.Case{Past: f.Past, Real: real, Future: f.Future}, made)...)
+		rows = append(rows, madeRow(f.name, made, f.Case, numbers))
 	}
 	return video.WriteSheet(path, task.String(), rows...)
 }
 
-// pair is the rows of one video: the real one, if its frames are known, and the one made of the same given frames.
-func pair(name string, c eval.Case, made video.Clip) []video.Row {
-	rows := []video.Row{{Label: name, Clip: made, Marks: video.Marks(made.Frames, c.Past.Frames, c.Future.Frames)}}
-	if c.Real.Frames == 0 {
-		return rows
+// madeRow is the row of a video that was made of the case's given frames.
+func madeRow(name string, clip video.Clip, c eval.Case, numbers []int) video.Row {
+	return video.Row{Label: name, Clip: clip, Marks: video.Marks(clip.Frames, c.Past.Frames, c.Future.Frames), Numbers: numbers}
+}
+
+// realRow is the row of the real video with the case's given frames.
+func realRow(clip video.Clip, c eval.Case, numbers []int) video.Row {
+	row := madeRow("real", clip, c, numbers)
+	for i, mark := range row.Marks {
+		if mark == video.Generated {
+			row.Marks[i] = video.Plain
+		}
 	}
-	real := join(c.Past, c.Real, c.Future)
-	marks := make([]video.Mark, real.Frames)
-	copy(marks, video.Marks(c.Past.Frames, c.Past.Frames, 0))
-	for i := range c.Future.Frames {
-		marks[real.Frames-1-i] = video.Given
-	}
-	return append([]video.Row{{Label: "real", Clip: real, Marks: marks}}, rows...)
+	return row
 }
 
 // join puts clips of equal frames one behind the other.
@@ -80,10 +84,10 @@ func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds video
 	var rows []video.Row
 	for i, clip := range made {
 		cs := cases[i]
-		if task == eval.Generate {
-			cs.Real = video.Clip{}
+		if task != eval.Generate {
+			rows = append(rows, realRow(join(cs.Past, cs.Real, cs.Future), cs, nil))
 		}
-		rows = append(rows, pair(fmt.Sprintf("%v %d", task, i), cs, join(cs.Past, clip, cs.Future))...)
+		rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(cs.Past, clip, cs.Future), cs, nil))
 	}
 	return rows, nil
 }

@@ -132,21 +132,21 @@ func TestSheetSaysWhatIsWrong(t *testing.T) {
 func TestSideBySide(t *testing.T) {
 	grey := Clip{[]uint8{1, 2, 3, 4}, 2, 1, 2, 1} // two frames of one row
 	rgb := Clip{[]uint8{10, 11, 12, 20, 21, 22}, 2, 1, 1, 3}
-	got, err := SideBySide(1, grey, rgb)
-	want := []uint8{1, 1, 1, 2, 2, 2, 0, 0, 0, 10, 11, 12, 3, 3, 3, 4, 4, 4, 0, 0, 0, 20, 21, 22}
+	got, err := SideBySide(1, Given, grey, rgb)
+	want := []uint8{1, 1, 1, 2, 2, 2, 0, 114, 178, 10, 11, 12, 3, 3, 3, 4, 4, 4, 0, 114, 178, 20, 21, 22}
 	if err != nil || got.Frames != 2 || got.Height != 1 || got.Width != 4 || got.Channels != 3 || !slices.Equal(got.Pix, want) {
 		t.Errorf("%+v, %v, want %v", got, err, want)
 	}
 	for i := range 2 { // one frame at a time gives the same
-		one, err := SideBySide(1, grey.Slice(i, i+1), rgb.Slice(i, i+1))
+		one, err := SideBySide(1, Given, grey.Slice(i, i+1), rgb.Slice(i, i+1))
 		if err != nil || !slices.Equal(one.Pix, got.Slice(i, i+1).Pix) {
 			t.Errorf("frame %d alone: %v, %v", i, one.Pix, err)
 		}
 	}
-	if _, err := SideBySide(1, grey, NewClip(3, 1, 2, 1)); err == nil || !strings.Contains(err.Error(), "clip 1 has 3 frames of height 1, want 2 of 1") {
+	if _, err := SideBySide(1, Given, grey, NewClip(3, 1, 2, 1)); err == nil || !strings.Contains(err.Error(), "clip 1 has 3 frames of height 1, want 2 of 1") {
 		t.Errorf("clips of different lengths: %v", err)
 	}
-	if _, err := SideBySide(1); err == nil {
+	if _, err := SideBySide(1, Given); err == nil {
 		t.Error("no clips gave no error")
 	}
 }

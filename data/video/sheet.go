@@ -37,6 +37,8 @@ type Row struct {
 	Clip  Clip
 	// Marks has one mark a frame; nil is all Plain.
 	Marks []Mark
+	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where one is left out, the sheet shows a gap.
+	Numbers []int
 }
 
 // Marks returns n marks: the first given and the last givenEnd frames are Given, those between Generated.
@@ -71,7 +73,7 @@ const (
 )
 
 // Sheet draws clips as rows of frames, each with its label on the left, frame numbers above and a border in the colour
-// of its mark. A line on top holds the title, which may be "", and a legend of the marks that occur. All clips must
+// of its mark; the numbers are those of the longest row. A line on top holds the title, which may be "", and a legend of the marks that occur. All clips must
 // have frames of one size; small ones are enlarged.
 func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	if err := checkRows(rows); err != nil {
@@ -83,14 +85,17 @@ func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	}
 	defer face.Close()
 
-	scale, columns, labels := 1, 0, 0
+	scale, labels := 1, 0
+	widest := rows[0]
 	first := rows[0].Clip
 	if short := min(first.Width, first.Height); short < cellMin {
 		scale = (cellMin + short - 1) / short
 	}
 	var used [len(markNames)]bool
 	for _, row := range rows {
-		columns = max(columns, row.Clip.Frames)
+		if row.Clip.Frames > widest.Clip.Frames {
+			widest = row
+		}
 		labels = max(labels, textWidth(face, row.Label))
 		for i := range row.Clip.Frames {
 			used[row.mark(i)] = true
@@ -99,6 +104,7 @@ func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	if labels > 0 {
 		labels += 10
 	}
+	columns := widest.Clip.Frames
 	cellW, cellH := first.Width*scale+2*border+gap, first.Height*scale+2*border+gap
 	head := legendWidth(face, title, used)
 	left, top := margin+labels, margin+2*lineHeight+8
@@ -106,9 +112,12 @@ func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	fill(img, img.Rect, paper)
 	drawLegend(img, face, title, used)
 	for i := range columns {
-		number := strconv.Itoa(i)
+		number := strconv.Itoa(widest.number(i))
 		x := left + i*cellW + (cellW-gap-textWidth(face, number))/2
 		drawText(img, face, number, x, top-6, faint)
+		if i > 0 && widest.number(i) > widest.number(i-1)+1 {
+			drawText(img, face, "…", left+i*cellW-(gap+textWidth(face, "…"))/2, top-6, ink)
+		}
 	}
 	for r, row := range rows {
 		y := top + r*cellH
@@ -137,6 +146,13 @@ func (r Row) mark(i int) Mark {
 	return r.Marks[i]
 }
 
+func (r Row) number(i int) int {
+	if r.Numbers == nil {
+		return i
+	}
+	return r.Numbers[i]
+}
+
 func checkRows(rows []Row) error {
 	if len(rows) == 0 {
 		return errors.New("sheet: no rows")
@@ -155,6 +171,8 @@ func checkRows(rows []Row) error {
 				i, row.Label, c.Width, c.Height, first.Width, first.Height)
 		case row.Marks != nil && len(row.Marks) != c.Frames:
 			return fmt.Errorf("sheet: row %d (%s): %d marks for %d frames", i, row.Label, len(row.Marks), c.Frames)
+		case row.Numbers != nil && len(row.Numbers) != c.Frames:
+			return fmt.Errorf("sheet: row %d (%s): %d numbers for %d frames", i, row.Label, len(row.Numbers), c.Frames)
 		}
 	}
 	return nil

@@ -77,7 +77,7 @@ func cosine(d configs.Diffusion) []float64 {
 func (s *Schedule) Steps() int { return len(s.AlphaBar) }
 
 // Label is what the network is told of timestep t. The published networks count from the noisiest, 0, to the cleanest, T-1;
-// so do all networks here, and this is the only place that knows.
+// so do all networks here, and this is the place that says so.
 func (s *Schedule) Label(t int) int { return s.Steps() - 1 - t }
 
 // Level is one noise level: x_t = Signal x0 + Noise eps.

@@ -4,10 +4,14 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/configs"
 )
 
 // DDIM is the sampler of Song et al. 2021. Eta 0 is deterministic; Eta 1 adds as much noise as [DDPM].
 type DDIM struct{ Eta float64 }
+
+func newDDIM(c configs.Sampler) (Sampler, error) { return DDIM{c.Eta}, nil }
 
 // History is 0: a step needs nothing from the one before.
 func (DDIM) History() int { return 0 }

@@ -1,13 +1,23 @@
 package sampler
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/configs"
 )
 
 // DDPM is ancestral sampling (Ho et al. 2020, algorithm 2) with the variance of the posterior.
 type DDPM struct{}
+
+func newDDPM(c configs.Sampler) (Sampler, error) {
+	if c.Eta != 0 {
+		return nil, fmt.Errorf("sampler.eta: %g has no effect because sampler.name is ddpm", c.Eta)
+	}
+	return DDPM{}, nil
+}
 
 // History is 0: a step needs nothing from the one before.
 func (DDPM) History() int { return 0 }

@@ -51,18 +51,18 @@ type State struct {
 }
 
 // samplers are the values of sampler.name.
-var samplers = map[string]func(configs.Sampler) Sampler{
-	"ddim": func(c configs.Sampler) Sampler { return DDIM{Eta: c.Eta} },
-	"ddpm": func(configs.Sampler) Sampler { return DDPM{} },
+var samplers = map[string]func(configs.Sampler) (Sampler, error){
+	"ddim": newDDIM,
+	"ddpm": newDDPM,
 }
 
-// New returns the sampler that the configuration names.
+// New returns the sampler that the configuration names. Settings that have no effect on it are errors.
 func New(c configs.Sampler) (Sampler, error) {
 	build, err := configs.Pick(samplers, "sampler.name", c.Name)
 	if err != nil {
 		return nil, err
 	}
-	return build(c), nil
+	return build(c)
 }
 
 // Names lists the samplers.

@@ -374,3 +374,10 @@ func TestEverySamplerOfTheTableSamples(t *testing.T) {
 		t.Errorf("sampler %v, error %v, want DDIM with eta 0.5", s, err)
 	}
 }
+
+func TestASettingWithoutEffectIsRefused(t *testing.T) {
+	_, err := New(configs.Sampler{Name: "ddpm", Steps: 10, Eta: 0.5})
+	if want := "sampler.eta: 0.5 has no effect because sampler.name is ddpm"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"mcvd/configs"
+	"mcvd/data/video"
+	"mcvd/eval"
+)
+
+// numbered is n frames of 1x1, the first of the given value, each one more than the one before.
+func numbered(first, n int) video.Clip {
+	c := video.NewClip(n, 1, 1, 1)
+	for i := range c.Pix {
+		c.Pix[i] = uint8(first + i)
+	}
+	return c
+}
+
+// newNumbered is a film whose frame i has the value i; the real frame in its place has 100 more.
+func newNumbered(t *testing.T, n int) *film {
+	t.Helper()
+	c := configs.Default()
+	c.Data.Size, c.Data.Channels = 1, 1
+	f, err := newFilm(t.TempDir(), "film", eval.Case{Past: numbered(0, 2), Real: numbered(102, n), Future: numbered(2+n, 1)}, n, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.made.Close() })
+	for i := range n { // backwards, as retrodiction makes them
+		at := n - 1 - i
+		if err := f.put(at, []eval.Frame{{video.Float(uint8(2 + at))}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+func TestAFilmsFramesAreInOrderNextToTheRealOnes(t *testing.T) {
+	f := newNumbered(t, 4)
+	var made, real []uint8
+	var marks []video.Mark
+	err := f.each(func(fr frame) error {
+		made, real, marks = append(made, fr.Pix...), append(real, fr.real.Pix...), append(marks, fr.mark)
+		return nil
+	})
+	if err != nil || !slices.Equal(made, []uint8{0, 1, 2, 3, 4, 5, 6}) || !slices.Equal(real, []uint8{0, 1, 102, 103, 104, 105, 6}) {
+		t.Errorf("made %v, real %v, %v", made, real, err)
+	}
+	if g, m := video.Given, video.Generated; !slices.Equal(marks, []video.Mark{g, g, m, m, m, m, g}) {
+		t.Errorf("marks %v", marks)
+	}
+}
+
+// A sheet shows all frames of short films, the first and the last made ones of long films, each with its own number.
+func TestExcerpt(t *testing.T) {
+	for _, n := range []int{4, maxShown, maxShown + 1, 50} {
+		f := newNumbered(t, n)
+		made, numbers, err := f.excerpt(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		real, _, err := f.excerpt(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := 3 + min(n, maxShown); made.Frames != want || real.Frames != want || len(numbers) != want {
+			t.Fatalf("%d frames: %d made, %d real, %d numbers, want %d", n, made.Frames, real.Frames, len(numbers), want)
+		}
+		for i, number := range numbers {
+			wantReal := number
+			if number >= 2 && number < 2+n {
+				wantReal += 100
+			}
+			if int(made.Pix[i]) != number || int(real.Pix[i]) != wantReal {
+				t.Errorf("%d frames: column %d, number %d, shows %d above %d", n, i, number, real.Pix[i], made.Pix[i])
+			}
+		}
+		if numbers[0] != 0 || numbers[len(numbers)-1] != 2+n || !slices.IsSorted(numbers) {
+			t.Errorf("%d frames: numbers %v", n, numbers)
+		}
+	}
+}
