@@ -78,6 +78,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.batch = min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories)
+	c.warnUnlearned(task, l.config)
 	c.Seed = l.seed
 	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
 	if err != nil {

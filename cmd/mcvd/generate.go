@@ -110,6 +110,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if err := errors.Join(canDo(c.task, l.config), c.task.Check(c.frames, l.config.Frames.Current, c.advance)); err != nil {
 		return err
 	}
+	c.warnUnlearned(c.task, l.config)
 	if c.video != "" {
 		c.clips = 1
 	}
@@ -199,6 +200,15 @@ func canDo(task eval.Task, c *configs.Config) error {
 		return fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", task, c.Frames.Past, c.Frames.Future)
 	}
 	return nil
+}
+
+// warnUnlearned says if a task hides frames that training never hid.
+func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
+	f := c.Frames
+	if !task.Past && f.Past > 0 && f.Mask.Past == 0 || !task.Future && f.Future > 0 && f.Mask.Future == 0 {
+		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", task,
+			"frames.mask.past", f.Mask.Past, "frames.mask.future", f.Mask.Future)
+	}
 }
 
 // tasksOf lists the tasks that a model has the frames for.
