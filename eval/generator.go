@@ -2,7 +2,9 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute"
@@ -224,13 +226,20 @@ func (b *batch) split(x *tensors.Tensor) ([]batchFrame, error) {
 	for k := range frames {
 		frames[k] = make(batchFrame, len(b.requests)*b.size)
 	}
+	finite := true
 	err := tensors.ConstFlatData(x, func(values []float32) {
+		for _, v := range values {
+			finite = finite && !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
+		}
 		for i := range b.requests {
 			for k := range frames {
 				copy(frames[k][i*b.size:(i+1)*b.size], values[(i*n+k)*b.size:])
 			}
 		}
 	})
+	if err == nil && !finite {
+		err = errors.New("the frames made are not finite: the weights are broken")
+	}
 	return frames, err
 }
 

@@ -256,6 +256,21 @@ func TestGeneratorRefuses(t *testing.T) {
 	}
 }
 
+// Weights that have become NaN make an error, not a video.
+func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
+	b, m := openBackend(t), counting(t)
+	m.Network = counter{math.NaN(), 1}
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	err = g.Run(context.Background(), Generate, []Request{{}}, 3, 3, func(int, int, []Frame) error { return nil }, nil)
+	if want := "generate: frames 0 to 2 of 3: the frames made are not finite: the weights are broken"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // rampSet has videos whose frames get brighter by a constant amount.
 type rampSet struct{ step int }
 

@@ -120,34 +120,18 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer g.Close()
-	cases, err := c.cases(cmd.Context(), g, l)
+	source, err := c.source(cmd.Context(), g, l)
 	if err != nil {
 		return err
 	}
-	if c.out == "" {
-		c.out = filepath.Join(dir, c.task.String())
-	}
+	c.out = cmp.Or(c.out, filepath.Join(dir, c.task.String()))
 	_, statErr := os.Stat(c.out)
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return err
 	}
-	tidy := func() { // leave no new folder without anything in it
-		if statErr != nil {
-			os.Remove(c.out)
-		}
-	}
-	films, err := c.make(cmd.Context(), g, l, cases)
-	defer closeAll(films)
-	if err != nil {
-		tidy()
-		return err
-	}
-	paths, err := c.write(cmd.Context(), films)
-	if len(paths) == 0 {
-		tidy()
-	}
-	for _, p := range paths {
-		fmt.Fprintln(cmd.OutOrStdout(), p)
+	written, err := c.makeAll(cmd, g, l, source)
+	if written == 0 && statErr != nil {
+		os.Remove(c.out) // leave no new folder without anything in it
 	}
 	return err
 }
@@ -222,30 +206,65 @@ func tasksOf(c *configs.Config) []eval.Task {
 	return tasks
 }
 
-// make runs the generator and returns the films, one for each case and trajectory.
-func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded, cases []eval.Case) ([]*film, error) {
-	var films []*film
-	var requests []eval.Request
-	for i, cs := range cases {
-		for k := range c.trajectories {
-			f, err := newFilm(c.out, c.name(i, k), cs, c.frames, l.config)
-			if err != nil {
-				return films, err
-			}
-			films = append(films, f)
-			if err := c.checkOutputs(f); err != nil {
-				return films, err
-			}
-			requests = append(requests, cs.Request(uint64(i), uint64(k)))
-		}
-	}
-	batches := (len(requests) + c.batch - 1) / c.batch
+// makeAll makes the videos batch by batch, writes them, prints their paths, and then the contact sheet. It returns how many files
+// it wrote.
+func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error)) (written int, err error) {
+	total := c.clips * c.trajectories
+	batches := (total + c.batch - 1) / c.batch
 	bar := newProgress(c.stderr, c.task.String(), batches*g.Windows(c.task, c.frames, c.advance)*g.NFE(), 0)
 	defer bar.clear()
-	err := g.Run(ctx, c.task, requests, c.frames, c.advance, func(request, at int, frames []eval.Frame) error {
+	var rows []video.Row
+	for first := 0; first < total; first += c.batch {
+		films, err := c.make(cmd.Context(), g, l, source, first, min(first+c.batch, total), bar)
+		if err == nil {
+			var paths []string
+			paths, err = c.write(cmd.Context(), films)
+			for _, p := range paths {
+				fmt.Fprintln(cmd.OutOrStdout(), p)
+			}
+			written += len(paths)
+		}
+		if err == nil && first < maxFilms {
+			var more []video.Row
+			more, err = sheetRows(films[:min(len(films), maxFilms-first)])
+			rows = append(rows, more...)
+		}
+		closeAll(films)
+		if err != nil {
+			return written, err
+		}
+	}
+	sheet := filepath.Join(c.out, c.task.String()+".png")
+	if err := video.WriteSheet(sheet, c.task.String(), rows...); err != nil {
+		return written, err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), sheet)
+	return written + 1, nil
+}
+
+// make makes the videos from number first to end: all trajectories of a clip, then those of the next.
+func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error),
+	first, end int, bar *progress) (films []*film, err error) {
+	var requests []eval.Request
+	for n := first; n < end; n++ {
+		clip, trajectory := n/c.trajectories, n%c.trajectories
+		cs, err := source(clip)
+		if err != nil {
+			return films, err
+		}
+		f, err := newFilm(c.out, c.name(clip, trajectory), cs, c.frames, l.config)
+		if err != nil {
+			return films, err
+		}
+		films = append(films, f)
+		if err := c.checkOutputs(f); err != nil {
+			return films, err
+		}
+		requests = append(requests, cs.Request(uint64(clip), uint64(trajectory)))
+	}
+	return films, g.Run(ctx, c.task, requests, c.frames, c.advance, func(request, at int, frames []eval.Frame) error {
 		return films[request].put(at, frames)
 	}, func() { bar.step("") })
-	return films, err
 }
 
 // checkOutputs reports before anything is made what would keep a film from being written.
@@ -271,7 +290,7 @@ func (c *generateCommand) name(clip, trajectory int) string {
 	return name
 }
 
-// write writes all videos and the contact sheet, and returns their paths.
+// write writes the videos and returns their paths.
 func (c *generateCommand) write(ctx context.Context, films []*film) (paths []string, err error) {
 	for _, f := range films {
 		for _, format := range c.formats {
@@ -282,11 +301,7 @@ func (c *generateCommand) write(ctx context.Context, films []*film) (paths []str
 			}
 		}
 	}
-	sheet := filepath.Join(c.out, c.task.String()+".png")
-	if err := writeSheet(sheet, c.task, films); err != nil {
-		return paths, err
-	}
-	return append(paths, sheet), nil
+	return paths, nil
 }
 
 // scaleOf is how much a film is enlarged: what people look at, to 128 pixels at least; lossless videos not at all.

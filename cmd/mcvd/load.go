@@ -119,11 +119,11 @@ func (l *loaded) close() {
 	l.backend.Finalize()
 }
 
-// cases are the clips that a command starts from: of --video, or of the test split, cut for the task. Real frames are there if
-// the videos are long enough.
-func (c *generateCommand) cases(ctx context.Context, g *eval.Generator, l *loaded) ([]eval.Case, error) {
+// source returns what the videos of each clip start from: --video, or a clip of the test split, cut for the task. Real frames are
+// there if the videos are long enough.
+func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *loaded) (func(clip int) (eval.Case, error), error) {
 	if c.task == eval.Generate {
-		return make([]eval.Case, c.clips), nil
+		return func(int) (eval.Case, error) { return eval.Case{}, nil }, nil
 	}
 	whole := g.ClipFrames(c.task, c.frames)
 	given := whole // the fewest frames that will do
@@ -141,7 +141,7 @@ func (c *generateCommand) cases(ctx context.Context, g *eval.Generator, l *loade
 		if err != nil {
 			return nil, err
 		}
-		return []eval.Case{c.cut(g, clip)}, nil
+		return func(int) (eval.Case, error) { return c.cut(g, clip), nil }, nil
 	}
 	ds, err := data.Open(ctx, l.config, video.Test, whole, c.log)
 	if err != nil && whole > given {
@@ -151,15 +151,13 @@ func (c *generateCommand) cases(ctx context.Context, g *eval.Generator, l *loade
 	if err != nil {
 		return nil, err
 	}
-	var cases []eval.Case
-	for i := range c.clips {
+	return func(i int) (eval.Case, error) {
 		clip, err := data.Fixed(ds, l.seed, i, whole)
 		if err != nil {
-			return nil, err
+			return eval.Case{}, err
 		}
-		cases = append(cases, c.cut(g, clip))
-	}
-	return cases, nil
+		return c.cut(g, clip), nil
+	}, nil
 }
 
 // cut is Generator.Cut for clips that may lack the real frames.

@@ -16,24 +16,23 @@ const (
 	maxFilms = 8
 )
 
-// writeSheet writes a contact sheet of the first films: the real frames, where they are known, above the made ones.
-func writeSheet(path string, task eval.Task, films []*film) error {
-	var rows []video.Row
-	for _, f := range films[:min(len(films), maxFilms)] {
+// sheetRows are the rows of films in a contact sheet: the real frames, where they are known, above the made ones.
+func sheetRows(films []*film) (rows []video.Row, err error) {
+	for _, f := range films {
 		made, numbers, err := f.excerpt(false)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if f.Real.Frames >= f.n {
 			real, _, err := f.excerpt(true)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			rows = append(rows, realRow(real, f.Case, numbers))
 		}
 		rows = append(rows, madeRow(f.name, made, f.Case, numbers))
 	}
-	return video.WriteSheet(path, task.String(), rows...)
+	return rows, nil
 }
 
 // madeRow is the row of a video that was made of the case's given frames.

@@ -4,7 +4,9 @@ package backend
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // links the pure-Go backend
@@ -28,6 +30,7 @@ func Open(name string) (compute.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	reserveHeap()
 	var opened compute.Backend
 	panicked := exceptions.TryCatch[error](func() {
 		quietly(func() { opened, err = compute.NewWithConfig(config) })
@@ -41,6 +44,18 @@ func Open(name string) (compute.Backend, error) {
 	}
 	return opened, nil
 }
+
+// reserveHeap maps a gigabyte of address space, of which nothing is touched, and gives it back to the heap.
+//
+// The vector loads of Go 1.27's simd/archsimd for the last few values of a slice read a whole vector and mask it, so they read up to
+// 63 bytes past the slice. Where the heap's mapped memory ends, that is a crash, seen once in some hundred processes. The heap
+// fills from its lower end, so with this room above it, its end is hardly ever used.
+var reserveHeap = sync.OnceFunc(func() {
+	if SlowBuild == "" {
+		runtime.KeepAlive(make([]byte, 1<<30))
+		runtime.GC()
+	}
+})
 
 // quietly runs f without standard output, which belongs to results: the Go backend prints its settings there.
 func quietly(f func()) {
