@@ -82,3 +82,15 @@ func TestExcerpt(t *testing.T) {
 		}
 	}
 }
+
+// Given frames are marked in both rows, made ones in theirs only.
+func TestRowsAreMarked(t *testing.T) {
+	c := eval.Case{Past: numbered(0, 2), Future: numbered(5, 1)}
+	g, m, p := video.Given, video.Generated, video.Plain
+	if row := madeRow("made", numbered(0, 5), c, nil); !slices.Equal(row.Marks, []video.Mark{g, g, m, m, g}) {
+		t.Errorf("made frames have marks %v", row.Marks)
+	}
+	if row := realRow(numbered(0, 5), c, nil); !slices.Equal(row.Marks, []video.Mark{g, g, p, p, g}) {
+		t.Errorf("real frames have marks %v", row.Marks)
+	}
+}

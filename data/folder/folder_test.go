@@ -23,7 +23,6 @@ import (
 )
 
 // ffmpegRun makes test files with the ffmpeg command.
-
 func ffmpegRun(t *testing.T, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
@@ -36,7 +35,6 @@ func ffmpegRun(t *testing.T, args ...string) {
 }
 
 // steps makes a lossless video whose frame i has the grey 10 i, and returns its path.
-
 func steps(t *testing.T, path string, frames int) string {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
@@ -69,7 +67,6 @@ func config(root string, options configs.Options) *configs.Config {
 }
 
 // open opens with a log that is returned.
-
 func open(c *configs.Config, split video.Split, frames int) (*Dataset, string, error) {
 	var log bytes.Buffer
 	d, err := Open(context.Background(), c, split, frames, slog.New(slog.NewTextHandler(&log, nil)))
@@ -106,7 +103,6 @@ func wantError(t *testing.T, err error, parts ...string) {
 var all = configs.Options{"valid": 0.0, "test": 0.0}
 
 // hideFFmpeg makes a call of ffmpeg an error.
-
 func hideFFmpeg(t *testing.T) { t.Setenv("PATH", t.TempDir()) }
 
 func TestClipsAreCutFromTheCacheWithoutFFmpeg(t *testing.T) {
@@ -327,4 +323,16 @@ func TestErrorsSayHowToFixThem(t *testing.T) {
 	hideFFmpeg(t)
 	_, _, err = open(config(root, all), video.Train, 2)
 	wantError(t, err, "apt-get install ffmpeg") // and no list of broken files
+}
+
+// Cameras write names in capitals.
+func TestExtensionsInCapitals(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Rename(steps(t, filepath.Join(root, "clip.mp4"), 6), filepath.Join(root, "CLIP.MP4")); err != nil {
+		t.Fatal(err)
+	}
+	d, log, err := open(config(root, configs.Options{"valid": 0, "test": 0}), video.Train, 6)
+	if err != nil || d.Len() != 1 || d.Name(0) != "CLIP.MP4" {
+		t.Errorf("%v, %v\n%s", d, err, log)
+	}
 }

@@ -21,7 +21,6 @@ import (
 // testsrc makes a video of ffmpeg's test picture.
 
 // noise is a clip that no codec finds easy.
-
 func noise(frames, height, width, channels int) Clip {
 	c := NewClip(frames, height, width, channels)
 	rng := rand.New(rand.NewPCG(1, uint64(channels)))
@@ -32,7 +31,6 @@ func noise(frames, height, width, channels int) Clip {
 }
 
 // decodeAll collects a whole video.
-
 func decodeAll(t *testing.T, path string, o DecodeOptions) Clip {
 	t.Helper()
 	c, err := tryDecode(path, o)

@@ -1,0 +1,48 @@
+package eval
+
+import (
+	"strings"
+	"testing"
+
+	"mcvd/configs"
+	"mcvd/eval/metric"
+)
+
+// The tables say what was scored, by what, and how well; scores that were skipped say why.
+func TestWriteText(t *testing.T) {
+	summary := metric.Summary{Mean: 18.5, Low: 17.75, High: 19.25, N: 24}
+	score := Score{Unit: "dB", Best: summary, Mean: metric.Summary{Mean: 17, Low: 16.5, High: 17.5, N: 24}, MeanByFrame: []float64{18, 16}}
+	skipped := Score{Skipped: "too small"}
+	r := Report{
+		Protocol: Protocol{Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Seed: 7},
+		Dataset:  "folder", Split: "test", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
+		Sampler: configs.Sampler{Name: "ddpm", Steps: 20}, Backend: "go",
+		Results: []Result{
+			{Method: modelMethod, Scores: map[string]Score{"psnr": score, "ssim": skipped}},
+			{Method: "copy last", Scores: map[string]Score{"psnr": score, "ssim": skipped}},
+		},
+	}
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.Join(strings.Fields(lines[i]), " ")
+	}
+	text := strings.Join(lines, "\n")
+	for _, want := range []string{
+		"predict 2 frames: 24 clips of the 12 videos of folder/test, trajectories: 3 each, advance 1, seed 7\n",
+		"a.safetensors (step 9), ddpm with 20 steps, 21 network evaluations and 0.50 s a video, backend go\n",
+		"mean over clips [95 % interval] psnr dB ssim\n",
+		"model, best of 3 18.50 [17.75, 19.25] -\n",
+		"model, mean of 3 17.00 [16.50, 17.50] -\n",
+		"copy last 17.00 [16.50, 17.50] -\n",
+		"psnr dB by frame 1 2\nmodel 18.00 16.00\ncopy last 18.00 16.00\n",
+		"ssim: skipped: too small\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+}
