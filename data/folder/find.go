@@ -67,16 +67,50 @@ func find(root string, split video.Split, o Options) (found, error) {
 	}
 	f.walk(root, ".", []fs.FileInfo{info})
 	all := len(f.sources) + len(f.problems)
-	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return o.splitOf(s.name) != split })
+	splits := o.splitAll(f.sources)
+	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return splits[s.name] != split })
 	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.splitOf(p.name) != split })
 	f.others = all - len(f.sources) - len(f.problems)
 	return f, nil
 }
 
+// splitAll says by name where the videos belong: where [Options.splitOf] puts them, but that a few videos must not leave a split
+// without any. While there are three or more, an empty one that should have some gets the video for training whose place is the
+// nearest.
+func (o Options) splitAll(sources []source) map[string]video.Split {
+	splits, counts := map[string]video.Split{}, map[video.Split]int{}
+	for _, s := range sources {
+		splits[s.name] = o.splitOf(s.name)
+		counts[splits[s.name]]++
+	}
+	for _, wanted := range []struct {
+		split    video.Split
+		fraction float64
+	}{{video.Valid, o.Valid}, {video.Test, o.Test}} {
+		if wanted.fraction == 0 || counts[wanted.split] > 0 || counts[video.Train] < 2 || len(sources) < 3 {
+			continue
+		}
+		nearest := ""
+		for _, s := range sources {
+			if splits[s.name] == video.Train && (nearest == "" || place(s.name) < place(nearest)) {
+				nearest = s.name
+			}
+		}
+		splits[nearest] = wanted.split
+		counts[video.Train]--
+	}
+	return splits
+}
+
+// place is a number from 0 to 1 that depends on nothing but a video's name.
+func place(name string) float64 {
+	sum := sha256.Sum256([]byte(name))
+	return float64(binary.BigEndian.Uint64(sum[:])) / (1 << 64)
+}
+
 // splitOf depends on nothing but a video's name and the fractions.
 func (o Options) splitOf(name string) video.Split {
-	sum := sha256.Sum256([]byte(name))
-	switch u := float64(binary.BigEndian.Uint64(sum[:])) / (1 << 64); {
+	switch u := place(name); {
 	case u < o.Valid:
 		return video.Valid
 	case u < o.Valid+o.Test:

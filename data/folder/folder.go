@@ -36,7 +36,8 @@ func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid
 
 // Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time, with a line in log now
 // and then. The videos are those in the sub-folder train, valid or test of c.Data.Path, at any depth; if there is no
-// such sub-folder, a hash of a video's name decides where it belongs, so that it stays there when others come or go.
+// such sub-folder, a hash of a video's name decides where it belongs, so that it stays there when others come or go; of three
+// videos or more, every split gets one.
 // Hidden files and folders are left out.
 //
 // A file that can't be read is named in log and left out, or is an error if c.Data.OnError is "fail". Videos with less

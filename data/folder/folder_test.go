@@ -180,6 +180,23 @@ func TestSplitsByHash(t *testing.T) {
 	if v, s := counts[video.Valid], counts[video.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
 		t.Errorf("%v of 10000, want about a tenth for valid and for test", counts)
 	}
+	for n := 3; n < 40; n++ {
+		sources := make([]source, n)
+		for i := range sources {
+			sources[i].name = fmt.Sprintf("clip%d.mp4", i)
+		}
+		splits := DefaultOptions().splitAll(sources)
+		few := map[video.Split]int{}
+		for _, s := range sources {
+			few[splits[s.name]]++
+		}
+		if few[video.Train] < 1 || few[video.Valid] < 1 || few[video.Test] < 1 {
+			t.Errorf("%d videos are split into %v, want one or more in each", n, few)
+		}
+		if (Options{Test: 0.1}).splitAll(sources)[sources[0].name] == video.Valid {
+			t.Error("a video for validation, where the fraction is 0")
+		}
+	}
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a.mp4"), "x")
 	_, _, err := open(config(root, all), video.Valid, 2)
