@@ -65,7 +65,7 @@ func (c *checked) Write(p []byte) (int, error) {
 }
 
 func newRoot(stderr io.Writer) *cobra.Command {
-	a := &app{stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plain}))}
+	a := &app{stderr: stderr, log: slog.New(lines{out: stderr})}
 	root := &cobra.Command{
 		Use:   "mcvd",
 		Short: "Masked conditional video diffusion: predict, interpolate, generate and retrodict video with one network",
@@ -86,14 +86,6 @@ func newRoot(stderr io.Writer) *cobra.Command {
 	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
 		newConfig(a), newList(a), newData(a), newDoctor(a))
 	return root
-}
-
-// plain leaves out of log lines what a person in front of them knows: the time, and that they only inform.
-func plain(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey || a.Key == slog.LevelKey && a.Value.Any() == slog.LevelInfo {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // app is what commands share.
