@@ -5,11 +5,13 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"mcvd/models/backend/backendtest"
 )
 
 // Scores don't depend on how many videos are made together, and the report prints them, and no score as such.
 func TestScoresDoNotDependOnTheBatch(t *testing.T) {
-	b, c := openBackend(t), config()
+	b, c := backendtest.Open(t), config()
 	m, store := trained(t, b, c)
 	var first *Report
 	for _, batch := range []int{4, 1, 3} {

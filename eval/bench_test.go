@@ -6,7 +6,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 )
 
 // BenchmarkSamplingStep is one network evaluation of sampling, for the network of train's BenchmarkStep.
@@ -21,11 +21,7 @@ func BenchmarkSamplingStep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	be, err := backend.Open("go")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer be.Finalize()
+	be := backendtest.Open(b)
 	store, err := m.Init(be, 1)
 	if err != nil {
 		b.Fatal(err)

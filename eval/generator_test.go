@@ -17,20 +17,10 @@ import (
 	"mcvd/configs"
 	"mcvd/data/video"
 	"mcvd/models"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
-
-func openBackend(t *testing.T) compute.Backend {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 // config is an experiment of 4x4 frames, 2 past, 3 current and 2 future, sampled in one step.
 func config() *configs.Config {
@@ -90,7 +80,7 @@ func constant(m *models.Model, value float32, n int) []Frame {
 
 // Videos of every length, advance and batch size count on from what they are given.
 func TestGeneratorCounts(t *testing.T) {
-	b, m := openBackend(t), counting(t)
+	b, m := backendtest.Open(t), counting(t)
 	for _, task := range []Task{Predict, Interpolate, Retrodict, Generate} {
 		for _, n := range []int{1, 3, 4, 8} {
 			for advance := 1; advance <= 3; advance++ {
@@ -179,7 +169,7 @@ func trained(t *testing.T, b compute.Backend, c *configs.Config) (*models.Model,
 
 // A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours change it.
 func TestVideosDoNotDependOnTheBatch(t *testing.T) {
-	b, c := openBackend(t), config()
+	b, c := backendtest.Open(t), config()
 	c.Sampler = configs.Sampler{Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
 	m, store := trained(t, b, c)
 	videos := func(seed uint64, batch int, which ...uint64) [][]float32 {
@@ -221,7 +211,7 @@ func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 }
 
 func TestGeneratorRefuses(t *testing.T) {
-	b, m := openBackend(t), counting(t)
+	b, m := backendtest.Open(t), counting(t)
 	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +248,7 @@ func TestGeneratorRefuses(t *testing.T) {
 
 // Weights that have become NaN make an error, not a video.
 func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
-	b, m := openBackend(t), counting(t)
+	b, m := backendtest.Open(t), counting(t)
 	m.Network = counter{math.NaN(), 1}
 	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 1)
 	if err != nil {
@@ -288,7 +278,7 @@ func (s rampSet) Clip(i int, _ *rand.Rand, frames int) (video.Clip, error) {
 
 // The counting network is right to within rounding where frames grow by 0.01 = 1.275 grey levels; the baselines are known.
 func TestEvaluate(t *testing.T) {
-	b, m := openBackend(t), counting(t)
+	b, m := backendtest.Open(t), counting(t)
 	for _, tt := range []struct {
 		task     string
 		baseline string
@@ -337,7 +327,7 @@ func TestEvaluate(t *testing.T) {
 
 // A generated video has no counterpart: no score, and no zero either.
 func TestEvaluateGenerateSkipsScores(t *testing.T) {
-	b, m := openBackend(t), counting(t)
+	b, m := backendtest.Open(t), counting(t)
 	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
 	if err != nil {
 		t.Fatal(err)

@@ -11,21 +11,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
-
-func open(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 // toy is an experiment of the smallest size that has everything: two levels, attention, past and future.
 func toy() *configs.Config {
@@ -147,7 +137,7 @@ func finite(t *testing.T, what string, v []float32) {
 // Every network of the table, in every combination of visible and hidden: what hidden frames hold leaves every bit of the
 // results as it was, and what visible ones hold does not.
 func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, name := range network.Names() {
 		for _, embedding := range []bool{false, true} {
 			c := toy()
@@ -199,7 +189,7 @@ func testHidden(t *testing.T, p program, name string, past, future float32) {
 }
 
 func TestEachVisibleFrameCounts(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	p := newProgram(t, b, m, lively(t, b, m), "denoiser")
 	clip, frame := clips(m, 1, m.Frames.Total()), m.ClipShape(1, 1).Size()
@@ -216,7 +206,7 @@ func TestEachVisibleFrameCounts(t *testing.T) {
 }
 
 func TestCutTakesClipsApartInOrder(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, f := range []configs.Frames{{Past: 2, Current: 3, Future: 1}, {Current: 2}, {Past: 1, Current: 1}, {Current: 1, Future: 2}} {
 		c := toy()
 		c.Frames = f
@@ -262,7 +252,7 @@ func TestCutTakesClipsApartInOrder(t *testing.T) {
 
 // Draw gives each clip its own timestep, uniform over the schedule, and standard normal noise.
 func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	c := toy()
 	c.Diffusion.Steps, c.Diffusion.BetaEnd = 10, 0.5
 	m := modelOf(t, c)
@@ -306,7 +296,7 @@ func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
 }
 
 func TestFirstWeightsAreAFunctionOfTheSeed(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	values := func(seed uint64) map[string][]float32 {
 		store, err := m.Init(b, seed)
@@ -356,7 +346,7 @@ func trimScope(path, scope string) (string, bool) {
 
 // A clip's result is the same bits whatever stands beside it in the batch, and the same to rounding in any batch.
 func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	p := newProgram(t, b, m, lively(t, b, m), "denoiser")
 	size := m.ClipShape(1, m.Frames.Total()).Size()
@@ -394,7 +384,7 @@ func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
 // Sizes are those of the published configurations, as another program counted them, which agrees with the published 27.9
 // million. What it counts of small layers differs a little.
 func TestPublishedSizes(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, c := range []struct {
 		name                             string
 		width, past, current, future     int
@@ -429,7 +419,7 @@ func TestPublishedSizes(t *testing.T) {
 }
 
 func TestFLOPsGrowWithTheBatchAndDoNotDependOnHowItIsSplit(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	of := func(batch int) float64 {
 		size, err := m.Declare(b, model.NewStore().RootScope(), batch)

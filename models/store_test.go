@@ -1,6 +1,7 @@
 package models
 
 import (
+	"mcvd/models/backend/backendtest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func written(t *testing.T, entries []weights.Entry) *weights.File {
 }
 
 func TestWhatIsWrittenIsLoadedAgain(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	store := lively(t, b, m)
 	f := written(t, Entries(store))
@@ -51,7 +52,7 @@ func TestWhatIsWrittenIsLoadedAgain(t *testing.T) {
 }
 
 func TestLoadListsAllThatIsWrongWithAFile(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	m := modelOf(t, toy())
 	var entries []weights.Entry
 	for _, e := range Entries(lively(t, b, m)) {

@@ -7,7 +7,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 )
 
 // BenchmarkStep is a training step of a network of 32x32 frames, 2 + 2 + 2, width 32, two levels, with batches of 8.
@@ -22,11 +22,7 @@ func BenchmarkStep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	be, err := backend.Open("go")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer be.Finalize()
+	be := backendtest.Open(b)
 	store, err := firstState(be, m, c)
 	if err != nil {
 		b.Fatal(err)

@@ -22,20 +22,9 @@ import (
 	"mcvd/configs"
 	"mcvd/data/video"
 	"mcvd/models"
-	"mcvd/models/backend"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
 )
-
-func open(t testing.TB) compute.Backend {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 // toy is a training of a second: 12 steps with everything that a step can have.
 func toy() *configs.Config {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"mcvd/models/backend/backendtest"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -13,7 +14,7 @@ import (
 
 // A chain needs two of its values at once, however long it is; what is used late stays.
 func TestPeakFreesWhatIsNotUsedAgain(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, keep := range []bool{false, true} {
 		g := NewGraph(b, "peak")
 		x := Parameter(g, "x", shapes.Make(dtypes.Float32, 100))
@@ -33,7 +34,7 @@ func TestPeakFreesWhatIsNotUsedAgain(t *testing.T) {
 }
 
 func TestMemoryOfTheState(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/nn"
@@ -123,7 +124,7 @@ func (f fixture) ours(prefix string, layers []string, path string, d []int) []fl
 // that are rounding errors).
 func TestParityOfSteps(t *testing.T) {
 	const steps = 5
-	b, c := open(t), published()
+	b, c := backendtest.Open(t), published()
 	file, err := weights.Open("testdata/steps.safetensors")
 	if err != nil {
 		t.Fatal(err)

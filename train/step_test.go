@@ -14,6 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/backend/backendtest"
 )
 
 // adam is one parameter under the reference's Adam, in float64.
@@ -46,7 +47,7 @@ func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32
 }
 
 func TestAdamIsItsDefinition(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	standard := configs.Optimizer{LearningRate: 0.01, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.9}
 	with := func(change func(o *configs.Optimizer)) configs.Optimizer {
 		o := standard
@@ -108,7 +109,7 @@ func TestAdamIsItsDefinition(t *testing.T) {
 
 // Without gradients the weights stay, and what separates the average from them shrinks by the decay in each update.
 func TestAverageApproachesConstantWeightsByItsDecay(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	o := configs.Optimizer{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.75}
 	store, exec := bare(t, b, o, []float32{1, -3}, []float32{5, 0})
 	for update := 1; update <= 20; update++ {
@@ -127,7 +128,7 @@ func TestAverageApproachesConstantWeightsByItsDecay(t *testing.T) {
 }
 
 func TestGradientsThatDoNotMatchTheParametersAreAnError(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	o := configs.Optimizer{LearningRate: 0.1, Epsilon: 1e-8}
 	_, exec := bare(t, b, o, []float32{1}, []float32{1})
 	scalars, _ := updateScalars(o, 1, 1)
@@ -151,7 +152,7 @@ func TestClippingBoundsTheNormAndLeavesSmallGradientsAlone(t *testing.T) {
 }
 
 func TestGlobalNormIsThatOfAllValues(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	exec, err := NewExec(b, func(x, y *Node) *Node { return globalNorm([]*Node{x, y}) })
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +188,7 @@ func newToyStepper(t *testing.T, b compute.Backend, c *configs.Config, timesteps
 
 // One step of two batches is one step of a batch twice as large: the same loss, norm, and mean gradients.
 func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	c := toy()
 	c.Model.Dropout = 0
 	frame := c.Data.Size * c.Data.Size
@@ -223,7 +224,7 @@ func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 
 // The loss of the same clips, draws and weights changes with dropout, and then with the random state.
 func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Batch, c.Train.Accumulate = 2, 1
 	frame := c.Data.Size * c.Data.Size
 	noise := spread(2.1, 2*frame)
@@ -253,7 +254,7 @@ func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
 }
 
 func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	c := toy()
 	c.Train.Batch, c.Train.Accumulate = 2, 1
 	frame := c.Data.Size * c.Data.Size

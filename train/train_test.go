@@ -22,12 +22,13 @@ import (
 	"mcvd/configs/atomicfile"
 	"mcvd/data/video"
 	"mcvd/models"
+	"mcvd/models/backend/backendtest"
 )
 
 // Stops and crashes of every kind: the run that goes on afterwards ends with the bytes, and the log, of one that was never
 // stopped. Dropout is above 0 and gradients are accumulated.
 func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	undisturbed := t.TempDir()
 	mustTrain(t, options(b, c, undisturbed))
 	edit := func(t *testing.T, path string, change func(content []byte) []byte) {
@@ -114,7 +115,7 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 }
 
 func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 1, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -131,7 +132,7 @@ func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
 
 // A folder's name may look like a pattern of file names.
 func TestAFolderOfAnyNameIsResumed(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery, c.Train.Accumulate, c.Train.CheckpointEvery, c.Train.Keep = 3, 0, 1, 1, 1
 	dir := filepath.Join(t.TempDir(), "lr[2e-4] *?")
 	ctx, o := stopAt(options(b, c, dir), 2)
@@ -175,7 +176,7 @@ func TestCheckpointsAreListedFromTheNewest(t *testing.T) {
 }
 
 func TestOnlyTheLastCheckpointsAndTheBestAreKept(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.CheckpointEvery, c.Train.Keep, c.Train.ValidateEvery = 2, 3, 2
 	c.Train.Batch, c.Train.Accumulate = 16, 1
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 0.05, 0 // so that the loss goes up and down
@@ -205,7 +206,7 @@ func TestOnlyTheLastCheckpointsAndTheBestAreKept(t *testing.T) {
 }
 
 func TestCheckpointsAreOpenedByNameAndChecked(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -240,7 +241,7 @@ func TestCheckpointsAreOpenedByNameAndChecked(t *testing.T) {
 }
 
 func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -268,7 +269,7 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 
 // Weights that fit by their shapes but were learned for something else are no use, and a folder that isn't a run gets no files.
 func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	other := *c
 	other.Diffusion.Schedule = "cosine"
@@ -324,7 +325,7 @@ func snapshotFolder(t *testing.T, dir string) (files []string) {
 }
 
 func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -341,7 +342,7 @@ func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 }
 
 func TestASecondProcessInTheFolderIsRefused(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	dir := t.TempDir()
 	_, unlock, err := start(dir, c, nil, nil)
@@ -396,7 +397,7 @@ func trainPoisoned(ctx context.Context, t *testing.T, o Options, steps ...int) (
 }
 
 func TestStepsThatAreNotFiniteAreSkippedAndLogged(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	undisturbed, dir := t.TempDir(), t.TempDir()
 	var log bytes.Buffer
 	o := options(b, c, undisturbed)
@@ -432,7 +433,7 @@ func TestStepsThatAreNotFiniteAreSkippedAndLogged(t *testing.T) {
 }
 
 func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 40, 1, 0
 	dir := t.TempDir()
 	var good []byte
@@ -460,7 +461,7 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 }
 
 func TestALearningRateThatIsFarTooHighEndsInTheError(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps, c.Train.Steps = 1e30, 0, 50
 	c.Train.ValidateEvery = 0
 	if _, err := Train(context.Background(), options(b, c, t.TempDir())); err == nil || !strings.Contains(err.Error(), "try a lower optimizer.learning_rate") {
@@ -481,7 +482,7 @@ func (b broken) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
 func (broken) Name(i int) string { return fmt.Sprintf("clip%d.mp4", i) }
 
 func TestAVideoThatCannotBeReadIsNamedWithTheStep(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.ValidateEvery = 0
 	o := options(b, c, t.TempDir())
 	o.Train = broken{waves{8, 9}}
@@ -494,7 +495,7 @@ func TestAVideoThatCannotBeReadIsNamedWithTheStep(t *testing.T) {
 }
 
 func TestSamplesAreDrawnWhenDue(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Train.SampleEvery, c.Train.ValidateEvery = 5, 0
 	dir := t.TempDir()
 	o := options(b, c, dir)
@@ -527,7 +528,7 @@ func (s still) Clip(_ int, _ *rand.Rand, frames int) (video.Clip, error) {
 }
 
 func TestEveryStepDrawsAnew(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-12, 0 // the weights stay
 	c.Train.Accumulate, c.Train.ValidateEvery, c.Train.CheckpointEvery, c.Data.Flip = 1, 0, 1, false
 	dir := t.TempDir()
@@ -545,7 +546,7 @@ func TestEveryStepDrawsAnew(t *testing.T) {
 
 // The rate of a warm-up tells the number of the update: it counts from 1, and a skipped step is not counted.
 func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-3, 100
 	c.Train.Steps, c.Train.ValidateEvery, c.Train.CheckpointEvery = 6, 0, 1
 	dir := t.TempDir()
@@ -564,7 +565,7 @@ func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
 }
 
 func TestLearning(t *testing.T) {
-	b, c := open(t), toy()
+	b, c := backendtest.Open(t), toy()
 	c.Model.Width, c.Model.Dropout = 8, 0
 	c.Optimizer.LearningRate, c.Optimizer.WeightDecay = 5e-3, 0
 	c.Train = configs.Train{Batch: 8, Steps: 60, Accumulate: 1, CheckpointEvery: 1000, Keep: 1, ValidateEvery: 20}

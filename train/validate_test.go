@@ -14,13 +14,14 @@ import (
 	"mcvd/configs"
 	"mcvd/data/video"
 	"mcvd/models"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
 
 func newToyValidator(t *testing.T, c *configs.Config, net network.Network) (*validator, *model.Store) {
 	t.Helper()
-	b := open(t)
+	b := backendtest.Open(t)
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)

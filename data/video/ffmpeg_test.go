@@ -16,7 +16,7 @@ import (
 func ffmpegRun(t *testing.T, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
+		t.Fatal("ffmpeg is not installed: scripts/install-ffmpeg.sh installs it")
 	}
 	args = append([]string{"-nostdin", "-loglevel", "error", "-y"}, args...)
 	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {

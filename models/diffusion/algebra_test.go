@@ -8,35 +8,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 )
-
-// run builds a graph on the pure-Go backend and returns its outputs.
-func run(t *testing.T, build func(in []*Node) []*Node, inputs ...*tensors.Tensor) [][]float32 {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
-	exec, err := NewExec(b, build)
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := make([]any, len(inputs))
-	for i, x := range inputs {
-		args[i] = x
-	}
-	out, err := exec.Call(args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := make([][]float32, len(out))
-	for i, x := range out {
-		values[i] = tensors.MustCopyFlatData[float32](x)
-	}
-	return values
-}
 
 // wave is a tensor of values in [-1, 1] without symmetries.
 func wave(frequency float64, dims ...int) *tensors.Tensor {
@@ -72,7 +45,7 @@ func TestX0AndEpsAreFoundAgainInWhatNoiseWasAddedTo(t *testing.T) {
 		signals, noises = append(signals, float32(l.Signal)), append(noises, float32(l.Noise))
 	}
 	each := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 3, 1, 1, 1, 1) }
-	out := run(t, func(in []*Node) []*Node {
+	out := backendtest.Run(t, func(in []*Node) []*Node {
 		x0, eps, signal, noise := in[0], in[1], in[2], in[3]
 		xt := AddNoise(x0, eps, signal, noise)
 		return []*Node{xt, X0FromEps(xt, eps, signal, noise), EpsFromX0(xt, x0, signal, noise)}
@@ -105,7 +78,7 @@ func TestLossesAreSumsOverEachClip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := run(t, func(in []*Node) []*Node { return []*Node{loss(in[0], in[1])} },
+		got := backendtest.Run(t, func(in []*Node) []*Node { return []*Node{loss(in[0], in[1])} },
 			clips(1, 2, 3, 4, 0, 0, -1, 0.5), clips(0, 4, 3, 1, 0, 0, 1, 0))[0]
 		if len(got) != 2 || !(distance(got, want) <= 1e-6) {
 			t.Errorf("%s: %v, want %v", name, got, want)

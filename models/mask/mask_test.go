@@ -8,31 +8,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 )
-
-// run builds a graph on the pure-Go backend and returns its outputs.
-func run(t *testing.T, build func(in []*Node) []*Node, inputs ...any) [][]float32 {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
-	exec, err := NewExec(b, build)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Call(inputs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := make([][]float32, len(out))
-	for i, x := range out {
-		values[i] = tensors.MustCopyFlatData[float32](x)
-	}
-	return values
-}
 
 var state = []uint64{1, 2, 3}
 
@@ -40,7 +17,7 @@ func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 	const n = 20000
 	for _, m := range []configs.Mask{{Past: 0, Future: 1}, {Past: 1, Future: 0}, {Past: 0.5, Future: 0.5}, {Past: 0.2, Future: 0.7},
 		{Past: 0.3, Future: 0.3, Together: true}} {
-		out := run(t, func(in []*Node) []*Node {
+		out := backendtest.Run(t, func(in []*Node) []*Node {
 			_, v := Draw(in[0], n, m)
 			return []*Node{v.Past, v.Future}
 		}, state)
@@ -69,7 +46,7 @@ func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 }
 
 func TestTogetherDrawsBothAlike(t *testing.T) {
-	out := run(t, func(in []*Node) []*Node {
+	out := backendtest.Run(t, func(in []*Node) []*Node {
 		_, v := Draw(in[0], 1000, configs.Mask{Past: 0.5, Future: 0.5, Together: true})
 		return []*Node{v.Past, v.Future}
 	}, state)
@@ -82,7 +59,7 @@ func TestTogetherDrawsBothAlike(t *testing.T) {
 
 func TestDrawIsAFunctionOfTheState(t *testing.T) {
 	draw := func(state []uint64) []float32 {
-		return run(t, func(in []*Node) []*Node {
+		return backendtest.Run(t, func(in []*Node) []*Node {
 			next, first := Draw(in[0], 64, configs.Mask{Past: 0.5, Future: 0.5})
 			_, second := Draw(next, 64, configs.Mask{Past: 0.5, Future: 0.5})
 			return []*Node{Concatenate([]*Node{first.Past, first.Future, second.Past, second.Future}, 0)}
@@ -115,7 +92,7 @@ func TestDrawIsAFunctionOfTheState(t *testing.T) {
 func TestHideReplacesWhateverIsHidden(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	frames := tensors.FromFlatDataAndDimensions([]float32{1, 2, nan, inf, 3, -0.5}, 3, 2, 1, 1, 1)
-	got := run(t, func(in []*Node) []*Node { return []*Node{Hide(in[0], in[1])} }, frames, []float32{1, 0, 1})[0]
+	got := backendtest.Run(t, func(in []*Node) []*Node { return []*Node{Hide(in[0], in[1])} }, frames, []float32{1, 0, 1})[0]
 	for i, want := range []float32{1, 2, 0, 0, 3, -0.5} {
 		if math.Float32bits(got[i]) != math.Float32bits(want) {
 			t.Errorf("value %d is %g, want %g", i, got[i], want)

@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
 	"mcvd/models/weights"
@@ -109,11 +109,7 @@ type run struct {
 
 func newRun(t *testing.T, net *UNet, name string, f nn.Formulation) *run {
 	r := &run{net: net, store: model.NewStore(), formulation: f}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
+	b := backendtest.Open(t)
 	g := NewGraph(b, "declare")
 	r.store.SetTraining(g, true)
 	in := Input{X: Parameter(g, "x", nn.F32(1, current, side, side, 1)), Label: Parameter(g, "l", nn.F32(1)),
@@ -140,11 +136,7 @@ func newRun(t *testing.T, net *UNet, name string, f nn.Formulation) *run {
 // call runs the network on the fixture's inputs and returns what collect picks.
 func (r *run) call(t *testing.T, f *weights.File, x string, collect func(eps *Node, layers []*Node) []*Node) ([]string, []*tensors.Tensor) {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
+	b := backendtest.Open(t)
 	exec, err := model.NewExec(b, r.store, func(s *model.Scope, in []*Node) []*Node {
 		r.store.SetTraining(in[0].Graph(), true)
 		builder := &nn.Builder{Formulation: r.formulation}

@@ -4,21 +4,11 @@ import (
 	"math"
 	"testing"
 
-	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 )
-
-func open(t testing.TB) compute.Backend {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 // wave is a tensor of values in [-0.7, 0.7] without symmetries.
 func wave(dims ...int) *tensors.Tensor {
@@ -72,7 +62,7 @@ func (o operation) args() []any {
 
 // Every formulation computes the values and the gradients of the plain one.
 func TestFormulationsAgree(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, op := range operations() {
 		t.Run(op.name, func(t *testing.T) {
 			run := func(f Formulation) []*tensors.Tensor {
@@ -101,7 +91,7 @@ func TestFormulationsAgree(t *testing.T) {
 
 // The gradients of the plain formulation are those of central differences; with the test above, so are all others.
 func TestPlainGradients(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, op := range operations() {
 		t.Run(op.name, func(t *testing.T) {
 			loss := func(in []*Node) *Node { return weighed(op.apply(Plain, in)) }
@@ -201,7 +191,7 @@ func TestInitDraw(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	b := open(t)
+	b := backendtest.Open(t)
 	exec, err := NewExec(b, func(x *Node) []*Node {
 		builder := NewBuilder(b)
 		without := builder.Dropout(x, 0.25)

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/diffusion"
 	"mcvd/models/weights"
 )
@@ -50,7 +51,7 @@ func published(t *testing.T, name string) *diffusion.Schedule {
 // Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew (testdata/README.md).
 func TestParity(t *testing.T) {
 	const frames, side = 2, 4
-	b := open(t)
+	b := backendtest.Open(t)
 	for _, name := range []string{"linear", "cosine"} {
 		for _, steps := range []int{10, 100} {
 			for _, clips := range []bool{false, true} {

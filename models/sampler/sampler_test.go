@@ -15,19 +15,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/models/backend"
+	"mcvd/models/backend/backendtest"
 	"mcvd/models/diffusion"
 )
-
-func open(t *testing.T) compute.Backend {
-	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 func linear(t *testing.T) *diffusion.Schedule {
 	t.Helper()
@@ -106,7 +96,7 @@ func noNoise(step int) *tensors.Tensor { panic(fmt.Sprintf("noise asked for in s
 
 func TestDDIMOfGaussianDataIsAProductOfFactors(t *testing.T) {
 	const std = 0.25
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for _, steps := range []int{1, 10, 50, 1000} {
 		plan := planOf(t, s, configs.Sampler{Steps: steps})
 		factor := 1.0
@@ -128,7 +118,7 @@ func TestDDIMOfGaussianDataIsAProductOfFactors(t *testing.T) {
 // its variance (1 - alphaBarNext)/(1 - alphaBar) beta is added. Drawing 80000 values is the only source of error.
 func TestDDPMOfGaussianDataHasTheVarianceOfItsRecursion(t *testing.T) {
 	const std, n = 0.25, 80000
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for _, steps := range []int{5, 40} {
 		plan := planOf(t, s, configs.Sampler{Steps: steps})
 		want := 1.0
@@ -168,7 +158,7 @@ func TestDDIMWithEtaBetweenAddsNoiseBetween(t *testing.T) {
 }
 
 func TestClipKeepsX0WithinBounds(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	zero := func(x, _ *Node) *Node { return ZerosLike(x) } // x0 = x / signal: the values differ in size by steps of 100
 	x := []float32{1e-4, 0.006, -0.006, 0.3, -5}
 	for _, sampler := range []Sampler{DDIM{}, DDIM{Eta: 1}, DDPM{}} {
@@ -199,7 +189,7 @@ func TestClipKeepsX0WithinBounds(t *testing.T) {
 
 // The last denoise asks the network at the least noisy timestep visited and subtracts what it finds, clipping nothing.
 func TestLastDenoiseSubtractsTheNoiseOfTheLastTimestep(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for _, sampler := range []Sampler{DDIM{}, DDPM{}} {
 		c := configs.Sampler{Steps: 10, Clip: true, LastDenoise: true}
 		plan := planOf(t, s, c)
@@ -258,7 +248,7 @@ func TestPlansOutOfRangeAreRefused(t *testing.T) {
 }
 
 func TestNoiseIsAskedForWhereAStepEndsNoisy(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for _, c := range []struct {
 		sampler Sampler
 		last    bool
@@ -282,7 +272,7 @@ func TestNoiseIsAskedForWhereAStepEndsNoisy(t *testing.T) {
 }
 
 func TestCancelledContextEndsARunEarly(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	loop, err := NewLoop(b, model.NewStore(), DDIM{}, planOf(t, s, configs.Sampler{Steps: 10}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +292,7 @@ func TestCancelledContextEndsARunEarly(t *testing.T) {
 }
 
 func TestStepsThatFailNameTheStep(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for name, d := range map[string]Denoiser{
 		"a result without axes":   func(x, _ *Node) *Node { return Reshape(x, -1) },
 		"a result of more values": func(x, _ *Node) *Node { return Concatenate([]*Node{x, x, x}, 2) },
@@ -321,7 +311,7 @@ func TestStepsThatFailNameTheStep(t *testing.T) {
 
 // Conditioning tensors reach the denoiser in order, in every step.
 func TestConditionsAreBound(t *testing.T) {
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	plan := planOf(t, s, configs.Sampler{Steps: 1, LastDenoise: true})
 	for _, sampler := range []Sampler{DDIM{}, DDPM{}} {
 		loop, err := NewLoop(b, model.NewStore(), sampler, plan[1:], func(_ *model.Scope, cond []*Node) Denoiser {
@@ -344,7 +334,7 @@ func TestConditionsAreBound(t *testing.T) {
 
 func TestEverySamplerOfTheTableSamples(t *testing.T) {
 	const std = 0.25
-	b, s := open(t), linear(t)
+	b, s := backendtest.Open(t), linear(t)
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			sampler, err := New(configs.Sampler{Name: name})

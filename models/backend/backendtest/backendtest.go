@@ -1,0 +1,42 @@
+// Package backendtest runs graphs in tests. It is the one place that says on which backend.
+package backendtest
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/models/backend"
+)
+
+// Open opens the backend that tests run on, until the end of the test.
+func Open(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// Run builds a graph, runs it on the inputs, and returns its outputs, float32 tensors of any shape, row-major.
+func Run(t testing.TB, build func(in []*graph.Node) []*graph.Node, inputs ...any) [][]float32 {
+	t.Helper()
+	exec, err := graph.NewExec(Open(t), build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	outputs, err := exec.Call(inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(outputs))
+	for i, o := range outputs {
+		values[i] = tensors.MustCopyFlatData[float32](o)
+	}
+	return values
+}
