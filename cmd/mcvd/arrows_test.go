@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"models/weights":             {"configs/atomicfile"},
 	"models/backend":             {"configs"},
 	"models/backend/backendtest": {"models/backend"},
+	"models/paritytest":          {"models/weights"},
 	"data":                       {"configs", "data/video", "data/digits", "data/folder"},
 	"data/digits":                {"configs", "data/video"},
 	"data/folder":                {"configs", "configs/atomicfile", "data/video"},

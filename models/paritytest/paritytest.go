@@ -1,0 +1,174 @@
+// Package paritytest finds and reads the fixtures that say what "the same model" means: numbers measured on the published
+// PyTorch code. Tests of several packages, all named TestParity..., hold this project against them.
+package paritytest
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mcvd/models/weights"
+)
+
+// folderVariable names the environment variable with a folder of fixtures to use instead of testdata, in the same layout.
+const folderVariable = "MCVD_PARITY"
+
+// Each runs a subtest for each fixture, a file or a folder, whose path below the folder of fixtures matches the pattern. There must
+// be some in testdata; a folder of one's own may lack them.
+func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
+	t.Helper()
+	folder, own := os.Getenv(folderVariable), true
+	if folder == "" {
+		folder, own = testdata(t), false
+	}
+	paths, err := filepath.Glob(filepath.Join(folder, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(folder); err != nil || len(paths) == 0 && !own {
+		t.Fatalf("%s: no fixtures %s: %v", folder, pattern, err)
+	}
+	if len(paths) == 0 {
+		t.Skipf("%s: no fixtures %s", folder, pattern)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".safetensors"), func(t *testing.T) { run(t, path) })
+	}
+}
+
+// testdata is this package's, found from the folder of whatever package is tested.
+func testdata(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "models", "paritytest", "testdata")
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// Fixture is an open file of tensors whose methods fail the test.
+type Fixture struct {
+	*weights.File
+	t *testing.T
+}
+
+// Open opens a file until the end of the test.
+func Open(t *testing.T, path ...string) Fixture {
+	t.Helper()
+	f, err := weights.Open(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return Fixture{f, t}
+}
+
+// Floats reads a tensor of floating-point numbers.
+func (f Fixture) Floats(name string) []float32 {
+	f.t.Helper()
+	v, err := f.Float32s(name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+// Ints reads a tensor of 64-bit integers.
+func (f Fixture) Ints(name string) []int {
+	f.t.Helper()
+	raw, err := f.Read(name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if info, _ := f.Lookup(name); info.DType != weights.I64 {
+		f.t.Fatalf("%s: %s is %s, want I64", f.Path(), name, info.DType)
+	}
+	v := make([]int, len(raw)/8)
+	for i := range v {
+		v[i] = int(binary.LittleEndian.Uint64(raw[8*i:]))
+	}
+	return v
+}
+
+// Shape is the shape of a tensor.
+func (f Fixture) Shape(name string) []int {
+	f.t.Helper()
+	info, ok := f.Lookup(name)
+	if !ok {
+		f.t.Fatalf("%s: no tensor %q", f.Path(), name)
+	}
+	return info.Shape
+}
+
+// Frames reads frames that are stacked as channels, [batch, frames*channels, height, width], as [batch, frames, height, width, channels].
+func (f Fixture) Frames(name string, channels int) (values []float32, dims []int) {
+	f.t.Helper()
+	s := f.Shape(name)
+	if len(s) != 4 || s[1]%channels != 0 {
+		f.t.Fatalf("%s: %s has shape %v, want frames of %d channels", f.Path(), name, s, channels)
+	}
+	dims = []int{s[0], s[1] / channels, s[2], s[3], channels}
+	return Permuted(f.Floats(name), []int{s[0], s[1] / channels, channels, s[2], s[3]}, 0, 1, 3, 4, 2), dims
+}
+
+// Permuted returns values [dims...] with the axes in another order: axis i of the result is axis order[i] of values.
+func Permuted(values []float32, dims []int, order ...int) []float32 {
+	strides := make([]int, len(dims))
+	for i, s := len(dims)-1, 1; i >= 0; i-- {
+		strides[i] = s
+		s *= dims[i]
+	}
+	out := make([]float32, 0, len(values))
+	var walk func(axis, at int)
+	walk = func(axis, at int) {
+		if axis == len(order) {
+			out = append(out, values[at])
+			return
+		}
+		for i := range dims[order[axis]] {
+			walk(axis+1, at+i*strides[order[axis]])
+		}
+	}
+	walk(0, 0)
+	return out
+}
+
+// Worst is the largest |got - want| as a share of absolute + relative |want|; NaN if there is one, Inf if sizes differ. At most 1
+// is within the tolerance.
+func Worst(got, want []float32, absolute, relative float64) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	w := 0.0
+	for i := range got {
+		d := math.Abs(float64(got[i])-float64(want[i])) / (absolute + relative*math.Abs(float64(want[i])))
+		if !(d <= w) {
+			w = d
+		}
+	}
+	return w
+}
+
+// Distance is the norm of the difference by the norm of want; Inf if sizes differ.
+func Distance(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var difference, norm float64
+	for i := range got {
+		d := float64(got[i]) - float64(want[i])
+		difference, norm = difference+d*d, norm+float64(want[i])*float64(want[i])
+	}
+	return math.Sqrt(difference / norm)
+}
