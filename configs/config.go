@@ -76,8 +76,11 @@ type Data struct {
 type Model struct {
 	// Network is the variant: see `mcvd list networks`.
 	Network string `yaml:"network"`
-	// Conditioning says how past and future frames enter: concat (as more input channels).
+	// Conditioning says how past and future frames enter: concat (as more input channels) or spatin (through the norms; it needs past
+	// or future frames).
 	Conditioning string `yaml:"conditioning"`
+	// SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames.
+	SpatinWidth int `yaml:"spatin_width"`
 	// Width is the number of channels at full resolution; 4 or more.
 	Width int `yaml:"width"`
 	// Multipliers times width is the number of channels of each level; the size halves from one level to the next.
@@ -173,8 +176,8 @@ func Default() *Config {
 		Seed:   1,
 		Frames: Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
 		Data:   Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
-		Model: Model{Network: "unet", Conditioning: "concat", Width: 64, Multipliers: []int{1, 2, 3, 4}, Blocks: 2,
-			Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
+		Model: Model{Network: "unet", Conditioning: "concat", SpatinWidth: 128, Width: 64, Multipliers: []int{1, 2, 3, 4},
+			Blocks: 2, Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Loss: "l2"},
 		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMADecay: 0.999},

@@ -125,6 +125,7 @@ func (c *Config) ranges() []rangeRule {
 		between("data.size", d.Size, 1, 4096),
 		between("data.fps", d.FPS, 0, 1000),
 		between("model.width", m.Width, 4, 4096), // groups of normalization need 4 channels
+		between("model.spatin_width", m.SpatinWidth, 1, 4096),
 		between("model.blocks", m.Blocks, 1, 64),
 		between("model.head_channels", m.HeadChannels, 1, 4096),
 		between("model.dropout", m.Dropout, 0, 1).excludingHigh(),
@@ -167,7 +168,7 @@ type choiceRule struct {
 func (c *Config) choices() []choiceRule {
 	return []choiceRule{
 		{"data.on_error", c.Data.OnError, []string{"skip", "fail"}},
-		{"model.conditioning", c.Model.Conditioning, []string{"concat"}},
+		{"model.conditioning", c.Model.Conditioning, []string{"concat", "spatin"}},
 		{"diffusion.target", c.Diffusion.Target, []string{"eps"}},
 		{"diffusion.loss", c.Diffusion.Loss, []string{"l2", "l1"}},
 	}
@@ -206,6 +207,8 @@ func (c *Config) checkModel(k *checker) {
 		k.check(!slices.Contains(m.Attention[:i], size), fmt.Sprintf("model.attention[%d]", i), size, "each size once")
 	}
 	k.check(!m.MaskEmbedding || c.Frames.Past > 0, "model.mask_embedding", true, "false, because frames.past is 0", "frames.past")
+	k.check(m.Conditioning != "spatin" || c.Frames.Past+c.Frames.Future > 0, "model.conditioning", m.Conditioning,
+		"concat, because there are no past or future frames", "frames.past", "frames.future")
 	c.checkHeads(k)
 }
 
