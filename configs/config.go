@@ -6,6 +6,8 @@
 // each other, strictly, and validates the result.
 package configs
 
+import "math"
+
 // Config is one experiment: what is learned, from what, and how it is sampled.
 type Config struct {
 	// Seed determines every random number: initial weights, order of the data, noise, masks, dropout and samples.
@@ -168,6 +170,25 @@ type Sampler struct {
 	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
 	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
+	// ReferenceLastDenoiseLabel tells the network in the last denoising, instead of the label of the last level visited, the number
+	// of visited levels minus 1, as the published code does by a slip: its paper's numbers contain it.
+	ReferenceLastDenoiseLabel bool `yaml:"reference_last_denoise_label" json:"reference_last_denoise_label"`
+	// Start is the share of the schedule, from its noisiest level on, that all windows of a video but the first leave out: such a
+	// window starts from the block that the window before it made, with noise added, instead of from pure noise; 0 (always pure
+	// noise) to below 1.
+	Start float64 `yaml:"start" json:"start"`
+	// ReferenceStart applies start as the published code does: to the number of visited levels instead of to the schedule's, so
+	// that it leaves out less, by a slip, and to the first window, too, which starts from pure noise all the same.
+	ReferenceStart bool `yaml:"reference_start" json:"reference_start"`
+}
+
+// FirstLabel is the lowest label, counted from 0 at the noisiest of the diffusion's levels, of the steps that a window with a start
+// makes: those below are left out. 0 if none are.
+func (s Sampler) FirstLabel(diffusionSteps int) int {
+	if s.ReferenceStart {
+		return int(math.Ceil(s.Start * float64(s.Steps)))
+	}
+	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 1000 is 70, not 71
 }
 
 // Default is the experiment that an empty file means.

@@ -36,6 +36,10 @@ func (c *Config) idle() []idleSetting {
 		func(c *Config) any { return c.Diffusion.BetaEnd })
 	idle(c.Model.Conditioning != "spatin", "model.conditioning", "model.conditioning is not spatin", "model.spatin_width",
 		func(c *Config) any { return c.Model.SpatinWidth })
+	idle(c.Sampler.ReferenceLastDenoiseLabel && !c.Sampler.LastDenoise, "sampler.last_denoise", "sampler.last_denoise is false",
+		"sampler.reference_last_denoise_label", func(c *Config) any { return c.Sampler.ReferenceLastDenoiseLabel })
+	idle(c.Sampler.ReferenceStart && c.Sampler.Start == 0, "sampler.start", "sampler.start is 0", "sampler.reference_start",
+		func(c *Config) any { return c.Sampler.ReferenceStart })
 	return list
 }
 

@@ -149,6 +149,7 @@ func (c *Config) ranges() []rangeRule {
 		between("train.sample_every", t.SampleEvery, 0, 1e9),
 		between("sampler.steps", c.Sampler.Steps, 1, 1e6),
 		between("sampler.eta", c.Sampler.Eta, 0, 1),
+		between("sampler.start", c.Sampler.Start, 0, 1).excludingHigh(),
 	}
 	for i, multiplier := range m.Multipliers {
 		rules = append(rules, between(fmt.Sprintf("model.multipliers[%d]", i), multiplier, 1, 64))
@@ -237,6 +238,22 @@ func (c *Config) checkDiffusion(k *checker) {
 	}
 	k.check(s.Steps <= d.Steps, "sampler.steps", s.Steps, fmt.Sprintf("at most diffusion.steps, which is %d", d.Steps),
 		"diffusion.steps")
+	c.checkStart(k)
+}
+
+// checkStart reports a start that leaves no step. Steps begin at label 0 and are evenly spaced.
+func (c *Config) checkStart(k *checker) {
+	s, total := c.Sampler, c.Diffusion.Steps
+	if !(s.Start > 0 && s.Start < 1) || s.Steps < 1 || s.Steps > total {
+		return
+	}
+	last, of := (s.Steps-1)*total/s.Steps, total
+	if s.ReferenceStart {
+		of = s.Steps
+	}
+	k.check(s.FirstLabel(total) <= last, "sampler.start", s.Start,
+		fmt.Sprintf("at most %v, or it leaves out all of the %d sampler.steps", float64(last)/float64(of), s.Steps),
+		"sampler.steps", "diffusion.steps", "sampler.reference_start")
 }
 
 // levelSizes are the sizes of a frame at the levels of the network; none if it can't be halved so often.

@@ -34,6 +34,10 @@ func anyConfig(t *rapid.T) *Config {
 		BetaStart: real(1e-9, 0.1, "start"), BetaEnd: real(0.1, 0.9, "end"), Target: "eps", Loss: pick("loss", "l1", "l2")}
 	c.Optimizer.LearningRate, c.Optimizer.Epsilon = real(1e-300, 1e300, "rate"), real(1e-300, 1, "epsilon")
 	c.Sampler.Steps, c.Sampler.Clip = count(1, c.Diffusion.Steps, "steps"), flag("clip")
+	c.Sampler.LastDenoise = flag("last denoise")
+	c.Sampler.ReferenceLastDenoiseLabel = c.Sampler.LastDenoise && flag("label")
+	c.Sampler.Start = min(real(0, 1, "sampler start"), float64(c.Sampler.Steps-1)/float64(c.Diffusion.Steps)/2)
+	c.Sampler.ReferenceStart = c.Sampler.Start > 0 && flag("reference start")
 	return c
 }
 
