@@ -9,40 +9,7 @@ import (
 	"testing"
 
 	"mcvd/data/video"
-	"mcvd/models/weights"
 )
-
-// testdata/image_pairs.safetensors has pairs of grey frames with what the Python packages behind the published scores
-// (scikit-image's SSIM, NumPy) say about them.
-func TestPublishedPairs(t *testing.T) {
-	f, err := weights.Open("testdata/image_pairs.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for i := range 3 {
-		name := func(kind string) string { return fmt.Sprintf("%s%d", kind, i) }
-		tensor, ok := f.Lookup(name("a"))
-		if !ok {
-			t.Fatalf("no pair %d", i)
-		}
-		a, errA := f.Read(name("a"))
-		b, errB := f.Read(name("b"))
-		ssim, errSSIM := SSIM(a, b, tensor.Shape[0], tensor.Shape[1], 1)
-		if err := errors.Join(errA, errB, errSSIM); err != nil {
-			t.Fatal(err)
-		}
-		for kind, got := range map[string]float64{"ssim": ssim, "mse": MSE(a, b), "psnr": PSNR(a, b)} {
-			want, err := f.Float64s(name(kind))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !(math.Abs(got-want[0]) <= 1e-9) {
-				t.Errorf("pair %d: %s = %.12g, want %.12g", i, kind, got, want[0])
-			}
-		}
-	}
-}
 
 // noise is a clip of independent pixels.
 func noise(seed uint64, frames, height, width, channels int) video.Clip {

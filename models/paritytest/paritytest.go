@@ -84,6 +84,16 @@ func (f Fixture) Floats(name string) []float32 {
 	return v
 }
 
+// Doubles is Floats without rounding to 32 bits.
+func (f Fixture) Doubles(name string) []float64 {
+	f.t.Helper()
+	v, err := f.Float64s(name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
 // Ints reads a tensor of 64-bit integers.
 func (f Fixture) Ints(name string) []int {
 	f.t.Helper()
