@@ -72,7 +72,8 @@ func Names() []string { return configs.Names(samplers) }
 //
 // With c.LastDenoise a last move follows: the least noisy timestep visited still left noise that the network can see, so it
 // is asked once more, at that timestep, and what it finds is subtracted. As a move it starts from a level with the whole
-// signal and that timestep's noise. (The published code tells the network another timestep there, by a slip.)
+// signal and that timestep's noise. The published code tells the network another timestep there, that of label c.Steps-1: the
+// number of the last step instead of its label. c.ReferenceLastDenoiseLabel does so, too.
 func Plan(s *diffusion.Schedule, c configs.Sampler) ([]Step, error) {
 	total := s.Steps()
 	if c.Steps < 1 || c.Steps > total {
@@ -90,7 +91,11 @@ func Plan(s *diffusion.Schedule, c configs.Sampler) ([]Step, error) {
 	if c.LastDenoise {
 		last := plan[c.Steps-1]
 		from := diffusion.Level{Signal: 1, Noise: last.From.Noise}
-		plan = append(plan, Step{T: last.T, From: from, To: diffusion.Clean})
+		t := last.T
+		if c.ReferenceLastDenoiseLabel {
+			t = total - c.Steps // whose label is c.Steps-1
+		}
+		plan = append(plan, Step{T: t, From: from, To: diffusion.Clean})
 	}
 	return plan, nil
 }
