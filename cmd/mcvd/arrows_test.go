@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"data/video":                 {"configs", "configs/atomicfile"},
 	"configs":                    {},
 	"configs/atomicfile":         {},
+	"configs/published":          {"configs"},
 }
 
 func TestImportsPointDownwards(t *testing.T) {
