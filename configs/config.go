@@ -188,7 +188,7 @@ func (s Sampler) FirstLabel(diffusionSteps int) int {
 	if s.ReferenceStart {
 		return int(math.Ceil(s.Start * float64(s.Steps)))
 	}
-	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 1000 is 70, not 71
+	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 100 is 7, not a bit more
 }
 
 // Default is the experiment that an empty file means.

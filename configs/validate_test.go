@@ -64,6 +64,11 @@ func TestAStartLeavesOutTheLabelsBelowItsShare(t *testing.T) {
 			t.Errorf("%+v: first label %d", tt, got)
 		}
 	}
+	for _, percent := range []int{7, 14, 28, 55, 56} { // floating point puts these a bit above
+		if got := (Sampler{Steps: 10, Start: float64(percent) / 100}).FirstLabel(100); got != percent {
+			t.Errorf("first label %d of 100, want %d", got, percent)
+		}
+	}
 }
 
 func TestAStartMustLeaveAStep(t *testing.T) {
