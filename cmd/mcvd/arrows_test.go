@@ -21,6 +21,7 @@ var arrows = map[string][]string{
 	"models/diffusion":           {"configs"},
 	"models/nn":                  {},
 	"models/weights":             {"configs/atomicfile"},
+	"models/weights/torch":       {"models/weights"},
 	"models/backend":             {"configs"},
 	"models/backend/backendtest": {"models/backend"},
 	"models/paritytest":          {"models/weights"},

@@ -29,7 +29,7 @@ func floats[T float32 | float64](f *File, name string) ([]T, error) {
 	rest := out
 	err = f.stream(t, make([]byte, min(bufferSize, t.end-t.start)), func(chunk []byte) {
 		n := len(chunk) / width
-		decode(rest[:n], chunk, t.DType)
+		Decode(rest[:n], chunk, t.DType)
 		rest = rest[n:]
 	})
 	if err != nil {
@@ -38,8 +38,8 @@ func floats[T float32 | float64](f *File, name string) ([]T, error) {
 	return out, nil
 }
 
-// decode turns little-endian elements into numbers.
-func decode[T float32 | float64](dst []T, src []byte, dtype DType) {
+// Decode turns as many little-endian elements of F64, F32, F16 or BF16 as dst has into numbers.
+func Decode[T float32 | float64](dst []T, src []byte, dtype DType) {
 	le := binary.LittleEndian
 	switch dtype {
 	case F64:

@@ -44,6 +44,9 @@ var widths = map[DType]int{
 	U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
 }
 
+// Width is the number of bytes that an element takes, 0 for a type that isn't one of the above.
+func (d DType) Width() int { return widths[d] }
+
 // Size is the number of bytes that the tensor's elements take. It fails for an unknown type, a negative dimension and
 // a size that no file can have.
 func (t Tensor) Size() (int64, error) {

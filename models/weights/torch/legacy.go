@@ -1,0 +1,83 @@
+package torch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+)
+
+const (
+	legacyMagic    = "1950a86a20f9469cfc6c" // hexadecimal
+	legacyProtocol = 1001
+)
+
+// A legacy file is five pickles, the magic number, a version, facts about the machine, the object and the list of the
+// storages' keys, and the storages in that order: an int64 number of elements, then the elements.
+func (f *File) readLegacy() error {
+	in := newInput(io.NewSectionReader(f.data, 0, f.size), min(f.size, maxPickle))
+	magic, err := in.unpickle(nil)
+	if n, ok := magic.(*big.Int); err != nil || !ok || n.Text(16) != legacyMagic {
+		return errors.New("neither a zip file nor one with the magic number of PyTorch's legacy form: not a file of torch.save")
+	}
+	version, err := in.unpickle(nil)
+	if err != nil {
+		return err
+	}
+	if version != any(int64(legacyProtocol)) {
+		return fmt.Errorf("protocol version %v, want %d", version, legacyProtocol)
+	}
+	machine, err := in.unpickle(nil)
+	if err != nil {
+		return err
+	}
+	facts, ok := machine.(*Dict)
+	if !ok {
+		return errors.New("the third pickle is not a dict: not a file of torch.save")
+	}
+	if little, _ := facts.Get("little_endian"); little != any(true) {
+		return fmt.Errorf("little_endian is %v, want true", little)
+	}
+	if f.root, err = in.unpickle(f.persistent); err != nil {
+		return err
+	}
+	keys, err := in.unpickle(nil)
+	if err != nil {
+		return err
+	}
+	list, ok := keys.(*list)
+	if !ok {
+		return errors.New("the fifth pickle is not a list of storages: not a file of torch.save")
+	}
+	return f.placeStorages(list.items, in.read)
+}
+
+// placeStorages finds the storages, which lie one after the other from at on.
+func (f *File) placeStorages(keys []any, at int64) error {
+	for _, k := range keys {
+		key, _ := k.(string)
+		s := f.storages[key]
+		if s == nil || s.at >= 0 {
+			return fmt.Errorf("storage %q: there twice, or without a tensor", key)
+		}
+		var count [8]byte
+		if _, err := f.data.ReadAt(count[:], at); err != nil {
+			return fmt.Errorf("storage %q: %w: truncated", key, err)
+		}
+		if n := int64(binary.LittleEndian.Uint64(count[:])); n != s.count {
+			return fmt.Errorf("storage %q: %d elements, want %d", key, n, s.count)
+		}
+		s.at = at + int64(len(count))
+		if left := f.size - s.at; s.count*s.width > left {
+			return fmt.Errorf("storage %q: %d bytes left, want %d: truncated", key, left, s.count*s.width)
+		}
+		at = s.at + s.count*s.width
+	}
+	for key, s := range f.storages {
+		if s.at < 0 {
+			return fmt.Errorf("storage %q: not in the file", key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+// Package torch reads files that torch.save wrote, the zip form of PyTorch 1.6 and later and the legacy form before it.
+//
+// Such a file is a pickle, a program for Python's unpickler, beside the raw elements of its tensors. Nothing of it is run
+// here: what Python would call becomes an inert [Object], and a name outside of PyTorch, NumPy and a few plain types
+// refuses the file. The pickle machine is our own because gopickle, which reads these files, too, allocates whatever a
+// length announces, panics on an integer of no bytes and follows the memo without a limit.
+//
+// Opening is bounded whatever the file says. All pickles together have at most 64 MiB and 2 Mi instructions; what they
+// build has a depth of at most 1,000, no cycles, and at most 16 Mi values to a walk that follows every reference, so that
+// callers may recurse without care. The directory of a zip file has at most 16 MiB, and its records are stored, not
+// compressed. [Open] takes less than 512 MiB for the worst of files, and some 20 times the pickle for those of PyTorch.
+// Reading a tensor takes its elements and 4 MiB; it has no more elements than its storage, or 16 Mi where a view repeats
+// them. Checksums of zip records are not compared, as PyTorch itself may leave them out.
+//
+// Not read: files of big-endian machines, the tar form before PyTorch 0.1.10, TorchScript, pickles of protocol 0 and 1,
+// and complex and quantized storages.
+package torch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// File is an open file of torch.save. Its methods and those of its tensors, except Close, may be called from several
+// goroutines.
+type File struct {
+	path string
+	data io.ReaderAt
+	size int64
+	root any
+
+	storages map[string]*storage                // by key
+	locate   func(key string, s *storage) error // finds a storage's place in the zip form; nil in the legacy form
+	closer   io.Closer
+}
+
+// Open reads the structure of a file; the elements of tensors stay on disk until they are asked for. It fails for a file
+// that breaks a rule of its form or a bound of this package, and for one that names a Python class or function other
+// than those of PyTorch, NumPy and some plain types.
+func Open(path string) (*File, error) {
+	// Asked before opening, which waits for a writer where path is a pipe.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := newFile(path, file, info.Size())
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	f.closer = file
+	return f, nil
+}
+
+// newFile reads the structure of a file of size bytes.
+func newFile(path string, data io.ReaderAt, size int64) (*File, error) {
+	f := &File{path: path, data: data, size: size, storages: map[string]*storage{}}
+	var start [262]byte
+	if _, err := data.ReadAt(start[:min(size, int64(len(start)))], 0); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var err error
+	switch {
+	case size == 0:
+		err = errors.New("the file is empty")
+	case bytes.HasPrefix(start[:], []byte("PK\x03\x04")):
+		err = f.readZip()
+	case string(start[257:]) == "ustar":
+		err = errors.New("a tar archive, which PyTorch wrote before version 0.1.10: not supported")
+	default:
+		err = f.readLegacy()
+	}
+	if err == nil {
+		f.root, err = settled(f.root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the file. Its tensors can't be read any more.
+func (f *File) Close() error { return f.closer.Close() }
+
+// Path is the path that the file was opened by.
+func (f *File) Path() string { return f.path }
+
+// Root is what was saved: nil, bool, int64, *big.Int, float64, string, []byte, [List], *[Dict], *[Tensor] or *[Object].
+// A storage saved by itself is a tensor of one dimension, a parameter is its tensor.
+func (f *File) Root() any { return f.root }
