@@ -37,19 +37,34 @@ func Load(path string, overrides ...string) (*Config, error) {
 	return l.finish()
 }
 
-// Parse reads a configuration that [Config.YAML] wrote; name stands for it in errors. A stored configuration is
-// complete: it has no `base:`, and settings without effect are accepted in it, because they may be inherited ones.
-func Parse(name string, text []byte) (*Config, error) {
+// Parse reads a configuration that [Config.YAML] wrote, then the overrides, as [Load] does; name stands for it in errors. A stored
+// configuration is complete: it has no `base:`, and settings without effect are accepted in it, because they may be inherited ones.
+func Parse(name string, text []byte, overrides ...string) (*Config, error) {
 	l := loader{cfg: Default(), set: origins{}, layer: 1}
 	d := l.decoder(inFile(name))
 	if root := d.parse(text); root != nil {
 		d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
 	}
 	l.problems = d.problems
+	l.layer++
+	for _, o := range overrides {
+		l.override(o)
+	}
 	if len(l.problems) == 0 {
-		l.problems = l.cfg.problems(l.set)
+		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(l.set.above(1))...)
 	}
 	return l.finish()
+}
+
+// above are the origins of settings that were set after a layer.
+func (o origins) above(layer int) origins {
+	later := origins{}
+	for path, at := range o {
+		if at.layer > layer {
+			later[path] = at
+		}
+	}
+	return later
 }
 
 // document is what a file holds: a Config and the name of the file below it.
@@ -141,6 +156,12 @@ func (l *loader) override(text string) {
 		root = mapping(key, root)
 	}
 	d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
+}
+
+// ReadFile returns the text of a configuration file, in whatever schema.
+func ReadFile(path string) ([]byte, error) {
+	text, _, err := readFile(path)
+	return text, err
 }
 
 // readFile returns the text of path and what identifies the file.

@@ -21,9 +21,10 @@ import (
 type Generator struct {
 	model *models.Model
 	loop  *sampler.Loop
-	noisy bool
-	seed  uint64
+	maps  *model.Exec // makes what the steps of a window share; nil if the network has no such maps
+	start start
 	batch int
+	draw  func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise
 }
 
 // Frame is one frame, [height, width, channels] in [-1, 1].
@@ -51,22 +52,49 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
+	begin, err := newStart(m.Schedule, plan, c)
+	if err != nil {
+		return nil, err
+	}
 	loop, err := sampler.NewLoop(backend, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
 		return m.Denoiser(scope.At(models.EMAScope), m.CondInputs(cond))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{m, loop, s.Noisy(), seed, batch}, nil
+	g := &Generator{model: m, loop: loop, start: begin, batch: batch, draw: hostNoise(seed)}
+	if m.Network.HasMaps() {
+		g.maps, err = model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
+			return m.Maps(scope.At(models.EMAScope), m.CondInputs(cond))
+		})
+		if err != nil {
+			loop.Close()
+			return nil, fmt.Errorf("conditioning: %w", err)
+		}
+		g.maps.WithName("conditioning")
+	}
+	return g, nil
 }
 
 // Close frees the compiled programs.
-func (g *Generator) Close() { g.loop.Close() }
+func (g *Generator) Close() {
+	g.loop.Close()
+	if g.maps != nil {
+		g.maps.Finalize()
+	}
+}
 
-// NFE is the number of network evaluations that a window takes.
-func (g *Generator) NFE() int { return g.loop.Steps() }
+// NFE is the number of network evaluations that [Generator.Run] needs for n frames of a batch.
+func (g *Generator) NFE(task Task, n, advance int) int {
+	windows := g.Windows(task, n, advance)
+	shorter := windows // those that leave out the start
+	if windows > 0 && !g.start.first {
+		shorter--
+	}
+	return windows*g.loop.Steps() - shorter*g.start.skip
+}
 
-// Windows is the number of windows that [Generator.Run] needs for n frames, each of NFE evaluations.
+// Windows is the number of windows that [Generator.Run] needs for n frames.
 func (g *Generator) Windows(task Task, n, advance int) int {
 	if n < 1 || advance < 1 {
 		return 0
@@ -123,6 +151,7 @@ type batch struct {
 	requests []Request
 	size     int // values of a frame
 	window   uint64
+	before   []float32 // what the window before made, if the next one starts from it
 	progress func()
 }
 
@@ -178,6 +207,26 @@ func (b *batch) frames(n int, of func(Request) []Frame) []batchFrame {
 
 // block samples the current frames of a window.
 func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) ([]batchFrame, error) {
+	cond, err := b.cond(past, future, see)
+	if err != nil {
+		return nil, err
+	}
+	defer free(cond)
+	start, from := b.begin()
+	x, err := b.loop.Run(ctx, start, cond, from, func(step int) *tensors.Tensor { return b.noise(1 + step) }, b.progress)
+	if err != nil {
+		return nil, err
+	}
+	b.window++
+	defer x.FinalizeAll()
+	if err := b.remember(x); err != nil {
+		return nil, err
+	}
+	return b.split(x)
+}
+
+// cond is what the steps of a window are given: frames, visibility, and the maps of both where the network has them.
+func (b *batch) cond(past, future []batchFrame, see Task) ([]*tensors.Tensor, error) {
 	var cond []*tensors.Tensor
 	for _, frames := range [][]batchFrame{past, future} {
 		if len(frames) > 0 {
@@ -185,13 +234,26 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 		}
 	}
 	cond = append(cond, b.visible(see))
-	x, err := b.loop.Run(ctx, b.noise(0), cond, func(step int) *tensors.Tensor { return b.noise(1 + step) }, b.progress)
-	if err != nil {
-		return nil, err
+	if b.maps == nil {
+		return cond, nil
 	}
-	b.window++
-	defer x.FinalizeAll()
-	return b.split(x)
+	args := make([]any, len(cond))
+	for i, t := range cond {
+		args[i] = t
+	}
+	maps, err := b.maps.Call(args...)
+	if err != nil {
+		free(cond)
+		return nil, fmt.Errorf("conditioning: %w", err)
+	}
+	return append(cond, maps...), nil
+}
+
+// free gives the memory of tensors back at once, not at the next garbage collection.
+func free(ts []*tensors.Tensor) {
+	for _, t := range ts {
+		t.FinalizeAll()
+	}
 }
 
 // visible is [batch, 2]: the same for all videos.
@@ -243,18 +305,33 @@ func (b *batch) split(x *tensors.Tensor) ([]batchFrame, error) {
 	return frames, err
 }
 
-// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from, draw 1+i is of step i. It
-// comes from the host, so that every backend makes the same videos of a seed.
-func (b *batch) noise(draw int) *tensors.Tensor {
+// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from, draw 1+i is of step i.
+func (b *batch) noise(draw int) *tensors.Tensor { return b.tensor(b.normal(draw)) }
+
+// tensor makes a block of its values.
+func (b *batch) tensor(values []float32) *tensors.Tensor {
 	shape := b.model.ClipShape(len(b.requests), b.model.Frames.Current)
-	values := make([]float32, 0, shape.Size())
-	for _, r := range b.requests {
-		rng := rand.New(rand.NewChaCha8(noiseKey(b.seed, r.Clip, r.Trajectory, b.window<<32|uint64(draw))))
-		for range shape.Size() / len(b.requests) {
-			values = append(values, float32(rng.NormFloat64()))
+	return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
+}
+
+// normal is the values of noise.
+func (b *batch) normal(draw int) []float32 {
+	n := b.model.Frames.Current * b.size
+	values := make([]float32, len(b.requests)*n)
+	for i, r := range b.requests {
+		b.draw(r, b.window, uint64(draw), values[i*n:(i+1)*n])
+	}
+	return values
+}
+
+// hostNoise draws noise. It comes from the host, so that every backend makes the same videos of a seed.
+func hostNoise(seed uint64) func(r Request, window, number uint64, values []float32) {
+	return func(r Request, window, number uint64, values []float32) {
+		rng := rand.New(rand.NewChaCha8(noiseKey(seed, r.Clip, r.Trajectory, window<<32|number)))
+		for i := range values {
+			values[i] = float32(rng.NormFloat64())
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
 }
 
 // noiseKey puts four numbers side by side.

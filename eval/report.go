@@ -50,7 +50,7 @@ type Score struct {
 
 // report sums up.
 func (e *evaluation) report() *Report {
-	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: e.NFE() * e.Windows(e.task, e.Frames, e.Advance),
+	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: e.NFE(e.task, e.Frames, e.Advance),
 		SecondsPerClip: e.seconds / float64(e.Clips*e.Trajectories)}
 	methods := append([]string{modelMethod}, configs.Names(baselines(e.task))...)
 	for _, method := range methods {

@@ -20,10 +20,12 @@ import (
 	"mcvd/models/sampler"
 )
 
-// Scopes of a store: the weights that training changes, and their moving average, which sampling uses.
+// Scopes of a store and of a checkpoint.
 const (
-	WeightsScope = "model"
-	EMAScope     = "ema"
+	WeightsScope    = "model"       // the weights that training changes
+	EMAScope        = "ema"         // their moving average, which sampling uses
+	AdamMeanScope   = "adam/mean"   // Adam's running mean of the gradients
+	AdamSquareScope = "adam/square" // and of their squares
 )
 
 // Model is masked conditional video diffusion: one network that predicts the noise in the current frames, given past and
@@ -57,6 +59,8 @@ func (m *Model) ClipShape(batch, frames int) shapes.Shape {
 type Cond struct {
 	Past, Future *Node // [batch, frames, height, width, channels]
 	Visible      mask.Nodes
+	// Maps are what [Model.Maps] made of the above; without them, the network makes them in each evaluation.
+	Maps []*Node
 }
 
 // Draws are the random choices for a batch of training clips.
@@ -93,7 +97,7 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 	past, current, future := m.Cut(clip)
 	signal, noise := m.levels(d.T)
 	xt := diffusion.AddNoise(current, d.Noise, signal, noise)
-	eps := m.predict(b, scope, xt, d.T, Cond{past, future, d.Visible})
+	eps := m.predict(b, scope, xt, d.T, Cond{Past: past, Future: future, Visible: d.Visible}, nil)
 	return m.Loss(eps, d.Noise)
 }
 
@@ -110,8 +114,9 @@ func (m *Model) levels(t *Node) (signal, noise *Node) {
 	return lookUp(signals), lookUp(noises)
 }
 
-// predict is the network's eps for xt at timesteps t [batch]; hidden frames are hidden here, for every use of the network.
-func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt, t *Node, cond Cond) *Node {
+// predict is the network's eps for xt at timesteps t [batch]; hidden frames are hidden here, for every use of the network. maps are
+// to be recorded or used; nil for neither.
+func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt, t *Node, cond Cond, maps *network.Maps) *Node {
 	inputs := []*Node{xt, AddScalar(Neg(ConvertDType(t, dtypes.Float32)), float64(m.Schedule.Label(0)))}
 	inputs = append(inputs, cond.Visible.Past, cond.Visible.Future)
 	if cond.Past != nil {
@@ -121,7 +126,7 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt, t *Node, cond Con
 		inputs = append(inputs, mask.Hide(cond.Future, cond.Visible.Future))
 	}
 	return b.InParts(inputs, func(part []*Node) *Node {
-		in := network.Input{X: part[0], Label: part[1], Visible: mask.Nodes{Past: part[2], Future: part[3]}}
+		in := network.Input{X: part[0], Label: part[1], Visible: mask.Nodes{Past: part[2], Future: part[3]}, Maps: maps}
 		rest := part[4:]
 		if cond.Past != nil {
 			in.Past, rest = rest[0], rest[1:]
@@ -138,9 +143,24 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt, t *Node, cond Con
 // Denoiser binds conditioning frames and the weights under scope. Its t is a scalar int32.
 func (m *Model) Denoiser(scope *model.Scope, cond Cond) sampler.Denoiser {
 	return func(x, t *Node) *Node {
+		var maps *network.Maps
+		if len(cond.Maps) > 0 {
+			maps = network.GivenMaps(cond.Maps)
+		}
 		t = BroadcastToDims(Reshape(t, 1), x.Shape().Dimensions[0])
-		return m.predict(nn.NewBuilder(x.Graph().Backend()), scope, x, t, cond)
+		return m.predict(nn.NewBuilder(x.Graph().Backend()), scope, x, t, cond, maps)
 	}
+}
+
+// Maps builds what the network makes of the conditioning frames alone, with the weights under scope: what the steps of a window
+// share. Only for networks that have such maps.
+func (m *Model) Maps(scope *model.Scope, cond Cond) []*Node {
+	g, batch := cond.Visible.Past.Graph(), cond.Visible.Past.Shape().Dimensions[0]
+	maps := &network.Maps{}
+	// The network is built around the maps, but of a graph only that is computed which its results need.
+	x := Zeros(g, m.ClipShape(batch, m.Frames.Current))
+	m.predict(nn.NewBuilder(g.Backend()), scope, x, Zeros(g, shapes.Make(dtypes.Int32, batch)), cond, maps)
+	return maps.Nodes
 }
 
 // Size of a model: what `--dry-run` shows.
@@ -152,20 +172,26 @@ type Size struct {
 // Declare builds the network once, without running it, so that its parameters exist in the scope, and measures it for a
 // batch of that size.
 func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {
-	var b *nn.Builder
+	b := nn.NewBuilder(backend)
+	if err := m.declare(backend, b, scope, batch); err != nil {
+		return Size{}, err
+	}
+	return Size{scope.NumParameters(), b.FLOPs}, nil
+}
+
+func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Scope, batch int) error {
 	err := exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "declare")
 		defer g.Finalize()
 		scope.Store().SetTraining(g, true) // parameters have no values yet: they must not become constants
-		b = nn.NewBuilder(backend)
 		clip := Parameter(g, "clip", m.ClipShape(batch, m.Frames.Total()))
 		_, draws := m.Draw(Parameter(g, "random", RNGStateShape), batch)
 		m.LossGraph(b, scope, clip, draws)
 	})
 	if err != nil {
-		return Size{}, fmt.Errorf("building the network: %w", err)
+		return fmt.Errorf("building the network: %w", err)
 	}
-	return Size{scope.NumParameters(), b.FLOPs}, nil
+	return nil
 }
 
 // Init makes the first weights, a function of the seed, and their average, which starts equal to them.
@@ -184,16 +210,17 @@ func (m *Model) Init(backend compute.Backend, seed uint64) (*model.Store, error)
 }
 
 // CondInputs takes apart what a sampler's program gets beside the noisy frames: past and future, where the experiment has them,
-// then visible [batch, 2], whether each clip's past and future are.
+// then visible [batch, 2], whether each clip's past and future are, then maps, if there are any.
 func (m *Model) CondInputs(in []*Node) Cond {
-	visible := in[len(in)-1]
-	column := func(i int) *Node { return Reshape(Slice(visible, AxisRange(), AxisElem(i)), -1) }
-	c := Cond{Visible: mask.Nodes{Past: column(0), Future: column(1)}}
+	var c Cond
 	if m.Frames.Past > 0 {
-		c.Past = in[0]
+		c.Past, in = in[0], in[1:]
 	}
 	if m.Frames.Future > 0 {
-		c.Future = in[len(in)-2]
+		c.Future, in = in[0], in[1:]
 	}
+	column := func(i int) *Node { return Reshape(Slice(in[0], AxisRange(), AxisElem(i)), -1) }
+	c.Visible = mask.Nodes{Past: column(0), Future: column(1)}
+	c.Maps = in[1:]
 	return c
 }

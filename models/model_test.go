@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -71,7 +72,7 @@ type program struct {
 	exec  *model.Exec
 }
 
-// programs are the two uses of a model: both must hide what is hidden.
+// programs are the uses of a model: all must hide what is hidden.
 var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node{
 	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
 		scope.Store().SetTraining(clip.Graph(), true)
@@ -82,7 +83,14 @@ var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, 
 	"denoiser": func(_ compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
 		past, current, future := m.Cut(clip)
 		x := Add(current, noise)
-		return []*Node{m.Denoiser(scope.At(WeightsScope), Cond{past, future, v})(x, Reshape(Slice(t, AxisElem(0))))}
+		return []*Node{m.Denoiser(scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})(x, Reshape(Slice(t, AxisElem(0))))}
+	},
+	// Frames are zeros but where the maps are made.
+	"denoiser with maps": func(_ compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
+		past, current, future := m.Cut(clip)
+		maps := m.Maps(scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})
+		cond := Cond{ZerosLike(past), ZerosLike(future), v, maps}
+		return []*Node{m.Denoiser(scope.At(WeightsScope), cond)(Add(current, noise), Reshape(Slice(t, AxisElem(0))))}
 	},
 }
 
@@ -138,21 +146,39 @@ func finite(t *testing.T, what string, v []float32) {
 // results as it was, and what visible ones hold does not.
 func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
 	b := backendtest.Open(t)
-	for _, name := range network.Names() {
-		for _, embedding := range []bool{false, true} {
-			c := toy()
-			c.Model.Network, c.Model.MaskEmbedding = name, embedding
-			m := modelOf(t, c)
-			store := lively(t, b, m)
-			for use := range programs {
-				p := newProgram(t, b, m, store, use)
-				for combination := range 4 {
-					past, future := float32(combination&1), float32(combination>>1)
-					testHidden(t, p, name+", "+use, past, future)
-				}
+	for _, c := range networks(t) {
+		m := modelOf(t, c)
+		store := lively(t, b, m)
+		for use := range programs {
+			if use == "denoiser with maps" && !m.Network.HasMaps() {
+				continue
+			}
+			p := newProgram(t, b, m, store, use)
+			for combination := range 4 {
+				past, future := float32(combination&1), float32(combination>>1)
+				testHidden(t, p, fmt.Sprintf("%s, %s, mask embedding %t, %s", c.Model.Network, c.Model.Conditioning, c.Model.MaskEmbedding, use), past, future)
 			}
 		}
 	}
+}
+
+// networks are toys of every network and way of conditioning.
+func networks(t *testing.T) (all []*configs.Config) {
+	t.Helper()
+	for _, name := range network.Names() {
+		for _, conditioning := range network.Conditionings() {
+			for _, embedding := range []bool{false, true} {
+				c := toy()
+				c.Model.Network, c.Model.Conditioning, c.Model.MaskEmbedding = name, conditioning, embedding
+				c.Model.SpatinWidth = 4
+				all = append(all, c)
+			}
+		}
+	}
+	if len(all) < 4 {
+		t.Fatalf("only %d networks", len(all))
+	}
+	return all
 }
 
 // testHidden changes frames of the first of two clips; in the second, past and future are both visible.
@@ -184,6 +210,35 @@ func testHidden(t *testing.T, p program, name string, past, future float32) {
 			if same := allSameBits(got, want); same == block.visible {
 				t.Errorf("%s: past visible %g, future visible %g: with the %s set to %g results are the same: %t", name, past, future, block.name, value, same)
 			}
+		}
+	}
+}
+
+// With the maps of a window, made once, the denoiser computes what it computes without; and it needs no frames then.
+func TestMapsChangeNothing(t *testing.T) {
+	b := backendtest.Open(t)
+	for _, c := range networks(t) {
+		m := modelOf(t, c)
+		if !m.Network.HasMaps() {
+			continue
+		}
+		store := lively(t, b, m)
+		for _, batch := range []int{1, 3, 4} { // 4 runs in two parts
+			clip := clips(m, batch, m.Frames.Total())
+			visible := make([]float32, batch)
+			visible[0] = 1
+			want := newProgram(t, b, m, store, "denoiser").run(t, clip, visible, visible)[0]
+			got := newProgram(t, b, m, store, "denoiser with maps").run(t, clip, visible, visible)[0]
+			worst := 0.0
+			for i := range want {
+				if d := math.Abs(float64(got[i]-want[i])) / (1 + math.Abs(float64(want[i]))); !(d <= worst) {
+					worst = d
+				}
+			}
+			if !(worst <= 1e-6) {
+				t.Errorf("%s, batch of %d: results differ by %g", c.Model.Conditioning, batch, worst)
+			}
+			t.Logf("%s, batch of %d: results differ by %.1g", c.Model.Conditioning, batch, worst)
 		}
 	}
 }
@@ -390,19 +445,28 @@ func TestPublishedSizes(t *testing.T) {
 		width, past, current, future     int
 		size, channels                   int
 		multipliers                      []int
+		spatin                           int // width; 0 for concat
 		wantMillionParameters, wantGFLOP float64
 	}{
-		{"SMMNIST, 5 to 5", 64, 5, 5, 0, 64, 1, []int{1, 2, 3, 4}, 27.9, 19.7},
-		{"KTH, 10 to 5", 96, 10, 5, 0, 64, 1, []int{1, 2, 3, 4}, 62.8, 43.0},
-		{"BAIR, 2 to 5", 192, 2, 5, 0, 64, 3, []int{1, 2, 3, 4}, 251.2, 166.6},
-		{"Cityscapes, 2 to 5", 192, 2, 5, 0, 128, 3, []int{1, 1, 2, 3, 4}, 262.1, 345.6},
-		{"UCF-101, 4 to 4", 288, 4, 4, 0, 64, 3, []int{1, 2, 3, 4}, 565.0, 370.3},
+		{"SMMNIST, 5 to 5", 64, 5, 5, 0, 64, 1, []int{1, 2, 3, 4}, 0, 27.9, 19.7},
+		{"KTH, 10 to 5", 96, 10, 5, 0, 64, 1, []int{1, 2, 3, 4}, 0, 62.8, 43.0},
+		{"BAIR, 2 to 5", 192, 2, 5, 0, 64, 3, []int{1, 2, 3, 4}, 0, 251.2, 166.6},
+		{"Cityscapes, 2 to 5", 192, 2, 5, 0, 128, 3, []int{1, 1, 2, 3, 4}, 0, 262.1, 345.6},
+		{"UCF-101, 4 to 4", 288, 4, 4, 0, 64, 3, []int{1, 2, 3, 4}, 0, 565.0, 370.3},
+		{"SMMNIST, 5 to 5, SPATIN", 64, 5, 5, 0, 64, 1, []int{1, 2, 3, 4}, 128, 54.0, 57.4},
+		{"KTH, 10 to 5, SPATIN", 192, 10, 5, 0, 64, 1, []int{1, 2, 3, 4}, 192, 367.7, 334.6},
+		{"BAIR, 2 to 5, SPATIN", 192, 2, 5, 0, 64, 3, []int{1, 2, 3, 4}, 128, 328.6, 278.1},
+		{"Cityscapes, 2 to 5, SPATIN", 256, 2, 5, 0, 128, 3, []int{1, 1, 2, 3, 4}, 128, 579.2, 1076},
+		{"UCF-101, 4 to 4, SPATIN", 288, 4, 4, 0, 64, 3, []int{1, 2, 3, 4}, 192, 739.4, 621.8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := configs.Default()
 			e.Frames = configs.Frames{Past: c.past, Current: c.current, Future: c.future}
 			e.Data.Size, e.Data.Channels = c.size, c.channels
 			e.Model.Width, e.Model.HeadChannels, e.Model.Multipliers = c.width, c.width, c.multipliers
+			if c.spatin > 0 {
+				e.Model.Conditioning, e.Model.SpatinWidth = "spatin", c.spatin
+			}
 			got, err := modelOf(t, e).Declare(b, model.NewStore().RootScope(), 1)
 			if err != nil {
 				t.Fatal(err)

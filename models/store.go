@@ -7,11 +7,41 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"mcvd/models/network"
+	"mcvd/models/nn"
 	"mcvd/models/weights"
 )
+
+// Weight is a parameter of a model's network.
+type Weight struct {
+	Path      string // relative to a scope such as [WeightsScope]: "down0/0/conv1/w"
+	Shape     []int
+	Published network.Published // its name and layout in the published code
+}
+
+// Weights lists the parameters of the model's network.
+func (m *Model) Weights(backend compute.Backend) ([]Weight, error) {
+	var layers []string
+	b, scope := nn.NewBuilder(backend), model.NewStore().Scope("/"+WeightsScope)
+	b.Trace = func(layer string, _ *graph.Node) { layers = append(layers, layer) }
+	if err := m.declare(backend, b, scope, 1); err != nil {
+		return nil, err
+	}
+	var all []Weight
+	for v := range scope.IterVariables() {
+		path := strings.TrimPrefix(v.Path(), scope.Scope()+"/")
+		published, err := network.PublishedName(layers, path, v.Shape().Rank())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Weight{path, v.Shape().Dimensions, published})
+	}
+	return all, nil
+}
 
 // Entries lists the variables of a store for a file, under the names that [Model.Load] expects: their paths without the
 // leading slash.

@@ -12,7 +12,14 @@ import (
 
 // BenchmarkStep is a training step of a network of 32x32 frames, 2 + 2 + 2, width 32, two levels, with batches of 8.
 func BenchmarkStep(b *testing.B) {
+	for _, conditioning := range []string{"concat", "spatin"} {
+		b.Run(conditioning, func(b *testing.B) { benchmarkStep(b, conditioning) })
+	}
+}
+
+func benchmarkStep(b *testing.B, conditioning string) {
 	c := configs.Default()
+	c.Model.Conditioning = conditioning
 	c.Frames.Past, c.Frames.Current, c.Frames.Future = 2, 2, 2
 	c.Frames.Mask.Past, c.Frames.Mask.Future = 0.25, 0.25
 	c.Data.Size, c.Train.Batch = 32, 8

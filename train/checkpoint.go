@@ -36,7 +36,7 @@ type Progress struct {
 // Keys of a checkpoint's metadata.
 const (
 	progressKey = "mcvd.progress" // Progress as JSON
-	configKey   = "mcvd.config"   // the experiment as YAML
+	ConfigKey   = "mcvd.config"   // the experiment as YAML
 )
 
 // BestCheckpoint names the checkpoint with the lowest validation loss among [Run.Checkpoints].
@@ -91,7 +91,7 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 
 // own reports weights that mean something else than those of this run, though their shapes may be the same.
 func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
-	c, err := configs.Parse(f.Path()+": "+configKey, []byte(f.Metadata()[configKey]))
+	c, err := configs.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 	if err == nil {
 		if diff := configs.Diff(meaning(c), meaning(r.Config)); len(diff) > 0 {
 			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, configFile), strings.Join(diff, "\n  "))
@@ -121,25 +121,46 @@ func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
 			f.Close()
 		}
 	}()
-	text, ok := f.Metadata()[progressKey]
-	if !ok {
+	if _, ok := f.Metadata()[progressKey]; !ok {
 		return nil, p, fmt.Errorf("%s: not a checkpoint of mcvd: no %s in its metadata", path, progressKey)
 	}
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return nil, p, fmt.Errorf("%s: %s: %w", path, progressKey, err)
+	if p, err = ReadProgress(path, f.Metadata()); err != nil {
+		return nil, p, err
 	}
 	return f, p, f.Verify()
 }
 
+// ReadProgress reads the progress in a file's metadata: none if it has none.
+func ReadProgress(path string, metadata map[string]string) (p Progress, err error) {
+	if text, ok := metadata[progressKey]; ok {
+		if err = json.Unmarshal([]byte(text), &p); err != nil {
+			err = fmt.Errorf("%s: %s: %w", path, progressKey, err)
+		}
+	}
+	return p, err
+}
+
+// Metadata is what a checkpoint's metadata says.
+func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
+}
+
 // save writes a checkpoint under a name.
 func (r *Run) save(name string, store *model.Store, p Progress) error {
-	progress, err := json.Marshal(p)
+	return r.saveEntries(name, models.Entries(store), p)
+}
+
+func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) error {
+	metadata, err := Metadata(r.Config, p)
 	if err != nil {
 		return err
 	}
-	metadata := map[string]string{progressKey: string(progress), configKey: string(r.Config.YAML())}
 	path := filepath.Join(r.Dir, checkpointsDir, name)
-	if err := weights.Write(path, metadata, models.Entries(store)); err != nil {
+	if err := weights.Write(path, metadata, entries); err != nil {
 		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
 	}
 	return nil
@@ -186,7 +207,7 @@ func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*m
 		return nil, err
 	}
 	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
-		for _, s := range []string{meanScope, squareScope} {
+		for _, s := range []string{models.AdamMeanScope, models.AdamSquareScope} {
 			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
 			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
 				return nil, err

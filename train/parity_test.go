@@ -1,136 +1,61 @@
 package train
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
+	"os"
+	"path/filepath"
 	"testing"
 
-	"github.com/gomlx/compute"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
+	"mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
-	"mcvd/models/mask"
-	"mcvd/models/network"
-	"mcvd/models/nn"
-	"mcvd/models/weights"
+	"mcvd/models/paritytest"
 )
 
-// published is the experiment of testdata/config.yml.
-func published() *configs.Config {
-	c := configs.Default()
-	c.Frames = configs.Frames{Past: 2, Current: 2, Future: 1}
-	c.Data.Size, c.Data.Channels = 16, 1
-	c.Model.Width, c.Model.Multipliers, c.Model.Blocks = 8, []int{1, 2}, 1
-	c.Model.Attention, c.Model.HeadChannels, c.Model.Dropout = []int{8}, 8, 0
-	c.Optimizer.WarmupSteps = 10
-	c.Train.Batch, c.Train.Accumulate = 2, 1
-	return c
-}
-
-// fixture is the published code's steps.
-type fixture struct {
-	*testing.T
-	file *weights.File
-}
-
-func (f fixture) floats(name string) []float32 {
-	f.Helper()
-	v, err := f.file.Float32s(name)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return v
-}
-
-func (f fixture) integers(name string) []int {
-	f.Helper()
-	raw, err := f.file.Read(name)
-	if err != nil {
-		f.Fatal(err)
-	}
-	v := make([]int, len(raw)/8)
-	for i := range v {
-		v[i] = int(binary.LittleEndian.Uint64(raw[8*i:]))
-	}
-	return v
-}
-
-// clip joins the conditioning (2 past frames, 1 future frame) and the clean frames of a step: [2, 5, 16, 16, 1].
-func (f fixture) clip(step string) *tensors.Tensor {
-	x0, cond := f.floats(step+"x0"), f.floats(step+"cond")
-	const frame = 16 * 16
-	var v []float32
-	for i := range 2 {
-		v = slices.Concat(v, cond[i*3*frame:i*3*frame+2*frame], x0[i*2*frame:(i+1)*2*frame], cond[i*3*frame+2*frame:(i+1)*3*frame])
-	}
-	return tensors.FromFlatDataAndDimensions(v, 2, 5, 16, 16, 1)
-}
-
-// layers names the layers of a network in building order.
-func layers(t *testing.T, b compute.Backend, m *models.Model) (names []string) {
+// publishedConfig is the experiment of a fixture.
+func publishedConfig(t *testing.T, path string) *configs.Config {
 	t.Helper()
-	g := NewGraph(b, "layers")
-	defer g.Finalize()
-	store := model.NewStore()
-	store.SetTraining(g, true)
-	builder := &nn.Builder{Formulation: nn.Plain, Trace: func(layer string, _ *Node) { names = append(names, layer) }}
-	frames := func(n int) *Node { return Zeros(g, m.ClipShape(1, n)) }
-	one := Ones(g, nn.F32(1))
-	m.Network.Graph(builder, store.RootScope(), network.Input{X: frames(m.Frames.Current), Label: one, Past: frames(m.Frames.Past),
-		Future: frames(m.Frames.Future), Visible: mask.Nodes{Past: one, Future: one}})
-	return names
-}
-
-// ours reads the fixture's value of a parameter, under its published name, in our layout.
-func (f fixture) ours(prefix string, layers []string, path string, d []int) []float32 {
-	f.Helper()
-	p, err := network.PublishedName(layers, path, len(d))
-	if err != nil {
-		f.Fatal(err)
-	}
-	v := f.floats(prefix + p.Name)
-	switch p.Layout {
-	case network.DenseOI:
-		out := make([]float32, len(v))
-		for i := range d[0] {
-			for o := range d[1] {
-				out[i*d[1]+o] = v[o*d[0]+i]
-			}
-		}
-		return out
-	case network.ConvOIHW:
-		out := make([]float32, len(v))
-		taps := d[0] * d[1]
-		for tap := range taps {
-			for i := range d[2] {
-				for o := range d[3] {
-					out[(tap*d[2]+i)*d[3]+o] = v[(o*d[2]+i)*taps+tap]
-				}
-			}
-		}
-		return out
-	}
-	return v
-}
-
-// Five steps agree with the published code's: losses, norms and learning rates to 1e-5; the parameters and their average after
-// them to 5e-5 at worst and, on average, to 1e-6 and a thousandth of the way that they went (Adam makes whole steps of gradients
-// that are rounding errors).
-func TestParityOfSteps(t *testing.T) {
-	const steps = 5
-	b, c := backendtest.Open(t), published()
-	file, err := weights.Open("testdata/steps.safetensors")
+	path = filepath.Join(path, "config.yml")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	f := fixture{t, file}
+	c, _, err := published.Config(path, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// clips joins the conditioning and the clean frames of a step, [batch, past + current + future, height, width, channels].
+func clips(f paritytest.Fixture, step string, c *configs.Config) *tensors.Tensor {
+	x0, d := f.Frames(step+"x0", c.Data.Channels)
+	cond, dCond := f.Frames(step+"cond", c.Data.Channels)
+	frame := d[2] * d[3] * d[4]
+	var v []float32
+	for i := range d[0] {
+		before := cond[i*dCond[1]*frame : (i+1)*dCond[1]*frame]
+		v = append(v, before[:c.Frames.Past*frame]...)
+		v = append(v, x0[i*d[1]*frame:(i+1)*d[1]*frame]...)
+		v = append(v, before[c.Frames.Past*frame:]...)
+	}
+	return tensors.FromFlatDataAndDimensions(v, d[0], c.Frames.Total(), d[2], d[3], d[4])
+}
+
+// Steps agree with the published code's: losses, norms and learning rates to 1e-5; the parameters and their average after
+// them to 5e-5 at worst and, on average, to 1e-6 and a thousandth of the way that they went (Adam makes whole steps of gradients
+// that are rounding errors).
+func TestParityOfSteps(t *testing.T) {
+	paritytest.Each(t, "train/*", parityOfSteps)
+}
+
+func parityOfSteps(t *testing.T, path string) {
+	b, c := backendtest.Open(t), publishedConfig(t, path)
+	f := paritytest.Open(t, path, "steps.safetensors")
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -139,22 +64,37 @@ func TestParityOfSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := layers(t, b, m)
+	weights, err := m.Weights(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := func(prefix string, w models.Weight) []float32 {
+		return w.Published.Layout.FromPublished(f.Floats(prefix+w.Published.Name), w.Shape)
+	}
 	for _, scope := range []string{models.WeightsScope, models.EMAScope} {
-		for v := range store.Scope("/" + scope).IterVariables() {
-			d := v.Shape().Dimensions
-			if err := v.SetValue(tensors.FromFlatDataAndDimensions(f.ours("init.", names, v.Path()[len(scope)+2:], d), d...)); err != nil {
+		for _, w := range weights {
+			v := store.GetVariable("/" + scope + "/" + w.Path)
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(ours("init.", w), w.Shape...)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	steps := 0
+	for ; ; steps++ {
+		if _, ok := f.Lookup(fmt.Sprintf("step%d.x0", steps+1)); !ok {
+			break
+		}
+	}
+	if steps == 0 {
+		t.Fatal("no steps in the fixture")
+	}
 	draws := given{Model: m}
 	for i := range steps {
 		var timesteps []int32
-		for _, label := range f.integers(fmt.Sprintf("step%d.labels", i+1)) {
+		for _, label := range f.Ints(fmt.Sprintf("step%d.labels", i+1)) {
 			timesteps = append(timesteps, int32(m.Schedule.Label(label))) // Label is its own inverse
 		}
-		draws.t, draws.noise = append(draws.t, timesteps), append(draws.noise, f.floats(fmt.Sprintf("step%d.z", i+1)))
+		draws.t, draws.noise = append(draws.t, timesteps), append(draws.noise, noiseOf(f, fmt.Sprintf("step%d.z", i+1), c))
 	}
 	s, err := newStepper(b, store, draws, c)
 	if err != nil {
@@ -163,7 +103,7 @@ func TestParityOfSteps(t *testing.T) {
 	defer s.close()
 	for i := range steps {
 		name := fmt.Sprintf("step%d.", i+1)
-		r, err := s.run(i+1, []*tensors.Tensor{f.clip(name)}, row(i))
+		r, err := s.run(i+1, []*tensors.Tensor{clips(f, name, c)}, row(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +111,7 @@ func TestParityOfSteps(t *testing.T) {
 			name string
 			got  float64
 		}{{"loss", r.Loss * s.values}, {"grad_norm", r.GradientNorm}, {"lr", r.LearningRate}} {
-			want := float64(f.floats(name + c.name)[0])
+			want := float64(f.Floats(name + c.name)[0])
 			if !(math.Abs(c.got/want-1) <= 1e-5) {
 				t.Errorf("step %d: %s %g, want %g", i+1, c.name, c.got, want)
 			}
@@ -181,13 +121,12 @@ func TestParityOfSteps(t *testing.T) {
 	for prefix, scope := range map[string]string{"final.": models.WeightsScope, "ema.": models.EMAScope} {
 		worst, sum, n, moved := 0.0, 0.0, 0, 0.0
 		worstName := ""
-		for v := range store.Scope("/" + scope).IterVariables() {
-			path, d := v.Path()[len(scope)+2:], v.Shape().Dimensions
-			want, first := f.ours(prefix, names, path, d), f.ours("init.", names, path, d)
-			for i, got := range values(t, store, v.Path()) {
+		for _, w := range weights {
+			want, first := ours(prefix, w), ours("init.", w)
+			for i, got := range values(t, store, "/"+scope+"/"+w.Path) {
 				deviation := math.Abs(float64(got) - float64(want[i]))
 				if !(deviation <= worst) {
-					worst, worstName = deviation, path
+					worst, worstName = deviation, w.Path
 				}
 				sum, n, moved = sum+deviation, n+1, moved+math.Abs(float64(want[i])-float64(first[i]))
 			}
@@ -197,4 +136,10 @@ func TestParityOfSteps(t *testing.T) {
 		}
 		t.Logf("%s: %d values moved by %.2g on average and deviate by %.2g at worst (%s), by %.2g on average", scope, n, moved/float64(n), worst, worstName, sum/float64(n))
 	}
+}
+
+// noiseOf reads the noise of a step, [batch, frames, height, width, channels].
+func noiseOf(f paritytest.Fixture, name string, c *configs.Config) []float32 {
+	values, _ := f.Frames(name, c.Data.Channels)
+	return values
 }

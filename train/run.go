@@ -12,6 +12,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/models/weights"
 )
 
 // Files of a run folder.
@@ -59,18 +60,9 @@ func start(dir string, c *configs.Config, command []string, versions map[string]
 	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
 		return nil, nil, err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, nil, fmt.Errorf("run folder: %w", err)
-		}
-	}
-	lock := flock.New(filepath.Join(dir, lockFile))
-	locked, err := lock.TryLock()
+	lock, err := claim(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
-	}
-	if !locked {
-		return nil, nil, fmt.Errorf("%s: another process is training in this run folder", dir)
+		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -81,18 +73,89 @@ func start(dir string, c *configs.Config, command []string, versions map[string]
 		return nil, nil, err
 	}
 	removeLeftovers(dir)
-	about, err := json.MarshalIndent(versions, "", "  ")
-	if err != nil {
+	run = &Run{dir, c}
+	if err := run.describe(command, versions); err != nil {
 		return nil, nil, err
 	}
-	err = errors.Join(
-		writeFile(filepath.Join(dir, configFile), c.YAML()),
-		writeFile(filepath.Join(dir, versionsFile), append(about, '\n')),
-		appendLine(filepath.Join(dir, commandsFile), strings.Join(command, " ")))
-	if err != nil {
-		return nil, nil, fmt.Errorf("run folder: %w", err)
+	return run, func() { lock.Unlock() }, nil
+}
+
+// claim makes a run folder's folders and takes its lock.
+func claim(dir string) (*flock.Flock, error) {
+	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("run folder: %w", err)
+		}
 	}
-	return &Run{dir, c}, func() { lock.Unlock() }, nil
+	lock := flock.New(filepath.Join(dir, lockFile))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("%s: another process is training in this run folder", dir)
+	}
+	return lock, nil
+}
+
+// describe writes the experiment, what it is run with, and how it was started.
+func (r *Run) describe(command []string, versions map[string]string) error {
+	about, err := json.MarshalIndent(versions, "", "  ")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')),
+		appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")),
+		writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()))
+	if err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return nil
+}
+
+// Create makes a run folder of weights that were made elsewhere: training goes on from them. The entries are those of a checkpoint. A folder
+// that holds a run is an error; if anything fails, no run is left.
+func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, command []string, versions map[string]string) (err error) {
+	if err := CheckNew(dir); err != nil {
+		return err
+	}
+	made := missing(dir)
+	defer func() {
+		if err != nil && made != "" {
+			os.RemoveAll(made)
+		}
+	}()
+	lock, err := claim(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	run := &Run{dir, c}
+	removeLeftovers(dir)
+	if err := run.saveEntries(stepName(p.Step), entries, p); err != nil {
+		return err
+	}
+	return run.describe(command, versions)
+}
+
+// CheckNew reports a folder that holds a run or parts of one.
+func CheckNew(dir string) error {
+	run := &Run{Dir: dir}
+	if _, err := os.Stat(filepath.Join(dir, configFile)); err == nil || len(run.Checkpoints()) > 0 {
+		return fmt.Errorf("%s: holds a run already; use another folder", dir)
+	}
+	return nil
+}
+
+// missing is the topmost folder on the way to dir that does not exist; empty if dir does.
+func missing(dir string) (top string) {
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
+			return top
+		}
+		top = d
+	}
 }
 
 func checkSameExperiment(dir string, c *configs.Config) error {

@@ -15,14 +15,8 @@ import (
 	"mcvd/models/nn"
 )
 
-// Scopes of Adam's running means, beside those of the weights and of their average.
-const (
-	meanScope   = "adam/mean"   // of the gradients
-	squareScope = "adam/square" // of their squares
-)
-
 // scopes is everything that a checkpoint holds.
-var scopes = []string{models.WeightsScope, models.EMAScope, meanScope, squareScope}
+var scopes = []string{models.WeightsScope, models.EMAScope, models.AdamMeanScope, models.AdamSquareScope}
 
 // stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the host sees the loss and
 // the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
@@ -146,7 +140,7 @@ func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
 		beside := func(s string) *model.Variable {
 			return scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
 		}
-		mean, square, ema := beside(meanScope), beside(squareScope), beside(models.EMAScope)
+		mean, square, ema := beside(models.AdamMeanScope), beside(models.AdamSquareScope), beside(models.EMAScope)
 		gradient, w := in[i], v.NodeValue(g)
 		newMean := Add(MulScalar(mean.NodeValue(g), o.Beta1), Mul(gradient, meanWeight))
 		newSquare := Add(MulScalar(square.NodeValue(g), o.Beta2), Mul(Square(gradient), squareWeight))

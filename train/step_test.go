@@ -33,7 +33,7 @@ func (a *adam) update(o configs.Optimizer, update int, gradient, rate float64) {
 func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32) (*model.Store, *model.Exec) {
 	t.Helper()
 	store := model.NewStore()
-	for scope, v := range map[string][]float32{models.WeightsScope: w, models.EMAScope: ema, meanScope: make([]float32, len(w)), squareScope: make([]float32, len(w))} {
+	for scope, v := range map[string][]float32{models.WeightsScope: w, models.EMAScope: ema, models.AdamMeanScope: make([]float32, len(w)), models.AdamSquareScope: make([]float32, len(w))} {
 		if _, err := store.Scope("/"+scope+"/layer").CreateVariable("w", tensors.FromValue(slices.Clone(v))); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestAdamIsItsDefinition(t *testing.T) {
 					reference[i].update(o, update, float64(gradient[i])*clip, rate)
 				}
 				for i, r := range reference {
-					for scope, want := range map[string]float64{models.WeightsScope: r.w, models.EMAScope: r.ema, meanScope: r.mean, squareScope: r.square} {
+					for scope, want := range map[string]float64{models.WeightsScope: r.w, models.EMAScope: r.ema, models.AdamMeanScope: r.mean, models.AdamSquareScope: r.square} {
 						if got := float64(values(t, store, "/"+scope+"/layer/w")[i]); !(math.Abs(got-want) <= 2e-6*(1+math.Abs(want))) {
 							t.Errorf("update %d: %s[%d] = %g, want %g", update, scope, i, got, want)
 						}

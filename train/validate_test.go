@@ -71,6 +71,8 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 // told is a network whose eps is a thousand times its timestep: the l1 loss is then that, but for the noise.
 type told struct{ first float64 } // the label of t = 0
 
+func (told) HasMaps() bool { return false }
+
 func (n told) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *Node {
 	t := AddScalar(Neg(in.Label), n.first)
 	return Mul(OnesLike(in.X), MulScalar(Reshape(t, -1, 1, 1, 1, 1), 1000))

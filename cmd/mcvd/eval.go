@@ -93,7 +93,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	for first := 0; first < c.Clips; first += c.batch {
 		batches += (min(c.batch, c.Clips-first)*c.Trajectories + c.batch - 1) / c.batch
 	}
-	bar := newProgress(c.stderr, "eval", batches*g.Windows(task, c.Frames, c.Advance)*g.NFE(), 0)
+	bar := newProgress(c.stderr, "eval", batches*g.NFE(task, c.Frames, c.Advance), 0)
 	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, func() { bar.step("") })
 	bar.clear()
 	if err != nil {

@@ -211,7 +211,7 @@ func tasksOf(c *configs.Config) []eval.Task {
 func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error)) (written int, err error) {
 	total := c.clips * c.trajectories
 	batches := (total + c.batch - 1) / c.batch
-	bar := newProgress(c.stderr, c.task.String(), batches*g.Windows(c.task, c.frames, c.advance)*g.NFE(), 0)
+	bar := newProgress(c.stderr, c.task.String(), batches*g.NFE(c.task, c.frames, c.advance), 0)
 	defer bar.clear()
 	var rows []video.Row
 	for first := 0; first < total; first += c.batch {

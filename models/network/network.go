@@ -21,12 +21,16 @@ type Input struct {
 	Past, Future *Node
 	// Visible says which of them are.
 	Visible mask.Nodes
+	// Maps, if not nil, are to be recorded, or were and are to be used.
+	Maps *Maps
 }
 
 // Network predicts from noisy frames what the diffusion's target names.
 type Network interface {
 	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
+	// HasMaps says whether Graph makes maps of the conditioning frames that the steps of a window can share.
+	HasMaps() bool
 }
 
 // networks are the values of model.network.
@@ -46,18 +50,24 @@ func New(c *configs.Config) (Network, error) {
 // Names lists the networks.
 func Names() []string { return configs.Names(networks) }
 
-// frames is how many frames x has; nil has none.
-func frames(x *Node) int {
-	if x == nil {
-		return 0
-	}
-	return x.Shape().Dimensions[1]
-}
-
 // fold stacks the frames of x [batch, frames, height, width, channels] as channels, frame by frame.
 func fold(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return Reshape(TransposeAllAxes(x, 0, 2, 3, 1, 4), d[0], d[2], d[3], d[1]*d[4])
+}
+
+// foldAll folds blocks of frames and stacks them; those that are nil or have no frames are left out. It is nil if all are.
+func foldAll(blocks ...*Node) *Node {
+	var parts []*Node
+	for _, x := range blocks {
+		if x != nil && x.Shape().Dimensions[1] > 0 {
+			parts = append(parts, fold(x))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return Concatenate(parts, -1)
 }
 
 // unfold undoes fold.

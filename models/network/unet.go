@@ -13,7 +13,7 @@ import (
 )
 
 // UNet is the published 2-D U-Net (MCVD, section 4): frames are channels, residual blocks in the manner of BigGAN,
-// FIR resampling, attention at some sizes. Conditioning frames are more input channels.
+// FIR resampling, attention at some sizes. Conditioning frames are more input channels, or enter through the norms.
 type UNet struct {
 	Width         int     // channels at full size
 	Multipliers   []int   // times Width: channels of each level
@@ -22,60 +22,59 @@ type UNet struct {
 	HeadChannels  int     // channels of an attention head
 	Dropout       float64 // probability inside a residual block
 	MaskEmbedding bool    // whether an embedding tells if the past is visible
+	conditioning  conditioning
 }
 
 func newUNet(c *configs.Config) (Network, error) {
 	m := c.Model
-	if m.Conditioning != "concat" {
-		return nil, fmt.Errorf("model.conditioning: unknown %q (known: concat)", m.Conditioning)
+	condition, err := configs.Pick(conditionings, "model.conditioning", m.Conditioning)
+	if err != nil {
+		return nil, err
 	}
-	return &UNet{m.Width, m.Multipliers, m.Blocks, m.Attention, m.HeadChannels, m.Dropout, m.MaskEmbedding}, nil
+	return &UNet{m.Width, m.Multipliers, m.Blocks, m.Attention, m.HeadChannels, m.Dropout, m.MaskEmbedding, condition(m)}, nil
 }
 
-// normEpsilon is the epsilon of the norms whose scale and shift come from the timestep.
-const normEpsilon = 1e-5
+// HasMaps is whether the way of conditioning makes them.
+func (u *UNet) HasMaps() bool { return u.conditioning.hasMaps() }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
 	*UNet
-	b     *nn.Builder
-	scope *model.Scope
-	temb  *Node // embedding of timestep and mask after SiLU, [batch, features]
+	b       *nn.Builder
+	scope   *model.Scope
+	in      Input
+	temb    *Node         // embedding of timestep and mask after SiLU, [batch, features]
+	cond    *Node         // past and future as channels, [batch, height, width, frames*channels]; nil if there are none
+	resized map[int]*Node // cond by height
 }
 
 // Graph builds the network. Its layers, in the order in which Trace sees them, are those of the published code.
 func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
-	n := &unetGraph{UNet: u, b: b, scope: scope}
-	n.embed(in)
-	x := []*Node{fold(in.X)}
-	for _, cond := range []*Node{in.Past, in.Future} {
-		if frames(cond) > 0 {
-			x = append(x, fold(cond))
-		}
-	}
-	h := n.conv("in", Concatenate(x, -1), u.Width, 1)
+	n := &unetGraph{UNet: u, b: b, scope: scope, in: in, cond: foldAll(in.Past, in.Future), resized: map[int]*Node{}}
+	n.embed()
+	h := n.conv("in", u.conditioning.input(n, fold(in.X)), u.Width, 1)
 	h, skips := n.down(h)
 	h = n.block("middle/0", h, h.Shape().Dimensions[3], same)
 	h = n.attention("middle/attention", h)
 	h = n.block("middle/1", h, h.Shape().Dimensions[3], same)
 	h = n.up(h, skips)
-	h = b.Layer("norm", b.SiLU(b.GroupNorm(scope.At("norm"), h, normEpsilon)))
-	out := n.conv("out", h, frames(in.X)*in.X.Shape().Dimensions[4], 0)
-	return unfold(out, frames(in.X))
+	h = b.Layer("norm", b.SiLU(u.conditioning.norm(n, scope.At("norm"), h, nil, nil)))
+	frames, channels := in.X.Shape().Dimensions[1], in.X.Shape().Dimensions[4]
+	return unfold(n.conv("out", h, frames*channels, 0), frames)
 }
 
 // embed makes the embedding that every residual block sees.
-func (n *unetGraph) embed(in Input) {
+func (n *unetGraph) embed() {
 	wide := 4 * n.Width
 	dense := func(name string, x *Node) *Node {
 		return n.b.Layer(name, n.b.Dense(at(n.scope, name), x, wide, 1))
 	}
-	e := dense("time0", nn.TimeEmbedding(in.Label, n.Width))
+	e := dense("time0", nn.TimeEmbedding(n.in.Label, n.Width))
 	e = dense("time1", n.b.SiLU(e))
 	if n.MaskEmbedding {
 		g := e.Graph()
 		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
-		visible := Reshape(in.Visible.Past, -1, 1)
+		visible := Reshape(n.in.Visible.Past, -1, 1)
 		hidden := OneMinus(visible)
 		row := func(i int) *Node { return Slice(table, AxisElem(i)) }
 		m := Add(Mul(hidden, row(0)), Mul(visible, row(1)))
@@ -149,12 +148,12 @@ func (n *unetGraph) block(name string, x *Node, channels int, c change) *Node {
 	return b.Layer(name, nn.HalfSum(x, h))
 }
 
-// normalize is group norm, then a scale and a shift that the embedding gives, then SiLU.
+// normalize is the norm of the way of conditioning, with a scale and a shift that the embedding gives, then SiLU.
 func (n *unetGraph) normalize(s *model.Scope, x *Node) *Node {
 	c := x.Shape().Dimensions[3]
 	e := n.b.Dense(s.At("time"), n.temb, 2*c, 1)
 	scale, shift := Slice(e, AxisRange(), AxisRange(0, c)), Slice(e, AxisRange(), AxisRange(c))
-	return n.b.SiLU(n.b.Norm(x, OnePlus(scale), shift, nn.Groups(c), normEpsilon))
+	return n.b.SiLU(n.conditioning.norm(n, s, x, OnePlus(scale), shift))
 }
 
 func (n *unetGraph) conv(name string, x *Node, channels int, scale float64) *Node {

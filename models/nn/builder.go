@@ -50,6 +50,8 @@ type Formulation struct {
 	Conv func(x, w, bias *Node) *Node
 	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C].
 	Norm func(x, scale, shift *Node, groups int, epsilon float64) *Node
+	// SpatialNorm is group normalization, then times gain, plus bias, both shaped like x [B,H,W,C]; then as in Norm.
+	SpatialNorm func(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node
 	// SiLU is x times the logistic function of x.
 	SiLU func(x *Node) *Node
 	// Resample doubles (up) or halves height and width with the FIR filter [1,3,3,1].
@@ -60,12 +62,12 @@ type Formulation struct {
 
 // Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The others are held
 // against it.
-var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
+var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
 
 // Go is the formulation for the pure-Go backend, where matrix products are fast and everything else runs on one core:
 // convolutions are im2col with hand-written gradients, sums and broadcasts are products with ones. Against Plain it takes
 // 1/30 of the time.
-var Go = Formulation{Conv: goConv, Norm: goNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
+var Go = Formulation{Conv: goConv, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
 
 // InParts calls f on the parts into which the formulation cuts a batch and joins the results. All inputs have the batch
 // as their first axis. A batch that does not divide is not cut.

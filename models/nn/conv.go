@@ -16,6 +16,23 @@ func (b *Builder) Conv(scope *model.Scope, x *Node, kernel, out int, scale float
 	return b.Formulation.Conv(x, w, bias)
 }
 
+// Convs is a [Builder.Conv] for each scope, all on the same x and of the same size, computed as one convolution.
+func (b *Builder) Convs(scopes []*model.Scope, x *Node, kernel, out int, scale float64) []*Node {
+	d := x.Shape().Dimensions
+	var ws, biases []*Node
+	for _, scope := range scopes {
+		ws = append(ws, Param(x.Graph(), scope, "w", FanAvg(scale, kernel*kernel*d[3], kernel*kernel*out), kernel, kernel, d[3], out))
+		biases = append(biases, Param(x.Graph(), scope, "b", Init{}, out))
+	}
+	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(kernel*kernel*d[3]*out*len(scopes))
+	y := b.Formulation.Conv(x, Concatenate(ws, -1), Concatenate(biases, -1))
+	outputs := make([]*Node, len(scopes))
+	for i := range outputs {
+		outputs[i] = Slice(y, AxisRange(), AxisRange(), AxisRange(), AxisRange(i*out, (i+1)*out))
+	}
+	return outputs
+}
+
 // Dense is a linear layer with a bias: x [N,C] -> [N,out]. Parameters: w [C,out], b [out].
 func (b *Builder) Dense(scope *model.Scope, x *Node, out int, scale float64) *Node {
 	n, c := x.Shape().Dimensions[0], x.Shape().Dimensions[1]

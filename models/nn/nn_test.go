@@ -23,6 +23,12 @@ func wave(dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
+// shifted is x with its values moved by n places, so that not all inputs are the same.
+func shifted(x *tensors.Tensor, n int) *tensors.Tensor {
+	v := tensors.MustCopyFlatData[float32](x)
+	return tensors.FromFlatDataAndDimensions(append(v[n:len(v):len(v)], v[:n]...), x.Shape().Dimensions...)
+}
+
 // weighed sums y with a different weight for each value, so that no two values' gradients can be exchanged unseen.
 func weighed(y *Node) *Node {
 	return ReduceAllSum(Mul(y, Sin(Reshape(IotaFull(y.Graph(), F32(y.Shape().Size())), y.Shape().Dimensions...))))
@@ -46,6 +52,12 @@ func operations() []operation {
 			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5) }},
 		{"norm without affine", []*tensors.Tensor{x},
 			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], nil, nil, 4, 1e-6) }},
+		{"spatial norm", []*tensors.Tensor{x, shifted(x, 1), shifted(x, 2), wave(2, 8), wave(2, 8)},
+			func(f Formulation, in []*Node) *Node {
+				return f.SpatialNorm(in[0], in[1], in[2], in[3], in[4], 2, 1e-5)
+			}},
+		{"spatial norm without affine", []*tensors.Tensor{x, shifted(x, 1), shifted(x, 2)},
+			func(f Formulation, in []*Node) *Node { return f.SpatialNorm(in[0], in[1], in[2], nil, nil, 4, 1e-6) }},
 		{"SiLU", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.SiLU(in[0]) }},
 		{"up", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
 		{"down", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},

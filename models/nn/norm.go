@@ -31,14 +31,23 @@ func plainNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
 	grouped := Reshape(x, batch, height*width, groups, c/groups)
 	centered := Sub(grouped, ReduceAndKeep(grouped, ReduceMean, 1, 3))
 	variance := ReduceAndKeep(Square(centered), ReduceMean, 1, 3)
-	y := Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...)
+	return plainAffine(Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...), scale, shift)
+}
+
+// plainAffine is x [B,H,W,C] times scale, plus shift, each [B,C] or nil.
+func plainAffine(x, scale, shift *Node) *Node {
+	batch, c := x.Shape().Dimensions[0], x.Shape().Dimensions[3]
 	if scale != nil {
-		y = Mul(y, Reshape(scale, batch, 1, 1, c))
+		x = Mul(x, Reshape(scale, batch, 1, 1, c))
 	}
 	if shift != nil {
-		y = Add(y, Reshape(shift, batch, 1, 1, c))
+		x = Add(x, Reshape(shift, batch, 1, 1, c))
 	}
-	return y
+	return x
+}
+
+func plainSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
+	return plainAffine(Add(Mul(plainNorm(x, nil, nil, groups, epsilon), gain), bias), scale, shift)
 }
 
 // reciprocalSqrt stands for Rsqrt, which has no gradient.
@@ -64,6 +73,16 @@ func goNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
 		s = Add(s, Reshape(shift, batch, 1, c))
 	}
 	return Reshape(channelAffine(flat, a, s), d...)
+}
+
+func goSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
+	d := x.Shape().Dimensions
+	y := Add(Mul(goNorm(x, nil, nil, groups, epsilon), gain), bias)
+	if scale == nil {
+		return y
+	}
+	each := func(x *Node) *Node { return Reshape(x, d[0], 1, d[3]) }
+	return Reshape(channelAffine(Reshape(y, d[0], -1, d[3]), each(scale), each(shift)), d...)
 }
 
 // channelSum is [B,P,C] -> [B,1,C] as a product with ones, a ninth of the time of ReduceSum.

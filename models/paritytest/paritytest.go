@@ -35,7 +35,11 @@ func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 		t.Skipf("%s: no fixtures %s", folder, pattern)
 	}
 	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".safetensors"), func(t *testing.T) { run(t, path) })
+		name, err := filepath.Rel(folder, strings.TrimSuffix(path, ".safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.ToSlash(name), func(t *testing.T) { run(t, path) })
 	}
 }
 
@@ -94,19 +98,21 @@ func (f Fixture) Doubles(name string) []float64 {
 	return v
 }
 
-// Ints reads a tensor of 64-bit integers.
+// Ints reads a tensor of 32-bit or 64-bit integers, of no more than 32 bits each.
 func (f Fixture) Ints(name string) []int {
 	f.t.Helper()
 	raw, err := f.Read(name)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if info, _ := f.Lookup(name); info.DType != weights.I64 {
-		f.t.Fatalf("%s: %s is %s, want I64", f.Path(), name, info.DType)
+	width := map[weights.DType]int{weights.I32: 4, weights.I64: 8}
+	info, _ := f.Lookup(name)
+	if width[info.DType] == 0 {
+		f.t.Fatalf("%s: %s is %s, want I32 or I64", f.Path(), name, info.DType)
 	}
-	v := make([]int, len(raw)/8)
-	for i := range v {
-		v[i] = int(binary.LittleEndian.Uint64(raw[8*i:]))
+	var v []int
+	for i := 0; i < len(raw); i += width[info.DType] {
+		v = append(v, int(int32(binary.LittleEndian.Uint32(raw[i:]))))
 	}
 	return v
 }

@@ -57,25 +57,26 @@ func (l *Loop) Steps() int { return len(l.plan) }
 // Close frees the compiled programs.
 func (l *Loop) Close() { l.exec.Finalize() }
 
-// Run applies the plan to x, pure noise, and returns clean frames, both [batch, frames, height, width, channels].
+// Run applies the plan's moves, all but the first from of them, to x, and returns clean frames, both [batch, frames, height,
+// width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
 //
 // noise returns fresh standard normal noise shaped like x; it is called once for each step whose result is still noisy, if the
 // sampler is Noisy. progress, if not nil, is called after each step. Run ends early, with the context's error, when ctx ends.
-func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []*tensors.Tensor,
+func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []*tensors.Tensor, from int,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
 	carried := []*tensors.Tensor{x}
 	for range l.sampler.History() {
 		carried = append(carried, tensors.FromShape(x.Shape()))
 	}
-	for i, step := range l.plan {
+	for i := from; i < len(l.plan); i++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		next, err := l.step(i, carried, cond, noise)
 		if err != nil {
-			return nil, fmt.Errorf("sampler step %d of %d (t = %d): %w", i+1, len(l.plan), step.T, err)
+			return nil, fmt.Errorf("sampler step %d of %d (t = %d): %w", i+1, len(l.plan), l.plan[i].T, err)
 		}
-		if i > 0 {
+		if i > from {
 			for _, t := range carried {
 				t.FinalizeAll()
 			}

@@ -1,109 +1,108 @@
 package sampler
 
 import (
+	"context"
 	"fmt"
-	"math"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/diffusion"
-	"mcvd/models/weights"
+	"mcvd/models/paritytest"
 )
 
-func openFile(t *testing.T, path string) *weights.File {
-	t.Helper()
-	f, err := weights.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+// trajectory is what the name of a fixture says.
+type trajectory struct {
+	schedule        string
+	steps, clip, de int
+	start           float64
 }
 
-func floats(t *testing.T, f *weights.File, name string) []float32 {
+func parseTrajectory(t *testing.T, path string) trajectory {
 	t.Helper()
-	v, err := f.Float32s(name)
+	var r trajectory
+	name := strings.TrimSuffix(filepath.Base(path), ".safetensors")
+	_, err := fmt.Sscanf(strings.Replace(name, "_", " ", 1), "%s s%d_clip%d_den%d_tmin%g", &r.schedule, &r.steps, &r.clip, &r.de, &r.start)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v, want a name such as linear_s10_clip1_den0_tmin0.4", name, err)
 	}
-	return v
+	return r
 }
 
 // published is a schedule as the published code has it. Its cosine schedule is known by its recorded values only: the first
 // is what float32 makes of 4e-33, and where x0 is not clipped results are as large as its reciprocal root.
-func published(t *testing.T, name string) *diffusion.Schedule {
+func published(t *testing.T, folder, name string) *diffusion.Schedule {
+	t.Helper()
 	if name == "linear" {
 		return linear(t)
 	}
-	byLabel, err := openFile(t, "../diffusion/testdata/schedule_cosine.safetensors").Float64s("alphas_bar")
-	if err != nil {
-		t.Fatal(err)
-	}
+	byLabel := paritytest.Open(t, folder, "schedule_"+name+".safetensors").Doubles("alphas_bar")
 	slices.Reverse(byLabel)
 	return &diffusion.Schedule{AlphaBar: byLabel}
 }
 
-// Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew (testdata/README.md).
+// Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew, from pure noise and from frames
+// with noise added.
 func TestParity(t *testing.T) {
-	const frames, side = 2, 4
 	b := backendtest.Open(t)
-	for _, name := range []string{"linear", "cosine"} {
-		for _, steps := range []int{10, 100} {
-			for _, clips := range []bool{false, true} {
-				for _, last := range []bool{false, true} {
-					file := fmt.Sprintf("%s_s%d_clip%d_den%d_tmin0", name, steps, number(clips), number(last))
-					t.Run(file, func(t *testing.T) {
-						s := published(t, name)
-						f := openFile(t, "testdata/"+file+".safetensors")
-						x, noise := floats(t, f, "x_init"), floats(t, f, "ddpm_noise")
-						like := func(v []float32) *tensors.Tensor {
-							return tensors.FromFlatDataAndDimensions(v, 2, frames, side, side, 1)
-						}
-						plan := planOf(t, s, configs.Sampler{Steps: steps, Clip: clips, LastDenoise: last})
-						if last {
-							// The published code tells the network the number of the last step, not its label.
-							plan[steps].T = s.Label(steps - 1)
-						}
-						eps := func(x, t *Node) *Node {
-							label := AddScalar(Neg(ConvertDType(t, x.DType())), float64(s.Label(0)))
-							return Tanh(Add(MulScalar(x, 0.7), MulScalar(Sin(DivScalar(label, 100)), 0.2)))
-						}
-						draws := 0
-						draw := func(int) *tensors.Tensor {
-							draws++
-							return like(noise[(draws-1)*len(x) : draws*len(x)])
-						}
-						for want, sampler := range map[string]Sampler{"ddpm": DDPM{}, "ddim": DDIM{}} {
-							got := sample(t, b, sampler, plan, eps, like(x), draw)
-							worst := 0.0
-							for i, w := range floats(t, f, want) {
-								if d := math.Abs(float64(got[i]-w)) / (1e-4 * (1 + math.Abs(float64(w)))); !(d <= worst) {
-									worst = d
-								}
-							}
-							if !(worst <= 1) {
-								t.Errorf("%s: %.2g of the tolerance", want, worst)
-							}
-							t.Logf("%s: worst deviation %.1g (1 + |value|)", want, worst*1e-4)
-						}
-						if draws*len(x) != len(noise) {
-							t.Errorf("%d tensors of noise used, %d were recorded", draws, len(noise)/len(x))
-						}
-					})
+	paritytest.Each(t, "sampler/*_s*_clip*", func(t *testing.T, path string) {
+		name := parseTrajectory(t, path)
+		s := published(t, filepath.Dir(path), name.schedule)
+		c := configs.Sampler{Steps: name.steps, Clip: name.clip == 1, LastDenoise: name.de == 1, ReferenceLastDenoiseLabel: name.de == 1,
+			Start: name.start, ReferenceStart: name.start > 0}
+		plan := planOf(t, s, c)
+		from := startOf(t, s, plan, c)
+		eps := func(x, t *Node) *Node {
+			label := AddScalar(Neg(ConvertDType(t, x.DType())), float64(s.Label(0)))
+			return Tanh(Add(MulScalar(x, 0.7), MulScalar(Sin(DivScalar(label, 100)), 0.2)))
+		}
+		f := paritytest.Open(t, path)
+		for _, sampler := range []struct {
+			name string
+			Sampler
+		}{{"ddpm", DDPM{}}, {"ddim", DDIM{}}} {
+			x, dims := f.Frames("x_init", 1)
+			var noise []float32
+			if _, ok := f.Lookup(sampler.name + "_noise"); ok {
+				noise = f.Floats(sampler.name + "_noise")
+			}
+			draw := func() []float32 {
+				if len(noise) < len(x) {
+					t.Fatalf("%s: more noise used than was recorded", sampler.name)
 				}
+				z := noise[:len(x)]
+				noise = noise[len(x):]
+				return z
+			}
+			if from > 0 {
+				x = AddNoise(plan[from].From, x, draw())
+			}
+			loop, err := NewLoop(b, model.NewStore(), sampler, plan, func(*model.Scope, []*Node) Denoiser { return eps })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer loop.Close()
+			like := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, dims...) }
+			out, err := loop.Run(context.Background(), like(x), nil, from, func(int) *tensors.Tensor { return like(draw()) }, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, _ := f.Frames(sampler.name, 1)
+			worst := paritytest.Worst(tensors.MustCopyFlatData[float32](out), want, 1e-4, 1e-4)
+			if !(worst <= 1) {
+				t.Errorf("%s: %.2g of the tolerance", sampler.name, worst)
+			}
+			t.Logf("%s: from step %d of %d, worst deviation %.1g (1 + |value|)", sampler.name, from+1, len(plan), worst*1e-4)
+			if len(noise) > 0 {
+				t.Errorf("%s: %d values of noise were recorded that are not used", sampler.name, len(noise))
 			}
 		}
-	}
-}
-
-func number(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	})
 }

@@ -64,7 +64,7 @@ func sample(t *testing.T, b compute.Backend, s Sampler, plan []Step, d Denoiser,
 	if loop.Steps() != len(plan) {
 		t.Errorf("%d steps of a plan of %d", loop.Steps(), len(plan))
 	}
-	out, err := loop.Run(context.Background(), x, nil, noise, nil)
+	out, err := loop.Run(context.Background(), x, nil, 0, noise, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestCancelledContextEndsARunEarly(t *testing.T) {
 	tired := errors.New("tired")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := 0
-	out, err := loop.Run(ctx, clip([]float32{1}), nil, nil, func() {
+	out, err := loop.Run(ctx, clip([]float32{1}), nil, 0, nil, func() {
 		if done++; done == 3 {
 			cancel(tired)
 		}
@@ -301,7 +301,7 @@ func TestStepsThatFailNameTheStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = loop.Run(context.Background(), clip([]float32{1, 2}), nil, nil, nil)
+		_, err = loop.Run(context.Background(), clip([]float32{1, 2}), nil, 0, nil, nil)
 		if want := "sampler step 1 of 4 (t = 999): "; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q and what is wrong", name, err, want)
 		}
@@ -320,7 +320,7 @@ func TestConditionsAreBound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := loop.Run(context.Background(), clip([]float32{5}), []*tensors.Tensor{clip([]float32{1}), clip([]float32{2})}, noNoise, nil)
+		out, err := loop.Run(context.Background(), clip([]float32{5}), []*tensors.Tensor{clip([]float32{1}), clip([]float32{2})}, 0, noNoise, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
