@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"models/weights/torch":       {"models/weights"},
 	"models/backend":             {"configs"},
 	"models/backend/backendtest": {"models/backend"},
+	"models/published":           {"models", "models/diffusion", "models/network", "models/weights", "models/weights/torch"},
 	"models/paritytest":          {"models/weights"},
 	"data":                       {"configs", "data/video", "data/digits", "data/folder"},
 	"data/digits":                {"configs", "data/video"},

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/models/published"
+	"mcvd/models/weights"
+	"mcvd/train"
+)
+
+// exportCommand writes a run's weights to one file.
+type exportCommand struct {
+	*app
+	out, checkpoint, names, scope string
+}
+
+func newExportWeights(a *app) *cobra.Command {
+	c := &exportCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "export RUN",
+		Short: "Write a run's weights to one safetensors file, for this project or for PyTorch",
+		Long: `Write the weights of a run's checkpoint to one safetensors file, with its configuration as metadata.
+
+With --names published, tensors have the names, shapes and buffers of the published code's state dict: there,
+model.load_state_dict(safetensors.torch.load_file(FILE)) takes it. "mcvd import" reads both kinds back, bit for bit.`,
+		Example: `  mcvd export runs/tiny -o model.safetensors
+  mcvd export runs/tiny --names published --weights model -o published.safetensors`,
+		Args: arguments(1, 1, "a run folder"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.out, "out", "o", "", "safetensors file")
+	f.StringVar(&c.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
+	f.StringVar(&c.names, "names", "own", "own or published")
+	f.StringVar(&c.scope, "weights", models.EMAScope, "ema (the average, which samples), model (what training changes), or all (with Adam's state, by own names)")
+	return cmd
+}
+
+func (c *exportCommand) run(dir string) error {
+	switch {
+	case c.out == "":
+		return usagef("no file to write: give --out FILE.safetensors")
+	case c.names != "own" && c.names != "published":
+		return usagef("--names %s: want own or published", c.names)
+	case c.scope != models.EMAScope && c.scope != models.WeightsScope && c.scope != "all":
+		return usagef("--weights %s: want ema, model or all", c.scope)
+	case c.scope == "all" && c.names == "published":
+		return usagef("--weights all: a published state dict holds one set of weights, want ema or model")
+	}
+	run, err := train.OpenRun(dir)
+	if err != nil {
+		return err
+	}
+	f, progress, err := run.OpenCheckpoint(c.checkpoint, c.log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if same, err := sameFile(f.Path(), c.out); err != nil || same {
+		return errors.Join(err, fmt.Errorf("--out %s: is the checkpoint itself", c.out))
+	}
+	entries, err := c.entries(run, f)
+	if err != nil {
+		return err
+	}
+	if c.scope != "all" {
+		progress = train.Progress{Step: progress.Step}
+	}
+	metadata, err := train.Metadata(run.Config, progress)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.out), 0o755); err != nil {
+		return err
+	}
+	if err := weights.Write(c.out, metadata, entries); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "%s: %d tensors of %s, step %d\n", c.out, len(entries), f.Path(), progress.Step)
+	return nil
+}
+
+// entries are the tensors to write.
+func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entry, error) {
+	if c.names == "own" {
+		var entries []weights.Entry
+		for _, t := range f.Tensors() {
+			if c.scope == "all" || strings.HasPrefix(t.Name, c.scope+"/") {
+				entries = append(entries, weights.Entry{Tensor: t, Data: func() ([]byte, error) { return f.Read(t.Name) }})
+			}
+		}
+		return entries, nil
+	}
+	m, err := models.New(run.Config)
+	if err != nil {
+		return nil, err
+	}
+	b, err := backend.Open("go") // only to lay out the network
+	if err != nil {
+		return nil, err
+	}
+	defer b.Finalize()
+	w, err := m.Weights(b)
+	if err != nil {
+		return nil, err
+	}
+	return published.Export(f, c.scope, w, m.Schedule, run.Config.Diffusion.Schedule), nil
+}
+
+// sameFile is whether two paths, of which b may not exist, are one file.
+func sameFile(a, b string) (bool, error) {
+	other, err := os.Stat(b)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(a)
+	return err == nil && os.SameFile(info, other), err
+}

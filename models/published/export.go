@@ -1,0 +1,82 @@
+package published
+
+import (
+	"fmt"
+
+	"mcvd/models"
+	"mcvd/models/diffusion"
+	"mcvd/models/weights"
+)
+
+// Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by published names and layouts, with the
+// schedule's buffers, so that the published code's load_state_dict takes it strictly.
+func Export(f *weights.File, scope string, w []models.Weight, s *diffusion.Schedule, schedule string) []weights.Entry {
+	var entries []weights.Entry
+	for _, p := range w {
+		entries = append(entries, weights.Entry{
+			Tensor: weights.Tensor{Name: p.Published.Name, DType: weights.F32, Shape: p.Published.Layout.Shape(p.Shape)},
+			Data: func() ([]byte, error) {
+				values, err := f.Float32s(scope + "/" + p.Path)
+				if err != nil {
+					return nil, err
+				}
+				return bytesOf(p.Published.Layout.ToPublished(values, p.Shape)), nil
+			},
+		})
+	}
+	return append(entries, scheduleBuffers(s, schedule)...)
+}
+
+// scheduleBuffers are the schedule as the published code keeps it, by label. Its sigmas are the betas of the linear schedule, but the alphas
+// of the cosine one.
+func scheduleBuffers(s *diffusion.Schedule, schedule string) []weights.Entry {
+	n := s.Steps()
+	betas, alphas, previous := make([]float32, n), make([]float32, n), make([]float32, n)
+	for label := range n {
+		t := s.Label(label) // its own inverse
+		before := 1.0
+		if t > 0 {
+			before = s.AlphaBar[t-1]
+		}
+		alphas[label], previous[label] = float32(s.AlphaBar[t]), float32(before)
+		betas[label] = float32(1 - s.AlphaBar[t]/before)
+	}
+	sigmas := betas
+	if schedule == "cosine" {
+		sigmas = alphas
+	}
+	var entries []weights.Entry
+	for _, b := range []struct {
+		name   string
+		values []float32
+	}{{"betas", betas}, {"alphas", alphas}, {"alphas_prev", previous}, {"unet.sigmas", sigmas}} {
+		entries = append(entries, weights.Entry{
+			Tensor: weights.Tensor{Name: b.name, DType: weights.F32, Shape: []int{n}},
+			Data:   func() ([]byte, error) { return bytesOf(b.values), nil },
+		})
+	}
+	return entries
+}
+
+// CheckSchedule reports a schedule in the file that is not the configuration's: then the configuration is another model's.
+func (c *Checkpoint) CheckSchedule(s *diffusion.Schedule) error {
+	t, ok := c.weights.tensors["alphas"]
+	if !ok {
+		return nil
+	}
+	alphas, err := t.Float32s()
+	if err != nil {
+		return fmt.Errorf("%s: alphas: %w", c.path, err)
+	}
+	if len(alphas) != s.Steps() {
+		return fmt.Errorf("%s: a schedule of %d steps, the configuration says %d", c.path, len(alphas), s.Steps())
+	}
+	for label, a := range alphas {
+		if want := s.AlphaBar[s.Label(label)]; !(abs(float64(a)-want) <= 1e-4) {
+			return fmt.Errorf("%s: another schedule than the configuration's: alphas[%d] is %g, want %g", c.path, label, a, want)
+		}
+	}
+	return nil
+}
+
+func abs(x float64) float64 { return max(x, -x) }

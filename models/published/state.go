@@ -1,0 +1,121 @@
+// Package published reads and writes the weights of the published PyTorch code of MCVD (voletiv/mcvd-pytorch): its checkpoints,
+// and state dicts in safetensors files.
+package published
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mcvd/models/network"
+	"mcvd/models/weights"
+	"mcvd/models/weights/torch"
+)
+
+// tensor is a tensor in a file.
+type tensor interface {
+	Shape() []int
+	Float32s() ([]float32, error)
+}
+
+// state is a state dict: named tensors, in the file's order where it has one.
+type state struct {
+	names   []string
+	tensors map[string]tensor
+}
+
+func newState() *state { return &state{tensors: map[string]tensor{}} }
+
+func (s *state) add(name string, t tensor) {
+	s.names = append(s.names, name)
+	s.tensors[name] = t
+}
+
+// parallelPrefix begins every name of a model that was wrapped for several devices.
+const parallelPrefix = "module."
+
+// buffers are tensors of a state dict that are no parameters: the schedule, which the configuration says.
+var buffers = []string{"betas", "alphas", "alphas_prev", "sigmas"}
+
+func isBuffer(name string) bool {
+	return slices.Contains(buffers, name[strings.LastIndex(name, ".")+1:])
+}
+
+// torchState reads a dict of tensors.
+func torchState(what string, v any) (*state, error) {
+	dict, ok := v.(*torch.Dict)
+	if !ok {
+		return nil, fmt.Errorf("%s: got %s, want a dict of tensors", what, kind(v))
+	}
+	s := newState()
+	for key, value := range dict.All() {
+		name, isText := key.(string)
+		t, isTensor := value.(*torch.Tensor)
+		if !isText || !isTensor {
+			return nil, fmt.Errorf("%s: entry %v is %s, want tensors by name", what, key, kind(value))
+		}
+		s.add(strings.TrimPrefix(name, parallelPrefix), t)
+	}
+	return s, nil
+}
+
+// kind says what a value of a file is.
+func kind(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case torch.List:
+		return fmt.Sprintf("a list of %d", len(v))
+	case *torch.Dict:
+		return "a dict"
+	case *torch.Tensor:
+		return "a tensor"
+	case *torch.Object:
+		return "an object of " + v.Class
+	}
+	return fmt.Sprintf("a %T", v)
+}
+
+// stored is a tensor of a safetensors file.
+type stored struct {
+	file *weights.File
+	weights.Tensor
+}
+
+func (t stored) Shape() []int                 { return t.Tensor.Shape }
+func (t stored) Float32s() ([]float32, error) { return t.file.Float32s(t.Name) }
+
+// fileState is a state of all tensors of a safetensors file whose names begin with prefix, which is cut off.
+func fileState(f *weights.File, prefix string) *state {
+	s := newState()
+	for _, t := range f.Tensors() {
+		if name, ok := strings.CutPrefix(t.Name, prefix); ok {
+			s.add(strings.TrimPrefix(name, parallelPrefix), stored{f, t})
+		}
+	}
+	return s
+}
+
+// entry is what a checkpoint of this project holds of a tensor: float32, in our layout.
+func entry(name string, shape []int, layout network.Layout, t tensor) weights.Entry {
+	return weights.Entry{
+		Tensor: weights.Tensor{Name: name, DType: weights.F32, Shape: shape},
+		Data: func() ([]byte, error) {
+			values, err := t.Float32s()
+			if err != nil {
+				return nil, err
+			}
+			return bytesOf(layout.FromPublished(values, shape)), nil
+		},
+	}
+}
+
+// bytesOf is values as a file has them.
+func bytesOf(values []float32) []byte {
+	data, err := binary.Append(make([]byte, 0, 4*len(values)), binary.LittleEndian, values)
+	if err != nil {
+		panic(err) // unreachable: float32 has a fixed size
+	}
+	return data
+}
