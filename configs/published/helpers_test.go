@@ -74,7 +74,7 @@ func (s settings) translate(t *testing.T) (*configs.Config, []string) {
 	return c, notes
 }
 
-// mentions says whether a note begins with start.
+// mentions says whether a note begins with start, or is start if that ends in an exclamation mark.
 func mentions(notes []string, start string) bool {
-	return slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, start) })
+	return slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n+"!", start) })
 }

@@ -111,8 +111,7 @@ func (r *reader) noteUnknown() {
 	for _, key := range r.order {
 		section, _, _ := strings.Cut(key, ".")
 		if !r.seen[key] && !idle[key] && !idle[section] {
-			n := r.values[key]
-			r.notes = append(r.notes, fmt.Sprintf("%s:%d: %s: unknown key, ignored", r.path, n.Line, key))
+			r.notes = append(r.notes, fmt.Sprintf("%s:%d: %s: unknown key, ignored", r.path, r.lines[key], key))
 		}
 	}
 }

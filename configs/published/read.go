@@ -63,6 +63,7 @@ type reader struct {
 	path     string
 	values   map[string]*yaml.Node // by "section.key"; what is in no section, by its own name
 	order    []string              // keys as in the file
+	lines    map[string]int        // of keys
 	seen     map[string]bool       // keys that were asked for
 	from     map[string]string     // a setting here to the key that it is from
 	missing  []string
@@ -71,7 +72,7 @@ type reader struct {
 }
 
 func newReader(path string) *reader {
-	return &reader{path: path, values: map[string]*yaml.Node{}, seen: map[string]bool{}, from: map[string]string{}}
+	return &reader{path: path, values: map[string]*yaml.Node{}, lines: map[string]int{}, seen: map[string]bool{}, from: map[string]string{}}
 }
 
 func (r *reader) problem(n *yaml.Node, key, format string, args ...any) {
@@ -148,6 +149,7 @@ func (r *reader) pairs(n *yaml.Node, prefix string, yield func(key string, item 
 			r.problem(key, name, "set twice, want it once (it is in line %d too)", first[key.Value])
 		default:
 			first[key.Value] = key.Line
+			r.lines[name] = key.Line
 			yield(name, resolve(n.Content[i+1]))
 		}
 	}

@@ -220,7 +220,7 @@ func (r *reader) readSampler(c *configs.Config) {
 	r.readSamplerName(s)
 	r.readSteps(s, c.Diffusion.Steps)
 	opt(r, "sampling.clip_before", "sampler.clip", &s.Clip, true)
-	if keep(r, "sampling.denoise", "sampler.last_denoise", &s.LastDenoise); s.LastDenoise {
+	if keep(r, "sampling.denoise", "sampler.last_denoise", &s.LastDenoise); s.LastDenoise && s.Steps < c.Diffusion.Steps {
 		r.note("sampling.denoise", "true: the network is told the right level in the last denoising; sampler.reference_last_denoise_label "+
 			"tells it the one that the published code does, by a slip")
 	}
@@ -268,8 +268,12 @@ func (r *reader) readSteps(s *configs.Sampler, total int) {
 	}
 	every := total / kept
 	s.Steps = (total + every - 1) / every
-	if total%kept != 0 {
-		r.note(key, "%d: sampler.steps is %d, the number of steps that the published code makes: every %d of %d levels; here they are "+
-			"spread evenly, so most differ a little", kept, s.Steps, every, total)
+	spread := ""
+	if total%every != 0 {
+		spread = "; here they are spread evenly, so most differ a little"
+	}
+	if s.Steps != kept || spread != "" {
+		r.note(key, "%d: sampler.steps is %d, the number of steps that the published code makes: every %d of %d levels%s",
+			kept, s.Steps, every, total, spread)
 	}
 }

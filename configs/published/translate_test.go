@@ -23,7 +23,8 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		"all steps":       {[]string{"sampling.subsample", ""}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"null steps":      {[]string{"sampling.subsample", "null"}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"too many steps":  {[]string{"sampling.subsample", "5000"}, []string{"sampler.steps: 100 -> 1000"}, ""},
-		"uneven steps":    {[]string{"sampling.subsample", "300"}, []string{"sampler.steps: 100 -> 334"}, "sampling.subsample: 300: sampler.steps is 334"},
+		"uneven steps":    {[]string{"sampling.subsample", "300"}, []string{"sampler.steps: 100 -> 334"}, "sampling.subsample: 300: sampler.steps is 334, the number of steps that the published code makes: every 3 of 1000 levels; here"},
+		"even steps":      {[]string{"sampling.subsample", "400"}, []string{"sampler.steps: 100 -> 500"}, "sampling.subsample: 400: sampler.steps is 500, the number of steps that the published code makes: every 2 of 1000 levels!"},
 		"fewer levels":    {[]string{"model.num_classes", "250"}, []string{"diffusion.steps: 1000 -> 250", "sampler.steps: 100 -> 125"}, "sampling.subsample: 100: sampler.steps is 125"},
 		"no clipping":     {[]string{"sampling.clip_before", "false"}, []string{"sampler.clip: true -> false"}, ""},
 		"clipping there":  {[]string{"sampling.clip_before", ""}, nil, ""},
@@ -81,7 +82,7 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		"never":       {[]string{"training.val_freq", "0", "training.sample_freq", "0"}, []string{"train.validate_every: 1000 -> 0", "train.sample_every: 50000 -> 0"}, ""},
 		"no sheets":   {[]string{"training.snapshot_sampling", "false"}, []string{"train.sample_every: 50000 -> 0"}, ""},
 		"a slip":      {[]string{"model.nfg", "3"}, nil, "config.yml:27: model.nfg: unknown key, ignored"},
-		"a section":   {[]string{"modell", "{ngf: 3}"}, nil, "config.yml:39: modell: unknown key, ignored"},
+		"a section":   {[]string{"modell", "\n  ngf: 3"}, nil, "config.yml:39: modell: unknown key, ignored"},
 		"only there":  {[]string{"fast_fid", "{batch_size: 5}", "test", "", "training.n_epochs", "3", "sampling.fid", "true"}, nil, ""},
 		"underscores": {[]string{"training.n_iters", "3_000_001"}, nil, ""},
 	} {
@@ -96,6 +97,18 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 			t.Errorf("%s: notes %q about unknown keys", name, notes)
 		}
 		checkRoundTrip(t, name, got)
+	}
+}
+
+// TestTheLastDenoisingIsRightThereWhenNoLevelIsLeftOut: its label, the number of steps minus 1, is then the last level's.
+func TestTheLastDenoisingIsRightThereWhenNoLevelIsLeftOut(t *testing.T) {
+	for steps, want := range map[string]bool{"100": true, "300": true, "999": false, "1000": false, "2000": false, "": false} {
+		if _, notes := whole().with("sampling.subsample", steps).translate(t); mentions(notes, "sampling.denoise") != want {
+			t.Errorf("subsample %q: notes %q, want one about sampling.denoise: %v", steps, notes, want)
+		}
+	}
+	if _, notes := whole().with("sampling.denoise", "false").translate(t); mentions(notes, "sampling.denoise") {
+		t.Errorf("without denoising: notes %q", notes)
 	}
 }
 
