@@ -6,6 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/models/backend/backendtest"
 )
@@ -236,5 +237,55 @@ func TestDropout(t *testing.T) {
 	}
 	if !(math.Abs(sum/40000-1) <= 0.02) {
 		t.Errorf("mean %g, want 1", sum/40000)
+	}
+}
+
+// With no queries and keys, attention adds the mean over all pixels of the normalized image, here the image itself, constant in each
+// channel. Its variance is as small as the norm's epsilon, so that a wrong one shows.
+func TestAttentionOfAConstantImage(t *testing.T) {
+	const c = 4
+	var x []float32
+	for range 2 * 3 { // pixels
+		x = append(x, -3e-3, -1e-3, 1e-3, 3e-3)
+	}
+	store := model.NewStore()
+	identity := make([]float32, c*c)
+	for i := range c {
+		identity[i*c+i] = 1
+	}
+	set := func(path string, values []float32, dims ...int) {
+		scope, name := model.SplitPath("/" + path)
+		if _, err := store.Scope(scope).CreateVariable(name, tensors.FromFlatDataAndDimensions(values, dims...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"q", "k", "v", "out"} {
+		w := identity
+		if name == "q" || name == "k" {
+			w = make([]float32, c*c)
+		}
+		set(name+"/w", w, c, c)
+		set(name+"/b", make([]float32, c), c)
+	}
+	set("norm/scale", []float32{1, 1, 1, 1}, c)
+	set("norm/shift", make([]float32, c), c)
+	b := backendtest.Open(t)
+	exec, err := model.NewExec(b, store, func(s *model.Scope, x *Node) []*Node {
+		return []*Node{NewBuilder(b).Attention(s, x, 2)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, 1, 2, 3, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range tensors.MustCopyFlatData[float32](out[0]) {
+		value := float64(x[i])
+		want := (value + value/math.Sqrt(5e-6+1e-6)) / math.Sqrt2 // the variance is 5e-6
+		if !(math.Abs(float64(got)-want) <= 1e-4*math.Abs(want)) {
+			t.Fatalf("value %d: %g, want %g", i, got, want)
+		}
 	}
 }
