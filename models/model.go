@@ -167,26 +167,32 @@ func (m *Model) Maps(scope *model.Scope, cond Cond) []*Node {
 type Size struct {
 	Parameters int
 	FLOPs      float64 // of a forward pass of the batch, 2 for each multiply-add
+	Maps       int     // values that [Model.Maps] makes for the batch
 }
 
 // Declare builds the network once, without running it, so that its parameters exist in the scope, and measures it for a
 // batch of that size.
 func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {
-	b := nn.NewBuilder(backend)
-	if err := m.declare(backend, b, scope, batch); err != nil {
+	b, maps := nn.NewBuilder(backend), &network.Maps{}
+	if err := m.declare(backend, b, scope, batch, maps); err != nil {
 		return Size{}, err
 	}
-	return Size{scope.NumParameters(), b.FLOPs}, nil
+	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs}
+	for _, x := range maps.Nodes {
+		size.Maps += x.Shape().Size()
+	}
+	return size, nil
 }
 
-func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Scope, batch int) error {
+// declare builds the network; maps are to be recorded, if not nil.
+func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Scope, batch int, maps *network.Maps) error {
 	err := exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "declare")
 		defer g.Finalize()
 		scope.Store().SetTraining(g, true) // parameters have no values yet: they must not become constants
-		clip := Parameter(g, "clip", m.ClipShape(batch, m.Frames.Total()))
+		past, current, future := m.Cut(Parameter(g, "clip", m.ClipShape(batch, m.Frames.Total())))
 		_, draws := m.Draw(Parameter(g, "random", RNGStateShape), batch)
-		m.LossGraph(b, scope, clip, draws)
+		m.predict(b, scope, current, draws.T, Cond{Past: past, Future: future, Visible: draws.Visible}, maps)
 	})
 	if err != nil {
 		return fmt.Errorf("building the network: %w", err)

@@ -498,3 +498,21 @@ func TestFLOPsGrowWithTheBatchAndDoNotDependOnHowItIsSplit(t *testing.T) {
 		}
 	}
 }
+
+// Counted by hand: the norms of the toy's blocks see 104 channels of 8x8 pixels and 200 of 4x4; two values each.
+func TestSizeOfMaps(t *testing.T) {
+	b := backendtest.Open(t)
+	for conditioning, want := range map[string]int{"concat": 0, "spatin": 2 * (104*64 + 200*16)} {
+		c := toy()
+		c.Model.Conditioning = conditioning
+		for _, batch := range []int{1, 3, 4} {
+			size, err := modelOf(t, c).Declare(b, model.NewStore().RootScope(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if size.Maps != want*batch {
+				t.Errorf("%s, batch of %d: maps of %d values, want %d", conditioning, batch, size.Maps, want*batch)
+			}
+		}
+	}
+}

@@ -28,7 +28,7 @@ func (m *Model) Weights(backend compute.Backend) ([]Weight, error) {
 	var layers []string
 	b, scope := nn.NewBuilder(backend), model.NewStore().Scope("/"+WeightsScope)
 	b.Trace = func(layer string, _ *graph.Node) { layers = append(layers, layer) }
-	if err := m.declare(backend, b, scope, 1); err != nil {
+	if err := m.declare(backend, b, scope, 1, nil); err != nil {
 		return nil, err
 	}
 	var all []Weight

@@ -26,12 +26,16 @@ func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
+	maps := ""
+	if size.Maps > 0 {
+		maps = fmt.Sprintf("# sampling     %.1f MB a video for the maps of a window that its steps share\n", float64(size.Maps)*4/1e6)
+	}
 	_, err = fmt.Fprintf(out, `%s
 # parameters   %.2f million
 # forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f
 # memory       %.1f MB weights, average, Adam and gradients; a batch of %d clips at most %.0f MB more
-`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
+%s`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
 		3*size.FLOPs/1e9*float64(c.Train.Batch*c.Train.Accumulate),
-		float64(memory.State)/1e6, c.Train.Batch, float64(memory.Activations)/1e6)
+		float64(memory.State)/1e6, c.Train.Batch, float64(memory.Activations)/1e6, maps)
 	return err
 }
