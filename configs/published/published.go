@@ -5,7 +5,6 @@
 package published
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,7 +23,19 @@ func Config(path string, text []byte) (c *configs.Config, notes []string, err er
 	if err := r.load(text); err != nil {
 		return nil, nil, err
 	}
-	c = configs.Default()
+	c = r.translate()
+	if len(r.problems) == 0 {
+		r.validate(c)
+	}
+	if err := r.err(); err != nil {
+		return nil, nil, err
+	}
+	return c, r.notes, nil
+}
+
+// translate reads all keys.
+func (r *reader) translate() *configs.Config {
+	c := configs.Default()
 	r.readFrames(&c.Frames)
 	r.readData(&c.Data)
 	r.readModel(c)
@@ -35,13 +46,7 @@ func Config(path string, text []byte) (c *configs.Config, notes []string, err er
 	r.noteUse()
 	r.noteMissing()
 	r.noteUnknown()
-	if len(r.problems) == 0 {
-		r.validate(c)
-	}
-	if err := r.err(); err != nil {
-		return nil, nil, err
-	}
-	return c, r.notes, nil
+	return c
 }
 
 // Is says whether text is in the published schema rather than in this project's.
@@ -111,7 +116,7 @@ func (r *reader) noteUnknown() {
 	for _, key := range r.order {
 		section, _, _ := strings.Cut(key, ".")
 		if !r.seen[key] && !idle[key] && !idle[section] {
-			r.notes = append(r.notes, fmt.Sprintf("%s:%d: %s: unknown key, ignored", r.path, r.lines[key], key))
+			r.note(key, "unknown key in line %d, ignored", r.lines[key])
 		}
 	}
 }

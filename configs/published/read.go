@@ -27,7 +27,7 @@ func parse(path string, text []byte) (*yaml.Node, error) {
 	var doc, second yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%s: empty, want sections such as data: and model:", path)
+		return nil, fmt.Errorf("%s: empty, want sections such as data and model", path)
 	case err != nil:
 		return nil, fmt.Errorf("%s: not YAML: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -39,7 +39,7 @@ func parse(path string, text []byte) (*yaml.Node, error) {
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d:%d: %s, want sections such as data: and model:", path, root.Line, root.Column, describe(root))
+		return nil, fmt.Errorf("%s:%d:%d: %s, want sections such as data and model", path, root.Line, root.Column, describe(root))
 	}
 	return root, nil
 }
