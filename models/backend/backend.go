@@ -26,12 +26,16 @@ func Names() []string { return configs.Names(backends) }
 
 // Open opens the named backend. The caller finalizes it.
 func Open(name string) (compute.Backend, error) {
-	config, err := configs.Pick(backends, "--backend", name)
-	if err != nil {
-		return nil, err
+	config := name
+	if !strings.Contains(name, ":") {
+		var err error
+		if config, err = configs.Pick(backends, "--backend", name); err != nil {
+			return nil, err
+		}
 	}
 	reserveHeap()
 	var opened compute.Backend
+	var err error
 	panicked := exceptions.TryCatch[error](func() {
 		quietly(func() { opened, err = compute.NewWithConfig(config) })
 	})

@@ -2,6 +2,8 @@
 package backendtest
 
 import (
+	"cmp"
+	"os"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -14,7 +16,7 @@ import (
 // Open opens the backend that tests run on, until the end of the test.
 func Open(t testing.TB) compute.Backend {
 	t.Helper()
-	b, err := backend.Open("go")
+	b, err := backend.Open(cmp.Or(os.Getenv("MCVD_TEST_BACKEND"), "go"))
 	if err != nil {
 		t.Fatal(err)
 	}

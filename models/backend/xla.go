@@ -1,0 +1,5 @@
+//go:build cgo && linux && !noxla
+
+package backend
+
+import _ "github.com/gomlx/go-xla/compute/xla" // links the XLA backend
