@@ -93,7 +93,7 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
 	c, err := configs.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 	if err == nil {
-		if diff := configs.Diff(meaning(c), meaning(r.Config)); len(diff) > 0 {
+		if diff := Differences(c, r.Config); len(diff) > 0 {
 			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, configFile), strings.Join(diff, "\n  "))
 		}
 	}
@@ -103,6 +103,9 @@ func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) 
 	}
 	return f, p, nil
 }
+
+// Differences lists the settings, a line each, in which weights of experiment a would mean something else in experiment b.
+func Differences(a, b *configs.Config) []string { return configs.Diff(meaning(a), meaning(b)) }
 
 // meaning is the part of an experiment that says what its weights are of.
 func meaning(c *configs.Config) *configs.Config {
@@ -121,23 +124,29 @@ func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
 			f.Close()
 		}
 	}()
-	if _, ok := f.Metadata()[progressKey]; !ok {
-		return nil, p, fmt.Errorf("%s: not a checkpoint of mcvd: no %s in its metadata", path, progressKey)
-	}
-	if p, err = ReadProgress(path, f.Metadata()); err != nil {
+	p, ok, err := ReadProgress(path, f.Metadata())
+	if err != nil {
 		return nil, p, err
+	}
+	if !ok {
+		return nil, p, fmt.Errorf("%s: not a checkpoint of mcvd: no %s in its metadata", path, progressKey)
 	}
 	return f, p, f.Verify()
 }
 
-// ReadProgress reads the progress in a file's metadata: none if it has none.
-func ReadProgress(path string, metadata map[string]string) (p Progress, err error) {
-	if text, ok := metadata[progressKey]; ok {
-		if err = json.Unmarshal([]byte(text), &p); err != nil {
-			err = fmt.Errorf("%s: %s: %w", path, progressKey, err)
-		}
+// ReadProgress reads the progress in a file's metadata, and whether there is one.
+func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool, err error) {
+	text, ok := metadata[progressKey]
+	if !ok {
+		return p, false, nil
 	}
-	return p, err
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return p, true, fmt.Errorf("%s: %s: %w", path, progressKey, err)
+	}
+	if p.Step < 0 || p.Updates < 0 {
+		return p, true, fmt.Errorf("%s: %s: step %d, updates %d, want 0 or more", path, progressKey, p.Step, p.Updates)
+	}
+	return p, true, nil
 }
 
 // Metadata is what a checkpoint's metadata says.

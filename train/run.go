@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -115,15 +116,22 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 }
 
 // Create makes a run folder of weights that were made elsewhere: training goes on from them. The entries are those of a checkpoint. A folder
-// that holds a run is an error; if anything fails, no run is left.
+// that holds a run is an error; if anything fails, everything is left as it was.
 func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, command []string, versions map[string]string) (err error) {
 	if err := CheckNew(dir); err != nil {
 		return err
 	}
-	made := missing(dir)
+	run := &Run{dir, c}
+	checkpoint := filepath.Join(checkpointsDir, stepName(p.Step))
+	folders := missing(append(above(dir), dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)))
+	var files []string
+	for _, name := range []string{lockFile, checkpoint, versionsFile, commandsFile, configFile} {
+		files = append(files, filepath.Join(dir, name))
+	}
+	files = missing(files)
 	defer func() {
-		if err != nil && made != "" {
-			os.RemoveAll(made)
+		if err != nil {
+			remove(folders)
 		}
 	}()
 	lock, err := claim(dir)
@@ -131,30 +139,63 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		return err
 	}
 	defer lock.Unlock()
-	run := &Run{dir, c}
+	if err := CheckNew(dir); err != nil { // another process may have been first
+		return err
+	}
+	defer func() {
+		if err != nil {
+			remove(files)
+		}
+	}()
 	removeLeftovers(dir)
 	if err := run.saveEntries(stepName(p.Step), entries, p); err != nil {
 		return err
 	}
-	return run.describe(command, versions)
+	return run.describe(command, versions) // last, because config.yml makes it a run
 }
 
-// CheckNew reports a folder that holds a run or parts of one.
+// CheckNew reports a path that can't become a run folder: it holds a run or parts of one, or no folder can be there.
 func CheckNew(dir string) error {
-	run := &Run{Dir: dir}
-	if _, err := os.Stat(filepath.Join(dir, configFile)); err == nil || len(run.Checkpoints()) > 0 {
-		return fmt.Errorf("%s: holds a run already; use another folder", dir)
+	for _, d := range append(above(dir), dir) {
+		if info, err := os.Stat(d); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: can't be a run folder, because %s is not a folder", dir, d)
+		}
+	}
+	for _, name := range []string{configFile, logFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("%s: holds a run already; use another folder", dir)
+		}
+	}
+	entries, _ := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), atomicfile.Prefix) {
+			return fmt.Errorf("%s: holds %s of a run already; use another folder", dir, filepath.Join(checkpointsDir, e.Name()))
+		}
 	}
 	return nil
 }
 
-// missing is the topmost folder on the way to dir that does not exist; empty if dir does.
-func missing(dir string) (top string) {
-	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
-		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
-			return top
-		}
-		top = d
+// above are the folders that a path is in, the outermost first.
+func above(path string) (folders []string) {
+	for d := filepath.Dir(filepath.Clean(path)); d != "." && d != filepath.Dir(d); d = filepath.Dir(d) {
+		folders = append(folders, d)
+	}
+	slices.Reverse(folders)
+	return folders
+}
+
+// missing are the paths at which there is nothing.
+func missing(paths []string) []string {
+	return slices.DeleteFunc(paths, func(path string) bool {
+		_, err := os.Lstat(path)
+		return !errors.Is(err, os.ErrNotExist)
+	})
+}
+
+// remove removes files and empty folders, the last first.
+func remove(paths []string) {
+	for _, path := range slices.Backward(paths) {
+		os.Remove(path)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/models"
-	"mcvd/models/backend"
 	"mcvd/models/published"
 	"mcvd/models/weights"
 	"mcvd/train"
@@ -34,7 +34,7 @@ model.load_state_dict(safetensors.torch.load_file(FILE)) takes it. "mcvd import"
 		Example: `  mcvd export runs/tiny -o model.safetensors
   mcvd export runs/tiny --names published --weights model -o published.safetensors`,
 		Args: arguments(1, 1, "a run folder"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.out, "out", "o", "", "safetensors file")
@@ -44,7 +44,7 @@ model.load_state_dict(safetensors.torch.load_file(FILE)) takes it. "mcvd import"
 	return cmd
 }
 
-func (c *exportCommand) run(dir string) error {
+func (c *exportCommand) run(ctx context.Context, dir string) error {
 	switch {
 	case c.out == "":
 		return usagef("no file to write: give --out FILE.safetensors")
@@ -55,6 +55,9 @@ func (c *exportCommand) run(dir string) error {
 	case c.scope == "all" && c.names == "published":
 		return usagef("--weights all: a published state dict holds one set of weights, want ema or model")
 	}
+	if info, err := os.Stat(filepath.Dir(c.out)); err != nil || !info.IsDir() { // asked before gigabytes are read
+		return fmt.Errorf("--out %s: %s is not a folder", c.out, filepath.Dir(c.out))
+	}
 	run, err := train.OpenRun(dir)
 	if err != nil {
 		return err
@@ -64,8 +67,10 @@ func (c *exportCommand) run(dir string) error {
 		return err
 	}
 	defer f.Close()
-	if same, err := sameFile(f.Path(), c.out); err != nil || same {
-		return errors.Join(err, fmt.Errorf("--out %s: is the checkpoint itself", c.out))
+	if same, err := sameFile(f.Path(), c.out); err != nil {
+		return err
+	} else if same {
+		return fmt.Errorf("--out %s: is the checkpoint itself", c.out)
 	}
 	entries, err := c.entries(run, f)
 	if err != nil {
@@ -78,10 +83,7 @@ func (c *exportCommand) run(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(c.out), 0o755); err != nil {
-		return err
-	}
-	if err := weights.Write(c.out, metadata, entries); err != nil {
+	if err := weights.Write(c.out, metadata, stopping(ctx, entries)); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "%s: %d tensors of %s, step %d\n", c.out, len(entries), f.Path(), progress.Step)
@@ -90,25 +92,19 @@ func (c *exportCommand) run(dir string) error {
 
 // entries are the tensors to write.
 func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entry, error) {
-	if c.names == "own" {
-		var entries []weights.Entry
-		for _, t := range f.Tensors() {
-			if c.scope == "all" || strings.HasPrefix(t.Name, c.scope+"/") {
-				entries = append(entries, weights.Entry{Tensor: t, Data: func() ([]byte, error) { return f.Read(t.Name) }})
-			}
+	var own []weights.Entry
+	for _, t := range f.Tensors() {
+		if c.scope == "all" || strings.HasPrefix(t.Name, c.scope+"/") {
+			own = append(own, weights.Entry{Tensor: t, Data: func() ([]byte, error) { return f.Read(t.Name) }})
 		}
-		return entries, nil
 	}
-	m, err := models.New(run.Config)
-	if err != nil {
-		return nil, err
+	if len(own) == 0 {
+		return nil, fmt.Errorf("%s: has none of --weights %s", f.Path(), c.scope)
 	}
-	b, err := backend.Open("go") // only to lay out the network
-	if err != nil {
-		return nil, err
+	if c.names == "own" {
+		return own, nil
 	}
-	defer b.Finalize()
-	w, err := m.Weights(b)
+	m, w, err := layOut(run.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/published"
+	"mcvd/models/weights"
 	"mcvd/train"
 )
 
@@ -36,7 +39,7 @@ with zeros and warms up again. Nothing in a file is executed. docs/published.md 
 		Example: `  mcvd import checkpoint.pt --config config.yml -o runs/published
   mcvd import model.safetensors -o runs/copy`,
 		Args: arguments(1, 1, "a checkpoint"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "configuration file, in the published schema or in this project's")
@@ -45,7 +48,7 @@ with zeros and warms up again. Nothing in a file is executed. docs/published.md 
 	return cmd
 }
 
-func (c *importCommand) run(path string) error {
+func (c *importCommand) run(ctx context.Context, path string) error {
 	if c.out == "" {
 		return usagef("no run folder: give --out DIR")
 	}
@@ -64,52 +67,107 @@ func (c *importCommand) run(path string) error {
 	if err := checkNames(cmp.Or(c.config, path), config); err != nil {
 		return err
 	}
-	m, err := models.New(config)
+	progress, err := progressOf(path, checkpoint)
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open("go") // only to lay out the network
-	if err != nil {
-		return err
-	}
-	defer b.Finalize()
-	weights, err := m.Weights(b)
+	m, w, err := layOut(config)
 	if err != nil {
 		return err
 	}
 	if err := checkpoint.CheckSchedule(m.Schedule); err != nil {
 		return err
 	}
-	entries, err := checkpoint.Entries(weights)
+	entries, err := checkpoint.Entries(w)
 	if err != nil {
 		return err
 	}
-	progress, err := train.ReadProgress(path, checkpoint.Metadata)
-	if err != nil {
+	if err := train.Create(c.out, config, progress, stopping(ctx, entries), os.Args, versions()); err != nil {
 		return err
 	}
-	progress.Step = cmp.Or(progress.Step, checkpoint.Step)
-	if !checkpoint.HasAdam() {
-		progress.Updates = 0
-	} else if checkpoint.Updates > 0 {
-		progress.Updates = checkpoint.Updates
-	}
-	if err := train.Create(c.out, config, progress, entries, os.Args, versions()); err != nil {
-		return err
-	}
-	c.report(checkpoint, weights, progress)
+	c.report(checkpoint, w, progress)
 	return nil
 }
 
-// load reads the configuration: the file of --config in either schema, or what the weights' file says.
-func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
-	if c.config == "" {
-		text, ok := checkpoint.Metadata[train.ConfigKey]
-		if !ok {
-			return nil, usagef("%s: says nothing of its configuration: give --config FILE", path)
-		}
-		return configs.Parse(path+": "+train.ConfigKey, []byte(text), c.set...)
+// layOut makes the model and lists its weights.
+func layOut(config *configs.Config) (*models.Model, []models.Weight, error) {
+	m, err := models.New(config)
+	if err != nil {
+		return nil, nil, err
 	}
+	b, err := backend.Open("go") // any would do: nothing is run
+	if err != nil {
+		return nil, nil, err
+	}
+	defer b.Finalize()
+	w, err := m.Weights(b)
+	return m, w, err
+}
+
+// progressOf is where training goes on: with Adam's state, warm-up and bias correction do, too.
+func progressOf(path string, checkpoint *published.Checkpoint) (train.Progress, error) {
+	p, ok, err := train.ReadProgress(path, checkpoint.Metadata)
+	if err != nil {
+		return p, err
+	}
+	if !ok {
+		p = train.Progress{Step: checkpoint.Step, Updates: checkpoint.Updates}
+	}
+	if !checkpoint.HasAdam() {
+		return train.Progress{Step: p.Step}, nil
+	}
+	if !ok && p.Updates == 0 {
+		return p, fmt.Errorf("%s: Adam's means, but nothing says of how many updates: leave them out, or export the file again", path)
+	}
+	return p, nil
+}
+
+// stopping makes the writing of entries end with ctx, between two tensors.
+func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		read := entries[i].Data
+		entries[i].Data = func() ([]byte, error) {
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("stopped, nothing is written: %w", ctx.Err())
+			}
+			return read()
+		}
+	}
+	return entries
+}
+
+// load reads the configuration: that of --config, or what the weights' file says. Where they differ, shapes may be the same all the same.
+func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
+	text, ok := checkpoint.Metadata[train.ConfigKey]
+	if !ok && c.config == "" {
+		return nil, usagef("%s: says nothing of its configuration: give --config FILE", path)
+	}
+	if !ok {
+		return c.loadFile()
+	}
+	name := path + ": " + train.ConfigKey
+	own, err := configs.Parse(name, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	config := own
+	if c.config != "" {
+		config, err = c.loadFile()
+	} else if len(c.set) > 0 {
+		config, err = configs.Parse(name, []byte(text), c.set...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, difference := range train.Differences(own, config) {
+		c.log.Warn("these weights were trained with another setting", "file", path, "difference", difference)
+	}
+	return config, nil
+}
+
+// loadFile reads the file of --config.
+func (c *importCommand) loadFile() (*configs.Config, error) {
 	text, err := configs.ReadFile(c.config)
 	if err != nil {
 		return nil, err
@@ -128,18 +186,21 @@ func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*co
 }
 
 // report says on stderr what was imported.
-func (c *importCommand) report(checkpoint *published.Checkpoint, weights []models.Weight, p train.Progress) {
+func (c *importCommand) report(checkpoint *published.Checkpoint, w []models.Weight, p train.Progress) {
 	parameters := 0
-	for _, w := range weights {
+	for _, one := range w {
 		n := 1
-		for _, d := range w.Shape {
+		for _, d := range one.Shape {
 			n *= d
 		}
 		parameters += n
 	}
-	average, adam := "in the file", "in the file"
-	if !checkpoint.HasEMA() {
+	average, adam := "in the file", fmt.Sprintf("in the file, of %d updates", p.Updates)
+	switch {
+	case !checkpoint.HasEMA():
 		average = "not in the file: the weights themselves"
+	case !checkpoint.HasWeights():
+		average = "all that the file has: training goes on from them"
 	}
 	if !checkpoint.HasAdam() {
 		adam = "not in the file: training starts with zeros and warms up again"

@@ -1,8 +1,6 @@
 package published
 
 import (
-	"fmt"
-
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/weights"
@@ -57,26 +55,3 @@ func scheduleBuffers(s *diffusion.Schedule, schedule string) []weights.Entry {
 	}
 	return entries
 }
-
-// CheckSchedule reports a schedule in the file that is not the configuration's: then the configuration is another model's.
-func (c *Checkpoint) CheckSchedule(s *diffusion.Schedule) error {
-	t, ok := c.weights.tensors["alphas"]
-	if !ok {
-		return nil
-	}
-	alphas, err := t.Float32s()
-	if err != nil {
-		return fmt.Errorf("%s: alphas: %w", c.path, err)
-	}
-	if len(alphas) != s.Steps() {
-		return fmt.Errorf("%s: a schedule of %d steps, the configuration says %d", c.path, len(alphas), s.Steps())
-	}
-	for label, a := range alphas {
-		if want := s.AlphaBar[s.Label(label)]; !(abs(float64(a)-want) <= 1e-4) {
-			return fmt.Errorf("%s: another schedule than the configuration's: alphas[%d] is %g, want %g", c.path, label, a, want)
-		}
-	}
-	return nil
-}
-
-func abs(x float64) float64 { return max(x, -x) }

@@ -3,9 +3,12 @@
 package published
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mcvd/models/network"
@@ -27,9 +30,38 @@ type state struct {
 
 func newState() *state { return &state{tensors: map[string]tensor{}} }
 
-func (s *state) add(name string, t tensor) {
+func (s *state) add(name string, t tensor) error {
+	if s.tensors[name] != nil {
+		return fmt.Errorf("%s: there twice, with and without %q before it", name, parallelPrefix)
+	}
 	s.names = append(s.names, name)
 	s.tensors[name] = t
+	return nil
+}
+
+// parameters are the names that are no buffers, in the order of the published model's parameters(): that of the file, but module by
+// module, because renaming moves a name to the end.
+func (s *state) parameters() []string {
+	names := slices.DeleteFunc(slices.Clone(s.names), isBuffer)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(moduleNumber(a), moduleNumber(b)) })
+	return names
+}
+
+// moduleNumber is N of unet.all_modules.N.
+func moduleNumber(name string) int {
+	rest, _ := strings.CutPrefix(name, "unet.all_modules.")
+	number, _, _ := strings.Cut(rest, ".")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+// inFile is the name that a tensor has in this state. Early files of the published code call the last norm unet.all_modules.N.weight
+// instead of unet.all_modules.N.Norm_0.weight; models/ema.py there shows how to rename it.
+func (s *state) inFile(name string) string {
+	if early := strings.Replace(name, ".Norm_0.", ".", 1); s.tensors[name] == nil && s.tensors[early] != nil {
+		return early
+	}
+	return name
 }
 
 // parallelPrefix begins every name of a model that was wrapped for several devices.
@@ -55,7 +87,9 @@ func torchState(what string, v any) (*state, error) {
 		if !isText || !isTensor {
 			return nil, fmt.Errorf("%s: entry %v is %s, want tensors by name", what, key, kind(value))
 		}
-		s.add(strings.TrimPrefix(name, parallelPrefix), t)
+		if err := s.add(strings.TrimPrefix(name, parallelPrefix), t); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	return s, nil
 }
@@ -73,6 +107,10 @@ func kind(v any) string {
 		return "a tensor"
 	case *torch.Object:
 		return "an object of " + v.Class
+	case string:
+		return "a text"
+	case int64, float64, *big.Int:
+		return fmt.Sprintf("the number %v", v)
 	}
 	return fmt.Sprintf("a %T", v)
 }
@@ -85,17 +123,6 @@ type stored struct {
 
 func (t stored) Shape() []int                 { return t.Tensor.Shape }
 func (t stored) Float32s() ([]float32, error) { return t.file.Float32s(t.Name) }
-
-// fileState is a state of all tensors of a safetensors file whose names begin with prefix, which is cut off.
-func fileState(f *weights.File, prefix string) *state {
-	s := newState()
-	for _, t := range f.Tensors() {
-		if name, ok := strings.CutPrefix(t.Name, prefix); ok {
-			s.add(strings.TrimPrefix(name, parallelPrefix), stored{f, t})
-		}
-	}
-	return s
-}
 
 // entry is what a checkpoint of this project holds of a tensor: float32, in our layout.
 func entry(name string, shape []int, layout network.Layout, t tensor) weights.Entry {

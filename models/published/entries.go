@@ -1,0 +1,122 @@
+package published
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"mcvd/models"
+	"mcvd/models/diffusion"
+	"mcvd/models/network"
+	"mcvd/models/weights"
+)
+
+// Entries lists what a checkpoint of this project holds for the model's weights w, in its order: the weights, their average (the weights
+// themselves if the file has none), and Adam's running means (zeros if the file has none). Every name that is missing or that the
+// model doesn't have, and every wrong shape, is named in the error. The file is read while the entries are written, tensor by tensor.
+func (c *Checkpoint) Entries(w []models.Weight) ([]weights.Entry, error) {
+	if problems := c.problems(w); len(problems) > 0 {
+		return nil, fmt.Errorf("%s: not the weights of this configuration:\n  %s", c.path, strings.Join(problems, "\n  "))
+	}
+	ema := c.ema
+	if ema == nil {
+		ema = c.weights
+	}
+	var entries []weights.Entry
+	for _, p := range w {
+		name, layout := c.name(p)
+		add := func(scope string, s *state) {
+			var t tensor = zeros(p.Shape)
+			if s != nil {
+				t = s.tensors[s.inFile(name)]
+			}
+			entries = append(entries, entry(scope+"/"+p.Path, p.Shape, layout, t))
+		}
+		add(models.WeightsScope, c.weights)
+		add(models.EMAScope, ema)
+		add(models.AdamMeanScope, c.mean)
+		add(models.AdamSquareScope, c.square)
+	}
+	slices.SortFunc(entries, func(a, b weights.Entry) int { return strings.Compare(a.Name, b.Name) })
+	return entries, nil
+}
+
+// name is a weight's name and layout in the file.
+func (c *Checkpoint) name(w models.Weight) (string, network.Layout) {
+	if c.own {
+		return w.Path, network.Same
+	}
+	return w.Published.Name, w.Published.Layout
+}
+
+// problems lists what is wrong with the file.
+func (c *Checkpoint) problems(w []models.Weight) []string {
+	problems := c.check("", c.weights, w)
+	if c.ema != nil && c.ema != c.weights {
+		problems = append(problems, c.check("EMA: ", c.ema, w)...)
+	}
+	for _, name := range c.strays {
+		problems = append(problems, name+": in none of the scopes of a checkpoint")
+	}
+	if c.mean != nil && len(problems) == 0 { // else these would be the same once more
+		problems = slices.Concat(c.check("Adam's mean: ", c.mean, w), c.check("Adam's mean square: ", c.square, w))
+	}
+	return problems
+}
+
+// check lists what is wrong with a state.
+func (c *Checkpoint) check(what string, s *state, w []models.Weight) (problems []string) {
+	known := map[string]bool{}
+	for _, p := range w {
+		name, layout := c.name(p)
+		name = s.inFile(name)
+		known[name] = true
+		want := layout.Shape(p.Shape)
+		if t, ok := s.tensors[name]; !ok {
+			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s here)", what, name, want, p.Path))
+		} else if !slices.Equal(t.Shape(), want) {
+			problems = append(problems, fmt.Sprintf("%s%s: shape %v, want %v", what, name, t.Shape(), want))
+		}
+	}
+	for _, name := range s.names {
+		if !known[name] && !isBuffer(name) {
+			problems = append(problems, fmt.Sprintf("%s%s: shape %v, not a parameter of this model", what, name, s.tensors[name].Shape()))
+		}
+	}
+	return problems
+}
+
+// CheckSchedule reports a schedule in the file that is not the configuration's: then the configuration is another model's.
+func (c *Checkpoint) CheckSchedule(s *diffusion.Schedule) error {
+	t, ok := c.weights.tensors["alphas"]
+	if !ok {
+		return nil
+	}
+	alphas, err := t.Float32s()
+	if err != nil {
+		return fmt.Errorf("%s: alphas: %w", c.path, err)
+	}
+	if len(alphas) != s.Steps() {
+		return fmt.Errorf("%s: a schedule of %d steps, the configuration says %d", c.path, len(alphas), s.Steps())
+	}
+	for label, a := range alphas {
+		if want := s.AlphaBar[s.Label(label)]; !(math.Abs(float64(a)-want) <= 1e-4) {
+			return fmt.Errorf("%s: another schedule than the configuration's: alphas[%d] is %g, want %g", c.path, label, a, want)
+		}
+	}
+	return nil
+}
+
+// zeros is a tensor of zeros of that shape.
+type zeros []int
+
+func (z zeros) Shape() []int { return z }
+
+func (z zeros) Float32s() ([]float32, error) {
+	n := 1
+	for _, d := range z {
+		n *= d
+	}
+	return make([]float32, n), nil
+}
