@@ -32,7 +32,7 @@ func NewBuilder(b compute.Backend) *Builder {
 	if b.String() == "go" {
 		return &Builder{Formulation: Go}
 	}
-	return &Builder{Formulation: Plain}
+	return &Builder{Formulation: XLA}
 }
 
 // Layer reports y to Trace and returns it.

@@ -92,10 +92,13 @@ func TestFormulationsAgree(t *testing.T) {
 				}
 				return out
 			}
-			plain, fast := run(Plain), run(Go)
-			for i := range plain {
-				if d := distance(plain[i], fast[i]); !(d <= 2e-5) {
-					t.Errorf("output %d (0 the value, then gradients): differs by %g", i, d)
+			plain := run(Plain)
+			for name, f := range map[string]Formulation{"go": Go, "xla": XLA} {
+				fast := run(f)
+				for i := range plain {
+					if d := distance(plain[i], fast[i]); !(d <= 2e-5) {
+						t.Errorf("%s: output %d (0 the value, then gradients): differs by %g", name, i, d)
+					}
 				}
 			}
 		})

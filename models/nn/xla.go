@@ -1,0 +1,195 @@
+package nn
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// XLA is the formulation for XLA, which compiles and fuses what it is given: convolutions are its own, and what sums over pixels is a
+// batched product with ones, because XLA's reductions compute their producers again and are not vectorized where a group's statistics
+// are spread over its channels. docs/performance.md has what each of these brings.
+var XLA = Formulation{Conv: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
+
+// withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false, input, result), which XLA's simplifier
+// removes, so that the forward pass stays fusible. The adjoints that travel over these links are dead code.
+func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, backward func(v *Node) []*Node) *Node {
+	var adjoints []*Node
+	y := StopGradient(forward(inputs))
+	never := Const(y.Graph(), false)
+	for i, x := range inputs {
+		link := IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return adjoints[i] })
+		if !link.Shape().Equal(y.Shape()) {
+			first := make([]SliceAxisSpec, link.Rank())
+			for axis := range first {
+				first[axis] = AxisElem(0)
+			}
+			link = BroadcastToDims(ConvertDType(Reshape(Slice(link, first...)), y.DType()), y.Shape().Dimensions...)
+		}
+		y = Where(never, link, y)
+	}
+	return IdentityWithCustomGradient(y, func(_, v *Node) *Node { adjoints = backward(v); return v })
+}
+
+// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel. The gradient of the bias is a batched product with ones: an
+// unbatched one is fused with all its producers into a kernel that runs on one core.
+func xlaConv(x, w, bias *Node) *Node {
+	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
+	var y *Node
+	if wd[0] == 1 {
+		y = Reshape(Dot(Reshape(x, -1, d[3]), Reshape(w, wd[2], wd[3])).Product(), d[0], d[1], d[2], wd[3])
+	} else {
+		y = Convolve(x, w).PadSame().Done()
+	}
+	return withLinkedGradient([]*Node{y, bias}, func(in []*Node) *Node {
+		return Add(in[0], Reshape(in[1], 1, 1, 1, -1))
+	}, func(v *Node) []*Node { return []*Node{v, ReduceSum(pixelSum(v), 0)} })
+}
+
+// pixelSum is [B,H,W,C] -> [B,C] as a batched product with ones.
+func pixelSum(x *Node) *Node {
+	d := x.Shape().Dimensions
+	ones := Ones(x.Graph(), F32(d[0], 1, d[1]*d[2]))
+	return Reshape(Einsum("bij,bjc->bic", ones, Reshape(x, d[0], d[1]*d[2], d[3])), d[0], d[3])
+}
+
+// eachPixel is [B,C] -> [B,1,1,C].
+func eachPixel(x *Node) *Node { return InsertAxes(x, 1, 1) }
+
+// xlaStatistics returns a and s [B,C] such that x*a + s is x normalized by groups.
+func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
+	d := x.Shape().Dimensions
+	batch, c := d[0], d[3]
+	size := c / groups
+	// The mean over a group as a product of matrices, too: [C] -> [C], each channel of a group its mean.
+	mean := make([][]float32, c)
+	for i := range mean {
+		mean[i] = make([]float32, c)
+		for j := range size {
+			mean[i][i/size*size+j] = 1 / float32(d[1]*d[2]*size)
+		}
+	}
+	moments := withLinkedGradient([]*Node{x}, func(in []*Node) *Node {
+		return Stack([]*Node{pixelSum(in[0]), pixelSum(Square(in[0]))}, 1)
+	}, func(v *Node) []*Node {
+		first, second := Slice(v, AxisRange(), AxisElem(0)), Slice(v, AxisRange(), AxisElem(1))
+		return []*Node{Add(Reshape(first, batch, 1, 1, c), Mul(x, Reshape(MulScalar(second, 2), batch, 1, 1, c)))}
+	})
+	moments = Reshape(Dot(Reshape(moments, batch*2, c), Const(x.Graph(), mean)).Product(), batch, 2, c)
+	m := Reshape(Slice(moments, AxisRange(), AxisElem(0)), batch, c)
+	square := Reshape(Slice(moments, AxisRange(), AxisElem(1)), batch, c)
+	a = reciprocalSqrt(AddScalar(MaxScalar(Sub(square, Square(m)), 0), epsilon))
+	return a, Neg(Mul(m, a))
+}
+
+// xlaAffine is x*a + s, a and s [B,C].
+func xlaAffine(x, a, s *Node) *Node {
+	return withLinkedGradient([]*Node{x, a, s}, func(in []*Node) *Node {
+		return Add(Mul(in[0], eachPixel(in[1])), eachPixel(in[2]))
+	}, func(v *Node) []*Node {
+		return []*Node{Mul(v, eachPixel(a)), pixelSum(Mul(v, x)), pixelSum(v)}
+	})
+}
+
+func xlaNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
+	a, s := xlaStatistics(x, groups, epsilon)
+	if scale != nil {
+		a, s = Mul(a, scale), Mul(s, scale)
+	}
+	if shift != nil {
+		s = Add(s, shift)
+	}
+	return xlaAffine(x, a, s)
+}
+
+// xlaSpatialNorm has one gradient for all that follows the statistics.
+func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
+	a, s := xlaStatistics(x, groups, epsilon)
+	inputs := []*Node{x, gain, bias, a, s}
+	if scale != nil {
+		inputs = append(inputs, scale, shift)
+	}
+	parts := func(in []*Node) (normalized, spatial, y *Node) {
+		normalized = Add(Mul(in[0], eachPixel(in[3])), eachPixel(in[4]))
+		spatial = Add(Mul(normalized, in[1]), in[2])
+		y = spatial
+		if len(in) > 5 {
+			y = Add(Mul(spatial, eachPixel(in[5])), eachPixel(in[6]))
+		}
+		return normalized, spatial, y
+	}
+	return withLinkedGradient(inputs, func(in []*Node) *Node {
+		_, _, y := parts(in)
+		return y
+	}, func(v *Node) []*Node {
+		normalized, spatial, _ := parts(inputs)
+		dSpatial := v
+		if scale != nil {
+			dSpatial = Mul(v, eachPixel(scale))
+		}
+		dNormalized := Mul(dSpatial, gain)
+		adjoints := []*Node{Mul(dNormalized, eachPixel(a)), Mul(dSpatial, normalized), dSpatial,
+			pixelSum(Mul(dNormalized, x)), pixelSum(dNormalized)}
+		if scale != nil {
+			adjoints = append(adjoints, pixelSum(Mul(v, spatial)), pixelSum(v))
+		}
+		return adjoints
+	})
+}
+
+// xlaResample is the FIR filter as sums of shifted images. The adjoint of up is four times down.
+func xlaResample(x *Node, up bool) *Node {
+	resample := func(x *Node, up bool) *Node { return shiftedFIR(shiftedFIR(x, 1, up), 2, up) }
+	return withLinkedGradient([]*Node{x}, func(in []*Node) *Node { return resample(in[0], up) }, func(v *Node) []*Node {
+		factor := 0.25
+		if up {
+			factor = 4
+		}
+		return []*Node{MulScalar(resample(v, !up), factor)}
+	})
+}
+
+// shiftedFIR filters [1,3,3,1] and resamples one axis of x [B,H,W,C]:
+//
+//	up:   y[2i] = (3 x[i] + x[i-1])/4, y[2i+1] = (3 x[i] + x[i+1])/4
+//	down: y[i] = (3 (x[2i] + x[2i+1]) + x[2i-1] + x[2i+2])/8
+func shiftedFIR(x *Node, axis int, up bool) *Node {
+	d := x.Shape().Dimensions
+	n := d[axis]
+	resized := append([]int(nil), d...)
+	if up {
+		resized[axis] = 2 * n
+		near := MulScalar(x, 0.75)
+		even := Add(near, MulScalar(shift(x, axis, -1), 0.25))
+		odd := Add(near, MulScalar(shift(x, axis, 1), 0.25))
+		return Reshape(Concatenate([]*Node{InsertAxes(even, axis+1), InsertAxes(odd, axis+1)}, axis+1), resized...)
+	}
+	resized[axis] = n / 2
+	pairs := append(append(append([]int(nil), d[:axis]...), n/2, 2), d[axis+1:]...)
+	half := func(i int) *Node {
+		of := make([]SliceAxisSpec, len(pairs))
+		for k := range of {
+			of[k] = AxisRange()
+		}
+		of[axis+1] = AxisElem(i)
+		return Reshape(Slice(Reshape(x, pairs...), of...), resized...)
+	}
+	even, odd := half(0), half(1)
+	return MulScalar(Add(MulScalar(Add(even, odd), 3), Add(shift(odd, axis, -1), shift(even, axis, 1))), 0.125)
+}
+
+// shift is y[i] = x[i+by] along an axis, by being 1 or -1, with a zero beyond the border.
+func shift(x *Node, axis, by int) *Node {
+	d := append([]int(nil), x.Shape().Dimensions...)
+	rest := make([]SliceAxisSpec, len(d))
+	for i := range rest {
+		rest[i] = AxisRange()
+	}
+	n := d[axis]
+	d[axis] = 1
+	zero := ZerosLike(Slice(x, append(append(append([]SliceAxisSpec(nil), rest[:axis]...), AxisRange(0, 1)), rest[axis+1:]...)...))
+	if by < 0 {
+		rest[axis] = AxisRange(0, n-1)
+		return Concatenate([]*Node{zero, Slice(x, rest...)}, axis)
+	}
+	rest[axis] = AxisRange(1, n)
+	return Concatenate([]*Node{Slice(x, rest...), zero}, axis)
+}
