@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 )
@@ -46,11 +47,16 @@ func viewed(storage string, offset int64, shape, stride []int64) string {
 // record is a file in a zip file.
 type record struct{ name, data string }
 
-func zipped(records ...record) []byte {
+func zipped(records ...record) []byte { return zippedAs(zip.FileHeader{}, records...) }
+
+// zippedAs has headers that say something other than that records are stored.
+func zippedAs(header zip.FileHeader, records ...record) []byte {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
 	for _, r := range records {
-		f, err := w.CreateRaw(&zip.FileHeader{Name: r.name, CompressedSize64: uint64(len(r.data)), UncompressedSize64: uint64(len(r.data))})
+		h := header
+		h.Name, h.CompressedSize64, h.UncompressedSize64 = r.name, uint64(len(r.data)), uint64(len(r.data))
+		f, err := w.CreateRaw(&h)
 		if err == nil {
 			_, err = f.Write([]byte(r.data))
 		}
@@ -74,7 +80,7 @@ func saved(body string, storages ...string) []byte {
 }
 
 const (
-	magicPickle   = "\x80\x02\x8a\x0alfc\x9cF\xf9 j\xa8P\x19."
+	magicPickle   = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 	versionPickle = "\x80\x02M\xe9\x03."
 )
 
@@ -105,4 +111,30 @@ func mustOpen(t *testing.T, b []byte) *File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// writeLarge is a zip file of a pickle, a storage of so many zeros and one of 0, 1, 2, 3.
+func writeLarge(t *testing.T, w io.Writer, pickle string, size uint64) {
+	t.Helper()
+	z := zip.NewWriter(w)
+	for _, r := range []struct {
+		name string
+		size uint64
+		data io.Reader
+	}{
+		{"a/data.pkl", uint64(len(pickle)), strings.NewReader(pickle)},
+		{"a/data/0", size, io.LimitReader(zeros{}, int64(size))},
+		{"a/data/1", 16, strings.NewReader(floats(4))},
+	} {
+		f, err := z.CreateRaw(&zip.FileHeader{Name: r.name, CompressedSize64: r.size, UncompressedSize64: r.size})
+		if err == nil {
+			_, err = io.CopyBuffer(struct{ io.Writer }{f}, r.data, make([]byte, 1<<20))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

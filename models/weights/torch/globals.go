@@ -33,7 +33,7 @@ func class(module, name string) (*object, error) {
 	case (module == "builtins" || module == "__builtin__") && slices.Contains(knownBuiltins, name):
 		return &object{out: Object{Class: full}}, nil
 	}
-	return nil, fmt.Errorf("the pickle calls %q: refused, want classes of %s", full, strings.Join(knownPackages, ", "))
+	return nil, fmt.Errorf("calls %q: refused, want classes of %s", full, strings.Join(knownPackages, ", "))
 }
 
 func (m *machine) global() error {
@@ -192,7 +192,7 @@ func (m *machine) build() error {
 	switch v := v.(type) {
 	case *object:
 		if v.args == nil {
-			return fmt.Errorf("state for the class %s itself", v.out.Class)
+			return fmt.Errorf("state for the class %q itself", v.out.Class)
 		}
 		v.out.State = state
 	case *Dict, *list, *Tensor:

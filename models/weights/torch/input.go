@@ -9,7 +9,7 @@ import (
 
 const (
 	maxPickle = 64 << 20 // bytes of all pickles
-	maxSteps  = 2 << 20  // instructions of all pickles, and values that they copy
+	maxSteps  = 1 << 20  // instructions of all pickles, and values that they copy
 	maxName   = 1024     // bytes of the name of a class or function
 )
 

@@ -26,7 +26,7 @@ func (f *File) readLegacy() error {
 		return err
 	}
 	if version != any(int64(legacyProtocol)) {
-		return fmt.Errorf("protocol version %v, want %d", version, legacyProtocol)
+		return fmt.Errorf("the second pickle is not the version %d: not a file of torch.save", legacyProtocol)
 	}
 	machine, err := in.unpickle(nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func (f *File) readLegacy() error {
 		return errors.New("the third pickle is not a dict: not a file of torch.save")
 	}
 	if little, _ := facts.Get("little_endian"); little != any(true) {
-		return fmt.Errorf("little_endian is %v, want true", little)
+		return errors.New("byte order not little, or not given")
 	}
 	if f.root, err = in.unpickle(f.persistent); err != nil {
 		return err
@@ -59,24 +59,24 @@ func (f *File) placeStorages(keys []any, at int64) error {
 		key, _ := k.(string)
 		s := f.storages[key]
 		if s == nil || s.at >= 0 {
-			return fmt.Errorf("storage %q: there twice, or without a tensor", key)
+			return fmt.Errorf("storage %.40q: there twice, or without a tensor", key)
 		}
 		var count [8]byte
 		if _, err := f.data.ReadAt(count[:], at); err != nil {
-			return fmt.Errorf("storage %q: %w: truncated", key, err)
+			return fmt.Errorf("storage %.40q: %w: truncated", key, err)
 		}
 		if n := int64(binary.LittleEndian.Uint64(count[:])); n != s.count {
-			return fmt.Errorf("storage %q: %d elements, want %d", key, n, s.count)
+			return fmt.Errorf("storage %.40q: %d elements, want %d", key, n, s.count)
 		}
 		s.at = at + int64(len(count))
 		if left := f.size - s.at; s.count*s.width > left {
-			return fmt.Errorf("storage %q: %d bytes left, want %d: truncated", key, left, s.count*s.width)
+			return fmt.Errorf("storage %.40q: %d bytes left, want %d: truncated", key, left, s.count*s.width)
 		}
 		at = s.at + s.count*s.width
 	}
 	for key, s := range f.storages {
 		if s.at < 0 {
-			return fmt.Errorf("storage %q: not in the file", key)
+			return fmt.Errorf("storage %.40q: not in the file", key)
 		}
 	}
 	return nil

@@ -284,13 +284,14 @@ func (m *machine) update(items []any, err error) error {
 	return nil
 }
 
-// put remembers the topmost value. Python counts the memo up, so an index is no higher than the instructions are many.
+// put remembers the topmost value. Python counts the memo up, so that an index is no higher than the number of
+// instructions until then; a higher one would take memory that the file didn't pay for.
 func (m *machine) put(i uint64, err error) error {
 	if err != nil {
 		return err
 	}
-	if i >= maxSteps {
-		return fmt.Errorf("memo index %d, want less than %d", i, maxSteps)
+	if most := uint64(maxSteps - m.in.steps); i > most {
+		return fmt.Errorf("memo index %d after %d instructions", i, most)
 	}
 	v, err := m.top()
 	if err != nil {

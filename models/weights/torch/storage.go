@@ -86,7 +86,7 @@ func (f *File) persistent(id []any) (any, error) {
 	offset, ok := part.items[1].(int64)
 	size, also := part.items[2].(int64)
 	if !ok || !also || offset < 0 || size < 0 || offset > count || size > count-offset {
-		return nil, fmt.Errorf("storage %.40q: part of %v elements at %v, it has %d", key, part.items[2], part.items[1], count)
+		return nil, fmt.Errorf("storage %.40q: part of %d elements at %d, it has %d", key, size, offset, count)
 	}
 	return span{s, offset, size}, nil
 }
@@ -96,7 +96,7 @@ func (f *File) storage(class, key string, count int64) (*storage, error) {
 	name := class[strings.LastIndexByte(class, '.')+1:]
 	dtype, ok := storageTypes[name]
 	if !ok || !strings.HasPrefix(class, "torch.") {
-		return nil, fmt.Errorf("elements of %s, which are not supported", class)
+		return nil, fmt.Errorf("elements of %q, which are not supported", class)
 	}
 	s := &storage{file: f, dtype: dtype, width: int64(dtype.Width()), count: count, at: -1}
 	if count < 0 || count > math.MaxInt64/s.width {
@@ -147,7 +147,7 @@ func (m *machine) rebuildAs(args []any) (any, error) {
 	}
 	dtype, ok := dtypes[o.out.Class]
 	if !ok {
-		return nil, fmt.Errorf("elements of %s, which are not supported", o.out.Class)
+		return nil, fmt.Errorf("elements of %q, which are not supported", o.out.Class)
 	}
 	s.count /= int64(dtype.Width())
 	return m.view(s, dtype, args)

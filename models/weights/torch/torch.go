@@ -5,12 +5,12 @@
 // refuses the file. The pickle machine is our own because gopickle, which reads these files, too, allocates whatever a
 // length announces, panics on an integer of no bytes and follows the memo without a limit.
 //
-// Opening is bounded whatever the file says. All pickles together have at most 64 MiB and 2 Mi instructions; what they
+// Opening is bounded whatever the file says. All pickles together have at most 64 MiB and 1 Mi instructions; what they
 // build has a depth of at most 1,000, no cycles, and at most 16 Mi values to a walk that follows every reference, so that
-// callers may recurse without care. The directory of a zip file has at most 16 MiB, and its records are stored, not
+// callers may recurse without care. The directory of a zip file has at most 8 MiB, and its records are stored, not
 // compressed. [Open] takes less than 512 MiB for the worst of files, and some 20 times the pickle for those of PyTorch.
-// Reading a tensor takes its elements and 4 MiB; it has no more elements than its storage, or 16 Mi where a view repeats
-// them. Checksums of zip records are not compared, as PyTorch itself may leave them out.
+// Reading a tensor takes its elements and at most 10 MiB; it has no more elements than its storage, or 16 Mi where a view
+// repeats them. Checksums of zip records are not compared, as PyTorch itself may leave them out.
 //
 // Not read: files of big-endian machines, the tar form before PyTorch 0.1.10, TorchScript, pickles of protocol 0 and 1,
 // and complex and quantized storages.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxDirectory bounds the bytes read of a zip file's directory and of the headers of its records.
-const maxDirectory = 16 << 20
+const maxDirectory = 8 << 20
 
 // A zip file has, below a folder of any name, data.pkl, a record data/KEY for each storage and byteorder. Records are
 // stored, so that a storage is a range of the file.
@@ -24,7 +24,7 @@ func (f *File) readZip() error {
 	records := map[string]*zip.File{}
 	for _, r := range archive.File {
 		if records[r.Name] != nil {
-			return fmt.Errorf("zip record %q: there twice", r.Name)
+			return fmt.Errorf("zip record %.80q: there twice", r.Name)
 		}
 		records[r.Name] = r
 	}
@@ -48,23 +48,23 @@ func (f *File) readZip() error {
 	}
 	pickle := records[folder+"data.pkl"]
 	if pickle == nil {
-		return fmt.Errorf("no record %sdata.pkl: not a file of torch.save", folder)
+		return fmt.Errorf("no record %.80q: not a file of torch.save", folder+"data.pkl")
 	}
 	at, size, err := f.stored(pickle)
 	if err != nil {
 		return err
 	}
 	if size > maxPickle {
-		return fmt.Errorf("zip record %q: %d bytes, want %d or fewer", pickle.Name, size, maxPickle)
+		return fmt.Errorf("zip record %.80q: %d bytes, want %d or fewer", pickle.Name, size, maxPickle)
 	}
 	f.locate = func(key string, s *storage) (err error) {
 		r := records[folder+"data/"+key]
 		if r == nil {
-			return fmt.Errorf("no zip record %q", folder+"data/"+key)
+			return fmt.Errorf("no zip record %.80q", folder+"data/"+key)
 		}
 		s.at, size, err = f.stored(r)
 		if err == nil && size != s.count*s.width {
-			err = fmt.Errorf("zip record %q: %d bytes, want %d for %d elements of %s", r.Name, size, s.count*s.width, s.count, s.dtype)
+			err = fmt.Errorf("zip record %.80q: %d bytes, want %d for %d elements of %s", r.Name, size, s.count*s.width, s.count, s.dtype)
 		}
 		return err
 	}
@@ -75,19 +75,20 @@ func (f *File) readZip() error {
 // stored is a record's place in the file.
 func (f *File) stored(r *zip.File) (at, size int64, err error) {
 	if r.Method != zip.Store || r.Flags&1 != 0 || r.CompressedSize64 != r.UncompressedSize64 {
-		return 0, 0, fmt.Errorf("zip record %q: compressed or encrypted, want it stored as PyTorch does", r.Name)
+		return 0, 0, fmt.Errorf("zip record %.80q: compressed or encrypted, want it stored as PyTorch does", r.Name)
 	}
 	at, err = r.DataOffset()
 	if err != nil {
-		return 0, 0, fmt.Errorf("zip record %q: %w", r.Name, err)
+		return 0, 0, fmt.Errorf("zip record %.80q: %w", r.Name, err)
 	}
 	if at < 0 || at > f.size || r.CompressedSize64 > uint64(f.size-at) {
-		return 0, 0, fmt.Errorf("zip record %q: %d bytes at %d, the file has %d", r.Name, r.CompressedSize64, at, f.size)
+		return 0, 0, fmt.Errorf("zip record %.80q: %d bytes at %d, the file has %d", r.Name, r.CompressedSize64, at, f.size)
 	}
 	return at, int64(r.CompressedSize64), nil
 }
 
-// meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size in memory.
+// meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size in memory. What it
+// reserves for records that a directory announces but lacks, a quarter of the file's size at most, stays untouched.
 type meter struct {
 	data io.ReaderAt
 	left int64
