@@ -84,7 +84,7 @@ func newRoot(stderr io.Writer) *cobra.Command {
 		return usageError{fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
-		newImport(a), newExportWeights(a), newConfig(a), newList(a), newData(a), newDoctor(a))
+		newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a), newDoctor(a))
 	return root
 }
 

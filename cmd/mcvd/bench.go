@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/spf13/cobra"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/video"
+	"mcvd/eval"
+	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/train"
+)
+
+// benchCommand times what training and sampling are made of.
+type benchCommand struct {
+	*app
+	config, backend, what string
+	set                   []string
+	steps                 int
+	json                  bool
+}
+
+// benchmarks are the values of --what.
+var benchmarks = map[string]func(*benchCommand, context.Context, compute.Backend, *configs.Config) (timing, error){
+	"train":  (*benchCommand).train,
+	"sample": (*benchCommand).sample,
+	"loader": (*benchCommand).loader,
+}
+
+// timing is what one benchmark has to tell, as scripts/bench reads it.
+type timing struct {
+	Impl     string  `json:"impl"` // mcvd
+	Network  string  `json:"network"`
+	Backend  string  `json:"backend"`
+	What     string  `json:"what"`
+	Batch    int     `json:"batch"`
+	Millions float64 `json:"million_parameters,omitempty"`
+	GFLOP    float64 `json:"gflop,omitempty"` // of a step
+	// FirstMS is the first step, which compiles; MS are the others.
+	FirstMS float64   `json:"first_ms"`
+	MS      []float64 `json:"ms"`
+	// WindowMS is what sampling needs before the first step of a window, once compiled.
+	WindowMS float64 `json:"window_ms,omitempty"`
+	// FramesPerSecond is what the loader gives.
+	FramesPerSecond float64           `json:"frames_per_second,omitempty"`
+	PeakRSSMB       float64           `json:"peak_rss_mb"` // of the process so far
+	Versions        map[string]string `json:"versions"`
+}
+
+func newBench(a *app) *cobra.Command {
+	c := &benchCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Time training steps, sampling steps and the data path",
+		Long: `Time training steps, network evaluations of sampling, and the reading of batches, for a configuration and a backend. Weights are first
+weights, clips don't change; the loader reads the configuration's data. The first step, which compiles, is shown by itself.
+
+Machines are noisy: compare only what ran in turns. scripts/bench compares with PyTorch that way.`,
+		Example: `  mcvd bench -c configs/tiny.yml --steps 2
+  mcvd bench -c configs/tiny.yml --what sample --steps 2 --json`,
+		Args: arguments(0, 0, "none"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.config, "config", "c", "", "configuration file")
+	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as train.batch=16; may be repeated")
+	f.StringVar(&c.what, "what", "all", strings.Join(configs.Names(benchmarks), ", ")+" or all")
+	f.IntVar(&c.steps, "steps", 10, "steps to time, after the first")
+	f.BoolVar(&c.json, "json", false, "print a JSON object a line")
+	backendFlag(cmd, &c.backend)
+	return cmd
+}
+
+func (c *benchCommand) run(cmd *cobra.Command) error {
+	if c.config == "" {
+		return usagef("no configuration: give --config FILE")
+	}
+	if err := checkCounts(cmd, "steps"); err != nil {
+		return err
+	}
+	what := configs.Names(benchmarks)
+	if c.what != "all" {
+		if _, err := configs.Pick(benchmarks, "--what", c.what); err != nil {
+			return usageError{err}
+		}
+		what = []string{c.what}
+	}
+	config, err := loadConfig(c.config, c.set)
+	if err != nil {
+		return err
+	}
+	b, err := backend.Open(c.backend)
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	for _, name := range what {
+		t, err := benchmarks[name](c, cmd.Context(), b, config)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		t.Impl, t.What, t.Backend, t.Batch = "mcvd", name, c.backend, config.Train.Batch
+		t.Network = strings.TrimSuffix(filepath.Base(c.config), filepath.Ext(c.config))
+		t.PeakRSSMB, t.Versions = peakRSS()/1e6, versions()
+		if err := c.print(cmd, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *benchCommand) print(cmd *cobra.Command, t timing) error {
+	if c.json {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(t)
+	}
+	more := ""
+	if t.GFLOP > 0 {
+		more = fmt.Sprintf(", %.1f GFLOP/s", t.GFLOP/median(t.MS)*1e3)
+	}
+	if t.WindowMS > 0 {
+		more += fmt.Sprintf(", %.1f ms once a window", t.WindowMS)
+	}
+	if t.FramesPerSecond > 0 {
+		more = fmt.Sprintf(", %.0f frames/s", t.FramesPerSecond)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%-7s %-12s %-4s batch %-3d median %.1f ms, least %.1f, most %.1f, first %.0f%s\n",
+		t.What, t.Network, t.Backend, t.Batch, median(t.MS), slices.Min(t.MS), slices.Max(t.MS), t.FirstMS, more)
+	return err
+}
+
+// size measures the network for a step of the configuration's batch.
+func size(b compute.Backend, config *configs.Config) (models.Size, error) {
+	m, err := models.New(config)
+	if err != nil {
+		return models.Size{}, err
+	}
+	return m.Declare(b, model.NewStore().Scope("/"+models.WeightsScope), config.Train.Batch)
+}
+
+func (c *benchCommand) train(ctx context.Context, b compute.Backend, config *configs.Config) (t timing, err error) {
+	s, err := size(b, config)
+	if err != nil {
+		return t, err
+	}
+	times, err := train.Benchmark(ctx, b, config, 1+c.steps)
+	if err != nil {
+		return t, err
+	}
+	t = timed(times)
+	t.Millions, t.GFLOP = float64(s.Parameters)/1e6, 3*s.FLOPs/1e9*float64(config.Train.Accumulate)
+	return t, nil
+}
+
+func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *configs.Config) (t timing, err error) {
+	s, err := size(b, config)
+	if err != nil {
+		return t, err
+	}
+	window, times, err := eval.Benchmark(ctx, b, config, config.Train.Batch, 1+c.steps)
+	if err != nil {
+		return t, err
+	}
+	t = timed(times)
+	t.Millions, t.GFLOP, t.WindowMS = float64(s.Parameters)/1e6, s.FLOPs/1e9, milliseconds(window)
+	if s.Maps > 0 {
+		t.GFLOP = 0 // some are of the window, not of the step
+	}
+	return t, nil
+}
+
+// loaderBatches is how many batches the loader reads for a step of the others.
+const loaderBatches = 50
+
+// loader times the reading of batches of training clips, as fast as they come.
+func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) (t timing, err error) {
+	frames := config.Frames.Total()
+	ds, err := data.Open(ctx, config, video.Train, frames, c.log)
+	if err != nil {
+		return t, err
+	}
+	var times []time.Duration
+	begin := time.Now()
+	start := begin
+	for _, err := range data.NewBatches(ds, config.Seed, config.Train.Batch, frames, config.Data.Flip).Each(ctx, 0, 2) {
+		if err != nil {
+			return t, err
+		}
+		times = append(times, time.Since(start))
+		start = time.Now()
+		if len(times) > loaderBatches*c.steps { // batches are fast, and the first ones are prepared ahead
+			break
+		}
+	}
+	t = timed(times)
+	t.FramesPerSecond = float64(len(times)*config.Train.Batch*frames) / time.Since(begin).Seconds()
+	return t, nil
+}
+
+// timed takes the first step apart from the others.
+func timed(times []time.Duration) timing {
+	t := timing{FirstMS: milliseconds(times[0])}
+	for _, d := range times[1:] {
+		t.MS = append(t.MS, milliseconds(d))
+	}
+	return t
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
+
+// median of values, of which there is at least one.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// peakRSS is the most memory that the process had so far, in bytes; what the Go runtime has where the system doesn't say.
+func peakRSS() float64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		var kB float64
+		if _, err := fmt.Sscanf(line, "VmHWM: %f kB", &kB); err == nil {
+			return kB * 1024
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys)
+}

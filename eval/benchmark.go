@@ -1,0 +1,62 @@
+package eval
+
+import (
+	"context"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models"
+)
+
+// Benchmark times network evaluations of sampling: predictions of one window of batch videos with first weights, and what a window needs
+// before its first step. The first time includes the building and compiling of the programs.
+func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, batch, steps int) (window time.Duration, times []time.Duration, err error) {
+	m, err := models.New(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	store, err := m.Init(backend, c.Seed)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer store.Finalize()
+	one := c.Sampler
+	one.Steps, one.LastDenoise, one.Start, one.ReferenceLastDenoiseLabel, one.ReferenceStart = 1, false, 0, false, false
+	start := time.Now()
+	g, err := NewGenerator(backend, store, m, one, c.Seed, batch)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer g.Close()
+	b, err := g.newBatch(Generate, []Request{{}}, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	makeCond := func() ([]*tensors.Tensor, error) {
+		return b.cond(b.frames(c.Frames.Past, past), b.frames(c.Frames.Future, future), Generate)
+	}
+	cond, err := makeCond() // the first time, it compiles
+	if err != nil {
+		return 0, nil, err
+	}
+	free(cond)
+	begin := time.Now()
+	if cond, err = makeCond(); err != nil {
+		return 0, nil, err
+	}
+	defer free(cond)
+	window = time.Since(begin)
+	for range steps {
+		x, err := g.loop.Run(ctx, b.noise(0), cond, 0, func(step int) *tensors.Tensor { return b.noise(1 + step) }, nil)
+		if err != nil {
+			return 0, nil, err
+		}
+		x.FinalizeAll()
+		times = append(times, time.Since(start))
+		start = time.Now()
+	}
+	return window, times, nil
+}

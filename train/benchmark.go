@@ -1,0 +1,61 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models"
+)
+
+// Benchmark times steps of training on clips that don't change, without data, log and checkpoints. The first time includes the building
+// and compiling of the programs.
+func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, steps int) ([]time.Duration, error) {
+	m, err := models.New(c)
+	if err != nil {
+		return nil, err
+	}
+	store, err := firstState(backend, m, c)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Finalize()
+	start := time.Now()
+	s, err := newStepper(backend, store, m, c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	shape := m.ClipShape(c.Train.Batch, c.Frames.Total())
+	clips := make([]float32, shape.Size())
+	for i := range clips {
+		clips[i] = float32(i%7)/3 - 1
+	}
+	var times []time.Duration
+	for i := range steps {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		batches := make([]*tensors.Tensor, c.Train.Accumulate)
+		for k := range batches {
+			batches[k] = tensors.FromFlatDataAndDimensions(clips, shape.Dimensions...)
+		}
+		r, err := s.run(i+1, batches, func(batch int) *tensors.Tensor {
+			return randomState(c.Seed, trainingStream, uint64(i), uint64(batch))
+		})
+		free(batches)
+		if err != nil {
+			return nil, err
+		}
+		if r.Skipped {
+			return nil, fmt.Errorf("step %d: loss or gradients are not finite", i+1)
+		}
+		times = append(times, time.Since(start))
+		start = time.Now()
+	}
+	return times, nil
+}
