@@ -37,6 +37,18 @@ func inNewFolder(t *testing.T) string {
 	return dir
 }
 
+// copyFixture puts a checkpoint of the published code and its configuration into the current folder.
+func copyFixture(t *testing.T) {
+	t.Helper()
+	shipped, err := filepath.EvalSymlinks("configs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"checkpoint.pt", "config.yml"} {
+		copied(t, filepath.Join(filepath.Dir(shipped), fixtures, "concat_past_future", name), name)
+	}
+}
+
 // All examples in the help run as they are written, in the order in which the commands are listed.
 func TestExamplesInTheHelpRun(t *testing.T) {
 	inNewFolder(t)
@@ -46,6 +58,7 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 	if err := os.Rename("own/00000.mp4", "clip.mp4"); err != nil {
 		t.Fatal(err)
 	}
+	copyFixture(t)
 	examples := 0
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
@@ -96,6 +109,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	copyFixture(t)
 	before := listing(t)
 	for _, tt := range []struct {
 		args   string
@@ -115,7 +129,7 @@ func TestMistakes(t *testing.T) {
 		{"train -c configs/tiny.yml -o new --set model.network=vit", 1, `model.network: unknown "vit" (known: `},
 		{"train -c configs/tiny.yml -o new --set sampler.name=x", 1, `sampler.name: unknown "x" (known: ddim`},
 		{"train -c configs/tiny.yml -o new --set data.name=x --set data.path=x", 1, `data.name: unknown "x"`},
-		{"train -c configs/tiny.yml -o new --backend abacus", 1, `--backend: unknown "abacus" (known: go`},
+		{"train -c configs/tiny.yml -o new --backend abacus", 1, `--backend: unknown "abacus" (known: auto, go`},
 		{"train -c configs/tiny.yml -o run --set model.width=16", 1, "model.width: 8 -> 16"},
 		{"train -c configs/demo.yml -o new --set data.path=empty", 1, "no videos in it"},
 		{"predict", 2, "0 arguments, want a run folder"},
@@ -150,6 +164,36 @@ func TestMistakes(t *testing.T) {
 		{"eval run --clips 0", 2, "--clips 0"},
 		{"eval run --frames 99999999999", 2, "--frames"},
 		{"eval run -o missing/report.json --clips 1", 1, "missing"},
+		{"import", 2, "0 arguments, want a checkpoint"},
+		{"import checkpoint.pt", 2, "no run folder: give --out DIR"},
+		{"import checkpoint.pt -o new", 2, "checkpoint.pt: says nothing of its configuration: give --config FILE"},
+		{"import missing.pt -c config.yml -o new", 1, "missing.pt: no such file"},
+		{"import empty -c config.yml -o new", 1, "empty: not a file"},
+		{"import text.mp4 -c config.yml -o new", 1, "text.mp4: "},
+		{"import checkpoint.pt -c missing.yml -o new", 1, "missing.yml"},
+		{"import checkpoint.pt -c text.mp4 -o new", 1, "text.mp4"},
+		{"import checkpoint.pt -c configs/tiny.yml -o new", 1, "checkpoint.pt: a schedule of 1000 steps, the configuration says 100"},
+		{"import checkpoint.pt -c config.yml -o new --set diffusion.beta_end=0.03", 1, "checkpoint.pt: another schedule than the configuration's"},
+		{"import checkpoint.pt -c config.yml -o new --set model.width=12", 1,
+			"checkpoint.pt: not the weights of this configuration:\n  unet.all_modules.0.weight: shape [32 8], want [48 12]"},
+		{"import checkpoint.pt -c config.yml -o new --set model.width=none", 1, "model.width"},
+		{"import checkpoint.pt -c config.yml -o new --set sampler.name=x", 1, `sampler.name: unknown "x" (known: ddim`},
+		{"import checkpoint.pt -c config.yml -o new --set data.name=x --set data.path=x", 1, `data.name: unknown "x"`},
+		{"import checkpoint.pt -c config.yml -o run", 1, "run: holds a run already; use another folder"},
+		{"import checkpoint.pt -c config.yml -o text.mp4", 1, "text.mp4 is not a folder"},
+		{"import checkpoint.pt -c config.yml -o text.mp4/new", 1, "text.mp4 is not a folder"},
+		{"export", 2, "0 arguments, want a run folder"},
+		{"export run", 2, "no file to write: give --out FILE.safetensors"},
+		{"export run -o new --names theirs", 2, "--names theirs: want own or published"},
+		{"export run -o new --weights best", 2, "--weights best: want ema, model or all"},
+		{"export run -o new --weights all --names published", 2, "--weights all: a published state dict holds one set of weights"},
+		{"export missing -o new", 1, "missing: no such run folder"},
+		{"export run -o new --checkpoint none.safetensors", 1, "none.safetensors"},
+		{"export run -o new --checkpoint text.mp4", 1, "text.mp4"},
+		{"export run -o missing/new", 1, "--out missing/new: missing is not a folder"},
+		{"export run -o text.mp4/new", 1, "--out text.mp4/new: text.mp4 is not a folder"},
+		{"export run -o empty", 1, "empty: not a regular file"},
+		{"export run -o run/checkpoints/step-00000001.safetensors", 1, "is the checkpoint itself"},
 		{"config check missing.yml", 1, "missing.yml"},
 		{"config show", 2, "0 arguments, want one file"},
 		{"list colours", 2, `unknown "colours"`},

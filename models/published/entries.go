@@ -50,17 +50,19 @@ func (c *Checkpoint) name(w models.Weight) (string, network.Layout) {
 	return w.Published.Name, w.Published.Layout
 }
 
-// problems lists what is wrong with the file.
+// problems lists what is wrong with the file. If the weights are others, so are the average and Adam's means: that is said once.
 func (c *Checkpoint) problems(w []models.Weight) []string {
 	problems := c.check("", c.weights, w)
-	if c.ema != nil && c.ema != c.weights {
-		problems = append(problems, c.check("EMA: ", c.ema, w)...)
-	}
 	for _, name := range c.strays {
 		problems = append(problems, name+": in none of the scopes of a checkpoint")
 	}
-	if c.mean != nil && len(problems) == 0 { // else these would be the same once more
-		problems = slices.Concat(c.check("Adam's mean: ", c.mean, w), c.check("Adam's mean square: ", c.square, w))
+	for _, other := range []struct {
+		what string
+		*state
+	}{{"EMA: ", c.ema}, {"Adam's mean: ", c.mean}, {"Adam's mean square: ", c.square}} {
+		if len(problems) == 0 && other.state != nil {
+			problems = c.check(other.what, other.state, w)
+		}
 	}
 	return problems
 }

@@ -124,10 +124,12 @@ func TestOtherWeights(t *testing.T) {
 		return state
 	}
 	all := s.state("", ofWeights, s.names)
-	adam := s.checkpoint()
-	for _, mean := range []int{1, 2} { // exp_avg of parameter 3, exp_avg_sq of parameter 6
-		p := &adam[1].(dict)[0].value.(dict)[3*mean].value.(dict)[mean]
-		p.value = float32s([]float32{1}, 1)
+	adam := func(mean int) list { // 1 for exp_avg, 2 for exp_avg_sq
+		l := s.checkpoint()
+		for _, parameter := range []int{3, 6} {
+			l[1].(dict)[0].value.(dict)[parameter].value.(dict)[mean].value = float32s([]float32{1}, 1)
+		}
+		return l
 	}
 	for _, tt := range []struct {
 		name string
@@ -145,8 +147,12 @@ func TestOtherWeights(t *testing.T) {
 			"EMA: extra: shape [2 3], not a parameter"}},
 		{"wrong shape in the average", list{all, dict{{"state", dict{}}}, 0, 1, reshaped(s.state("", ofEMA, s.parameters()), first)}, []string{
 			"EMA: " + first + ": shape [256], want [32 8]"}},
-		{"wrong shape of Adam's", adam, []string{"Adam's mean: unet.all_modules.1.bias: shape [1], want [32]",
+		{"wrong shapes of Adam's means", adam(1), []string{"Adam's mean: unet.all_modules.1.bias: shape [1], want [32]",
+			"Adam's mean: unet.all_modules.3.bias: shape [1], want [8]"}},
+		{"wrong shapes of Adam's squares", adam(2), []string{"Adam's mean square: unet.all_modules.1.bias: shape [1], want [32]",
 			"Adam's mean square: unet.all_modules.3.bias: shape [1], want [8]"}},
+		{"weights and average wrong", list{s.state("", ofWeights, without(mask)), dict{{"state", dict{}}}, 0, 1, s.state("", ofEMA, without(mask)[4:])},
+			[]string{"\n  " + mask + ": missing, want shape [2 4]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { s.refuse(t, saved(t, tt.root), tt.want) })
 	}
@@ -159,16 +165,17 @@ func (s *sample) refuse(t *testing.T, path string, want []string) {
 	if err == nil {
 		t.Fatalf("no error, want %q", want)
 	}
-	first, problems, _ := strings.Cut(err.Error(), "\n")
-	if first != path+": not the weights of this configuration:" {
+	first, problems, _ := strings.Cut(err.Error(), ":\n")
+	problems = "\n" + problems
+	if first != path+": not the weights of this configuration" {
 		t.Errorf("error begins with %q", first)
 	}
-	if got := strings.Split(problems, "\n"); len(got) != len(want) {
-		t.Errorf("%d problems, want %d:\n%s", len(got), len(want), problems)
+	if got := strings.Count(problems, "\n"); got != len(want) {
+		t.Errorf("%d problems, want %d:%s", got, len(want), problems)
 	}
 	for _, w := range want {
 		if !strings.Contains(problems, w) {
-			t.Errorf("want %q in:\n%s", w, problems)
+			t.Errorf("want %q in:%s", w, problems)
 		}
 	}
 }

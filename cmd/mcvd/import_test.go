@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mcvd/models"
+	"mcvd/models/weights"
+	"mcvd/train"
+)
+
+// fixtures are networks that the published code saved, from the folder of a test.
+const fixtures = "models/paritytest/testdata/unet"
+
+// copied copies a file of a fixture.
+func copied(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustCall is call for a command line that must succeed.
+func mustCall(t *testing.T, line string) (stdout, stderr string) {
+	t.Helper()
+	status, stdout, stderr := call(t, strings.Fields(line)...)
+	if status != 0 {
+		t.Fatalf("mcvd %s: status %d: %s", line, status, stderr)
+	}
+	return stdout, stderr
+}
+
+// newestOf is the path and the progress of a run's newest checkpoint.
+func newestOf(t *testing.T, dir string) (string, train.Progress) {
+	t.Helper()
+	run, err := train.OpenRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, p, err := run.OpenCheckpoint("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return f.Path(), p
+}
+
+// sameFiles fails unless two files are equal, byte for byte.
+func sameFiles(t *testing.T, a, b string) {
+	t.Helper()
+	one, err := os.ReadFile(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one, other) {
+		t.Errorf("%s of %d bytes and %s of %d bytes differ", a, len(one), b, len(other))
+	}
+}
+
+// A published checkpoint and its configuration make a run that samples and goes on training from the step of the checkpoint.
+func TestImportedRunsSampleAndTrain(t *testing.T) {
+	folder, err := filepath.Abs("../../" + fixtures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(all) != 4 {
+		t.Fatalf("fixtures %v, error %v", all, err)
+	}
+	for _, fixture := range all {
+		t.Run(filepath.Base(fixture), func(t *testing.T) {
+			inNewFolder(t)
+			_, stderr := mustCall(t, "import "+fixture+"/checkpoint.pt --config "+fixture+
+				"/config.yml -o runs/x --set train.batch=1 --set train.validate_every=0 --set train.sample_every=0 --set sampler.steps=2 --set train.steps=1239")
+			for _, want := range []string{"million parameters, step 1234\n", "averaged weights in the file", "warms up again", "digits"} {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("import says %q, want %q in it", stderr, want)
+				}
+			}
+			stdout, _ := mustCall(t, "predict runs/x --clips 1 --frames 3 --format png -o out")
+			if !strings.Contains(stdout, "predict-0000") {
+				t.Errorf("predict prints %q", stdout)
+			}
+			mustCall(t, "train runs/x")
+			if _, p := newestOf(t, "runs/x"); p.Step != 1239 || p.Updates != 5 {
+				t.Errorf("step %d, updates %d, want 1239 and 5", p.Step, p.Updates)
+			}
+		})
+	}
+}
+
+// All of a run, exported and imported, is the same checkpoint, and training goes on to the same bytes: Adam's means and its number of
+// updates, hence warm-up and bias correction, are in it.
+func TestExportAllAndImport(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o a --set train.steps=3 --set train.validate_every=2 --set train.sample_every=0 --set optimizer.warmup_steps=20")
+	mustCall(t, "export a --weights all -o all.safetensors")
+	_, stderr := mustCall(t, "import all.safetensors -o b")
+	if !strings.Contains(stderr, "Adam's means in the file, of 3 updates") {
+		t.Errorf("import says %q", stderr)
+	}
+	for _, steps := range []string{"3", "8"} {
+		mustCall(t, "train a --set train.steps="+steps)
+		mustCall(t, "train b --set train.steps="+steps)
+		a, progress := newestOf(t, "a")
+		b, other := newestOf(t, "b")
+		if progress != other || progress.Updates != progress.Step || progress.BestStep == 0 {
+			t.Errorf("progress %+v and %+v", progress, other)
+		}
+		sameFiles(t, a, b)
+	}
+}
+
+// Parts of a run, by own and by published names, are the weights and the average of the run that they become.
+func TestExportPartsAndImport(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=2")
+	path, _ := newestOf(t, "run")
+	original, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer original.Close()
+	for _, names := range []string{"own", "published"} {
+		for _, scope := range []string{models.EMAScope, models.WeightsScope} {
+			name := names + scope
+			mustCall(t, "export run --names "+names+" --weights "+scope+" -o "+name+".safetensors")
+			mustCall(t, "import "+name+".safetensors -o "+name)
+			path, progress := newestOf(t, name)
+			if progress != (train.Progress{Step: 2}) {
+				t.Errorf("%s: progress %+v, want step 2 alone", name, progress)
+			}
+			f, err := weights.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			parameters := 0
+			for _, tensor := range f.Tensors() {
+				for _, s := range []string{models.EMAScope, models.WeightsScope} {
+					rest, ok := strings.CutPrefix(tensor.Name, s+"/")
+					if !ok {
+						continue
+					}
+					parameters++
+					got, err := f.Read(tensor.Name)
+					want, otherErr := original.Read(scope + "/" + rest)
+					if err := errors.Join(err, otherErr); err != nil || !bytes.Equal(got, want) {
+						t.Errorf("%s: %s differs from %s/%s (error %v)", name, tensor.Name, scope, rest, err)
+					}
+				}
+			}
+			if parameters != len(original.Tensors())/2 {
+				t.Errorf("%s: %d parameters, want %d", name, parameters, len(original.Tensors())/2)
+			}
+		}
+	}
+	// A file of the average alone has no others to export, and samples as a checkpoint.
+	if status, _, stderr := call(t, strings.Fields("export run --checkpoint ownema.safetensors --weights model -o none.safetensors")...); status != 1 ||
+		!strings.Contains(stderr, "ownema.safetensors: has none of --weights model") {
+		t.Errorf("status %d, says %q", status, stderr)
+	}
+	mustCall(t, "predict run --checkpoint ownema.safetensors --clips 1 --format png -o out")
+}
+
+// The configuration may be in either schema; the file's own gives way to --config and --set, and what then differs is said.
+func TestImportConfigurations(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
+	mustCall(t, "export run -o own.safetensors")
+	mustCall(t, "export run --names published -o published.safetensors")
+	_, stderr := mustCall(t, "import own.safetensors -o same --set data.flip=true")
+	if strings.Contains(stderr, "another setting") {
+		t.Errorf("says %q, though data.flip changes nothing of the weights", stderr)
+	}
+	for _, how := range []string{"--set diffusion.beta_end=0.1", "-c other.yml"} {
+		if err := os.WriteFile("other.yml", []byte("base: configs/tiny.yml\ndiffusion:\n  beta_end: 0.1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, stderr := mustCall(t, "import own.safetensors -o other"+how[1:2]+" "+how)
+		if !strings.Contains(stderr, "trained with another setting") || !strings.Contains(stderr, "diffusion.beta_end: 0.2 -> 0.1") {
+			t.Errorf("%s: says %q, want that beta_end differs", how, stderr)
+		}
+		status, _, stderr := call(t, strings.Fields("import published.safetensors -o none "+how)...)
+		if status != 1 || !strings.Contains(stderr, "another schedule than the configuration's") {
+			t.Errorf("%s: status %d, says %q, want another schedule", how, status, stderr)
+		}
+	}
+	run, err := train.OpenRun("same")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !run.Config.Data.Flip || run.Config.Model.Width != 8 {
+		t.Errorf("configuration %s", run.Config.YAML())
+	}
+	if _, err := os.Stat("none"); err == nil {
+		t.Error("a refused import left a folder")
+	}
+}
+
+// Adam's means without their number of updates would be corrected as if they were of one.
+func TestAdamWithoutUpdatesIsRefused(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
+	path, _ := newestOf(t, "run")
+	f, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var entries []weights.Entry
+	for _, tensor := range f.Tensors() {
+		entries = append(entries, weights.Entry{Tensor: tensor, Data: func() ([]byte, error) { return f.Read(tensor.Name) }})
+	}
+	if err := weights.Write("bare.safetensors", nil, entries); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := call(t, strings.Fields("import bare.safetensors -c configs/tiny.yml -o new")...)
+	if status != 1 || !strings.Contains(stderr, "bare.safetensors: Adam's means, but nothing says of how many updates") {
+		t.Errorf("status %d, says %q", status, stderr)
+	}
+}
+
+// lasting is a context that ends after it was asked so many times.
+type lasting struct {
+	context.Context
+	left int
+}
+
+func (l *lasting) Err() error {
+	if l.left--; l.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A signal stops import and export between two tensors, and nothing is left of them.
+func TestImportAndExportStop(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
+	mustCall(t, "export run --weights all -o all.safetensors")
+	before := listing(t)
+	for _, line := range []string{"import all.safetensors -o new", "export run -o new.safetensors", "export run --names published -o new.safetensors"} {
+		for _, asked := range []int{0, 20} {
+			var stderr bytes.Buffer
+			status := run(&lasting{context.Background(), asked}, strings.Fields(line), &stderr, &stderr)
+			if status != 1 || !strings.Contains(stderr.String(), "stopped, nothing is written") {
+				t.Errorf("mcvd %s: status %d, says %q", line, status, &stderr)
+			}
+			if after := listing(t); after != before {
+				t.Errorf("mcvd %s: left %s, want %s", line, after, before)
+			}
+		}
+	}
+}
