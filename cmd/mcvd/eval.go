@@ -100,7 +100,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	report.Run, report.Checkpoint, report.Step = dir, l.checkpoint, l.step
-	report.Dataset, report.Split, report.Sampler, report.Backend = l.config.Data.Name, c.split, l.sampler, c.backend
+	report.Dataset, report.Split, report.Sampler, report.Backend = l.config.Data.Name, c.split, l.sampler, l.choice.Name
 	return c.print(cmd, report)
 }
 

@@ -75,6 +75,7 @@ type loaded struct {
 	model      *models.Model
 	sampler    configs.Sampler
 	backend    compute.Backend
+	choice     backend.Choice
 	store      *model.Store
 	checkpoint string
 	step       int
@@ -97,7 +98,7 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if l.sampler, err = samplerOf(run.Config, l.model, r.samplerFlags); err != nil {
 		return nil, usageError{err}
 	}
-	if l.backend, err = backend.Open(r.backend); err != nil {
+	if l.backend, l.choice, err = a.openBackend(r.backend); err != nil {
 		return nil, err
 	}
 	f, progress, err := run.OpenCheckpoint(r.checkpoint, a.log)

@@ -22,7 +22,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	a := newApp(os.Stderr)
+	a.restart = restart
+	os.Exit(a.run(ctx, os.Args[1:], os.Stdout))
 }
 
 // Exit statuses.
@@ -35,17 +37,17 @@ const (
 type usageError struct{ error }
 
 // run executes a command line and returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(stderr)
+func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
+	root := a.root()
 	root.SetArgs(args)
 	out := &checked{Writer: stdout}
 	root.SetOut(out)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
+	fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return exitUsage
 	}
@@ -64,8 +66,8 @@ func (c *checked) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func newRoot(stderr io.Writer) *cobra.Command {
-	a := &app{stderr: stderr, log: slog.New(lines{out: stderr})}
+// root is the program's command.
+func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mcvd",
 		Short: "Masked conditional video diffusion: predict, interpolate, generate and retrodict video with one network",
@@ -92,7 +94,11 @@ func newRoot(stderr io.Writer) *cobra.Command {
 type app struct {
 	stderr io.Writer
 	log    *slog.Logger
+	// restart starts the program again with more in its environment; nil in tests.
+	restart func(c backend.Choice, missing []string) error
 }
+
+func newApp(stderr io.Writer) *app { return &app{stderr: stderr, log: slog.New(lines{out: stderr})} }
 
 // group is a command that only has subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
@@ -134,9 +140,4 @@ func checkCounts(cmd *cobra.Command, flags ...string) error {
 		}
 	}
 	return nil
-}
-
-// backendFlag adds --backend.
-func backendFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "backend", "go", "what runs the network: "+strings.Join(backend.Names(), ", "))
 }

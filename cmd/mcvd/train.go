@@ -67,7 +67,7 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open(c.backend)
+	b, _, err := c.openBackend(c.backend)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,21 @@
-// Package backend opens what runs the graphs.
+// Package backend chooses and opens what runs the graphs.
+//
+// Names of backends, the values of --backend:
+//
+//	auto      CUDA where there is an NVIDIA device and the plugin, else the CPU plugin if it is installed, else Go
+//	go        pure Go; needs nothing
+//	xla-cpu   XLA on the CPU, by the plugin that scripts/install-xla.sh cpu installs
+//	xla-cuda  XLA on NVIDIA devices, by the plugin that scripts/install-xla.sh cuda13 installs
+//	KIND:...  GoMLX's own string, such as go:parallelism=4 or xla:/path/of/plugin.so
+//
+// Nothing is ever downloaded here. Where plugins are looked for is said in search.go, what XLA wants of the environment of a
+// process in environment.go.
 package backend
 
 import (
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -11,42 +24,49 @@ import (
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // links the pure-Go backend
 	"github.com/gomlx/gomlx/support/exceptions"
-	"mcvd/configs"
+	"k8s.io/klog/v2"
 )
 
-// backends are the values of --backend, each with the string that GoMLX knows it by.
-//
-// The pure-Go backend runs without a limit on its workers: with its default limit a training step took 1.4 times as long.
-var backends = map[string]string{
-	"go": "go:parallelism=-1",
+// Open chooses and opens the named backend. The caller finalizes it.
+func Open(name string) (compute.Backend, error) {
+	c, err := Choose(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open()
 }
 
-// Names lists the backends.
-func Names() []string { return configs.Names(backends) }
-
-// Open opens the named backend. The caller finalizes it.
-func Open(name string) (compute.Backend, error) {
-	config := name
-	if !strings.Contains(name, ":") {
-		var err error
-		if config, err = configs.Pick(backends, "--backend", name); err != nil {
-			return nil, err
-		}
-	}
+// Open opens the backend. The caller finalizes it.
+func (c Choice) Open() (compute.Backend, error) {
 	reserveHeap()
 	var opened compute.Backend
 	var err error
 	panicked := exceptions.TryCatch[error](func() {
-		quietly(func() { opened, err = compute.NewWithConfig(config) })
+		quietly(func() { opened, err = compute.NewWithConfig(c.config) })
 	})
 	if panicked != nil {
 		err = panicked
 	}
 	if err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return nil, fmt.Errorf("--backend %s: %s", name, line)
+		return nil, fmt.Errorf("--backend %s: %s%s", c.Name, firstLine(err), c.hint())
 	}
 	return opened, nil
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSpace(line)
+}
+
+// hint is what may be the matter when the backend can't be opened.
+func (c Choice) hint() string {
+	if c.kind != cuda {
+		return ""
+	}
+	if len(c.missing) > 0 {
+		return "; not found: " + strings.Join(c.missing, ", ") + " (`mcvd doctor` says more; --backend go needs nothing)"
+	}
+	return " (TF_CPP_MIN_LOG_LEVEL=0 shows what XLA says about it; --backend go needs nothing)"
 }
 
 // reserveHeap maps a gigabyte of address space, of which nothing is touched, and gives it back to the heap.
@@ -61,8 +81,11 @@ var reserveHeap = sync.OnceFunc(func() {
 	}
 })
 
-// quietly runs f without standard output, which belongs to results: the Go backend prints its settings there.
+// quietly runs f without standard output, which belongs to results, and without the libraries' log: the Go backend prints its
+// settings, go-xla logs what it also returns as an error.
 func quietly(f func()) {
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	defer klog.ClearLogger()
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		f()

@@ -13,10 +13,13 @@ import (
 	"mcvd/models/backend"
 )
 
+// Name is the backend that tests run on: $MCVD_TEST_BACKEND, or go.
+func Name() string { return cmp.Or(os.Getenv("MCVD_TEST_BACKEND"), "go") }
+
 // Open opens the backend that tests run on, until the end of the test.
 func Open(t testing.TB) compute.Backend {
 	t.Helper()
-	b, err := backend.Open(cmp.Or(os.Getenv("MCVD_TEST_BACKEND"), "go"))
+	b, err := backend.Open(Name())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/gomlx/compute"
+	"github.com/spf13/cobra"
+
+	"mcvd/models/backend"
+)
+
+const (
+	backendVariable = "MCVD_BACKEND" // the default of --backend
+	restartVariable = "MCVD_REEXEC"  // off: never start again; otherwise the process that has
+)
+
+// backendFlag adds --backend.
+func backendFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "backend", cmp.Or(os.Getenv(backendVariable), "auto"), "what runs the network: "+
+		strings.Join(backend.Names(), ", ")+", or GoMLX's own string; "+backendVariable+" changes the default")
+}
+
+// openBackend opens the named backend, which the caller finalizes, and says which it is. It must be the first thing that a
+// command does besides reading: it may start the program again.
+func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) {
+	c, err := backend.Choose(name)
+	if err != nil {
+		return nil, c, err
+	}
+	if missing := c.Environ(); len(missing) > 0 && a.restart != nil {
+		if err := a.restart(c, missing); err != nil {
+			a.log.Warn("the program can't start itself again in the environment that XLA wants, and goes on without: " + err.Error())
+		}
+	}
+	if c.Why != "" {
+		a.log.Info(fmt.Sprintf("backend: %s (%s)", c.Name, c.Why))
+	}
+	b, err := c.Open()
+	return b, c, err
+}
+
+// restart replaces the process by the same program with the same arguments, once, with more in its environment. It returns if that is
+// switched off, was done, or can't be done.
+func restart(c backend.Choice, missing []string) error {
+	self := strconv.Itoa(os.Getpid()) // stays the same; what the process starts has another
+	if done := os.Getenv(restartVariable); done == "off" || done == self {
+		return nil
+	}
+	if err := c.Prepare(); err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(program, os.Args, withVariables(os.Environ(), append(missing, restartVariable+"="+self)))
+}
+
+// withVariables is an environment in which some variables have new values.
+func withVariables(environ, variables []string) []string {
+	set := func(old string) bool {
+		name, _, _ := strings.Cut(old, "=")
+		return slices.ContainsFunc(variables, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	}
+	return append(slices.DeleteFunc(slices.Clone(environ), set), variables...)
+}

@@ -1,0 +1,216 @@
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+
+	"mcvd/configs"
+)
+
+// Choice is a backend, and why it is the one.
+type Choice struct {
+	Name   string // a name of Names, never auto, or GoMLX's own string
+	Plugin string // of XLA: the file, an absolute path
+	Why    string // what spoke for it, where auto chose
+
+	config  string // GoMLX's string
+	kind    kind
+	missing []string // what CUDA needs besides the plugin and was not found
+	environment
+}
+
+// kind is what a backend runs on.
+type kind int
+
+const (
+	other kind = iota
+	pureGo
+	cpu
+	cuda
+)
+
+// choices are the values of --backend besides GoMLX's own strings.
+var choices = map[string]func(machine) (Choice, error){
+	"auto":     machine.auto,
+	"go":       machine.goChoice,
+	"xla-cpu":  machine.cpuChoice,
+	"xla-cuda": machine.cudaChoice,
+}
+
+// Names lists the values of --backend besides GoMLX's own strings.
+func Names() []string { return configs.Names(choices) }
+
+// Choose finds the named backend on this machine, without opening it.
+func Choose(name string) (Choice, error) { return look("/", os.Environ()).choose(name) }
+
+func (m machine) choose(name string) (Choice, error) {
+	if strings.Contains(name, ":") {
+		return m.ownString(name)
+	}
+	choose, err := configs.Pick(choices, "--backend", name)
+	if err != nil {
+		return Choice{}, fmt.Errorf("%w or a string of GoMLX such as xla:/path/of/plugin.so", err)
+	}
+	c, err := choose(m)
+	if err != nil {
+		return Choice{}, fmt.Errorf("--backend %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// goChoice runs without a limit on its workers: with its default limit a training step took 1.4 times as long.
+func (m machine) goChoice() (Choice, error) {
+	return Choice{Name: "go", config: "go:parallelism=-1", kind: pureGo}, nil
+}
+
+func (m machine) cpuChoice() (Choice, error) {
+	path, err := m.usable(m.cpu)
+	if err != nil {
+		return Choice{}, fmt.Errorf("%w: %s", err, mend(cpu))
+	}
+	return m.xla("xla-cpu", cpu, path, "")
+}
+
+func (m machine) cudaChoice() (Choice, error) {
+	path, err := m.usable(m.cuda)
+	if err != nil {
+		return Choice{}, fmt.Errorf("%w: %s", err, mend(cuda))
+	}
+	if m.noDevice != "" {
+		return Choice{}, fmt.Errorf("%s; `nvidia-smi` lists devices where the driver works", m.noDevice)
+	}
+	options := ",preallocate=true,memory_fraction=0.85"
+	if strings.Contains(strings.ToUpper(path), "CPU") {
+		options += ",noshared_buffers" // go-xla tells plugins apart by their path
+	}
+	return m.xla("xla-cuda", cuda, path, options)
+}
+
+// mend is the command that installs a plugin.
+func mend(k kind) string {
+	if k == cuda {
+		return "run scripts/install-xla.sh cuda13"
+	}
+	return "run scripts/install-xla.sh cpu"
+}
+
+// auto takes the fastest backend that is there, and says what spoke against the others. A plugin that is there but broken is passed
+// over; one that is sound must open, since training on the CPU by mistake would cost days.
+func (m machine) auto() (Choice, error) {
+	var against []string
+	if m.unlinked != "" {
+		c, err := m.goChoice()
+		c.Why = m.unlinked
+		return c, err
+	}
+	if m.noDevice != "" {
+		against = append(against, m.noDevice)
+	} else if _, err := m.usable(m.cuda); err != nil {
+		against = append(against, fmt.Sprintf("NVIDIA device, but %v: %s", err, mend(cuda)))
+	} else {
+		c, err := m.cudaChoice()
+		c.Why = "NVIDIA device, CUDA plugin in " + m.short(m.cuda.folder)
+		return c, err
+	}
+	if _, err := m.usable(m.cpu); err == nil {
+		c, err := m.cpuChoice()
+		c.Why = strings.Join(slices.Insert(against, 0, "CPU plugin in "+m.short(m.cpu.folder)), ", ")
+		return c, err
+	} else {
+		against = slices.Insert(against, 0, fmt.Sprintf("%v: %s for a faster one", err, mend(cpu)))
+	}
+	c, err := m.goChoice()
+	c.Why = strings.Join(against, ", ")
+	return c, err
+}
+
+// usable is the path of a plugin that is there and sound.
+func (m machine) usable(p plugin) (string, error) {
+	switch {
+	case m.unlinked != "":
+		return "", errors.New(m.unlinked)
+	case p.path == "":
+		return "", fmt.Errorf("no %s plugin", p.title)
+	case p.broken != nil:
+		return "", p.broken
+	}
+	return p.path, nil
+}
+
+// xla is the choice of a plugin that was found to be sound.
+func (m machine) xla(name string, k kind, path, options string) (Choice, error) {
+	if strings.Contains(path, ",") {
+		return Choice{}, fmt.Errorf("%s: GoMLX can't be told a path that has a comma", path)
+	}
+	c := Choice{Name: name, Plugin: path, config: "xla:" + path + options, kind: k}
+	if k == cuda {
+		c.missing = m.missing(path)
+	}
+	var err error
+	c.environment, err = m.wants(k, path)
+	return c, err
+}
+
+// xlaKinds are GoMLX's names for XLA.
+var xlaKinds = []string{"xla", "stablehlo", "hlo", "shlo"}
+
+// ownString is the choice of a string as GoMLX has it. Its plugin is cpu, cuda, or a path: other names would start a search of
+// go-xla's, which tries what it finds by loading it.
+func (m machine) ownString(name string) (Choice, error) {
+	before, after, _ := strings.Cut(name, ":")
+	if !slices.Contains(xlaKinds, before) {
+		if known := compute.List(); !slices.Contains(known, before) {
+			slices.Sort(known)
+			return Choice{}, fmt.Errorf("--backend %s: unknown kind %q (known: %s)", name, before, strings.Join(known, ", "))
+		}
+		return Choice{Name: name, config: name}, nil
+	}
+	c, err := m.ownPlugin(name, after)
+	if err != nil {
+		return Choice{}, fmt.Errorf("--backend %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (m machine) ownPlugin(name, plugin string) (Choice, error) {
+	path, options, more := strings.Cut(plugin, ",")
+	if more {
+		options = "," + options
+	}
+	var err error
+	k := kindOf(path)
+	switch {
+	case m.unlinked != "":
+		return Choice{}, errors.New(m.unlinked)
+	case path == "cpu":
+		path, err = m.usable(m.cpu)
+	case path == "cuda":
+		path, err = m.usable(m.cuda)
+	case filepath.IsAbs(path):
+		err = check(path)
+	default:
+		err = fmt.Errorf("plugin %q, want an absolute path, cpu or cuda", path)
+	}
+	if err != nil {
+		return Choice{}, err
+	}
+	return m.xla(name, k, path, options)
+}
+
+// kindOf guesses from its file's name what a plugin runs on.
+func kindOf(path string) kind {
+	base := strings.ToLower(filepath.Base(path))
+	switch {
+	case strings.Contains(base, "cuda"), strings.Contains(base, "gpu"):
+		return cuda
+	case strings.Contains(base, "cpu"):
+		return cpu
+	}
+	return other
+}

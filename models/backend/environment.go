@@ -1,0 +1,131 @@
+package backend
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// XLA, its libraries and the C library read their environment when a process starts. So the program starts itself again, once, in
+// the environment below (see cmd/mcvd/restart.go; MCVD_REEXEC=off prevents it). What the user set stays: folders of theirs come
+// first, and a flag of theirs is not set again.
+//
+//	GLIBC_TUNABLES   glibc.malloc.hugetlb=1 for the CPU plugin: buffers in huge pages, of which there are fewer to fault in
+//	XLA_FLAGS        for the CPU plugin vectors of 512 bits where there are such; for CUDA where ptxas and libdevice are, and a
+//	                 folder in the user's cache in which it keeps what it found out about the speed of kernels
+//	LD_LIBRARY_PATH  for CUDA the folders of the libraries that came with the plugin
+
+// environment is what a backend wants of the environment and lacks.
+type environment struct {
+	variables []string // NAME=VALUE
+	cache     string   // a folder that must be made, or empty
+}
+
+// Environ lists, as NAME=VALUE, what the process should have been started with and was not.
+func (e environment) Environ() []string { return e.variables }
+
+// Prepare makes what the variables name.
+func (e environment) Prepare() error {
+	if e.cache == "" {
+		return nil
+	}
+	return os.MkdirAll(e.cache, 0o755)
+}
+
+// wants is what a plugin wants and the environment lacks.
+func (m machine) wants(k kind, path string) (environment, error) {
+	var e environment
+	add := func(name, value string) {
+		if value != m.env[name] {
+			e.variables = append(e.variables, name+"="+value)
+		}
+	}
+	var flags []string
+	switch k {
+	case cpu:
+		add("GLIBC_TUNABLES", m.tunables())
+		if m.avx512 {
+			flags = append(flags, "--xla_cpu_prefer_vector_width=512")
+		}
+	case cuda:
+		add("LD_LIBRARY_PATH", m.libraryPath(path))
+		if dir := m.cudaData(path); dir != "" {
+			flags = append(flags, "--xla_gpu_cuda_data_dir="+quotedFlag(dir))
+		}
+		e.cache = m.cacheFolder(path)
+		flags = append(flags, "--xla_gpu_per_fusion_autotune_cache_dir="+quotedFlag(e.cache))
+	}
+	value, err := m.xlaFlags(path, flags)
+	add("XLA_FLAGS", value)
+	return e, err
+}
+
+const hugePages = "glibc.malloc.hugetlb="
+
+func (m machine) tunables() string {
+	old := m.env["GLIBC_TUNABLES"]
+	switch {
+	case strings.Contains(old, hugePages):
+		return old
+	case old == "":
+		return hugePages + "1"
+	}
+	return old + ":" + hugePages + "1"
+}
+
+// xlaFlags adds flags to the user's. XLA ends the process for a flag that it doesn't know: such a flag of the user's is an error
+// here, and one of ours is left out, because the plugin is of another version.
+func (m machine) xlaFlags(path string, flags []string) (string, error) {
+	old := strings.TrimSpace(m.env["XLA_FLAGS"])
+	if old != "" && !strings.HasPrefix(old, "--") {
+		if _, err := os.Stat(old); err != nil {
+			return old, fmt.Errorf("XLA_FLAGS=%s: want flags that begin with --, or a file of them: %w", old, err)
+		}
+		return old, nil
+	}
+	users := strings.Fields(old)
+	unknown, err := unknownFlags(path, slices.Concat(users, flags))
+	if err != nil {
+		return old, fmt.Errorf("%s: %w", path, err)
+	}
+	var added []string
+	for _, flag := range flags {
+		name, _, _ := strings.Cut(flag, "=")
+		if !slices.Contains(unknown, flag) && !slices.ContainsFunc(users, func(u string) bool { return u == name || strings.HasPrefix(u, name+"=") }) {
+			added = append(added, flag)
+		}
+	}
+	for _, flag := range users {
+		if slices.Contains(unknown, flag) {
+			return old, fmt.Errorf("XLA_FLAGS: %s is not a flag that %s knows: unset it", flag, path)
+		}
+	}
+	if old != "" {
+		added = append(added, old)
+	}
+	return strings.Join(added, " "), nil
+}
+
+// quotedFlag is a path as a flag's value in XLA_FLAGS.
+func quotedFlag(path string) string {
+	if strings.ContainsAny(path, " \t") {
+		return "'" + path + "'"
+	}
+	return path
+}
+
+// cacheFolder is where a plugin keeps what it found out about kernels: a folder for each version, which its size tells apart, since
+// kernels of one version need not be there in another.
+func (m machine) cacheFolder(path string) string {
+	base := m.env["XDG_CACHE_HOME"]
+	if !filepath.IsAbs(base) {
+		base = filepath.Join(m.env["HOME"], ".cache")
+	}
+	var size int64
+	if info, err := os.Stat(path); err == nil {
+		size = info.Size()
+	}
+	return filepath.Join(base, "mcvd", fmt.Sprintf("xla-kernels-%d", size))
+}
