@@ -144,6 +144,8 @@ type Train struct {
 	Batch int `yaml:"batch"`
 	// Steps is the number of updates after which training ends.
 	Steps int `yaml:"steps"`
+	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights, statistics and the optimizer stay float32).
+	Precision string `yaml:"precision"`
 	// Accumulate is how many batches' gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate"`
 	// CheckpointEvery so many steps a checkpoint is written; one is always written at the end.
@@ -166,6 +168,8 @@ type Sampler struct {
 	Steps int `yaml:"steps" json:"steps"`
 	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
 	Eta float64 `yaml:"eta" json:"eta"`
+	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
+	Precision string `yaml:"precision" json:"precision"`
 	// Clip keeps the predicted clean frames in [-1, 1] in every step but the last denoising.
 	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
@@ -202,8 +206,8 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Loss: "l2"},
 		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMADecay: 0.999},
-		Train: Train{Batch: 64, Steps: 700000, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
+		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000},
-		Sampler: Sampler{Name: "ddim", Steps: 100, Clip: true, LastDenoise: true},
+		Sampler: Sampler{Name: "ddim", Steps: 100, Precision: "float32", Clip: true, LastDenoise: true},
 	}
 }

@@ -170,6 +170,8 @@ func (c *Config) choices() []choiceRule {
 	return []choiceRule{
 		{"data.on_error", c.Data.OnError, []string{"skip", "fail"}},
 		{"model.conditioning", c.Model.Conditioning, []string{"concat", "spatin"}},
+		{"train.precision", c.Train.Precision, []string{"float32", "bfloat16"}},
+		{"sampler.precision", c.Sampler.Precision, []string{"float32", "bfloat16"}},
 		{"diffusion.target", c.Diffusion.Target, []string{"eps"}},
 		{"diffusion.loss", c.Diffusion.Loss, []string{"l2", "l1"}},
 	}

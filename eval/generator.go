@@ -14,6 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/nn"
 	"mcvd/models/sampler"
 )
 
@@ -56,8 +57,17 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
+	precision, err := nn.Precision(backend, c.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("sampler.%w", err)
+	}
+	builder := func() *nn.Builder {
+		b := nn.NewBuilder(backend)
+		b.Compute = precision
+		return b
+	}
 	loop, err := sampler.NewLoop(backend, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
-		return m.Denoiser(scope.At(models.EMAScope), m.CondInputs(cond))
+		return m.Denoiser(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
 	})
 	if err != nil {
 		return nil, err
@@ -65,7 +75,7 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	g := &Generator{model: m, loop: loop, start: begin, batch: batch, draw: hostNoise(seed)}
 	if m.Network.HasMaps() {
 		g.maps, err = model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
-			return m.Maps(scope.At(models.EMAScope), m.CondInputs(cond))
+			return m.Maps(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
 		})
 		if err != nil {
 			loop.Close()

@@ -29,7 +29,7 @@ func config() *configs.Config {
 	c.Frames.Past, c.Frames.Current, c.Frames.Future = 2, 3, 2
 	c.Model.Width, c.Model.Multipliers, c.Model.Blocks, c.Model.Attention, c.Model.Dropout = 4, []int{1, 2}, 1, []int{2}, 0
 	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 10, 0.01, 0.5
-	c.Sampler = configs.Sampler{Name: "ddim", Steps: 1}
+	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddim", Steps: 1}
 	return c
 }
 
@@ -172,7 +172,7 @@ func trained(t *testing.T, b compute.Backend, c *configs.Config) (*models.Model,
 // A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours change it.
 func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 	b, c := backendtest.Open(t), config()
-	c.Sampler = configs.Sampler{Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
+	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
 	m, store := trained(t, b, c)
 	videos := func(seed uint64, batch int, which ...uint64) [][]float32 {
 		g, err := NewGenerator(b, store, m, c.Sampler, seed, batch)

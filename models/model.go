@@ -141,25 +141,25 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt, t *Node, cond Con
 }
 
 // Denoiser binds conditioning frames and the weights under scope. Its t is a scalar int32.
-func (m *Model) Denoiser(scope *model.Scope, cond Cond) sampler.Denoiser {
+func (m *Model) Denoiser(b *nn.Builder, scope *model.Scope, cond Cond) sampler.Denoiser {
 	return func(x, t *Node) *Node {
 		var maps *network.Maps
 		if len(cond.Maps) > 0 {
 			maps = network.GivenMaps(cond.Maps)
 		}
 		t = BroadcastToDims(Reshape(t, 1), x.Shape().Dimensions[0])
-		return m.predict(nn.NewBuilder(x.Graph().Backend()), scope, x, t, cond, maps)
+		return m.predict(b, scope, x, t, cond, maps)
 	}
 }
 
 // Maps builds what the network makes of the conditioning frames alone, with the weights under scope: what the steps of a window
 // share. Only for networks that have such maps.
-func (m *Model) Maps(scope *model.Scope, cond Cond) []*Node {
+func (m *Model) Maps(b *nn.Builder, scope *model.Scope, cond Cond) []*Node {
 	g, batch := cond.Visible.Past.Graph(), cond.Visible.Past.Shape().Dimensions[0]
 	maps := &network.Maps{}
 	// The network is built around the maps, but of a graph only that is computed which its results need.
 	x := Zeros(g, m.ClipShape(batch, m.Frames.Current))
-	m.predict(nn.NewBuilder(g.Backend()), scope, x, Zeros(g, shapes.Make(dtypes.Int32, batch)), cond, maps)
+	m.predict(b, scope, x, Zeros(g, shapes.Make(dtypes.Int32, batch)), cond, maps)
 	return maps.Nodes
 }
 

@@ -80,17 +80,17 @@ var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, 
 		loss := m.LossGraph(nn.NewBuilder(b), weights, clip, Draws{t, noise, v})
 		return append([]*Node{loss}, weights.BuildTrainableVariablesGradientsGraph(ReduceAllMean(loss))...)
 	},
-	"denoiser": func(_ compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
+	"denoiser": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
 		past, current, future := m.Cut(clip)
 		x := Add(current, noise)
-		return []*Node{m.Denoiser(scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})(x, Reshape(Slice(t, AxisElem(0))))}
+		return []*Node{m.Denoiser(nn.NewBuilder(b), scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})(x, Reshape(Slice(t, AxisElem(0))))}
 	},
 	// Frames are zeros but where the maps are made.
-	"denoiser with maps": func(_ compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
+	"denoiser with maps": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
 		past, current, future := m.Cut(clip)
-		maps := m.Maps(scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})
+		maps := m.Maps(nn.NewBuilder(b), scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})
 		cond := Cond{ZerosLike(past), ZerosLike(future), v, maps}
-		return []*Node{m.Denoiser(scope.At(WeightsScope), cond)(Add(current, noise), Reshape(Slice(t, AxisElem(0))))}
+		return []*Node{m.Denoiser(nn.NewBuilder(b), scope.At(WeightsScope), cond)(Add(current, noise), Reshape(Slice(t, AxisElem(0))))}
 	},
 }
 

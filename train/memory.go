@@ -11,6 +11,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/nn"
 )
 
 // Need is the memory that training takes, in bytes.
@@ -22,12 +23,16 @@ type Need struct {
 // Memory estimates from the graph of a step what it needs, without running it.
 func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, error) {
 	var need Need
-	err := exceptions.TryCatch[error](func() {
+	precision, err := nn.Precision(backend, c.Train.Precision)
+	if err != nil {
+		return need, fmt.Errorf("train.%w", err)
+	}
+	err = exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "memory")
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
-		outputs := gradientsGraph(m, c.Train.Accumulate, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape)})
+		outputs := gradientsGraph(m, precision, c.Train.Accumulate, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape)})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(scopes)+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already

@@ -99,6 +99,7 @@ type trainer struct {
 	flops     float64   // of a step
 	since     time.Time // when the steps began that this process has not logged yet
 	timed     int       // the number of these steps
+	feed      *feed
 }
 
 func (t *trainer) open(steps objective) (err error) {
@@ -138,16 +139,17 @@ func (t *trainer) loop(ctx context.Context) error {
 		return nil
 	}
 	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
+	t.feed = &feed{backend: t.Backend, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
 	var step []*tensors.Tensor
 	t.since = time.Now()
-	for batch, err := range batches.Each(ctx, t.progress.Step*c.Accumulate, ahead) {
+	for batch, err := range t.feed.each(ctx) {
 		if err != nil {
 			if ctx.Err() != nil {
 				break
 			}
 			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
 		}
-		step = append(step, t.tensor(batch))
+		step = append(step, batch)
 		if len(step) < c.Accumulate {
 			continue
 		}
@@ -163,10 +165,6 @@ func (t *trainer) loop(ctx context.Context) error {
 		return errors.Join(t.checkpoint(), fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, c.Steps))
 	}
 	return t.checkpoint()
-}
-
-func (t *trainer) tensor(b data.Batch) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 }
 
 // step updates the weights once and does what is due after it.
@@ -221,13 +219,14 @@ func (t *trainer) report() error {
 	seconds := max(time.Since(t.since).Seconds(), 1e-9)
 	line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
 	line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
+	line.Waiting = Number(t.feed.waited.Seconds() / seconds)
 	if t.Report != nil {
 		t.Report(line)
 	}
 	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
 		return nil
 	}
-	p.Unlogged, t.since, t.timed = means{}, time.Now(), 0
+	p.Unlogged, t.since, t.timed, t.feed.waited = means{}, time.Now(), 0, 0
 	return t.log.write(line)
 }
 

@@ -24,7 +24,7 @@ const (
 )
 
 // validator measures the loss of the averaged weights on the validation split. Clips, timesteps, noise and masks are the same
-// every time, so its numbers can be compared.
+// every time, so its numbers can be compared; it computes in float32 whatever training does.
 type validator struct {
 	exec    *model.Exec
 	dataset video.Dataset

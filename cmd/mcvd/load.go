@@ -23,10 +23,10 @@ import (
 
 // samplerFlags override the experiment's sampler.
 type samplerFlags struct {
-	name  string
-	steps int
-	eta   float64
-	set   func(flag string) bool // whether the flag was given
+	name, precision string
+	steps           int
+	eta             float64
+	set             func(flag string) bool // whether the flag was given
 }
 
 // runFlags choose the weights of a run and how they are sampled.
@@ -42,6 +42,7 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f.StringVar(&r.name, "sampler", "", strings.Join(sampler.Names(), " or ")+" (default: the experiment's)")
 	f.IntVar(&r.steps, "steps", 0, "sampling steps (default: the experiment's)")
 	f.Float64Var(&r.eta, "eta", 0, "noise that ddim adds, 0 to 1 (default: the experiment's)")
+	f.StringVar(&r.precision, "precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
 	r.set = func(flag string) bool { return f.Changed(flag) }
@@ -59,6 +60,9 @@ func samplerOf(c *configs.Config, m *models.Model, f samplerFlags) (configs.Samp
 	}
 	if f.set != nil && f.set("eta") {
 		changed.Sampler.Eta = f.eta
+	}
+	if f.set != nil && f.set("precision") {
+		changed.Sampler.Precision = f.precision
 	}
 	if _, err := sampler.New(changed.Sampler); err != nil {
 		return changed.Sampler, err

@@ -50,9 +50,12 @@ type unetGraph struct {
 
 // Graph builds the network. Its layers, in the order in which Trace sees them, are those of the published code.
 func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
-	n := &unetGraph{UNet: u, b: b, scope: scope, in: in, cond: foldAll(in.Past, in.Future), resized: map[int]*Node{}}
+	n := &unetGraph{UNet: u, b: b, scope: scope, in: in, resized: map[int]*Node{}}
+	if cond := foldAll(in.Past, in.Future); cond != nil {
+		n.cond = b.Image(cond)
+	}
 	n.embed()
-	h := n.conv("in", u.conditioning.input(n, fold(in.X)), u.Width, 1)
+	h := n.conv("in", u.conditioning.input(n, b.Image(fold(in.X))), u.Width, 1)
 	h, skips := n.down(h)
 	h = n.block("middle/0", h, h.Shape().Dimensions[3], same)
 	h = n.attention("middle/attention", h)
@@ -60,7 +63,7 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	h = n.up(h, skips)
 	h = b.Layer("norm", b.SiLU(u.conditioning.norm(n, scope.At("norm"), h, nil, nil)))
 	frames, channels := in.X.Shape().Dimensions[1], in.X.Shape().Dimensions[4]
-	return unfold(n.conv("out", h, frames*channels, 0), frames)
+	return ConvertDType(unfold(n.conv("out", h, frames*channels, 0), frames), in.X.DType())
 }
 
 // embed makes the embedding that every residual block sees.

@@ -5,7 +5,10 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-func plainSiLU(x *Node) *Node { return Mul(x, Logistic(x)) }
+func plainSiLU(x *Node) *Node {
+	y := f32(x)
+	return like(x, Mul(y, Logistic(y)))
+}
 
 // goSiLU keeps the logistic function of the forward pass for the gradient.
 func goSiLU(x *Node) *Node {

@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -20,7 +21,8 @@ func (b *Builder) Attention(scope *model.Scope, x *Node, headChannels int) *Node
 	q, k, v := split("q"), split("k"), split("v")
 
 	b.FLOPs += 4 * float64(batch*pixels) * float64(pixels*c)
-	weights := Softmax(MulScalar(Einsum("bihc,bjhc->bhij", q, k), 1/math.Sqrt(float64(c/heads))), -1)
+	logits := ConvertDType(Einsum("bihc,bjhc->bhij", q, k), dtypes.Float32)
+	weights := like(x, Softmax(MulScalar(logits, 1/math.Sqrt(float64(c/heads))), -1))
 	h := Reshape(Einsum("bhij,bjhc->bihc", weights, v), batch*pixels, c)
 	return HalfSum(x, Reshape(project("out", h, 0), d...))
 }

@@ -5,7 +5,11 @@
 package nn
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -18,6 +22,11 @@ type Builder struct {
 	// Random is the state that dropout draws from, [3]uint64; nil means no dropout, as in sampling and validation.
 	// Each draw replaces it by the next state.
 	Random *Node
+
+	// Compute is the type that a network computes its images in, float32 if it is not set. What blocks make has the type of the image
+	// that they are given; parameters stay float32 and are converted where they are used, and statistics of norms, softmax, and the
+	// timestep's embedding are float32 always.
+	Compute dtypes.DType
 
 	// FLOPs counts the floating-point operations of the forward pass, 2 for each multiply-add, of convolutions, dense
 	// layers and attention.
@@ -33,6 +42,26 @@ func NewBuilder(b compute.Backend) *Builder {
 		return &Builder{Formulation: Go}
 	}
 	return &Builder{Formulation: XLA}
+}
+
+// Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go backend computes in float32 only.
+func Precision(b compute.Backend, name string) (dtypes.DType, error) {
+	dtype, ok := map[string]dtypes.DType{"": dtypes.Float32, "float32": dtypes.Float32, "bfloat16": dtypes.BFloat16}[name]
+	switch {
+	case !ok:
+		return dtype, fmt.Errorf("precision %q: want float32 or bfloat16", name)
+	case dtype == dtypes.BFloat16 && b.String() == "go":
+		return dtype, errors.New("precision bfloat16: the Go backend computes in float32; use XLA, such as --backend xla-cpu")
+	}
+	return dtype, nil
+}
+
+// Image converts an image to the network's type.
+func (b *Builder) Image(x *Node) *Node {
+	if b.Compute == dtypes.InvalidDType {
+		return x
+	}
+	return ConvertDType(x, b.Compute)
 }
 
 // Layer reports y to Trace and returns it.

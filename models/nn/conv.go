@@ -13,7 +13,7 @@ func (b *Builder) Conv(scope *model.Scope, x *Node, kernel, out int, scale float
 	w := Param(x.Graph(), scope, "w", FanAvg(scale, kernel*kernel*d[3], kernel*kernel*out), kernel, kernel, d[3], out)
 	bias := Param(x.Graph(), scope, "b", Init{}, out)
 	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(kernel*kernel*d[3]*out)
-	return b.Formulation.Conv(x, w, bias)
+	return b.Formulation.Conv(x, like(x, w), bias)
 }
 
 // Convs is a [Builder.Conv] for each scope, all on the same x and of the same size, computed as one convolution.
@@ -25,7 +25,7 @@ func (b *Builder) Convs(scopes []*model.Scope, x *Node, kernel, out int, scale f
 		biases = append(biases, Param(x.Graph(), scope, "b", Init{}, out))
 	}
 	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(kernel*kernel*d[3]*out*len(scopes))
-	y := b.Formulation.Conv(x, Concatenate(ws, -1), Concatenate(biases, -1))
+	y := b.Formulation.Conv(x, like(x, Concatenate(ws, -1)), Concatenate(biases, -1))
 	outputs := make([]*Node, len(scopes))
 	for i := range outputs {
 		outputs[i] = Slice(y, AxisRange(), AxisRange(), AxisRange(), AxisRange(i*out, (i+1)*out))
@@ -39,11 +39,11 @@ func (b *Builder) Dense(scope *model.Scope, x *Node, out int, scale float64) *No
 	w := Param(x.Graph(), scope, "w", FanAvg(scale, c, out), c, out)
 	bias := Param(x.Graph(), scope, "b", Init{}, out)
 	b.FLOPs += 2 * float64(n) * float64(c*out)
-	return Add(Dot(x, w).Product(), Reshape(bias, 1, out))
+	return Add(Dot(x, like(x, w)).Product(), like(x, Reshape(bias, 1, out)))
 }
 
 func plainConv(x, w, bias *Node) *Node {
-	return Add(Convolve(x, w).PadSame().Done(), Reshape(bias, 1, 1, 1, -1))
+	return Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1)))
 }
 
 // goConv is im2col and one matrix product that includes the bias, as a row of the weights against a column of ones. The

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -26,12 +27,13 @@ func (b *Builder) GroupNorm(scope *model.Scope, x *Node, epsilon float64) *Node 
 }
 
 func plainNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
-	d := x.Shape().Dimensions
+	image, d := x, x.Shape().Dimensions
+	x = ConvertDType(x, dtypes.Float32)
 	batch, height, width, c := d[0], d[1], d[2], d[3]
 	grouped := Reshape(x, batch, height*width, groups, c/groups)
 	centered := Sub(grouped, ReduceAndKeep(grouped, ReduceMean, 1, 3))
 	variance := ReduceAndKeep(Square(centered), ReduceMean, 1, 3)
-	return plainAffine(Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...), scale, shift)
+	return like(image, plainAffine(Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...), scale, shift))
 }
 
 // plainAffine is x [B,H,W,C] times scale, plus shift, each [B,C] or nil.
@@ -47,7 +49,8 @@ func plainAffine(x, scale, shift *Node) *Node {
 }
 
 func plainSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
-	return plainAffine(Add(Mul(plainNorm(x, nil, nil, groups, epsilon), gain), bias), scale, shift)
+	y := Add(Mul(plainNorm(f32(x), nil, nil, groups, epsilon), f32(gain)), f32(bias))
+	return like(x, plainAffine(y, scale, shift))
 }
 
 // reciprocalSqrt stands for Rsqrt, which has no gradient.

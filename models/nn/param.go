@@ -40,6 +40,9 @@ func Param(g *Graph, scope *model.Scope, name string, init Init, dims ...int) *N
 	}).VariableWithShape(name, F32(dims...)).NodeValue(g)
 }
 
+// like converts a parameter to the type of the image x that it is used with.
+func like(x, parameter *Node) *Node { return ConvertDType(parameter, x.DType()) }
+
 // F32 is the shape of a float32 tensor.
 func F32(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 

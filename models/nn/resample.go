@@ -33,8 +33,8 @@ func firMatrix(n int, up bool) [][]float32 {
 
 func plainResample(x *Node, up bool) *Node {
 	g, d := x.Graph(), x.Shape().Dimensions
-	x = Einsum("ih,bhwc->biwc", Const(g, firMatrix(d[1], up)), x)
-	return Einsum("jw,biwc->bijc", Const(g, firMatrix(d[2], up)), x)
+	x = Einsum("ih,bhwc->biwc", like(x, Const(g, firMatrix(d[1], up))), x)
+	return Einsum("jw,biwc->bijc", like(x, Const(g, firMatrix(d[2], up))), x)
 }
 
 // goResample is plainResample as batched products of matrices in the order in which the Go backend is fast.

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -40,12 +41,16 @@ func xlaConv(x, w, bias *Node) *Node {
 		y = Convolve(x, w).PadSame().Done()
 	}
 	return withLinkedGradient([]*Node{y, bias}, func(in []*Node) *Node {
-		return Add(in[0], Reshape(in[1], 1, 1, 1, -1))
+		return Add(in[0], like(in[0], Reshape(in[1], 1, 1, 1, -1)))
 	}, func(v *Node) []*Node { return []*Node{v, ReduceSum(pixelSum(v), 0)} })
 }
 
-// pixelSum is [B,H,W,C] -> [B,C] as a batched product with ones.
+// f32 is x in float32.
+func f32(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+
+// pixelSum is [B,H,W,C] -> [B,C] in float32, as a batched product with ones.
 func pixelSum(x *Node) *Node {
+	x = f32(x)
 	d := x.Shape().Dimensions
 	ones := Ones(x.Graph(), F32(d[0], 1, d[1]*d[2]))
 	return Reshape(Einsum("bij,bjc->bic", ones, Reshape(x, d[0], d[1]*d[2], d[3])), d[0], d[3])
@@ -68,10 +73,11 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 		}
 	}
 	moments := withLinkedGradient([]*Node{x}, func(in []*Node) *Node {
-		return Stack([]*Node{pixelSum(in[0]), pixelSum(Square(in[0]))}, 1)
+		return Stack([]*Node{pixelSum(in[0]), pixelSum(Square(f32(in[0])))}, 1)
 	}, func(v *Node) []*Node {
 		first, second := Slice(v, AxisRange(), AxisElem(0)), Slice(v, AxisRange(), AxisElem(1))
-		return []*Node{Add(Reshape(first, batch, 1, 1, c), Mul(x, Reshape(MulScalar(second, 2), batch, 1, 1, c)))}
+		dx := Add(Reshape(first, batch, 1, 1, c), Mul(f32(x), Reshape(MulScalar(second, 2), batch, 1, 1, c)))
+		return []*Node{like(x, dx)}
 	})
 	moments = Reshape(Dot(Reshape(moments, batch*2, c), Const(x.Graph(), mean)).Product(), batch, 2, c)
 	m := Reshape(Slice(moments, AxisRange(), AxisElem(0)), batch, c)
@@ -83,9 +89,10 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 // xlaAffine is x*a + s, a and s [B,C].
 func xlaAffine(x, a, s *Node) *Node {
 	return withLinkedGradient([]*Node{x, a, s}, func(in []*Node) *Node {
-		return Add(Mul(in[0], eachPixel(in[1])), eachPixel(in[2]))
+		return like(x, Add(Mul(f32(in[0]), eachPixel(in[1])), eachPixel(in[2])))
 	}, func(v *Node) []*Node {
-		return []*Node{Mul(v, eachPixel(a)), pixelSum(Mul(v, x)), pixelSum(v)}
+		v = f32(v)
+		return []*Node{like(x, Mul(v, eachPixel(a))), pixelSum(Mul(v, f32(x))), pixelSum(v)}
 	})
 }
 
@@ -108,8 +115,8 @@ func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float
 		inputs = append(inputs, scale, shift)
 	}
 	parts := func(in []*Node) (normalized, spatial, y *Node) {
-		normalized = Add(Mul(in[0], eachPixel(in[3])), eachPixel(in[4]))
-		spatial = Add(Mul(normalized, in[1]), in[2])
+		normalized = Add(Mul(f32(in[0]), eachPixel(in[3])), eachPixel(in[4]))
+		spatial = Add(Mul(normalized, f32(in[1])), f32(in[2]))
 		y = spatial
 		if len(in) > 5 {
 			y = Add(Mul(spatial, eachPixel(in[5])), eachPixel(in[6]))
@@ -118,16 +125,17 @@ func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float
 	}
 	return withLinkedGradient(inputs, func(in []*Node) *Node {
 		_, _, y := parts(in)
-		return y
+		return like(x, y)
 	}, func(v *Node) []*Node {
 		normalized, spatial, _ := parts(inputs)
+		v = f32(v)
 		dSpatial := v
 		if scale != nil {
 			dSpatial = Mul(v, eachPixel(scale))
 		}
-		dNormalized := Mul(dSpatial, gain)
-		adjoints := []*Node{Mul(dNormalized, eachPixel(a)), Mul(dSpatial, normalized), dSpatial,
-			pixelSum(Mul(dNormalized, x)), pixelSum(dNormalized)}
+		dNormalized := Mul(dSpatial, f32(gain))
+		adjoints := []*Node{like(x, Mul(dNormalized, eachPixel(a))), like(gain, Mul(dSpatial, normalized)), like(bias, dSpatial),
+			pixelSum(Mul(dNormalized, f32(x))), pixelSum(dNormalized)}
 		if scale != nil {
 			adjoints = append(adjoints, pixelSum(Mul(v, spatial)), pixelSum(v))
 		}

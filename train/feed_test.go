@@ -1,0 +1,59 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/data"
+	"mcvd/models/backend/backendtest"
+)
+
+// Batches come in their order, whole, until their end, their error or the taker's break; by then whoever makes them has ended.
+func TestFeed(t *testing.T) {
+	b := backendtest.Open(t)
+	broken := errors.New("broken")
+	for _, take := range []int{0, 2, 100} {
+		for _, fails := range []int{1, 4} {
+			ended := false
+			made := func(yield func(data.Batch, error) bool) {
+				defer func() { ended = true }()
+				for i := range fails {
+					if !yield(data.Batch{Pix: []float32{float32(i), 7}, Batch: 2, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
+						return
+					}
+				}
+				yield(data.Batch{}, broken)
+			}
+			f := &feed{backend: b, batches: made}
+			n, last := 0, error(nil)
+			for x, err := range f.each(context.Background()) {
+				if n == take {
+					if x != nil {
+						x.FinalizeAll()
+					}
+					break
+				}
+				if last = err; err != nil {
+					continue
+				}
+				if v := tensors.MustCopyFlatData[float32](x); v[0] != float32(n) || v[1] != 7 {
+					t.Errorf("batch %d holds %v", n, v)
+				}
+				x.FinalizeAll()
+				n++
+			}
+			if want := min(take, fails); n != want {
+				t.Errorf("take %d of %d: got %d", take, fails, n)
+			}
+			if wantErr := take > fails; errors.Is(last, broken) != wantErr {
+				t.Errorf("take %d of %d: error %v", take, fails, last)
+			}
+			if !ended {
+				t.Errorf("take %d of %d: batches are still being made", take, fails)
+			}
+		}
+	}
+}
