@@ -146,6 +146,9 @@ type Train struct {
 	Steps int `yaml:"steps"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights, statistics and the optimizer stay float32).
 	Precision string `yaml:"precision"`
+	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0 for all. A run may go on with
+	// another number.
+	Devices int `yaml:"devices"`
 	// Accumulate is how many batches' gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate"`
 	// CheckpointEvery so many steps a checkpoint is written; one is always written at the end.
@@ -206,7 +209,7 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Loss: "l2"},
 		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMADecay: 0.999},
-		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
+		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Precision: "float32", Clip: true, LastDenoise: true},
 	}

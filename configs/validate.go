@@ -142,6 +142,7 @@ func (c *Config) ranges() []rangeRule {
 		between("optimizer.ema_decay", o.EMADecay, 0, 1).excludingHigh(),
 		between("train.batch", t.Batch, 1, 4096),
 		between("train.steps", t.Steps, 1, 1e9),
+		between("train.devices", t.Devices, 0, 1024),
 		between("train.accumulate", t.Accumulate, 1, 1024),
 		between("train.checkpoint_every", t.CheckpointEvery, 1, 1e9),
 		between("train.keep", t.Keep, 1, 1e6),

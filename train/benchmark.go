@@ -40,9 +40,11 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		batches := make([]*tensors.Tensor, c.Train.Accumulate)
+		batches := make([]value, c.Train.Accumulate)
 		for k := range batches {
-			batches[k] = tensors.FromFlatDataAndDimensions(clips, shape.Dimensions...)
+			if batches[k], err = s.batch(tensors.FromFlatDataAndDimensions(clips, shape.Dimensions...)); err != nil {
+				return nil, err
+			}
 		}
 		r, err := s.run(i+1, batches, func(batch int) *tensors.Tensor {
 			return randomState(c.Seed, trainingStream, uint64(i), uint64(batch))

@@ -27,22 +27,24 @@ func TestFeed(t *testing.T) {
 				}
 				yield(data.Batch{}, broken)
 			}
-			f := &feed{backend: b, batches: made}
+			d, err := openDevices(b, 1, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &feed{devices: d, batches: made}
 			n, last := 0, error(nil)
 			for x, err := range f.each(context.Background()) {
 				if n == take {
-					if x != nil {
-						x.FinalizeAll()
-					}
+					free([]value{x})
 					break
 				}
 				if last = err; err != nil {
 					continue
 				}
-				if v := tensors.MustCopyFlatData[float32](x); v[0] != float32(n) || v[1] != 7 {
+				if v := tensors.MustCopyFlatData[float32](x.one); v[0] != float32(n) || v[1] != 7 {
 					t.Errorf("batch %d holds %v", n, v)
 				}
-				x.FinalizeAll()
+				free([]value{x})
 				n++
 			}
 			if want := min(take, fails); n != want {

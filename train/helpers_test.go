@@ -36,7 +36,7 @@ func toy() *configs.Config {
 	c.Model.Attention, c.Model.HeadChannels, c.Model.Dropout = nil, 4, 0.1
 	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 100, 1e-3, 0.2
 	c.Optimizer.WarmupSteps, c.Optimizer.WeightDecay, c.Optimizer.EMADecay = 5, 0.01, 0.9
-	c.Train = configs.Train{Precision: "float32", Batch: 4, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 6}
+	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: 4, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 6}
 	c.Sampler.Steps = 5
 	return c
 }

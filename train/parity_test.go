@@ -103,7 +103,7 @@ func parityOfSteps(t *testing.T, path string) {
 	defer s.close()
 	for i := range steps {
 		name := fmt.Sprintf("step%d.", i+1)
-		r, err := s.run(i+1, []*tensors.Tensor{clips(f, name, c)}, row(i))
+		r, err := s.run(i+1, placed(t, s, clips(f, name, c)), row(i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,10 +23,10 @@ var scopes = []string{models.WeightsScope, models.EMAScope, models.AdamMeanScope
 // the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
 // batches can be added up; the scalars of the update are computed on the host, in float64.
 type stepper struct {
-	backend   compute.Backend
+	*devices
 	config    *configs.Config
-	gradients *model.Exec // of one batch, added to those given
-	apply     *model.Exec
+	gradients program // of one batch, added to those given
+	apply     program
 	values    float64 // in a clip's current frames: the log shows the loss by value
 }
 
@@ -46,25 +46,34 @@ type objective interface {
 }
 
 func newStepper(backend compute.Backend, store *model.Store, m objective, c *configs.Config) (*stepper, error) {
-	s := &stepper{backend: backend, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	precision, err := nn.Precision(backend, c.Train.Precision)
 	if err != nil {
 		return nil, fmt.Errorf("train.%w", err)
 	}
-	s.gradients, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+	d, err := openDevices(backend, c.Train.Devices, c.Train.Batch)
+	if err != nil {
+		return nil, err
+	}
+	s := &stepper{devices: d, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
+	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		return gradientsGraph(m, precision, c.Train.Accumulate, scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
-	s.apply, err = model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+	apply, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		return applyGraph(c.Optimizer, scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
-	s.gradients.WithName("gradients")
-	s.apply.WithName("update")
+	s.gradients, err = d.program(gradients.WithName("gradients"), d.parts, d.copies)
+	if err == nil {
+		s.apply, err = d.program(apply.WithName("update"), d.copies)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("training step: %w", err)
+	}
 	return s, nil
 }
 
@@ -164,23 +173,23 @@ func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
 }
 
 // run makes one step from its batches: update is the number of this update, from 1. random makes the state of each batch.
-func (s *stepper) run(update int, batches []*tensors.Tensor, random func(batch int) *tensors.Tensor) (result, error) {
-	var sums []*tensors.Tensor // loss and gradients so far
+func (s *stepper) run(update int, batches []value, random func(batch int) *tensors.Tensor) (result, error) {
+	var sums []value // loss and gradients so far
 	var norm float64
 	for i, batch := range batches {
-		args := []any{batch, random(i)}
-		for _, t := range sums {
-			args = append(args, t)
+		state, err := s.copied(random(i))
+		if err != nil {
+			return result{}, fmt.Errorf("gradients: %w", err)
 		}
-		out, err := s.gradients.Call(args...)
+		out, err := s.gradients.call(append([]value{batch, state}, sums...)...)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
 		free(sums)
-		norm = float64(tensors.ToScalar[float32](out[1]))
+		norm = out[1].scalar()
 		sums = append(out[:1:1], out[2:]...)
 	}
-	loss := float64(tensors.ToScalar[float32](sums[0]))
+	loss := sums[0].scalar()
 	scalars, rate := updateScalars(s.config.Optimizer, update, norm)
 	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
 	if !finite(loss) || !finite(norm) {
@@ -188,30 +197,19 @@ func (s *stepper) run(update int, batches []*tensors.Tensor, random func(batch i
 		r.Skipped = true
 		return r, nil
 	}
-	args := []any{scalars}
-	for _, t := range sums[1:] {
-		donated, err := DonateTensorBuffer(t, s.backend, 0)
-		if err != nil {
-			return r, fmt.Errorf("update: %w", err)
-		}
-		args = append(args, donated)
+	first, err := s.copied(tensors.FromValue(scalars))
+	if err == nil {
+		_, err = s.apply.callDonating(append([]value{first}, sums[1:]...)...)
 	}
-	if _, err := s.apply.Call(args...); err != nil {
+	if err != nil {
 		return r, fmt.Errorf("update: %w", err)
 	}
 	return r, nil
 }
 
 func (s *stepper) close() {
-	s.gradients.Finalize()
-	s.apply.Finalize()
+	s.gradients.exec.Finalize()
+	s.apply.exec.Finalize()
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// free gives the memory of tensors back at once, not at the next garbage collection.
-func free(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		t.FinalizeAll()
-	}
-}

@@ -201,7 +201,7 @@ func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 		for i := range accumulate {
 			batches = append(batches, tensors.FromFlatDataAndDimensions(slices.Clone(clip[i*batch*3*frame:(i+1)*batch*3*frame]), dims(batch)...))
 		}
-		r, err := s.run(1, batches, row(0))
+		r, err := s.run(1, placed(t, s, batches...), row(0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
 			}
 		}
 		clip := tensors.FromFlatDataAndDimensions(spread(1.3, 2*3*frame), 2, 3, c.Data.Size, c.Data.Size, 1)
-		r, err := s.run(1, []*tensors.Tensor{clip}, row(state))
+		r, err := s.run(1, placed(t, s, clip), row(state))
 		if err != nil || r.Skipped {
 			t.Fatalf("%+v, error %v", r, err)
 		}
@@ -267,7 +267,7 @@ func TestStepsThatAreNotFiniteChangeNoBit(t *testing.T) {
 			store, s := newToyStepper(t, b, c, [][]int32{{3, 50}, {3, 50}}, [][]float32{good, poison})
 			step := func(update, i int) result {
 				clip := tensors.FromFlatDataAndDimensions(spread(1.3, 2*3*frame), 2, 3, c.Data.Size, c.Data.Size, 1)
-				r, err := s.run(update, []*tensors.Tensor{clip}, row(i))
+				r, err := s.run(update, placed(t, s, clip), row(i))
 				if err != nil {
 					t.Fatal(err)
 				}

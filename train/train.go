@@ -139,8 +139,8 @@ func (t *trainer) loop(ctx context.Context) error {
 		return nil
 	}
 	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
-	t.feed = &feed{backend: t.Backend, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
-	var step []*tensors.Tensor
+	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
+	var step []value
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
 		if err != nil {
@@ -168,7 +168,7 @@ func (t *trainer) loop(ctx context.Context) error {
 }
 
 // step updates the weights once and does what is due after it.
-func (t *trainer) step(ctx context.Context, batches []*tensors.Tensor) error {
+func (t *trainer) step(ctx context.Context, batches []value) error {
 	p, c := &t.progress, t.Config.Train
 	r, err := t.stepper.run(p.Updates+1, batches, func(batch int) *tensors.Tensor {
 		return randomState(t.Config.Seed, trainingStream, uint64(p.Step), uint64(batch))

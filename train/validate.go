@@ -77,7 +77,7 @@ func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err e
 			sums[bin] += float64(l)
 			counts[bin]++
 		}
-		free(out)
+		out[0].FinalizeAll()
 	}
 	values := float64(v.model.ClipShape(1, v.config.Frames.Current).Size())
 	total, count := 0.0, 0.0

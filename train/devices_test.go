@@ -1,0 +1,145 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/backend/backendtest"
+	"mcvd/models/paritytest"
+)
+
+// placed puts batches where the stepper wants them.
+func placed(t testing.TB, s *stepper, batches ...*tensors.Tensor) []value {
+	t.Helper()
+	var values []value
+	for _, b := range batches {
+		v, err := s.batch(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// lossesOn are the losses and norms of steps of a toy on n devices.
+func lossesOn(t *testing.T, n, steps int) []float64 {
+	t.Helper()
+	b, c := backendtest.Open(t), toy()
+	c.Train.Batch, c.Train.Devices = 4, n
+	m, err := models.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := firstState(b, m, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStepper(b, store, m, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	var losses []float64
+	for i := range steps {
+		var batches []*tensors.Tensor
+		for k := range c.Train.Accumulate {
+			shape := m.ClipShape(4, c.Frames.Total())
+			v := make([]float32, shape.Size())
+			for j := range v {
+				v[j] = float32(math.Sin(0.01*float64(j+1)*float64(k+1) + float64(i)))
+			}
+			batches = append(batches, tensors.FromFlatDataAndDimensions(v, shape.Dimensions...))
+		}
+		r, err := s.run(i+1, placed(t, s, batches...), func(batch int) *tensors.Tensor {
+			return randomState(1, trainingStream, uint64(i), uint64(batch))
+		})
+		if err != nil || r.Skipped {
+			t.Fatalf("step %d: %+v, %v", i+1, r, err)
+		}
+		losses = append(losses, r.Loss, r.GradientNorm)
+	}
+	return losses
+}
+
+// The loss curve does not depend on how many devices share a batch.
+func TestDevicesAgree(t *testing.T) {
+	const steps = 20
+	if there := backendtest.Open(t).NumDevices(); there < 2 {
+		t.Logf("this backend has one device: only refusals are tested")
+		return
+	}
+	want := lossesOn(t, 1, steps)
+	for _, n := range []int{2, 4} {
+		worst := 0.0
+		for i, got := range lossesOn(t, n, steps) {
+			if d := math.Abs(got/want[i] - 1); !(d <= worst) {
+				worst = d
+			}
+		}
+		if !(worst <= 1e-5) {
+			t.Errorf("%d devices: losses or norms differ by %.2g", n, worst)
+		}
+		t.Logf("%d devices: losses and norms of %d steps differ by at most %.1g", n, steps, worst)
+	}
+}
+
+func TestDevicesThatCannotShareABatchAreRefused(t *testing.T) {
+	b := backendtest.Open(t)
+	if _, err := openDevices(b, b.NumDevices()+1, 8); err == nil || !strings.Contains(err.Error(), "train.devices: ") {
+		t.Errorf("more devices than there are: %v", err)
+	}
+	if there := b.NumDevices(); there > 1 {
+		if _, err := openDevices(b, 2, 3); err == nil || !strings.Contains(err.Error(), "train.batch: 3, want a multiple of the 2 devices") {
+			t.Errorf("a batch of 3 on 2 devices: %v", err)
+		}
+	}
+	if d, err := openDevices(b, 0, 8); err != nil || d.n != b.NumDevices() {
+		t.Errorf("all devices: %+v, %v", d, err)
+	}
+}
+
+// A run on several devices goes on exactly where it stopped; on another number of them, too, up to rounding.
+func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
+	b := backendtest.Open(t)
+	if b.NumDevices() < 2 {
+		t.Logf("this backend has one device: see TestResume")
+		return
+	}
+	train := func(dir string, devices, steps int) {
+		t.Helper()
+		c := toy()
+		c.Train = configs.Train{Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, CheckpointEvery: 100, Keep: 2}
+		o := options(b, c, dir)
+		if _, err := Train(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := func(dir string) string { return filepath.Join(dir, checkpointsDir, stepName(6)) }
+	whole, parts, changed := t.TempDir(), t.TempDir(), t.TempDir()
+	train(whole, 2, 6)
+	train(parts, 2, 3)
+	train(parts, 2, 6)
+	want, errWant := os.ReadFile(path(whole))
+	got, errGot := os.ReadFile(path(parts))
+	if errWant != nil || errGot != nil || !bytes.Equal(got, want) {
+		t.Errorf("stopped and resumed on two devices: other bytes than without a stop (%v, %v)", errWant, errGot)
+	}
+	train(changed, 2, 3)
+	train(changed, 1, 6)
+	one, two := paritytest.Open(t, path(changed)), paritytest.Open(t, path(whole))
+	for _, tensor := range two.Tensors() {
+		if d := paritytest.Worst(one.Floats(tensor.Name), two.Floats(tensor.Name), 1e-5, 1e-3); !(d <= 1) {
+			t.Errorf("resumed on one device: %s differs by %.2g of 1e-5 + 1e-3 of the value", tensor.Name, d)
+		}
+	}
+}
