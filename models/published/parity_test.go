@@ -74,9 +74,9 @@ func open(t *testing.T, path string) *imported {
 	return n
 }
 
-// run builds the network in a formulation with the weights of a scope, on a fixture's inputs, of which x is the noisy frames, and returns
-// what collect picks from its result and its layers' outputs.
-func (n *imported) run(f paritytest.Fixture, x, scope string, formulation nn.Formulation,
+// run builds the network with the weights of a scope on a fixture's inputs, of which x is the noisy frames, and returns what collect picks
+// from its result and its layers' outputs. The builder says how.
+func (n *imported) run(f paritytest.Fixture, x, scope string, how nn.Builder,
 	collect func(eps *Node, layers []*Node) []*Node) (names []string, outputs []*tensors.Tensor) {
 	n.Helper()
 	past := n.model.Frames.Past
@@ -84,15 +84,14 @@ func (n *imported) run(f paritytest.Fixture, x, scope string, formulation nn.For
 		n.store.SetTraining(in[0].Graph(), true)
 		names = nil
 		var layers []*Node
-		b := &nn.Builder{Formulation: formulation, Trace: func(name string, y *Node) {
-			names, layers = append(names, name), append(layers, y)
-		}}
+		b := how
+		b.Trace = func(name string, y *Node) { names, layers = append(names, name), append(layers, y) }
 		input := network.Input{X: in[0], Label: in[1], Visible: mask.Nodes{Past: in[2], Future: in[2]},
 			Past: Slice(in[3], AxisRange(), AxisRange(0, past))}
 		if n.model.Frames.Future > 0 {
 			input.Future = Slice(in[3], AxisRange(), AxisRange(past))
 		}
-		return collect(n.model.Network.Graph(b, s.At("%s", scope), input), layers)
+		return collect(n.model.Network.Graph(&b, s.At("%s", scope), input), layers)
 	})
 	if err != nil {
 		n.Fatal(err)
@@ -118,14 +117,18 @@ func floats(v []int) []float32 {
 	return out
 }
 
-var formulations = map[string]nn.Formulation{"plain": nn.Plain, "go": nn.Go}
+// builders are the formulations that are held against the fixtures on a backend: its own, and the plain one, against which all others are
+// held in models/nn.
+func builders(b compute.Backend) map[string]nn.Builder {
+	return map[string]nn.Builder{"plain": {Formulation: nn.Plain}, b.String(): *nn.NewBuilder(b)}
+}
 
 // Every layer's output and eps agree with the published code's, in every formulation. A failure names the first layer that differs.
 func TestParityOutputs(t *testing.T) {
 	paritytest.Each(t, "unet/*", func(t *testing.T, path string) {
 		n, io := open(t, path), paritytest.Open(t, path, "io.safetensors")
-		for name, formulation := range formulations {
-			layers, outputs := n.run(io, "x", models.WeightsScope, formulation, func(eps *Node, layers []*Node) []*Node { return append(layers, eps) })
+		for name, how := range builders(n.backend) {
+			layers, outputs := n.run(io, "x", models.WeightsScope, how, func(eps *Node, layers []*Node) []*Node { return append(layers, eps) })
 			worst := 0.0
 			for i, y := range outputs {
 				layer, want := "eps", "eps"
@@ -158,7 +161,7 @@ func TestParityEMA(t *testing.T) {
 	paritytest.Each(t, "unet/*/ema.safetensors", func(t *testing.T, path string) {
 		path = filepath.Dir(path)
 		n, want := open(t, path), paritytest.Open(t, path, "ema.safetensors").Floats("eps_ema")
-		_, outputs := n.run(paritytest.Open(t, path, "io.safetensors"), "x", models.EMAScope, nn.Plain,
+		_, outputs := n.run(paritytest.Open(t, path, "io.safetensors"), "x", models.EMAScope, *nn.NewBuilder(n.backend),
 			func(eps *Node, _ []*Node) []*Node { return []*Node{eps} })
 		got := paritytest.Permuted(tensors.MustCopyFlatData[float32](outputs[0]), outputs[0].Shape().Dimensions, 0, 1, 4, 2, 3)
 		if d := paritytest.Worst(got, want, 2e-5, 2e-4); !(d <= 1) {
@@ -175,8 +178,8 @@ func TestParityGradients(t *testing.T) {
 		path = filepath.Dir(path)
 		n, grad := open(t, path), paritytest.Open(t, path, "grad.safetensors")
 		z := n.frames(grad, "z")
-		for name, formulation := range formulations {
-			_, outputs := n.run(grad, "xt", models.WeightsScope, formulation, func(eps *Node, _ []*Node) []*Node {
+		for name, how := range builders(n.backend) {
+			_, outputs := n.run(grad, "xt", models.WeightsScope, how, func(eps *Node, _ []*Node) []*Node {
 				loss := MulScalar(ReduceAllSum(Square(Sub(eps, ConstTensor(eps.Graph(), z)))), 0.5/float64(z.Shape().Dimensions[0]))
 				var parameters []*Node
 				for _, w := range n.weights {
@@ -205,5 +208,27 @@ func TestParityGradients(t *testing.T) {
 			}
 			t.Logf("%s: largest relative difference of %d gradients %.2g", name, len(n.weights), largest)
 		}
+	})
+}
+
+// In bfloat16, where the backend has it, eps is within 2 % of the published code's float32, by norm.
+func TestParityPrecision(t *testing.T) {
+	b := backendtest.Open(t)
+	precision, err := nn.Precision(b, "bfloat16")
+	if err != nil {
+		t.Logf("%v: nothing to compare", err)
+		return
+	}
+	paritytest.Each(t, "unet/*", func(t *testing.T, path string) {
+		n, io := open(t, path), paritytest.Open(t, path, "io.safetensors")
+		how := *nn.NewBuilder(n.backend)
+		how.Compute = precision
+		_, outputs := n.run(io, "x", models.WeightsScope, how, func(eps *Node, _ []*Node) []*Node { return []*Node{eps} })
+		got := paritytest.Permuted(tensors.MustCopyFlatData[float32](outputs[0]), outputs[0].Shape().Dimensions, 0, 1, 4, 2, 3)
+		d := paritytest.Distance(got, io.Floats("eps"))
+		if !(d <= 0.02) {
+			t.Errorf("eps differs by %.2g of its norm", d)
+		}
+		t.Logf("%s: eps differs by %.2g of its norm", filepath.Base(path), d)
 	})
 }
