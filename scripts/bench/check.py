@@ -61,7 +61,7 @@ def first_difference(net, io):
     """Says which of the published modules' outputs differs first, for a person to look at."""
     outputs = {}
     hooks = [
-        m.register_forward_hook(lambda _m, _in, out, n=n: outputs.setdefault(n, out.detach())) for n, m in enumerate(net.all_modules)
+        m.register_forward_hook(lambda _m, _in, out, n=n: outputs.setdefault(n, out)) for n, m in enumerate(net.all_modules)
     ]
     yield
     for hook in hooks:
@@ -87,7 +87,8 @@ def check_outputs(report, name, path, form):
         else:
             report.hold(f"{name}: {what}", worst(got, want, 2e-5, 2e-4), 1)
 
-    with torch.no_grad(), form.precision():
+    trains = (path / "grad.safetensors").exists()
+    with torch.set_grad_enabled(trains), form.precision():  # then compiling for gradients is enough
         failed = report.failed
         hold("eps", run(x, labels, cond, visible), io["eps"])
         if report.failed > failed and not form.bf16:
@@ -103,7 +104,7 @@ def check_outputs(report, name, path, form):
             net(x, labels, cond, visible)
             hold("eps with kept maps", net(x, labels, torch.zeros_like(cond), visible), io["eps"])
             net.keep_maps(False)
-    if (path / "grad.safetensors").exists():
+    if trains:
         check_gradients(report, name, load_file(path / "grad.safetensors"), net, run, form)
 
 
@@ -140,7 +141,7 @@ def check_training(report, name, path, form):
     largest, i = 0.0, 1
     while f"step{i}.loss" in record:
         x0, z, cond = (form.images(record[f"step{i}.{k}"]) for k in ("x0", "z", "cond"))
-        got = trainer.step(x0, z, record[f"step{i}.labels"].to(form.device), cond, torch.ones(len(x0), dtype=torch.long))
+        got = trainer.step(x0, z, record[f"step{i}.labels"].to(form.device), cond, torch.ones(len(x0), dtype=torch.long, device=form.device))
         for value, key in zip(got, ("loss", "grad_norm", "lr")):
             d = abs(float(value) / record[f"step{i}.{key}"].item() - 1)
             largest = d if not d <= largest else largest
