@@ -20,12 +20,12 @@ func (concat) input(n *unetGraph, x *Node) *Node {
 	return Concatenate([]*Node{x, n.cond}, -1)
 }
 
-// norm is group norm; at the end of the network its scale and shift are learned.
+// norm is group norm and SiLU; at the end of the network its scale and shift are learned.
 func (concat) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node {
 	if scale == nil {
-		return n.b.GroupNorm(s, x, concatEpsilon)
+		return n.b.GroupNorm(s, x, concatEpsilon, true)
 	}
-	return n.b.Norm(x, scale, shift, nn.Groups(x.Shape().Dimensions[3]), concatEpsilon)
+	return n.b.Norm(x, scale, shift, nn.Groups(x.Shape().Dimensions[3]), concatEpsilon, true)
 }
 
 func (concat) hasMaps() bool { return false }

@@ -12,7 +12,7 @@ type conditioning interface {
 	// input is what the first convolution sees: x, the folded noisy frames, [batch, height, width, channels], perhaps with more.
 	input(n *unetGraph, x *Node) *Node
 	// norm normalizes x [batch, height, width, channels], then times scale, plus shift, each [batch, channels], which the embedding
-	// gives; both are nil at the end of the network, which doesn't see the embedding.
+	// gives; then SiLU. Both are nil at the end of the network, which doesn't see the embedding.
 	norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node
 	// hasMaps says whether norms use Input.Maps.
 	hasMaps() bool

@@ -18,7 +18,7 @@ const spatinEpsilon = 1e-6
 
 func (spatin) input(_ *unetGraph, x *Node) *Node { return x }
 
-// norm is group norm, times 1 + gamma, plus beta; then times scale, plus shift:
+// norm is group norm, times 1 + gamma, plus beta; then times scale, plus shift; then SiLU:
 //
 //	[gamma, beta] = conv3x3(SiLU(conv3x3(frames resized to the size of x)))
 //
@@ -30,7 +30,7 @@ func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node 
 		maps := n.b.Convs([]*model.Scope{s.At("gamma"), s.At("beta")}, hidden, 3, d[3], 1)
 		return OnePlus(maps[0]), maps[1]
 	})
-	return n.b.SpatialNorm(x, gain, beta, scale, shift, nn.Groups(d[3]), spatinEpsilon)
+	return n.b.SpatialNorm(x, gain, beta, scale, shift, nn.Groups(d[3]), spatinEpsilon, true)
 }
 
 func (spatin) hasMaps() bool { return true }

@@ -61,7 +61,7 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	h = n.attention("middle/attention", h)
 	h = n.block("middle/1", h, h.Shape().Dimensions[3], same)
 	h = n.up(h, skips)
-	h = b.Layer("norm", b.SiLU(u.conditioning.norm(n, scope.At("norm"), h, nil, nil)))
+	h = b.Layer("norm", u.conditioning.norm(n, scope.At("norm"), h, nil, nil))
 	frames, channels := in.X.Shape().Dimensions[1], in.X.Shape().Dimensions[4]
 	return ConvertDType(unfold(n.conv("out", h, frames*channels, 0), frames), in.X.DType())
 }
@@ -151,12 +151,12 @@ func (n *unetGraph) block(name string, x *Node, channels int, c change) *Node {
 	return b.Layer(name, nn.HalfSum(x, h))
 }
 
-// normalize is the norm of the way of conditioning, with a scale and a shift that the embedding gives, then SiLU.
+// normalize is the norm of the way of conditioning, with a scale and a shift that the embedding gives.
 func (n *unetGraph) normalize(s *model.Scope, x *Node) *Node {
 	c := x.Shape().Dimensions[3]
 	e := n.b.Dense(s.At("time"), n.temb, 2*c, 1)
 	scale, shift := Slice(e, AxisRange(), AxisRange(0, c)), Slice(e, AxisRange(), AxisRange(c))
-	return n.b.SiLU(n.conditioning.norm(n, s, x, OnePlus(scale), shift))
+	return n.conditioning.norm(n, s, x, OnePlus(scale), shift)
 }
 
 func (n *unetGraph) conv(name string, x *Node, channels int, scale float64) *Node {

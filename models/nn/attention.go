@@ -15,7 +15,7 @@ func (b *Builder) Attention(scope *model.Scope, x *Node, headChannels int) *Node
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]
 	heads := max(1, c/headChannels)
-	y := Reshape(b.GroupNorm(scope.At("norm"), x, 1e-6), batch*pixels, c)
+	y := Reshape(b.GroupNorm(scope.At("norm"), x, 1e-6, false), batch*pixels, c)
 	project := func(name string, in *Node, scale float64) *Node { return b.Dense(scope.At("%s", name), in, c, scale) }
 	split := func(name string) *Node { return Reshape(project(name, y, 0.1), batch, pixels, heads, c/heads) }
 	q, k, v := split("q"), split("k"), split("v")

@@ -77,10 +77,10 @@ func (b *Builder) Layer(name string, y *Node) *Node {
 type Formulation struct {
 	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or 3, bias [O].
 	Conv func(x, w, bias *Node) *Node
-	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C].
-	Norm func(x, scale, shift *Node, groups int, epsilon float64) *Node
+	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C]; then SiLU, if asked for.
+	Norm func(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
 	// SpatialNorm is group normalization, then times gain, plus bias, both shaped like x [B,H,W,C]; then as in Norm.
-	SpatialNorm func(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node
+	SpatialNorm func(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
 	// SiLU is x times the logistic function of x.
 	SiLU func(x *Node) *Node
 	// Resample doubles (up) or halves height and width with the FIR filter [1,3,3,1].

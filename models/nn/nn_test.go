@@ -50,15 +50,19 @@ func operations() []operation {
 		{"1x1 convolution", []*tensors.Tensor{x, wave(1, 1, 8, 5), wave(5)},
 			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2]) }},
 		{"norm", []*tensors.Tensor{x, wave(2, 8), wave(2, 8)},
-			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5) }},
+			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5, false) }},
+		{"norm and SiLU", []*tensors.Tensor{x, wave(2, 8), wave(2, 8)},
+			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5, true) }},
 		{"norm without affine", []*tensors.Tensor{x},
-			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], nil, nil, 4, 1e-6) }},
-		{"spatial norm", []*tensors.Tensor{x, shifted(x, 1), shifted(x, 2), wave(2, 8), wave(2, 8)},
+			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], nil, nil, 4, 1e-6, false) }},
+		{"spatial norm and SiLU", []*tensors.Tensor{x, shifted(x, 1), shifted(x, 2), wave(2, 8), wave(2, 8)},
 			func(f Formulation, in []*Node) *Node {
-				return f.SpatialNorm(in[0], in[1], in[2], in[3], in[4], 2, 1e-5)
+				return f.SpatialNorm(in[0], in[1], in[2], in[3], in[4], 2, 1e-5, true)
 			}},
 		{"spatial norm without affine", []*tensors.Tensor{x, shifted(x, 1), shifted(x, 2)},
-			func(f Formulation, in []*Node) *Node { return f.SpatialNorm(in[0], in[1], in[2], nil, nil, 4, 1e-6) }},
+			func(f Formulation, in []*Node) *Node {
+				return f.SpatialNorm(in[0], in[1], in[2], nil, nil, 4, 1e-6, false)
+			}},
 		{"SiLU", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.SiLU(in[0]) }},
 		{"up", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
 		{"down", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},

@@ -17,23 +17,24 @@ func Groups(channels int) int {
 }
 
 // GroupNorm normalizes x [B,H,W,C] over the pixels and channels of each group, with a learned scale and shift for each
-// channel. Parameters: scale [C], shift [C].
-func (b *Builder) GroupNorm(scope *model.Scope, x *Node, epsilon float64) *Node {
+// channel, then SiLU if asked for. Parameters: scale [C], shift [C].
+func (b *Builder) GroupNorm(scope *model.Scope, x *Node, epsilon float64, silu bool) *Node {
 	batch, c := x.Shape().Dimensions[0], x.Shape().Dimensions[3]
 	learned := func(name string, init Init) *Node {
 		return BroadcastToDims(Reshape(Param(x.Graph(), scope, name, init, c), 1, c), batch, c)
 	}
-	return b.Norm(x, learned("scale", Init{One: true}), learned("shift", Init{}), Groups(c), epsilon)
+	return b.Norm(x, learned("scale", Init{One: true}), learned("shift", Init{}), Groups(c), epsilon, silu)
 }
 
-func plainNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
+func plainNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	image, d := x, x.Shape().Dimensions
 	x = ConvertDType(x, dtypes.Float32)
 	batch, height, width, c := d[0], d[1], d[2], d[3]
 	grouped := Reshape(x, batch, height*width, groups, c/groups)
 	centered := Sub(grouped, ReduceAndKeep(grouped, ReduceMean, 1, 3))
 	variance := ReduceAndKeep(Square(centered), ReduceMean, 1, 3)
-	return like(image, plainAffine(Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...), scale, shift))
+	y := plainAffine(Reshape(Mul(centered, reciprocalSqrt(AddScalar(variance, epsilon))), d...), scale, shift)
+	return like(image, siluIf(silu, y, plainSiLU))
 }
 
 // plainAffine is x [B,H,W,C] times scale, plus shift, each [B,C] or nil.
@@ -48,9 +49,16 @@ func plainAffine(x, scale, shift *Node) *Node {
 	return x
 }
 
-func plainSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
-	y := Add(Mul(plainNorm(f32(x), nil, nil, groups, epsilon), f32(gain)), f32(bias))
-	return like(x, plainAffine(y, scale, shift))
+func plainSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
+	y := Add(Mul(plainNorm(f32(x), nil, nil, groups, epsilon, false), f32(gain)), f32(bias))
+	return like(x, siluIf(silu, plainAffine(y, scale, shift), plainSiLU))
+}
+
+func siluIf(asked bool, x *Node, silu func(*Node) *Node) *Node {
+	if asked {
+		return silu(x)
+	}
+	return x
 }
 
 // reciprocalSqrt stands for Rsqrt, which has no gradient.
@@ -58,7 +66,7 @@ func reciprocalSqrt(x *Node) *Node { return Reciprocal(Sqrt(x)) }
 
 // goNorm takes the mean and the variance from the sums of x and of its square over each channel, and folds them with scale and
 // shift into one multiplication and one addition a value.
-func goNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
+func goNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]
 	flat := Reshape(x, batch, pixels, c)
@@ -75,17 +83,17 @@ func goNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
 	if shift != nil {
 		s = Add(s, Reshape(shift, batch, 1, c))
 	}
-	return Reshape(channelAffine(flat, a, s), d...)
+	return siluIf(silu, Reshape(channelAffine(flat, a, s), d...), goSiLU)
 }
 
-func goSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
+func goSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	d := x.Shape().Dimensions
-	y := Add(Mul(goNorm(x, nil, nil, groups, epsilon), gain), bias)
-	if scale == nil {
-		return y
+	y := Add(Mul(goNorm(x, nil, nil, groups, epsilon, false), gain), bias)
+	if scale != nil {
+		each := func(x *Node) *Node { return Reshape(x, d[0], 1, d[3]) }
+		y = Reshape(channelAffine(Reshape(y, d[0], -1, d[3]), each(scale), each(shift)), d...)
 	}
-	each := func(x *Node) *Node { return Reshape(x, d[0], 1, d[3]) }
-	return Reshape(channelAffine(Reshape(y, d[0], -1, d[3]), each(scale), each(shift)), d...)
+	return siluIf(silu, y, goSiLU)
 }
 
 // channelSum is [B,P,C] -> [B,1,C] as a product with ones, a ninth of the time of ReduceSum.

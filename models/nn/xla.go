@@ -86,17 +86,28 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	return a, Neg(Mul(m, a))
 }
 
-// xlaAffine is x*a + s, a and s [B,C].
-func xlaAffine(x, a, s *Node) *Node {
-	return withLinkedGradient([]*Node{x, a, s}, func(in []*Node) *Node {
-		return like(x, Add(Mul(f32(in[0]), eachPixel(in[1])), eachPixel(in[2])))
+// xlaAffine is x*a + s, a and s [B,C], then SiLU if asked for. Its gradient computes the sum again: that is cheaper than to keep it.
+func xlaAffine(x, a, s *Node, silu bool) *Node {
+	affine := func(in []*Node) *Node { return Add(Mul(f32(in[0]), eachPixel(in[1])), eachPixel(in[2])) }
+	inputs := []*Node{x, a, s}
+	return withLinkedGradient(inputs, func(in []*Node) *Node {
+		return like(x, siluIf(silu, affine(in), plainSiLU))
 	}, func(v *Node) []*Node {
 		v = f32(v)
+		if silu {
+			v = Mul(v, siluSlope(affine(inputs)))
+		}
 		return []*Node{like(x, Mul(v, eachPixel(a))), pixelSum(Mul(v, f32(x))), pixelSum(v)}
 	})
 }
 
-func xlaNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
+// siluSlope is the derivative of SiLU.
+func siluSlope(x *Node) *Node {
+	s := Logistic(x)
+	return Mul(s, OnePlus(Mul(x, OneMinus(s))))
+}
+
+func xlaNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	a, s := xlaStatistics(x, groups, epsilon)
 	if scale != nil {
 		a, s = Mul(a, scale), Mul(s, scale)
@@ -104,11 +115,11 @@ func xlaNorm(x, scale, shift *Node, groups int, epsilon float64) *Node {
 	if shift != nil {
 		s = Add(s, shift)
 	}
-	return xlaAffine(x, a, s)
+	return xlaAffine(x, a, s, silu)
 }
 
 // xlaSpatialNorm has one gradient for all that follows the statistics.
-func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64) *Node {
+func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	a, s := xlaStatistics(x, groups, epsilon)
 	inputs := []*Node{x, gain, bias, a, s}
 	if scale != nil {
@@ -125,10 +136,13 @@ func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float
 	}
 	return withLinkedGradient(inputs, func(in []*Node) *Node {
 		_, _, y := parts(in)
-		return like(x, y)
+		return like(x, siluIf(silu, y, plainSiLU))
 	}, func(v *Node) []*Node {
-		normalized, spatial, _ := parts(inputs)
+		normalized, spatial, y := parts(inputs)
 		v = f32(v)
+		if silu {
+			v = Mul(v, siluSlope(y))
+		}
 		dSpatial := v
 		if scale != nil {
 			dSpatial = Mul(v, eachPixel(scale))
