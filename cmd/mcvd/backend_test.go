@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// asProgram, in the environment, makes the test binary the program itself.
+// asProgram, in the environment of what tests start, makes the test binary the program itself.
 const asProgram = "MCVD_TEST_AS_PROGRAM"
 
 // Tests run on the backend that tests run on, whatever is installed.
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	if err := os.Setenv(backendVariable, backendtest.Name()); err != nil {
+	if err := errors.Join(os.Setenv(backendVariable, backendtest.Name()), os.Setenv(asProgram, "1")); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

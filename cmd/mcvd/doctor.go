@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,46 +20,136 @@ import (
 )
 
 func newDoctor(*app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "doctor",
-		Short:   "Say what is there, what is missing, and what to do about it",
+	var open string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what is there, what is missing, and what to do about it",
+		Long: `Say what is there, what is missing, and what to do about it.
+
+Each backend is opened in a process of its own. What is only not installed is no failure; what is broken is.`,
 		Example: "  mcvd doctor",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			out := cmd.OutOrStdout()
-			missing := 0
-			say := func(what, state string, err error) {
-				if err != nil {
-					missing++
-					state = "MISSING: " + err.Error()
-				}
-				fmt.Fprintf(out, "%-12s %s\n", what, state)
+			if open != "" {
+				return describe(cmd.OutOrStdout(), open)
 			}
-			about := versions()
-			say("mcvd", strings.TrimSpace(about["vcs.revision"]+" built with "+about["go"]+" for "+about["platform"]), nil)
-			say("cores", fmt.Sprint(runtime.GOMAXPROCS(0)), nil)
-			for _, name := range backend.Names() {
-				b, err := backend.Open(name)
-				state := ""
-				if err == nil {
-					state = b.Description()
-					b.Finalize()
-				}
-				say("backend "+name, state, err)
-			}
-			if backend.SlowBuild != "" {
-				say("speed", backend.SlowBuild, nil)
-			} else {
-				say("speed", "matrix products use vector instructions where the CPU has them", nil)
-			}
-			for _, tool := range []string{"ffmpeg", "ffprobe"} {
-				version, err := video.ToolVersion(cmd.Context(), tool)
-				say(tool, version, err)
-			}
-			if missing > 0 {
-				return fmt.Errorf("doctor: %d missing", missing)
-			}
-			return nil
+			return examine(cmd)
 		},
 	}
+	cmd.Flags().StringVar(&open, "open", "", "only open this backend and say what it is")
+	if err := cmd.Flags().MarkHidden("open"); err != nil {
+		panic(err)
+	}
+	return cmd
+}
+
+// findings prints what was found, and counts what is missing.
+type findings struct {
+	out     io.Writer
+	missing int
+}
+
+func (f *findings) say(what, state string, err error) {
+	if err != nil {
+		f.missing++
+		state = "MISSING: " + err.Error()
+	}
+	fmt.Fprintf(f.out, "%-12s %s\n", what, state)
+}
+
+func examine(cmd *cobra.Command) error {
+	f := &findings{out: cmd.OutOrStdout()}
+	about := versions()
+	f.say("mcvd", strings.TrimSpace(about["vcs.revision"]+" built with "+about["go"]+" for "+about["platform"]), nil)
+	f.say("cores", fmt.Sprint(runtime.GOMAXPROCS(0)), nil)
+	f.backends(cmd.Context())
+	if backend.SlowBuild != "" {
+		f.say("speed", backend.SlowBuild, nil)
+	} else {
+		f.say("speed", "matrix products use vector instructions where the CPU has them", nil)
+	}
+	for _, tool := range []string{"ffmpeg", "ffprobe"} {
+		version, err := video.ToolVersion(cmd.Context(), tool)
+		f.say(tool, version, err)
+	}
+	if f.missing > 0 {
+		return fmt.Errorf("doctor: %d missing", f.missing)
+	}
+	return nil
+}
+
+func (f *findings) backends(ctx context.Context) {
+	for _, name := range slices.DeleteFunc(backend.Names(), func(name string) bool { return name == "auto" }) {
+		c, err := backend.Choose(name)
+		if absent := (backend.Absent{}); errors.As(err, &absent) {
+			f.say(name, "not here: "+strings.TrimPrefix(err.Error(), "--backend "+name+": "), nil)
+			continue
+		}
+		state := ""
+		if err == nil {
+			state, err = openElsewhere(ctx, c)
+		}
+		f.say(name, state, err)
+		if missing := c.Missing(); len(missing) > 0 {
+			f.say("", "not found: "+strings.Join(missing, ", ")+"; libcuda comes with the driver, the others by scripts/install-xla.sh cuda13", nil)
+		}
+		if environ := c.Environ(); len(environ) > 0 {
+			f.say("", "started again with "+strings.Join(environ, " ")+" ("+restartVariable+"=off prevents it)", nil)
+		}
+	}
+	c, err := backend.Choose("auto")
+	f.say("auto", "takes "+c.Name+" ("+c.Why+")", err)
+}
+
+// openElsewhere opens a backend in a process of its own and says what it is: a library that does not fit can end a process.
+func openElsewhere(ctx context.Context, c backend.Choice) (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if err := c.Prepare(); err != nil {
+		return "", err
+	}
+	const patience = 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "doctor", "--open", c.Name)
+	cmd.Env = os.Environ()
+	if os.Getenv(restartVariable) != "off" {
+		cmd.Env = withVariables(cmd.Env, c.Environ())
+	}
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := cmd.Run(); ctx.Err() != nil {
+		return "", fmt.Errorf("does not open within %v", patience)
+	} else if err != nil {
+		return "", fmt.Errorf("%v: %s", err, told(stderr.String()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// told is what a failed process had to say: its own error, or else the first line.
+func told(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		if own, ok := strings.CutPrefix(line, "mcvd: "); ok {
+			return strings.TrimSpace(own)
+		}
+	}
+	line, _, _ := strings.Cut(stderr, "\n")
+	return line
+}
+
+func describe(out io.Writer, name string) error {
+	c, err := backend.Choose(name)
+	if err != nil {
+		return err
+	}
+	b, err := c.Open()
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	state, err := c.Describe(b)
+	fmt.Fprintln(out, state)
+	return err
 }

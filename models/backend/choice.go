@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,6 +24,11 @@ type Choice struct {
 	environment
 }
 
+// Absent is the error of a backend that this machine or program has not got, as opposed to one that is broken.
+type Absent struct{ reason string }
+
+func (a Absent) Error() string { return a.reason }
+
 // kind is what a backend runs on.
 type kind int
 
@@ -47,7 +51,7 @@ var choices = map[string]func(machine) (Choice, error){
 func Names() []string { return configs.Names(choices) }
 
 // Choose finds the named backend on this machine, without opening it.
-func Choose(name string) (Choice, error) { return look("/", os.Environ()).choose(name) }
+func Choose(name string) (Choice, error) { return look("/", os.Environ(), unlinked).choose(name) }
 
 func (m machine) choose(name string) (Choice, error) {
 	if strings.Contains(name, ":") {
@@ -72,7 +76,7 @@ func (m machine) goChoice() (Choice, error) {
 func (m machine) cpuChoice() (Choice, error) {
 	path, err := m.usable(m.cpu)
 	if err != nil {
-		return Choice{}, fmt.Errorf("%w: %s", err, mend(cpu))
+		return Choice{}, m.mended(err, cpu, m.cpu)
 	}
 	return m.xla("xla-cpu", cpu, path, "")
 }
@@ -80,16 +84,27 @@ func (m machine) cpuChoice() (Choice, error) {
 func (m machine) cudaChoice() (Choice, error) {
 	path, err := m.usable(m.cuda)
 	if err != nil {
-		return Choice{}, fmt.Errorf("%w: %s", err, mend(cuda))
+		return Choice{}, m.mended(err, cuda, m.cuda)
 	}
 	if m.noDevice != "" {
-		return Choice{}, fmt.Errorf("%s; `nvidia-smi` lists devices where the driver works", m.noDevice)
+		return Choice{}, Absent{m.noDevice + " (`nvidia-smi` lists devices where the driver works)"}
 	}
 	options := ",preallocate=true,memory_fraction=0.85"
 	if strings.Contains(strings.ToUpper(path), "CPU") {
 		options += ",noshared_buffers" // go-xla tells plugins apart by their path
 	}
 	return m.xla("xla-cuda", cuda, path, options)
+}
+
+// mended adds to an error the command that helps, if one does.
+func (m machine) mended(err error, k kind, p plugin) error {
+	switch {
+	case m.unlinked != "":
+		return err
+	case filepath.Dir(p.folder) == m.installed():
+		return fmt.Errorf("%w: remove %s and %s", err, m.short(p.folder), mend(k))
+	}
+	return fmt.Errorf("%w: %s", err, mend(k))
 }
 
 // mend is the command that installs a plugin.
@@ -134,9 +149,9 @@ func (m machine) auto() (Choice, error) {
 func (m machine) usable(p plugin) (string, error) {
 	switch {
 	case m.unlinked != "":
-		return "", errors.New(m.unlinked)
+		return "", Absent{m.unlinked}
 	case p.path == "":
-		return "", fmt.Errorf("no %s plugin", p.title)
+		return "", Absent{"no " + p.title + " plugin"}
 	case p.broken != nil:
 		return "", p.broken
 	}
@@ -145,9 +160,6 @@ func (m machine) usable(p plugin) (string, error) {
 
 // xla is the choice of a plugin that was found to be sound.
 func (m machine) xla(name string, k kind, path, options string) (Choice, error) {
-	if strings.Contains(path, ",") {
-		return Choice{}, fmt.Errorf("%s: GoMLX can't be told a path that has a comma", path)
-	}
 	c := Choice{Name: name, Plugin: path, config: "xla:" + path + options, kind: k}
 	if k == cuda {
 		c.missing = m.missing(path)
@@ -187,7 +199,7 @@ func (m machine) ownPlugin(name, plugin string) (Choice, error) {
 	k := kindOf(path)
 	switch {
 	case m.unlinked != "":
-		return Choice{}, errors.New(m.unlinked)
+		return Choice{}, Absent{m.unlinked}
 	case path == "cpu":
 		path, err = m.usable(m.cpu)
 	case path == "cuda":

@@ -16,7 +16,7 @@ var cudaLibraries = []string{
 // nvidia lists the folders of NVIDIA's packages beside a plugin, where the plugin itself looks for them first.
 func nvidia(path string) []string {
 	dir := filepath.Dir(path)
-	return append(glob(filepath.Join(dir, "../../nvidia"), "cu*", "*"), glob(filepath.Join(dir, "../nvidia"), "cu*", "*")...)
+	return append(glob(filepath.Join(dir, "../../nvidia"), "cu[0-9]*", "*"), glob(filepath.Join(dir, "../nvidia"), "cu[0-9]*", "*")...)
 }
 
 // librariesOf lists the folders of libraries that came with a plugin.

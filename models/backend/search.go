@@ -35,8 +35,8 @@ type plugin struct {
 	broken error  // why it can't be loaded
 }
 
-// look describes the machine whose file system begins at root; environ has NAME=VALUE.
-func look(root string, environ []string) machine {
+// look describes the machine whose file system begins at root; environ has NAME=VALUE. Where XLA is not linked, it does not matter what is there.
+func look(root string, environ []string, unlinked string) machine {
 	m := machine{root: root, env: make(map[string]string), unlinked: unlinked}
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
@@ -48,8 +48,8 @@ func look(root string, environ []string) machine {
 	}
 	m.noDevice = m.whyNoDevice()
 	m.avx512 = m.hasAVX512()
-	m.cpu.find(m.folders("cpu"), "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", "pjrt_c_api_cpu*_plugin.so", "pjrt[-_]plugin[-_]cpu*.so")
-	m.cuda.find(m.folders("cuda13"), "jax_plugins/xla_cuda*/xla_cuda_plugin.so", "pjrt_c_api_cuda*_plugin.so", "pjrt[-_]plugin[-_]cuda*.so",
+	m.cpu.find(m.folders("cpu"), "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", "pjrt_c_api_cpu*_plugin.so", "pjrt?plugin?cpu*.so")
+	m.cuda.find(m.folders("cuda13"), "jax_plugins/xla_cuda*/xla_cuda_plugin.so", "pjrt_c_api_cuda*_plugin.so", "pjrt?plugin?cuda*.so",
 		"nvidia/pjrt_c_api_cuda*_plugin.so")
 	return m
 }
@@ -100,7 +100,9 @@ func (p *plugin) find(folders []string, patterns ...string) {
 		if real, err := filepath.EvalSymlinks(p.path); err == nil {
 			p.path = real
 		}
-		p.broken = check(p.path)
+		if p.broken = check(p.path); strings.Contains(p.path, ",") {
+			p.broken = fmt.Errorf("%s: a path with a comma, which GoMLX can't be told", p.path)
+		}
 		return
 	}
 }

@@ -1,0 +1,36 @@
+package backend
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+)
+
+// Missing lists what the backend needs and was not found: it may fail when it is opened, or later.
+func (c Choice) Missing() []string { return c.missing }
+
+// Describe says in a line what an opened backend is.
+func (c Choice) Describe(b compute.Backend) (string, error) {
+	if c.Plugin == "" {
+		return b.Description(), nil
+	}
+	version, err := pluginVersion(c.Plugin)
+	if err != nil {
+		return "", err
+	}
+	devices := make([]string, b.NumDevices())
+	for i := range devices {
+		devices[i] = b.DeviceDescription(compute.DeviceNum(i))
+	}
+	return fmt.Sprintf("%s%s, PJRT %s, %d devices: %s", c.Plugin, packageOf(c.Plugin), version, len(devices), strings.Join(devices, ", ")), nil
+}
+
+// packageOf is the Python package, with its version, that a plugin came in, if it did.
+func packageOf(plugin string) string {
+	for _, info := range glob(filepath.Join(filepath.Dir(plugin), "../.."), "xla_cpu_pjrt-*.dist-info", "jax_cuda*_pjrt-*.dist-info") {
+		return " of " + strings.TrimSuffix(filepath.Base(info), ".dist-info")
+	}
+	return ""
+}
