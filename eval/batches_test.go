@@ -15,7 +15,7 @@ func TestScoresDoNotDependOnTheBatch(t *testing.T) {
 	m, store := trained(t, b, c)
 	var first *Report
 	for _, batch := range []int{4, 1, 3} {
-		g, err := NewGenerator(b, store, m, c.Sampler, 1, batch)
+		g, err := NewGenerator(b, store, m, c.Sampler, 1, batch, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

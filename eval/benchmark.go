@@ -9,6 +9,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/devices"
 )
 
 // Benchmark times network evaluations of sampling: predictions of one window of batch videos with first weights, and what a window needs
@@ -26,7 +27,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	one := c.Sampler
 	one.Steps, one.LastDenoise, one.Start, one.ReferenceLastDenoiseLabel, one.ReferenceStart = 1, false, 0, false, false
 	start := time.Now()
-	g, err := NewGenerator(backend, store, m, one, c.Seed, batch)
+	g, err := NewGenerator(backend, store, m, one, c.Seed, batch, 1)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -35,19 +36,19 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	if err != nil {
 		return 0, nil, err
 	}
-	makeCond := func() ([]*tensors.Tensor, error) {
+	makeCond := func() ([]devices.Value, error) {
 		return b.cond(b.frames(c.Frames.Past, past), b.frames(c.Frames.Future, future), Generate)
 	}
 	cond, err := makeCond() // the first time, it compiles
 	if err != nil {
 		return 0, nil, err
 	}
-	free(cond)
+	devices.Free(cond)
 	begin := time.Now()
 	if cond, err = makeCond(); err != nil {
 		return 0, nil, err
 	}
-	defer free(cond)
+	defer devices.Free(cond)
 	window = time.Since(begin)
 	for range steps {
 		x, err := g.loop.Run(ctx, b.noise(0), cond, 0, func(step int) *tensors.Tensor { return b.noise(1 + step) }, nil)

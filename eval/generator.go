@@ -14,18 +14,20 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/devices"
 	"mcvd/models/nn"
 	"mcvd/models/sampler"
 )
 
 // Generator makes videos with a trained model: a sampler bound to the averaged weights, driven by [Rollout].
 type Generator struct {
-	model *models.Model
-	loop  *sampler.Loop
-	maps  *model.Exec // makes what the steps of a window share; nil if the network has no such maps
-	start start
-	batch int
-	draw  func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise
+	model   *models.Model
+	loop    *sampler.Loop
+	devices *devices.Devices
+	maps    *devices.Program // makes what the steps of a window share; nil if the network has no such maps
+	start   start
+	batch   int
+	draw    func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise
 }
 
 // Frame is one frame, [height, width, channels] in [-1, 1].
@@ -40,10 +42,15 @@ type Request struct {
 	Past, Future []Frame
 }
 
-// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time.
-func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, seed uint64, batch int) (*Generator, error) {
+// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time, which so many devices share (0 for
+// all): then the former must be a multiple of the latter.
+func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, seed uint64, batch, deviceCount int) (*Generator, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("batch of %d videos, want 1 or more", batch)
+	}
+	d, err := devices.Open(backend, deviceCount, batch)
+	if err != nil {
+		return nil, fmt.Errorf("sampling: %w", err)
 	}
 	s, err := sampler.New(c)
 	if err != nil {
@@ -66,22 +73,24 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 		b.Compute = precision
 		return b
 	}
-	loop, err := sampler.NewLoop(backend, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
+	loop, err := sampler.NewLoop(d, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
 		return m.Denoiser(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
 	})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, loop: loop, start: begin, batch: batch, draw: hostNoise(seed)}
+	g := &Generator{model: m, loop: loop, devices: d, start: begin, batch: batch, draw: hostNoise(seed)}
 	if m.Network.HasMaps() {
-		g.maps, err = model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
+		maps, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
 			return m.Maps(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
 		})
+		if err == nil {
+			g.maps, err = d.Program(maps.WithName("conditioning"), devices.Parts, devices.Parts)
+		}
 		if err != nil {
 			loop.Close()
 			return nil, fmt.Errorf("conditioning: %w", err)
 		}
-		g.maps.WithName("conditioning")
 	}
 	return g, nil
 }
@@ -90,7 +99,7 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 func (g *Generator) Close() {
 	g.loop.Close()
 	if g.maps != nil {
-		g.maps.Finalize()
+		g.maps.Close()
 	}
 }
 
@@ -221,7 +230,7 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 	if err != nil {
 		return nil, err
 	}
-	defer free(cond)
+	defer devices.Free(cond)
 	start, from := b.begin()
 	x, err := b.loop.Run(ctx, start, cond, from, func(step int) *tensors.Tensor { return b.noise(1 + step) }, b.progress)
 	if err != nil {
@@ -236,34 +245,29 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 }
 
 // cond is what the steps of a window are given: frames, visibility, and the maps of both where the network has them.
-func (b *batch) cond(past, future []batchFrame, see Task) ([]*tensors.Tensor, error) {
-	var cond []*tensors.Tensor
+func (b *batch) cond(past, future []batchFrame, see Task) (cond []devices.Value, err error) {
+	var given []*tensors.Tensor
 	for _, frames := range [][]batchFrame{past, future} {
 		if len(frames) > 0 {
-			cond = append(cond, b.join(frames))
+			given = append(given, b.join(frames))
 		}
 	}
-	cond = append(cond, b.visible(see))
+	for _, t := range append(given, b.visible(see)) {
+		v, err := b.devices.Put(t, devices.Parts)
+		if err != nil {
+			return nil, fmt.Errorf("conditioning: %w", err)
+		}
+		cond = append(cond, v)
+	}
 	if b.maps == nil {
 		return cond, nil
 	}
-	args := make([]any, len(cond))
-	for i, t := range cond {
-		args[i] = t
-	}
-	maps, err := b.maps.Call(args...)
+	maps, err := b.maps.Call(cond...)
 	if err != nil {
-		free(cond)
+		devices.Free(cond)
 		return nil, fmt.Errorf("conditioning: %w", err)
 	}
 	return append(cond, maps...), nil
-}
-
-// free gives the memory of tensors back at once, not at the next garbage collection.
-func free(ts []*tensors.Tensor) {
-	for _, t := range ts {
-		t.FinalizeAll()
-	}
 }
 
 // visible is [batch, 2]: the same for all videos.

@@ -91,7 +91,7 @@ func TestGeneratorCounts(t *testing.T) {
 						continue
 					}
 					t.Run(fmt.Sprintf("%v %d frames, advance %d, batch %d", task, n, advance, batch), func(t *testing.T) {
-						g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 7, batch)
+						g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 7, batch, 1)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -175,7 +175,7 @@ func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
 	m, store := trained(t, b, c)
 	videos := func(seed uint64, batch int, which ...uint64) [][]float32 {
-		g, err := NewGenerator(b, store, m, c.Sampler, seed, batch)
+		g, err := NewGenerator(b, store, m, c.Sampler, seed, batch, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 
 func TestGeneratorRefuses(t *testing.T) {
 	b, m := backendtest.Open(t), counting(t)
-	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestGeneratorRefuses(t *testing.T) {
 			t.Errorf("error = %v\nwant %s", err, want)
 		}
 	}
-	if _, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 0); err == nil {
+	if _, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 0, 1); err == nil {
 		t.Error("a batch of 0: no error")
 	}
 	stopped, cancel := context.WithCancelCause(context.Background())
@@ -252,7 +252,7 @@ func TestGeneratorRefuses(t *testing.T) {
 func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
 	b, m := backendtest.Open(t), counting(t)
 	m.Network = counter{math.NaN(), 1}
-	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 1)
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestEvaluate(t *testing.T) {
 		{"interpolate", "linear blend", 0},
 	} {
 		t.Run(tt.task, func(t *testing.T) {
-			g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+			g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -330,7 +330,7 @@ func TestEvaluate(t *testing.T) {
 // A generated video has no counterpart: no score, and no zero either.
 func TestEvaluateGenerateSkipsScores(t *testing.T) {
 	b, m := backendtest.Open(t), counting(t)
-	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2)
+	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

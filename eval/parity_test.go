@@ -105,7 +105,7 @@ func (r recorded) generator(t *testing.T) *Generator {
 		t.Fatal(err)
 	}
 	m.Network = meanNetwork{}
-	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, configs.Sampler{Name: "ddim", Steps: 5, Clip: true}, 1, r.clips)
+	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, configs.Sampler{Name: "ddim", Steps: 5, Clip: true}, 1, r.clips, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

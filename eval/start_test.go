@@ -34,7 +34,7 @@ type window struct {
 // windows runs a rollout of one batch of two requests and returns its windows, and how many network evaluations it took.
 func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, task Task, n, advance int) (list []window, evaluations int) {
 	t.Helper()
-	g, err := NewGenerator(b, store, m, c, 1, 2)
+	g, err := NewGenerator(b, store, m, c, 1, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 				set := ddpm(0.4, tt.reference)
 				list, evaluations := windows(t, be, store, m, set, c.task, c.n, c.advance)
 				var draws []string
-				g, err := NewGenerator(be, store, m, set, 1, 2)
+				g, err := NewGenerator(be, store, m, set, 1, 2, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -170,7 +170,7 @@ func TestStartsOfABatchAreItsOwn(t *testing.T) {
 	for _, reference := range []bool{false, true} {
 		var first []Frame
 		for _, batch := range []int{4, 1, 3} {
-			g, err := NewGenerator(be, store, m, ddpm(0.4, reference), 1, batch)
+			g, err := NewGenerator(be, store, m, ddpm(0.4, reference), 1, batch, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestStartsOfABatchAreItsOwn(t *testing.T) {
 func TestAStartThatLeavesNoStepIsRefused(t *testing.T) {
 	be := backendtest.Open(t)
 	m, store := trained(t, be, config())
-	_, err := NewGenerator(be, store, m, ddpm(0.9, false), 1, 1)
+	_, err := NewGenerator(be, store, m, ddpm(0.9, false), 1, 1, 1)
 	if want := "sampler.start: 0.9 leaves out all of the 5 sampler.steps, want less"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -80,7 +80,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	c.batch = min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories)
 	c.warnUnlearned(task, l.config)
 	c.Seed = l.seed
-	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
+	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch, l.devices)
 	if err != nil {
 		return err
 	}

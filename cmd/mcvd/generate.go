@@ -115,7 +115,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		c.clips = 1
 	}
 	c.batch = min(cmp.Or(c.batch, 8), c.clips*c.trajectories)
-	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch)
+	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch, l.devices)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type samplerFlags struct {
 type runFlags struct {
 	samplerFlags
 	checkpoint, backend string
+	devices             int
 	seed                uint64
 }
 
@@ -43,6 +44,7 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f.IntVar(&r.steps, "steps", 0, "sampling steps (default: the experiment's)")
 	f.Float64Var(&r.eta, "eta", 0, "noise that ddim adds, 0 to 1 (default: the experiment's)")
 	f.StringVar(&r.precision, "precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
+	f.IntVar(&r.devices, "devices", 1, "how many devices share a batch of videos, which must be a multiple of it; 0 for all")
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
 	r.set = func(flag string) bool { return f.Changed(flag) }
@@ -82,6 +84,7 @@ type loaded struct {
 	choice     backend.Choice
 	store      *model.Store
 	checkpoint string
+	devices    int
 	step       int
 	seed       uint64
 }
@@ -92,7 +95,10 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{config: run.Config, seed: run.Config.Seed}
+	if r.devices < 0 || r.devices > 1024 {
+		return nil, usagef("--devices %d: want 0, for all, to 1024", r.devices)
+	}
+	l := &loaded{config: run.Config, seed: run.Config.Seed, devices: r.devices}
 	if r.set("seed") {
 		l.seed = r.seed
 	}

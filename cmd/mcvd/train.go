@@ -151,7 +151,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 // trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a few validation clips.
 func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds video.Dataset, path string) error {
 	const clips = 4
-	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips)
+	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)
 	if err != nil {
 		return err
 	}

@@ -3,30 +3,33 @@ package sampler
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/models/devices"
 )
 
 // Loop runs a plan. Its one program, a step, is compiled at the first call for each shape of x.
 type Loop struct {
 	sampler Sampler
 	plan    []Step
-	exec    *model.Exec
+	devices *devices.Devices
+	program *devices.Program
 }
 
 // NewLoop makes a loop. bind builds, in the graph of a step, the denoiser for the conditioning tensors that [Loop.Run] gets,
 // with its weights in store; on the Go backend they become constants of the program, so a loop never sees later changes.
-func NewLoop(backend compute.Backend, store *model.Store, s Sampler, plan []Step,
+func NewLoop(d *devices.Devices, store *model.Store, s Sampler, plan []Step,
 	bind func(scope *model.Scope, cond []*Node) Denoiser) (*Loop, error) {
-	l := &Loop{sampler: s, plan: plan}
+	l := &Loop{sampler: s, plan: plan, devices: d}
 	noisy := 0
 	if s.Noisy() {
 		noisy = 1
 	}
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
+	exec, err := model.NewExec(d.Backend(), store, func(scope *model.Scope, in []*Node) []*Node {
 		state, coefs := State{X: in[0], T: in[1], History: in[3+noisy : 3+noisy+s.History()]}, in[2]
 		if s.Noisy() {
 			state.Noise = in[3]
@@ -35,10 +38,12 @@ func NewLoop(backend compute.Backend, store *model.Store, s Sampler, plan []Step
 		x, history := s.StepGraph(bind(scope, cond), state, scalars(coefs))
 		return append([]*Node{x}, history...)
 	})
+	if err == nil { // x, the timestep, the coefficients, and the rest
+		l.program, err = d.Program(exec.WithName("sampler-step"), devices.Parts, devices.Parts, devices.Copies, devices.Copies, devices.Parts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %w", err)
 	}
-	l.exec = exec.WithName("sampler-step")
 	return l, nil
 }
 
@@ -55,59 +60,69 @@ func scalars(v *Node) []*Node {
 func (l *Loop) Steps() int { return len(l.plan) }
 
 // Close frees the compiled programs.
-func (l *Loop) Close() { l.exec.Finalize() }
+func (l *Loop) Close() { l.program.Close() }
 
 // Run applies the plan's moves, all but the first from of them, to x, and returns clean frames, both [batch, frames, height,
 // width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
 //
 // noise returns fresh standard normal noise shaped like x; it is called once for each step whose result is still noisy, if the
 // sampler is Noisy. progress, if not nil, is called after each step. Run ends early, with the context's error, when ctx ends.
-func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []*tensors.Tensor, from int,
+func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, from int,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
-	carried := []*tensors.Tensor{x}
-	for range l.sampler.History() {
-		carried = append(carried, tensors.FromShape(x.Shape()))
+	zeros := func() *tensors.Tensor { return tensors.FromShape(x.Shape()) }
+	var carried []devices.Value
+	for i := range 1 + l.sampler.History() {
+		t := x
+		if i > 0 {
+			t = zeros()
+		}
+		v, err := l.devices.Put(t, devices.Parts)
+		if err != nil {
+			return nil, fmt.Errorf("sampler: %w", err)
+		}
+		carried = append(carried, v)
 	}
 	for i := from; i < len(l.plan); i++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		next, err := l.step(i, carried, cond, noise)
+		z := zeros() // nothing is added to clean frames
+		if l.sampler.Noisy() && l.plan[i].To.Noise > 0 {
+			z = noise(i)
+		}
+		next, err := l.step(i, carried, z, cond)
 		if err != nil {
 			return nil, fmt.Errorf("sampler step %d of %d (t = %d): %w", i+1, len(l.plan), l.plan[i].T, err)
 		}
 		if i > from {
-			for _, t := range carried {
-				t.FinalizeAll()
-			}
+			devices.Free(carried)
 		}
 		carried = next
 		if progress != nil {
 			progress()
 		}
 	}
-	return carried[0], nil
+	return carried[0].Tensor()
 }
 
-func (l *Loop) step(i int, carried, cond []*tensors.Tensor, noise func(step int) *tensors.Tensor) ([]*tensors.Tensor, error) {
+func (l *Loop) step(i int, carried []devices.Value, z *tensors.Tensor, cond []devices.Value) ([]devices.Value, error) {
 	coefs := l.sampler.Coefs(l.plan, i)
 	table := make([]float32, len(coefs))
 	for k, c := range coefs {
 		table[k] = float32(c)
 	}
-	args := []any{carried[0], int32(l.plan[i].T), table}
+	put := []*tensors.Tensor{tensors.FromScalar(int32(l.plan[i].T)), tensors.FromValue(table)}
+	places := []devices.Place{devices.Copies, devices.Copies}
 	if l.sampler.Noisy() {
-		z := tensors.FromShape(carried[0].Shape()) // zeros: nothing is added to clean frames
-		if l.plan[i].To.Noise > 0 {
-			z = noise(i)
+		put, places = append(put, z), append(places, devices.Parts)
+	}
+	args := []devices.Value{carried[0]}
+	for k, t := range put {
+		v, err := l.devices.Put(t, places[k])
+		if err != nil {
+			return nil, err
 		}
-		args = append(args, z)
+		args = append(args, v)
 	}
-	for _, t := range carried[1:] {
-		args = append(args, t)
-	}
-	for _, t := range cond {
-		args = append(args, t)
-	}
-	return l.exec.Call(args...)
+	return l.program.Call(slices.Concat(args, carried[1:], cond)...)
 }

@@ -84,7 +84,7 @@ func TestParity(t *testing.T) {
 			if from > 0 {
 				x = AddNoise(plan[from].From, x, draw())
 			}
-			loop, err := NewLoop(b, model.NewStore(), sampler, plan, func(*model.Scope, []*Node) Denoiser { return eps })
+			loop, err := NewLoop(on(t, b), model.NewStore(), sampler, plan, func(*model.Scope, []*Node) Denoiser { return eps })
 			if err != nil {
 				t.Fatal(err)
 			}

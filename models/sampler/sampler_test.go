@@ -16,6 +16,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/devices"
 	"mcvd/models/diffusion"
 )
 
@@ -56,7 +57,7 @@ func slope(l diffusion.Level, std float64) float64 {
 // sample runs a plan from x and returns what comes out.
 func sample(t *testing.T, b compute.Backend, s Sampler, plan []Step, d Denoiser, x *tensors.Tensor, noise func(int) *tensors.Tensor) []float32 {
 	t.Helper()
-	loop, err := NewLoop(b, model.NewStore(), s, plan, func(*model.Scope, []*Node) Denoiser { return d })
+	loop, err := NewLoop(on(t, b), model.NewStore(), s, plan, func(*model.Scope, []*Node) Denoiser { return d })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +274,7 @@ func TestNoiseIsAskedForWhereAStepEndsNoisy(t *testing.T) {
 
 func TestCancelledContextEndsARunEarly(t *testing.T) {
 	b, s := backendtest.Open(t), linear(t)
-	loop, err := NewLoop(b, model.NewStore(), DDIM{}, planOf(t, s, configs.Sampler{Steps: 10}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
+	loop, err := NewLoop(on(t, b), model.NewStore(), DDIM{}, planOf(t, s, configs.Sampler{Steps: 10}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestStepsThatFailNameTheStep(t *testing.T) {
 		"a result without axes":   func(x, _ *Node) *Node { return Reshape(x, -1) },
 		"a result of more values": func(x, _ *Node) *Node { return Concatenate([]*Node{x, x, x}, 2) },
 	} {
-		loop, err := NewLoop(b, model.NewStore(), DDIM{}, planOf(t, s, configs.Sampler{Steps: 4}), func(*model.Scope, []*Node) Denoiser { return d })
+		loop, err := NewLoop(on(t, b), model.NewStore(), DDIM{}, planOf(t, s, configs.Sampler{Steps: 4}), func(*model.Scope, []*Node) Denoiser { return d })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,13 +315,13 @@ func TestConditionsAreBound(t *testing.T) {
 	b, s := backendtest.Open(t), linear(t)
 	plan := planOf(t, s, configs.Sampler{Steps: 1, LastDenoise: true})
 	for _, sampler := range []Sampler{DDIM{}, DDPM{}} {
-		loop, err := NewLoop(b, model.NewStore(), sampler, plan[1:], func(_ *model.Scope, cond []*Node) Denoiser {
+		loop, err := NewLoop(on(t, b), model.NewStore(), sampler, plan[1:], func(_ *model.Scope, cond []*Node) Denoiser {
 			return func(x, _ *Node) *Node { return Add(cond[0], MulScalar(cond[1], 10)) }
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := loop.Run(context.Background(), clip([]float32{5}), []*tensors.Tensor{clip([]float32{1}), clip([]float32{2})}, 0, noNoise, nil)
+		out, err := loop.Run(context.Background(), clip([]float32{5}), put(t, b, clip([]float32{1}), clip([]float32{2})), 0, noNoise, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,4 +371,27 @@ func TestASettingWithoutEffectIsRefused(t *testing.T) {
 	if want := "sampler.eta: 0.5 has no effect because sampler.name is ddpm"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
+}
+
+// on is one device.
+func on(t testing.TB, b compute.Backend) *devices.Devices {
+	t.Helper()
+	d, err := devices.Open(b, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// put puts tensors on one device.
+func put(t testing.TB, b compute.Backend, ts ...*tensors.Tensor) (values []devices.Value) {
+	t.Helper()
+	for _, x := range ts {
+		v, err := on(t, b).Put(x, devices.Parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, v)
+	}
+	return values
 }

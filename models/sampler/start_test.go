@@ -21,7 +21,7 @@ import (
 // sampleFrom runs a plan without its first moves.
 func sampleFrom(t *testing.T, b compute.Backend, s Sampler, plan []Step, d Denoiser, x []float32, from int, noise func(int) *tensors.Tensor) (values []float32, steps int) {
 	t.Helper()
-	loop, err := NewLoop(b, model.NewStore(), s, plan, func(*model.Scope, []*Node) Denoiser { return d })
+	loop, err := NewLoop(on(t, b), model.NewStore(), s, plan, func(*model.Scope, []*Node) Denoiser { return d })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,80 @@
+package eval
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/backend/backendtest"
+)
+
+// Videos do not depend on how many devices make them: samplers, maps and visibility, batch by batch.
+func TestVideosOfSeveralDevices(t *testing.T) {
+	b := backendtest.Open(t)
+	c := config()
+	c.Model.Conditioning, c.Model.SpatinWidth = "spatin", 4
+	m, err := models.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := make([]Request, 3) // of a batch of 4
+	for i := range requests {
+		requests[i].Clip = uint64(i)
+		for range c.Frames.Past {
+			f := make(Frame, c.Data.Size*c.Data.Size*c.Data.Channels)
+			for k := range f {
+				f[k] = float32(math.Sin(float64(k + i)))
+			}
+			requests[i].Past = append(requests[i].Past, f)
+		}
+	}
+	videos := func(n int) (frames []float32, err error) {
+		store, err := m.Init(b, 1) // one that ran on several devices stays with them
+		if err != nil {
+			return nil, err
+		}
+		s := configs.Sampler{Name: "ddpm", Steps: 3, Clip: true, LastDenoise: true}
+		g, err := NewGenerator(b, store, m, s, 1, 4, n)
+		if err != nil {
+			return nil, err
+		}
+		defer g.Close()
+		err = g.Run(context.Background(), Predict, requests, 3, c.Frames.Current, func(_, _ int, f []Frame) error {
+			for _, x := range f {
+				frames = append(frames, x...)
+			}
+			return nil
+		}, nil)
+		return frames, err
+	}
+	want, err := videos(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := videos(b.NumDevices() + 1); err == nil || !strings.Contains(err.Error(), "devices") {
+		t.Errorf("more devices than there are: %v", err)
+	}
+	if b.NumDevices() < 2 {
+		t.Log("this backend has one device")
+		return
+	}
+	for _, n := range []int{2, 4} {
+		got, err := videos(n)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d devices: %d values, want %d, error %v", n, len(got), len(want), err)
+		}
+		worst := 0.0
+		for i := range want {
+			if d := math.Abs(float64(got[i] - want[i])); !(d <= worst) {
+				worst = d
+			}
+		}
+		if !(worst <= 1e-5) {
+			t.Errorf("%d devices: frames differ by %g", n, worst)
+		}
+		t.Logf("%d devices: frames differ by at most %.1g", n, worst)
+	}
+}
