@@ -13,10 +13,11 @@ demo:
 	$(MAKE) build
 	scripts/demo.sh
 
-# Everything that must be true.
+# Everything that must be true, on the Go backend and on XLA's.
 test: lint
 	scripts/install-ffmpeg.sh
 	go test ./...
+	scripts/test-xla.sh
 	scripts/test-race.sh
 
 lint:

@@ -439,7 +439,7 @@ func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
 // Sizes are those of the published configurations, as another program counted them, which agrees with the published 27.9
 // million. What it counts of small layers differs a little.
 func TestPublishedSizes(t *testing.T) {
-	b := backendtest.Open(t)
+	b := backendtest.OpenGo(t)
 	for _, c := range []struct {
 		name                             string
 		width, past, current, future     int

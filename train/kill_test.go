@@ -57,7 +57,7 @@ func trainAsProcess(dir string) int {
 // Five processes are killed, each after a random number of steps, when the checkpoint of the step is being written or shortly
 // before or after that; a sixth one ends with the bytes of a run that nobody disturbed.
 func TestKilledRunsEndAsOnesThatWereNeverKilled(t *testing.T) {
-	b, c := backendtest.Open(t), killed()
+	b, c := backendtest.OpenGo(t), killed()
 	undisturbed, dir := t.TempDir(), t.TempDir()
 	mustTrain(t, options(b, c, undisturbed))
 	rng := rand.New(rand.NewPCG(rand.Uint64(), 0))

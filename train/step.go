@@ -103,7 +103,13 @@ func globalNorm(xs []*Node) *Node {
 	var sum *Node
 	for _, x := range xs {
 		flat := Reshape(x, x.Shape().Size())
-		square := Dot(flat, flat).Product()
+		var square *Node
+		if x.Graph().Backend().Name() == "go" {
+			square = Dot(flat, flat).Product()
+		} else {
+			// XLA's CPU plugin adds up such a product one by one: the norm was off by 1e-5.
+			square = ReduceAllSum(Square(flat))
+		}
 		if sum == nil {
 			sum = square
 		} else {

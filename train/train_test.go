@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -28,9 +29,13 @@ import (
 // Stops and crashes of every kind: the run that goes on afterwards ends with the bytes, and the log, of one that was never
 // stopped. Dropout is above 0 and gradients are accumulated.
 func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
-	undisturbed := t.TempDir()
-	mustTrain(t, options(b, c, undisturbed))
+	// Damage is done to files, of which backends know nothing: those runs are on Go, which compiles in no time.
+	b, files, c := backendtest.Open(t), backendtest.OpenGo(t), toy()
+	undisturbed := map[compute.Backend]string{}
+	for _, backend := range []compute.Backend{b, files} {
+		undisturbed[backend] = t.TempDir()
+		mustTrain(t, options(backend, c, undisturbed[backend]))
+	}
 	edit := func(t *testing.T, path string, change func(content []byte) []byte) {
 		if err := os.WriteFile(path, change(readFile(t, path)), 0o644); err != nil {
 			t.Fatal(err)
@@ -83,7 +88,10 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		}},
 	} {
 		t.Run(crash.name, func(t *testing.T) {
-			dir := t.TempDir()
+			b, dir := b, t.TempDir()
+			if crash.damage != nil {
+				b = files
+			}
 			for _, stop := range crash.stops {
 				ctx, o := stopAt(options(b, c, dir), stop)
 				p, err := Train(ctx, o)
@@ -101,7 +109,7 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 			o := options(b, c, dir)
 			o.Log = slog.New(slog.NewTextHandler(&log, nil))
 			mustTrain(t, o)
-			sameRuns(t, dir, undisturbed, c)
+			sameRuns(t, dir, undisturbed[b], c)
 			if !strings.Contains(log.String(), crash.warned) || crash.warned == "" && strings.Contains(log.String(), "WARN") {
 				t.Errorf("the process logged %q, want %q", log.String(), crash.warned)
 			}
@@ -115,7 +123,7 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 }
 
 func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 1, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -132,7 +140,7 @@ func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
 
 // A folder's name may look like a pattern of file names.
 func TestAFolderOfAnyNameIsResumed(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery, c.Train.Accumulate, c.Train.CheckpointEvery, c.Train.Keep = 3, 0, 1, 1, 1
 	dir := filepath.Join(t.TempDir(), "lr[2e-4] *?")
 	ctx, o := stopAt(options(b, c, dir), 2)
@@ -176,7 +184,7 @@ func TestCheckpointsAreListedFromTheNewest(t *testing.T) {
 }
 
 func TestOnlyTheLastCheckpointsAndTheBestAreKept(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.CheckpointEvery, c.Train.Keep, c.Train.ValidateEvery = 2, 3, 2
 	c.Train.Batch, c.Train.Accumulate = 16, 1
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 0.05, 0 // so that the loss goes up and down
@@ -206,7 +214,7 @@ func TestOnlyTheLastCheckpointsAndTheBestAreKept(t *testing.T) {
 }
 
 func TestCheckpointsAreOpenedByNameAndChecked(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -241,7 +249,7 @@ func TestCheckpointsAreOpenedByNameAndChecked(t *testing.T) {
 }
 
 func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -269,7 +277,7 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 
 // Weights that fit by their shapes but were learned for something else are no use, and a folder that isn't a run gets no files.
 func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	other := *c
 	other.Diffusion.Schedule = "cosine"
@@ -325,7 +333,7 @@ func snapshotFolder(t *testing.T, dir string) (files []string) {
 }
 
 func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
@@ -342,7 +350,7 @@ func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 }
 
 func TestASecondProcessInTheFolderIsRefused(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	dir := t.TempDir()
 	_, unlock, err := start(dir, c, nil, nil)
@@ -482,7 +490,7 @@ func (b broken) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
 func (broken) Name(i int) string { return fmt.Sprintf("clip%d.mp4", i) }
 
 func TestAVideoThatCannotBeReadIsNamedWithTheStep(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.ValidateEvery = 0
 	o := options(b, c, t.TempDir())
 	o.Train = broken{waves{8, 9}}
@@ -495,7 +503,7 @@ func TestAVideoThatCannotBeReadIsNamedWithTheStep(t *testing.T) {
 }
 
 func TestSamplesAreDrawnWhenDue(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.SampleEvery, c.Train.ValidateEvery = 5, 0
 	dir := t.TempDir()
 	o := options(b, c, dir)
@@ -546,7 +554,7 @@ func TestEveryStepDrawsAnew(t *testing.T) {
 
 // The rate of a warm-up tells the number of the update: it counts from 1, and a skipped step is not counted.
 func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-3, 100
 	c.Train.Steps, c.Train.ValidateEvery, c.Train.CheckpointEvery = 6, 0, 1
 	dir := t.TempDir()

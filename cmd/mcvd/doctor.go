@@ -128,15 +128,19 @@ func openElsewhere(ctx context.Context, c backend.Choice) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// told is what a failed process had to say: its own error, or else the first line.
+// told is what a failed process had to say: its own error, or else the first line, but for the one with which XLA announces lines.
 func told(stderr string) string {
+	first := ""
 	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
 		if own, ok := strings.CutPrefix(line, "mcvd: "); ok {
-			return strings.TrimSpace(own)
+			return own
+		}
+		if first == "" && !strings.HasPrefix(line, "WARNING: All log messages before") {
+			first = line
 		}
 	}
-	line, _, _ := strings.Cut(stderr, "\n")
-	return line
+	return first
 }
 
 func describe(out io.Writer, name string) error {

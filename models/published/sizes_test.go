@@ -54,7 +54,7 @@ const maxView = 16 << 20
 // A checkpoint of every published configuration's shape opens, is the configuration's, and is read. Its tensors repeat one value where
 // they can be, and are holes in the file where not.
 func TestEveryPublishedConfiguration(t *testing.T) {
-	b := backendtest.Open(t)
+	b := backendtest.OpenGo(t)
 	for _, tt := range configurations {
 		t.Run(tt.name, func(t *testing.T) {
 			config, _, err := published.Config("config.yml", tt.yaml())

@@ -19,7 +19,19 @@ func Name() string { return cmp.Or(os.Getenv("MCVD_TEST_BACKEND"), "go") }
 // Open opens the backend that tests run on, until the end of the test.
 func Open(t testing.TB) compute.Backend {
 	t.Helper()
-	b, err := backend.Open(Name())
+	return open(t, Name())
+}
+
+// OpenGo opens the pure-Go backend until the end of the test, for tests whose subject is not what a backend computes: files, or
+// the layout of networks that are never run.
+func OpenGo(t testing.TB) compute.Backend {
+	t.Helper()
+	return open(t, "go")
+}
+
+func open(t testing.TB, name string) compute.Backend {
+	t.Helper()
+	b, err := backend.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
