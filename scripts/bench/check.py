@@ -81,29 +81,33 @@ def check_outputs(report, name, path, form):
     net = form.network(shape, parameters_of(checkpoint[0]))
     run = form.compile(net)
 
+    trains = (path / "grad.safetensors").exists()
+
+    def evaluate(f, cond):
+        # With gradients where they are checked, too: then compiling once is enough. One autocast an evaluation: it keeps cast weights.
+        with torch.set_grad_enabled(trains), form.precision():
+            return f(x, labels, cond, visible)
+
     def hold(what, got, want):
         if form.bf16:
             report.hold(f"{name}: {what}, distance", distance(got, want), 2e-2)
         else:
             report.hold(f"{name}: {what}", worst(got, want, 2e-5, 2e-4), 1)
 
-    trains = (path / "grad.safetensors").exists()
-    with torch.set_grad_enabled(trains), form.precision():  # then compiling for gradients is enough
-        failed = report.failed
-        hold("eps", run(x, labels, cond, visible), io["eps"])
-        if report.failed > failed and not form.bf16:
-            for _ in first_difference(net, io):
-                net(x, labels, cond, visible)
-        if (path / "ema.safetensors").exists():
-            net.load_state_dict(parameters_of(checkpoint[4]))
-            hold("eps under the average", run(x, labels, cond, visible), load_file(path / "ema.safetensors")["eps_ema"])
-            net.load_state_dict(parameters_of(checkpoint[0]))
+    failed = report.failed
+    hold("eps", evaluate(run, cond), io["eps"])
+    if report.failed > failed and not form.bf16:
+        for _ in first_difference(net, io):
+            evaluate(net, cond)
+    if (path / "ema.safetensors").exists():
+        net.load_state_dict(parameters_of(checkpoint[4]))
+        hold("eps under the average", evaluate(run, cond), load_file(path / "ema.safetensors")["eps_ema"])
+        net.load_state_dict(parameters_of(checkpoint[0]))
     if shape.spatin_width:
-        with torch.no_grad(), form.precision():
-            net.keep_maps(True)
-            net(x, labels, cond, visible)
-            hold("eps with kept maps", net(x, labels, torch.zeros_like(cond), visible), io["eps"])
-            net.keep_maps(False)
+        net.keep_maps(True)
+        evaluate(net, cond)
+        hold("eps with kept maps", evaluate(net, torch.zeros_like(cond)), io["eps"])
+        net.keep_maps(False)
     if trains:
         check_gradients(report, name, load_file(path / "grad.safetensors"), net, run, form)
 
@@ -124,7 +128,7 @@ def check_gradients(report, name, fixture, net, run, form):
         d = distance(p.grad, fixture[f"grad.unet.{n}"])
         if not d <= largest:
             largest, where = d, n
-    report.hold(f"{name}: gradients, the worst {where}", largest, 0.1 if form.bf16 else 1e-3)
+    report.hold(f"{name}: gradients, the worst {where}", largest, 0.2 if form.bf16 else 1e-3)
     report.hold(f"{name}: gradients that the network lacks", len(wanted), 0)
 
 
