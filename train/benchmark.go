@@ -10,6 +10,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/devices"
 )
 
 // Benchmark times steps of training on clips that don't change, without data, log and checkpoints. The first time includes the building
@@ -40,16 +41,16 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		batches := make([]value, c.Train.Accumulate)
+		batches := make([]devices.Value, c.Train.Accumulate)
 		for k := range batches {
-			if batches[k], err = s.batch(tensors.FromFlatDataAndDimensions(clips, shape.Dimensions...)); err != nil {
+			if batches[k], err = s.devices.Put(tensors.FromFlatDataAndDimensions(clips, shape.Dimensions...), devices.Parts); err != nil {
 				return nil, err
 			}
 		}
 		r, err := s.run(i+1, batches, func(batch int) *tensors.Tensor {
 			return randomState(c.Seed, trainingStream, uint64(i), uint64(batch))
 		})
-		free(batches)
+		devices.Free(batches)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -14,21 +13,32 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/devices"
 	"mcvd/models/paritytest"
 )
 
 // placed puts batches where the stepper wants them.
-func placed(t testing.TB, s *stepper, batches ...*tensors.Tensor) []value {
+func placed(t testing.TB, s *stepper, batches ...*tensors.Tensor) []devices.Value {
 	t.Helper()
-	var values []value
+	var values []devices.Value
 	for _, b := range batches {
-		v, err := s.batch(b)
+		v, err := s.devices.Put(b, devices.Parts)
 		if err != nil {
 			t.Fatal(err)
 		}
 		values = append(values, v)
 	}
 	return values
+}
+
+// whole is a value as one tensor.
+func whole(t testing.TB, v devices.Value) *tensors.Tensor {
+	t.Helper()
+	x, err := v.Tensor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
 }
 
 // lossesOn are the losses and norms of steps of a toy on n devices.
@@ -90,21 +100,6 @@ func TestDevicesAgree(t *testing.T) {
 			t.Errorf("%d devices: losses or norms differ by %.2g", n, worst)
 		}
 		t.Logf("%d devices: losses and norms of %d steps differ by at most %.1g", n, steps, worst)
-	}
-}
-
-func TestDevicesThatCannotShareABatchAreRefused(t *testing.T) {
-	b := backendtest.Open(t)
-	if _, err := openDevices(b, b.NumDevices()+1, 8); err == nil || !strings.Contains(err.Error(), "train.devices: ") {
-		t.Errorf("more devices than there are: %v", err)
-	}
-	if there := b.NumDevices(); there > 1 {
-		if _, err := openDevices(b, 2, 3); err == nil || !strings.Contains(err.Error(), "train.batch: 3, want a multiple of the 2 devices") {
-			t.Errorf("a batch of 3 on 2 devices: %v", err)
-		}
-	}
-	if d, err := openDevices(b, 0, 8); err != nil || d.n != b.NumDevices() {
-		t.Errorf("all devices: %+v, %v", d, err)
 	}
 }
 

@@ -8,11 +8,12 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/data"
+	"mcvd/models/devices"
 )
 
 // feed moves batches to the devices while a step runs, one ahead of the step that takes it.
 type feed struct {
-	devices *devices
+	devices *devices.Devices
 	batches iter.Seq2[data.Batch, error]
 	// waited is how long steps have waited for their batches since it was last set to zero.
 	waited time.Duration
@@ -20,13 +21,13 @@ type feed struct {
 
 // uploaded is a batch on the devices, or why it is not.
 type uploaded struct {
-	batch value
+	batch devices.Value
 	err   error
 }
 
 // each yields the batches, which then belong to the caller, until the first error or the caller's end.
-func (f *feed) each(ctx context.Context) iter.Seq2[value, error] {
-	return func(yield func(value, error) bool) {
+func (f *feed) each(ctx context.Context) iter.Seq2[devices.Value, error] {
+	return func(yield func(devices.Value, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		queue := make(chan uploaded)
 		go func() {
@@ -39,7 +40,7 @@ func (f *feed) each(ctx context.Context) iter.Seq2[value, error] {
 				select {
 				case queue <- u:
 				case <-ctx.Done():
-					free([]value{u.batch})
+					devices.Free([]devices.Value{u.batch})
 					return
 				}
 				if u.err != nil {
@@ -50,7 +51,7 @@ func (f *feed) each(ctx context.Context) iter.Seq2[value, error] {
 		defer func() { // not before the goroutine has ended: its data set may be closed next
 			cancel()
 			for u := range queue {
-				free([]value{u.batch})
+				devices.Free([]devices.Value{u.batch})
 			}
 		}()
 		for {
@@ -64,6 +65,6 @@ func (f *feed) each(ctx context.Context) iter.Seq2[value, error] {
 	}
 }
 
-func (f *feed) upload(b data.Batch) (value, error) {
-	return f.devices.batch(tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels))
+func (f *feed) upload(b data.Batch) (devices.Value, error) {
+	return f.devices.Put(tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels), devices.Parts)
 }

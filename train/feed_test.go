@@ -9,6 +9,7 @@ import (
 
 	"mcvd/data"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/devices"
 )
 
 // Batches come in their order, whole, until their end, their error or the taker's break; by then whoever makes them has ended.
@@ -27,7 +28,7 @@ func TestFeed(t *testing.T) {
 				}
 				yield(data.Batch{}, broken)
 			}
-			d, err := openDevices(b, 1, 2)
+			d, err := devices.Open(b, 1, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -35,16 +36,16 @@ func TestFeed(t *testing.T) {
 			n, last := 0, error(nil)
 			for x, err := range f.each(context.Background()) {
 				if n == take {
-					free([]value{x})
+					devices.Free([]devices.Value{x})
 					break
 				}
 				if last = err; err != nil {
 					continue
 				}
-				if v := tensors.MustCopyFlatData[float32](x.one); v[0] != float32(n) || v[1] != 7 {
+				if v := tensors.MustCopyFlatData[float32](whole(t, x)); v[0] != float32(n) || v[1] != 7 {
 					t.Errorf("batch %d holds %v", n, v)
 				}
-				free([]value{x})
+				devices.Free([]devices.Value{x})
 				n++
 			}
 			if want := min(take, fails); n != want {

@@ -13,6 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/devices"
 	"mcvd/models/nn"
 )
 
@@ -23,10 +24,10 @@ var scopes = []string{models.WeightsScope, models.EMAScope, models.AdamMeanScope
 // the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
 // batches can be added up; the scalars of the update are computed on the host, in float64.
 type stepper struct {
-	*devices
+	devices   *devices.Devices
 	config    *configs.Config
-	gradients program // of one batch, added to those given
-	apply     program
+	gradients *devices.Program // of one batch, added to those given
+	apply     *devices.Program
 	values    float64 // in a clip's current frames: the log shows the loss by value
 }
 
@@ -50,9 +51,9 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("train.%w", err)
 	}
-	d, err := openDevices(backend, c.Train.Devices, c.Train.Batch)
+	d, err := devices.Open(backend, c.Train.Devices, c.Train.Batch)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("train.devices: %w", err)
 	}
 	s := &stepper{devices: d, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
@@ -67,9 +68,9 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
-	s.gradients, err = d.program(gradients.WithName("gradients"), d.parts, d.copies)
+	s.gradients, err = d.Program(gradients.WithName("gradients"), devices.Copies, devices.Parts, devices.Copies)
 	if err == nil {
-		s.apply, err = d.program(apply.WithName("update"), d.copies)
+		s.apply, err = d.Program(apply.WithName("update"), devices.Copies, devices.Copies)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -179,33 +180,33 @@ func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
 }
 
 // run makes one step from its batches: update is the number of this update, from 1. random makes the state of each batch.
-func (s *stepper) run(update int, batches []value, random func(batch int) *tensors.Tensor) (result, error) {
-	var sums []value // loss and gradients so far
+func (s *stepper) run(update int, batches []devices.Value, random func(batch int) *tensors.Tensor) (result, error) {
+	var sums []devices.Value // loss and gradients so far
 	var norm float64
 	for i, batch := range batches {
-		state, err := s.copied(random(i))
+		state, err := s.devices.Put(random(i), devices.Copies)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
-		out, err := s.gradients.call(append([]value{batch, state}, sums...)...)
+		out, err := s.gradients.Call(append([]devices.Value{batch, state}, sums...)...)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
-		free(sums)
-		norm = out[1].scalar()
+		devices.Free(sums)
+		norm = out[1].Scalar()
 		sums = append(out[:1:1], out[2:]...)
 	}
-	loss := sums[0].scalar()
+	loss := sums[0].Scalar()
 	scalars, rate := updateScalars(s.config.Optimizer, update, norm)
 	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
 	if !finite(loss) || !finite(norm) {
-		free(sums)
+		devices.Free(sums)
 		r.Skipped = true
 		return r, nil
 	}
-	first, err := s.copied(tensors.FromValue(scalars))
+	first, err := s.devices.Put(tensors.FromValue(scalars), devices.Copies)
 	if err == nil {
-		_, err = s.apply.callDonating(append([]value{first}, sums[1:]...)...)
+		_, err = s.apply.CallDonating(append([]devices.Value{first}, sums[1:]...)...)
 	}
 	if err != nil {
 		return r, fmt.Errorf("update: %w", err)
@@ -214,8 +215,8 @@ func (s *stepper) run(update int, batches []value, random func(batch int) *tenso
 }
 
 func (s *stepper) close() {
-	s.gradients.exec.Finalize()
-	s.apply.exec.Finalize()
+	s.gradients.Close()
+	s.apply.Close()
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

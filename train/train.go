@@ -20,6 +20,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/video"
 	"mcvd/models"
+	"mcvd/models/devices"
 )
 
 const (
@@ -140,7 +141,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	}
 	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
-	var step []value
+	var step []devices.Value
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
 		if err != nil {
@@ -168,12 +169,12 @@ func (t *trainer) loop(ctx context.Context) error {
 }
 
 // step updates the weights once and does what is due after it.
-func (t *trainer) step(ctx context.Context, batches []value) error {
+func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 	p, c := &t.progress, t.Config.Train
 	r, err := t.stepper.run(p.Updates+1, batches, func(batch int) *tensors.Tensor {
 		return randomState(t.Config.Seed, trainingStream, uint64(p.Step), uint64(batch))
 	})
-	free(batches)
+	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)
 	}

@@ -114,12 +114,13 @@ func Free(values []Value) {
 type Program struct {
 	devices *Devices
 	exec    *model.Exec
+	results Place
 }
 
 // Program sets a program up for the devices. A store of weights that ran on several devices can run on these, or on one, not on others. Its first inputs lie as said, the last of which is for all further ones, and all its results lie
 // as results says.
 func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Program, error) {
-	p := &Program{d, exec}
+	p := &Program{d, exec, results}
 	if d.n == 1 {
 		return p, nil
 	}
@@ -154,19 +155,29 @@ func (p *Program) run(donate bool, args []Value) (results []Value, err error) {
 			in[i] = v.one
 		}
 	}
-	if p.devices.n == 1 {
-		out, err := p.exec.Call(in...)
-		for _, t := range out {
-			results = append(results, Value{one: t})
-		}
-		return results, err
+	out, err := p.exec.Call(in...)
+	if err != nil {
+		return nil, err
 	}
-	out, err := p.exec.DistributedExec(in...)
-	for _, t := range out {
-		results = append(results, Value{several: t})
-	}
-	if donate {
+	if donate && p.devices.n > 1 {
 		Free(args) // shards can't be donated
 	}
-	return results, err
+	// The results of the first device come first. (GoMLX's own function to gather them takes all but the first result for copies.)
+	n := len(out) / p.devices.n
+	for i := range n {
+		if p.devices.n == 1 {
+			results = append(results, Value{one: out[i]})
+			continue
+		}
+		shards := make([]*tensors.Tensor, p.devices.n)
+		for k := range shards {
+			shards[k] = out[k*n+i]
+		}
+		several, err := dtensor.NewTensor(p.devices.specs[p.results], shards)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, Value{several: several})
+	}
+	return results, nil
 }
