@@ -20,7 +20,6 @@ import (
 	"mcvd/data/video"
 	"mcvd/eval"
 	"mcvd/models"
-	"mcvd/models/backend"
 	"mcvd/train"
 )
 
@@ -102,7 +101,7 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open(c.backend)
+	b, choice, err := c.openBackend(c.backend)
 	if err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		t.Impl, t.What, t.Backend, t.Batch = "mcvd", name, c.backend, config.Train.Batch
+		t.Impl, t.What, t.Backend, t.Batch = "mcvd", name, choice.Name, config.Train.Batch
 		t.Network = strings.TrimSuffix(filepath.Base(c.config), filepath.Ext(c.config))
 		t.PeakRSSMB, t.Versions = peakRSS()/1e6, versions()
 		if err := c.print(cmd, t); err != nil {

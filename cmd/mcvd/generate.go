@@ -68,7 +68,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	f.IntVar(&c.advance, "advance", 0, "frames kept of each window (default: the whole block)")
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
-	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(formats(), ", ")+" (a folder of frames); may be repeated")
+	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(formats(), ", ")+"; may be repeated; png is a folder of frames")
 	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
 	f.Float64Var(&c.fps, "fps", 10, "frames a second of the videos")
 	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: up to 128 pixels; 1 for lossless)")

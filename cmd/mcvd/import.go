@@ -86,6 +86,9 @@ func (c *importCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	c.report(checkpoint, w, progress)
+	if progress.Step >= config.Train.Steps {
+		c.log.Warn(fmt.Sprintf("training is over at train.steps, which is %d: to go on, mcvd train %s --set train.steps=%d, say", config.Train.Steps, c.out, progress.Step+1000))
+	}
 	return nil
 }
 

@@ -19,14 +19,15 @@ import (
 
 // lists is what there is to choose from, by kind.
 var lists = map[string]func() []string{
-	"backends":  backend.Names,
-	"datasets":  data.Names,
-	"losses":    diffusion.Losses,
-	"metrics":   metric.Names,
-	"networks":  network.Names,
-	"samplers":  sampler.Names,
-	"schedules": diffusion.Schedules,
-	"tasks":     eval.TaskNames,
+	"backends":      backend.Names,
+	"conditionings": network.Conditionings,
+	"datasets":      data.Names,
+	"losses":        diffusion.Losses,
+	"metrics":       metric.Names,
+	"networks":      network.Names,
+	"samplers":      sampler.Names,
+	"schedules":     diffusion.Schedules,
+	"tasks":         eval.TaskNames,
 }
 
 func newList(*app) *cobra.Command {
@@ -57,7 +58,7 @@ func newList(*app) *cobra.Command {
 				return err
 			}
 			for _, kind := range configs.Names(shown) {
-				fmt.Fprintf(out, "%-10s %s\n", kind, strings.Join(shown[kind], " "))
+				fmt.Fprintf(out, "%-13s %s\n", kind, strings.Join(shown[kind], " "))
 			}
 			return nil
 		},

@@ -172,7 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"import text.mp4 -c config.yml -o new", 1, "text.mp4: "},
 		{"import checkpoint.pt -c missing.yml -o new", 1, "missing.yml"},
 		{"import checkpoint.pt -c text.mp4 -o new", 1, "text.mp4"},
-		{"import checkpoint.pt -c configs/tiny.yml -o new", 1, "checkpoint.pt: a schedule of 1000 steps, the configuration says 100"},
+		{"import checkpoint.pt -c configs/tiny.yml -o new", 1, "checkpoint.pt: a schedule of 1000 steps, the configuration (diffusion.steps, model.num_classes) says 100"},
 		{"import checkpoint.pt -c config.yml -o new --set diffusion.beta_end=0.03", 1, "checkpoint.pt: another schedule than the configuration's"},
 		{"import checkpoint.pt -c config.yml -o new --set model.width=12", 1,
 			"checkpoint.pt: not the weights of this configuration:\n  unet.all_modules.0.weight: shape [32 8], want [48 12]"},

@@ -37,7 +37,7 @@ func newTrain(a *app) *cobra.Command {
 		Long: `Train a model from a configuration into a run folder: checkpoints, samples, a log.
 
 The same command again goes on from the newest checkpoint, and ends with the same weights as a run that was never
-stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only train.steps may grow.`,
+stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only train.steps and train.devices may change.`,
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
   mcvd train -c configs/digits.yml -o runs/narrow --set model.width=32 --dry-run
   mcvd train runs/tiny --set train.steps=100`,
@@ -67,7 +67,7 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, _, err := c.openBackend(c.backend)
+	b, choice, err := c.openBackend(c.backend)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,9 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	if backend.SlowBuild != "" {
 		c.log.Warn(backend.SlowBuild)
 	}
-	return c.train(cmd.Context(), b, config)
+	about := versions()
+	about["backend"] = choice.Name
+	return c.train(cmd.Context(), b, config, about)
 }
 
 // load reads the configuration: of the file, or of the run that exists.
@@ -99,7 +101,7 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	return configs.Load(filepath.Join(c.out, "config.yml"), c.set...)
 }
 
-func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *configs.Config) error {
+func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *configs.Config, versions map[string]string) error {
 	m, err := models.New(config) // every name is checked before any video is decoded
 	if err != nil {
 		return err
@@ -117,11 +119,11 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 			return err
 		}
 	}
-	bar := newProgress(c.stderr, "train", config.Train.Steps, 0)
+	bar, steps := newProgress(c.stderr, "train", config.Train.Steps, 0), 0
 	defer bar.clear()
 	done, err := train.Train(ctx, train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
-		Command: os.Args, Versions: versions(), Log: c.log,
+		Command: os.Args, Versions: versions, Log: c.log,
 		Sample: func(ctx context.Context, store *model.Store, path string) error {
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},
@@ -129,6 +131,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 			if l.Validation != nil {
 				return
 			}
+			steps++
 			bar.done = l.Step - 1
 			bar.step(fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9))
 		},
@@ -139,6 +142,10 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 	}
 	if err != nil {
 		return err
+	}
+	if steps == 0 {
+		fmt.Fprintf(c.stderr, "%s: nothing to do, step %d of %d: --set train.steps=N goes on\n", c.out, done.Step, config.Train.Steps)
+		return nil
 	}
 	fmt.Fprintf(c.stderr, "%s: trained %d steps", c.out, done.Step)
 	if done.BestStep > 0 {

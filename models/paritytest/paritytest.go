@@ -13,7 +13,8 @@ import (
 	"mcvd/models/weights"
 )
 
-// folderVariable names the environment variable with a folder of fixtures to use instead of testdata, in the same layout.
+// folderVariable names the environment variable with a folder of fixtures to use instead of testdata, in the same layout, absolute or
+// relative to the project's folder.
 const folderVariable = "MCVD_PARITY"
 
 // Each runs a subtest for each fixture, a file or a folder, whose path below the folder of fixtures matches the pattern. There must
@@ -22,7 +23,10 @@ func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 	t.Helper()
 	folder, own := os.Getenv(folderVariable), true
 	if folder == "" {
-		folder, own = testdata(t), false
+		folder, own = filepath.Join("models", "paritytest", "testdata"), false
+	}
+	if !filepath.IsAbs(folder) {
+		folder = filepath.Join(root(t), folder)
 	}
 	paths, err := filepath.Glob(filepath.Join(folder, pattern))
 	if err != nil {
@@ -43,8 +47,8 @@ func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 	}
 }
 
-// testdata is this package's, found from the folder of whatever package is tested.
-func testdata(t *testing.T) string {
+// root is the project's folder, above that of whatever package is tested.
+func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -52,7 +56,7 @@ func testdata(t *testing.T) string {
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "models", "paritytest", "testdata")
+			return dir
 		}
 		if dir == filepath.Dir(dir) {
 			t.Fatal("no go.mod above the working directory")

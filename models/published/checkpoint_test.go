@@ -248,8 +248,8 @@ func TestCheckSchedule(t *testing.T) {
 		want string
 		c    *diffusion.Schedule
 	}{
-		{"fewer steps", s.checkpoint(), "a schedule of 1000 steps, the configuration says 500", scheduleOf(t, short.Diffusion)},
-		{"cosine", s.checkpoint(), "another schedule than the configuration's: alphas[", scheduleOf(t, cosine.Diffusion)},
+		{"fewer steps", s.checkpoint(), "a schedule of 1000 steps, the configuration (diffusion.steps, model.num_classes) says 500", scheduleOf(t, short.Diffusion)},
+		{"cosine", s.checkpoint(), "another schedule than the configuration's (", scheduleOf(t, cosine.Diffusion)},
 		{"not a number", root(slices.Repeat([]float32{nan}, 1000)...), "alphas[0] is NaN", s.model.Schedule},
 	} {
 		c := opened(t, saved(t, tt.root))

@@ -100,11 +100,11 @@ func (c *Checkpoint) CheckSchedule(s *diffusion.Schedule) error {
 		return fmt.Errorf("%s: alphas: %w", c.path, err)
 	}
 	if len(alphas) != s.Steps() {
-		return fmt.Errorf("%s: a schedule of %d steps, the configuration says %d", c.path, len(alphas), s.Steps())
+		return fmt.Errorf("%s: a schedule of %d steps, the configuration (diffusion.steps, model.num_classes) says %d", c.path, len(alphas), s.Steps())
 	}
 	for label, a := range alphas {
 		if want := s.AlphaBar[s.Label(label)]; !(math.Abs(float64(a)-want) <= 1e-4) {
-			return fmt.Errorf("%s: another schedule than the configuration's: alphas[%d] is %g, want %g", c.path, label, a, want)
+			return fmt.Errorf("%s: another schedule than the configuration's (diffusion, which model.sigma_dist, sigma_begin and sigma_end make): alphas[%d] is %g, the configuration gives %g", c.path, label, a, want)
 		}
 	}
 	return nil

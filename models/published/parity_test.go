@@ -125,7 +125,8 @@ func builders(b compute.Backend) map[string]nn.Builder {
 
 // Every layer's output and eps agree with the published code's, in every formulation. A failure names the first layer that differs.
 func TestParityOutputs(t *testing.T) {
-	paritytest.Each(t, "unet/*", func(t *testing.T, path string) {
+	paritytest.Each(t, "unet/*/io.safetensors", func(t *testing.T, path string) {
+		path = filepath.Dir(path)
 		n, io := open(t, path), paritytest.Open(t, path, "io.safetensors")
 		for name, how := range builders(n.backend) {
 			layers, outputs := n.run(io, "x", models.WeightsScope, how, func(eps *Node, layers []*Node) []*Node { return append(layers, eps) })
@@ -219,7 +220,8 @@ func TestParityPrecision(t *testing.T) {
 		t.Logf("%v: nothing to compare", err)
 		return
 	}
-	paritytest.Each(t, "unet/*", func(t *testing.T, path string) {
+	paritytest.Each(t, "unet/*/io.safetensors", func(t *testing.T, path string) {
+		path = filepath.Dir(path)
 		n, io := open(t, path), paritytest.Open(t, path, "io.safetensors")
 		how := *nn.NewBuilder(n.backend)
 		how.Compute = precision
