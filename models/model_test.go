@@ -231,9 +231,7 @@ func TestMapsChangeNothing(t *testing.T) {
 			got := newProgram(t, b, m, store, "denoiser with maps").run(t, clip, visible, visible)[0]
 			worst := 0.0
 			for i := range want {
-				if d := math.Abs(float64(got[i]-want[i])) / (1 + math.Abs(float64(want[i]))); !(d <= worst) {
-					worst = d
-				}
+				worst = max(worst, math.Abs(float64(got[i]-want[i]))/(1+math.Abs(float64(want[i])))) // NaN stays
 			}
 			if !(worst <= 1e-6) {
 				t.Errorf("%s, batch of %d: results differ by %g", c.Model.Conditioning, batch, worst)
@@ -425,9 +423,7 @@ func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
 		got := p.run(t, all[:batch*size], ones[:batch], ones[:batch])[0]
 		worst := 0.0
 		for i, x := range got {
-			if d := math.Abs(float64(x-want[i])) / (1 + math.Abs(float64(want[i]))); !(d <= worst) {
-				worst = d
-			}
+			worst = max(worst, math.Abs(float64(x-want[i]))/(1+math.Abs(float64(want[i])))) // NaN stays
 		}
 		if !(worst <= 1e-5) {
 			t.Errorf("batch of %d: results differ by %g from those in a batch of 4", batch, worst)

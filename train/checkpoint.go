@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,8 +144,9 @@ func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool,
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return p, true, fmt.Errorf("%s: %s: %w", path, progressKey, err)
 	}
-	if p.Step < 0 || p.Updates < 0 {
-		return p, true, fmt.Errorf("%s: %s: step %d, updates %d, want 0 or more", path, progressKey, p.Step, p.Updates)
+	within := func(n, most int) bool { return n >= 0 && n <= most }
+	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 {
+		return p, true, fmt.Errorf("%s: %s: not the progress of a training: %s", path, progressKey, text)
 	}
 	return p, true, nil
 }

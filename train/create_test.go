@@ -191,7 +191,8 @@ func TestReadProgress(t *testing.T) {
 	if p, ok, err := ReadProgress("f", nil); err != nil || ok || p != (Progress{}) {
 		t.Errorf("no metadata: progress %+v, %t, error %v", p, ok, err)
 	}
-	for _, text := range []string{"", "five", `{"step": 1.5}`, `{"step": -1}`, `{"updates": -1}`, `{"step": "5"}`} {
+	for _, text := range []string{`{"step": 5, "updates": 6}`, `{"step": 9223372036854775807}`, `{"step": 5, "best_step": -3}`, `{"step": 5, "best_loss": -1e300}`,
+		`{"step": 5, "skipped_in_a_row": 6}`, "", "five", `{"step": 1.5}`, `{"step": -1}`, `{"updates": -1}`, `{"step": "5"}`} {
 		if _, _, err := ReadProgress("f", map[string]string{progressKey: text}); err == nil || !strings.HasPrefix(err.Error(), "f: mcvd.progress: ") {
 			t.Errorf("%q: error %v", text, err)
 		}

@@ -23,9 +23,12 @@ type Need struct {
 // Memory estimates from the graph of a step what it needs, without running it.
 func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, error) {
 	var need Need
+	if err := checkBackend(backend, c); err != nil {
+		return need, err
+	}
 	precision, err := nn.Precision(backend, c.Train.Precision)
 	if err != nil {
-		return need, fmt.Errorf("train.%w", err)
+		return need, err
 	}
 	err = exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "memory")

@@ -105,12 +105,14 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(
-		writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')),
-		appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")),
-		writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()))
-	if err != nil {
-		return fmt.Errorf("run folder: %w", err)
+	for _, write := range []func() error{
+		func() error { return writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')) },
+		func() error { return appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")) },
+		func() error { return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()) },
+	} {
+		if err := write(); err != nil {
+			return fmt.Errorf("run folder: %w", err)
+		}
 	}
 	return nil
 }
@@ -129,16 +131,16 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		files = append(files, filepath.Join(dir, name))
 	}
 	files = missing(files)
+	lock, err := claim(dir)
+	if err != nil {
+		return err // and what claim made stays: it may be another process's by now
+	}
+	defer lock.Unlock()
 	defer func() {
 		if err != nil {
 			remove(folders)
 		}
 	}()
-	lock, err := claim(dir)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
 	if err := CheckNew(dir); err != nil { // another process may have been first
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"mcvd/data/video"
 	"mcvd/models"
 	"mcvd/models/devices"
+	"mcvd/models/nn"
 )
 
 const (
@@ -64,6 +65,9 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 
 // train is Train for a model, with what its steps minimize.
 func train(ctx context.Context, o Options, m *models.Model, steps objective) (Progress, error) {
+	if err := checkBackend(o.Backend, o.Config); err != nil { // before anything is written
+		return Progress{}, err
+	}
 	run, unlock, err := start(o.Dir, o.Config, o.Command, o.Versions)
 	if err != nil {
 		return Progress{}, err
@@ -84,6 +88,20 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	defer t.close()
 	err = t.loop(ctx)
 	return t.progress, err
+}
+
+// checkBackend reports settings that the backend can't follow.
+func checkBackend(b compute.Backend, c *configs.Config) error {
+	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
+		return fmt.Errorf("train.%w", err)
+	}
+	if _, err := nn.Precision(b, c.Sampler.Precision); err != nil && c.Train.SampleEvery > 0 {
+		return fmt.Errorf("sampler.%w, or train.sample_every: 0", err)
+	}
+	if _, err := devices.Open(b, c.Train.Devices, c.Train.Batch); err != nil {
+		return fmt.Errorf("train.devices: %w", err)
+	}
+	return nil
 }
 
 // trainer is a run in training.
@@ -200,14 +218,16 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 			return err
 		}
 	}
+	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next one that is due.
+	if p.Step%c.CheckpointEvery == 0 && p.SkippedInARow == 0 {
+		if err := t.checkpoint(); err != nil {
+			return err
+		}
+	}
 	if t.Sample != nil && c.SampleEvery > 0 && p.Step%c.SampleEvery == 0 {
 		if err := t.Sample(ctx, t.store, t.run.SamplePath(p.Step)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("samples of step %d: %w", p.Step, err)
 		}
-	}
-	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next one that is due.
-	if p.Step%c.CheckpointEvery == 0 && p.SkippedInARow == 0 {
-		return t.checkpoint()
 	}
 	return nil
 }

@@ -265,7 +265,16 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
 		t.Errorf("the folder holds\n%s\nand held\n%s", after, before)
 	}
+	refused := *c
+	refused.Train.Devices = b.NumDevices() + 1
+	if _, err := Train(context.Background(), options(b, &refused, dir)); err == nil || !strings.Contains(err.Error(), "train.devices: ") {
+		t.Errorf("more devices than there are: error %v", err)
+	}
+	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
+		t.Errorf("refused, but the folder holds\n%s\nand held\n%s", after, before)
+	}
 	grown := *c
+	grown.Train.Devices = 0 // all of them: another number may go on
 	grown.Train.Steps = 6
 	if p := mustTrain(t, options(b, &grown, dir)); p.Step != 6 {
 		t.Errorf("ended at step %d, want 6", p.Step)

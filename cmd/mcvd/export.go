@@ -67,6 +67,11 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 		return err
 	}
 	defer f.Close()
+	if inside, err := isBelow(dir, c.out); err != nil {
+		return err
+	} else if inside {
+		return fmt.Errorf("--out %s: lies in the run folder, whose files are the run's own; want another place", c.out)
+	}
 	if same, err := sameFile(f.Path(), c.out); err != nil {
 		return err
 	} else if same {
@@ -109,6 +114,28 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 		return nil, err
 	}
 	return published.Export(f, c.scope, w, m.Schedule, run.Config.Diffusion.Schedule), nil
+}
+
+// isBelow is whether a file would lie in a folder or below it, whatever links lead there. The folders exist.
+func isBelow(folder, file string) (bool, error) {
+	root, err := os.Stat(folder)
+	if err != nil {
+		return false, err
+	}
+	d, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err == nil {
+		d, err = filepath.Abs(d)
+	}
+	for ; err == nil; d = filepath.Dir(d) {
+		var info os.FileInfo
+		if info, err = os.Stat(d); err == nil && os.SameFile(root, info) {
+			return true, nil
+		}
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	return false, err
 }
 
 // sameFile is whether two paths, of which b may not exist, are one file.

@@ -93,9 +93,9 @@ func (e experiment) want() *configs.Config {
 	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 0.0001, BetaEnd: 0.02, Target: "eps", Loss: "l2"}
 	c.Optimizer = configs.Optimizer{LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 		EMADecay: 0.999}
-	c.Train = configs.Train{Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000,
+	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000,
 		SampleEvery: 50000}
-	c.Sampler = configs.Sampler{Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
+	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
 	return c
 }
 

@@ -27,9 +27,7 @@ func wave(frequency float64, dims ...int) *tensors.Tensor {
 func distance(a, b []float32) float64 {
 	worst := 0.0
 	for i := range a {
-		if d := math.Abs(float64(a[i]) - float64(b[i])); !(d <= worst) {
-			worst = d
-		}
+		worst = max(worst, math.Abs(float64(a[i])-float64(b[i]))) // NaN stays
 	}
 	return worst
 }

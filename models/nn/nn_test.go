@@ -157,9 +157,7 @@ func distance(a, b *tensors.Tensor) float64 {
 	x, y := tensors.MustCopyFlatData[float32](a), tensors.MustCopyFlatData[float32](b)
 	worst := 0.0
 	for i := range x {
-		if d := math.Abs(float64(x[i] - y[i])); !(d <= worst) {
-			worst = d
-		}
+		worst = max(worst, math.Abs(float64(x[i]-y[i]))) // NaN stays
 	}
 	return worst
 }

@@ -172,10 +172,7 @@ func Worst(got, want []float32, absolute, relative float64) float64 {
 	}
 	w := 0.0
 	for i := range got {
-		d := math.Abs(float64(got[i])-float64(want[i])) / (absolute + relative*math.Abs(float64(want[i])))
-		if !(d <= w) {
-			w = d
-		}
+		w = max(w, math.Abs(float64(got[i])-float64(want[i]))/(absolute+relative*math.Abs(float64(want[i])))) // NaN stays
 	}
 	return w
 }

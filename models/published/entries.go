@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"mcvd/models"
 	"mcvd/models/diffusion"
@@ -54,7 +56,7 @@ func (c *Checkpoint) name(w models.Weight) (string, network.Layout) {
 func (c *Checkpoint) problems(w []models.Weight) []string {
 	problems := c.check("", c.weights, w)
 	for _, name := range c.strays {
-		problems = append(problems, name+": in none of the scopes of a checkpoint")
+		problems = append(problems, printable(name)+": in none of the scopes of a checkpoint")
 	}
 	for _, other := range []struct {
 		what string
@@ -83,10 +85,21 @@ func (c *Checkpoint) check(what string, s *state, w []models.Weight) (problems [
 	}
 	for _, name := range s.names {
 		if !known[name] && !isBuffer(name) {
-			problems = append(problems, fmt.Sprintf("%s%s: shape %v, not a parameter of this model", what, name, s.tensors[name].Shape()))
+			problems = append(problems, fmt.Sprintf("%s%s: shape %v, not a parameter of this model", what, printable(name), s.tensors[name].Shape()))
 		}
 	}
 	return problems
+}
+
+// printable is a name of a file for a message: quoted if it would do something to a terminal, and not longer than names are.
+func printable(name string) string {
+	if len(name) > 200 {
+		name = name[:200] + "..."
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // CheckSchedule reports a schedule in the file that is not the configuration's: then the configuration is another model's.

@@ -102,9 +102,7 @@ func worst(got, want []float32) float64 {
 		if got[i] == want[i] {
 			continue
 		}
-		if d := math.Abs(float64(got[i])-float64(want[i])) / math.Abs(float64(want[i])); !(d <= w) {
-			w = d
-		}
+		w = max(w, math.Abs(float64(got[i])-float64(want[i]))/math.Abs(float64(want[i]))) // NaN stays
 	}
 	return w
 }

@@ -133,6 +133,11 @@ func entry(name string, shape []int, layout network.Layout, t tensor) weights.En
 			if err != nil {
 				return nil, err
 			}
+			for i, v := range values {
+				if v != v || v-v != 0 { // NaN or infinite
+					return nil, fmt.Errorf("value %d is %g: the weights are broken", i, v)
+				}
+			}
 			return bytesOf(layout.FromPublished(values, shape)), nil
 		},
 	}
