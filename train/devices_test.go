@@ -89,7 +89,7 @@ func TestDevicesAgree(t *testing.T) {
 		return
 	}
 	want := lossesOn(t, 1, steps)
-	for _, n := range []int{2, 4} {
+	for _, n := range []int{4} { // two share one in the test below
 		worst := 0.0
 		for i, got := range lossesOn(t, n, steps) {
 			worst = max(worst, math.Abs(got/want[i]-1)) // NaN stays
