@@ -41,10 +41,10 @@ func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) 
 	if c.Why != "" {
 		a.log.Info(fmt.Sprintf("backend: %s (%s)", c.Name, c.Why))
 	}
-	if strings.HasPrefix(c.Name, "xla") {
+	b, err := c.Open()
+	if err == nil && c.Plugin != "" {
 		a.log.Info("XLA compiles a program when it is first used, for seconds to a minute; --backend go starts at once, for small things")
 	}
-	b, err := c.Open()
 	return b, c, err
 }
 
