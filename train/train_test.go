@@ -415,7 +415,7 @@ func trainPoisoned(ctx context.Context, t *testing.T, o Options, steps ...int) (
 }
 
 func TestStepsThatAreNotFiniteAreSkippedAndLogged(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	undisturbed, dir := t.TempDir(), t.TempDir()
 	var log bytes.Buffer
 	o := options(b, c, undisturbed)
@@ -451,7 +451,7 @@ func TestStepsThatAreNotFiniteAreSkippedAndLogged(t *testing.T) {
 }
 
 func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 40, 1, 0
 	dir := t.TempDir()
 	var good []byte
@@ -479,7 +479,7 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 }
 
 func TestALearningRateThatIsFarTooHighEndsInTheError(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.OpenGo(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps, c.Train.Steps = 1e30, 0, 50
 	c.Train.ValidateEvery = 0
 	if _, err := Train(context.Background(), options(b, c, t.TempDir())); err == nil || !strings.Contains(err.Error(), "try a lower optimizer.learning_rate") {
