@@ -17,7 +17,7 @@ func TestPrecision(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, op := range operations() {
 		if b.String() == "go" {
-			t.Skip("the Go backend computes in float32: models.CheckPrecision refuses bfloat16 there")
+			t.Skip("the Go backend computes in float32: nn.Precision refuses bfloat16 there")
 		}
 		t.Run(op.name, func(t *testing.T) {
 			run := func(f Formulation, image dtypes.DType) []*tensors.Tensor {

@@ -3,6 +3,7 @@ package nn
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // XLA is the formulation for XLA, which compiles and fuses what it is given: convolutions are its own, and what sums over pixels is a
@@ -65,11 +66,10 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	batch, c := d[0], d[3]
 	size := c / groups
 	// The mean over a group as a product of matrices, too: [C] -> [C], each channel of a group its mean.
-	mean := make([][]float32, c)
-	for i := range mean {
-		mean[i] = make([]float32, c)
+	mean := make([]float32, c*c)
+	for i := range c {
 		for j := range size {
-			mean[i][i/size*size+j] = 1 / float32(d[1]*d[2]*size)
+			mean[i*c+i/size*size+j] = 1 / float32(d[1]*d[2]*size)
 		}
 	}
 	moments := withLinkedGradient([]*Node{x}, func(in []*Node) *Node {
@@ -79,7 +79,7 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 		dx := Add(Reshape(first, batch, 1, 1, c), Mul(f32(x), Reshape(MulScalar(second, 2), batch, 1, 1, c)))
 		return []*Node{like(x, dx)}
 	})
-	moments = Reshape(Dot(Reshape(moments, batch*2, c), Const(x.Graph(), mean)).Product(), batch, 2, c)
+	moments = Reshape(Dot(Reshape(moments, batch*2, c), ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(mean, c, c))).Product(), batch, 2, c)
 	m := Reshape(Slice(moments, AxisRange(), AxisElem(0)), batch, c)
 	square := Reshape(Slice(moments, AxisRange(), AxisElem(1)), batch, c)
 	a = reciprocalSqrt(AddScalar(MaxScalar(Sub(square, Square(m)), 0), epsilon))
