@@ -20,7 +20,6 @@ import (
 	"mcvd/models/network"
 	"mcvd/models/nn"
 	"mcvd/models/paritytest"
-	"mcvd/models/weights"
 )
 
 // imported is a network of a fixture, with its weights.
@@ -51,23 +50,7 @@ func open(t *testing.T, path string) *imported {
 	if n.weights, err = n.model.Weights(n.backend); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Open(filepath.Join(path, "checkpoint.pt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.CheckSchedule(n.model.Schedule); err != nil {
-		t.Error(err)
-	}
-	entries, err := c.Entries(n.weights)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "imported.safetensors")
-	if err := weights.Write(file, nil, entries); err != nil {
-		t.Fatal(err)
-	}
-	f := paritytest.Open(t, file)
+	f := n.written(t, filepath.Join(path, "checkpoint.pt"))
 	if n.store, err = n.model.Load(n.backend, f.File, models.WeightsScope, models.EMAScope); err != nil {
 		t.Fatal(err)
 	}
