@@ -20,6 +20,8 @@ import (
 	"mcvd/data/video"
 	"mcvd/eval"
 	"mcvd/models"
+	"mcvd/models/backend"
+	"mcvd/models/nn"
 	"mcvd/train"
 )
 
@@ -30,24 +32,30 @@ type benchCommand struct {
 	set                   []string
 	steps                 int
 	json                  bool
+	choice                backend.Choice
 }
 
-// benchmarks are the values of --what.
-var benchmarks = map[string]func(*benchCommand, context.Context, compute.Backend, *configs.Config) (timing, error){
+// benchmarks are the values of --what; all but matmul need a configuration.
+var benchmarks = map[string]func(*benchCommand, context.Context, compute.Backend, *configs.Config) ([]timing, error){
 	"train":  (*benchCommand).train,
 	"sample": (*benchCommand).sample,
 	"loader": (*benchCommand).loader,
+	"matmul": (*benchCommand).matmul,
 }
 
 // timing is what one benchmark has to tell, as scripts/bench reads it.
 type timing struct {
 	Impl     string  `json:"impl"` // mcvd
-	Network  string  `json:"network"`
+	Network  string  `json:"network,omitempty"`
 	Backend  string  `json:"backend"`
 	What     string  `json:"what"`
-	Batch    int     `json:"batch"`
+	Batch    int     `json:"batch,omitempty"`
 	Millions float64 `json:"million_parameters,omitempty"`
 	GFLOP    float64 `json:"gflop,omitempty"` // of a step
+	// Of a matrix product: float32 or bfloat16, the number of rows and columns, 10^12 FLOP/s of the fastest.
+	Precision string  `json:"precision,omitempty"`
+	N         int     `json:"n,omitempty"`
+	TFLOPS    float64 `json:"tflops,omitempty"`
 	// FirstMS is the first step, which compiles; MS are the others.
 	FirstMS float64   `json:"first_ms"`
 	MS      []float64 `json:"ms"`
@@ -63,13 +71,16 @@ func newBench(a *app) *cobra.Command {
 	c := &benchCommand{app: a}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Time training steps, sampling steps and the data path",
+		Short: "Time training steps, sampling steps, the data path and matrix products",
 		Long: `Time training steps, network evaluations of sampling, and the reading of batches, for a configuration and a backend. Weights are first
 weights, clips don't change; the loader reads the configuration's data. The first step, which compiles, is shown by itself.
 
+matmul needs no configuration: it times products of large matrices, in float32 and, where the backend can, in bfloat16. No network is faster.
+
 Machines are noisy: compare only what ran in turns. scripts/bench compares with PyTorch that way.`,
 		Example: `  mcvd bench -c configs/tiny.yml --steps 2
-  mcvd bench -c configs/tiny.yml --what sample --steps 2 --json`,
+  mcvd bench -c configs/tiny.yml --what sample --steps 2 --json
+  mcvd bench --what matmul --steps 2`,
 		Args: arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd) },
 	}
@@ -84,9 +95,6 @@ Machines are noisy: compare only what ran in turns. scripts/bench compares with 
 }
 
 func (c *benchCommand) run(cmd *cobra.Command) error {
-	if c.config == "" {
-		return usagef("no configuration: give --config FILE")
-	}
 	if err := checkCounts(cmd, "steps"); err != nil {
 		return err
 	}
@@ -97,25 +105,38 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 		}
 		what = []string{c.what}
 	}
-	config, err := loadConfig(c.config, c.set)
-	if err != nil {
-		return err
+	var config *configs.Config
+	switch {
+	case c.what == "matmul" && (c.config != "" || c.set != nil):
+		return usagef("--what matmul: a configuration has no effect")
+	case c.what != "matmul" && c.config == "":
+		return usagef("no configuration: give --config FILE")
+	case c.config != "":
+		var err error
+		if config, err = loadConfig(c.config, c.set); err != nil {
+			return err
+		}
 	}
 	b, choice, err := c.openBackend(c.backend)
 	if err != nil {
 		return err
 	}
 	defer b.Finalize()
+	c.choice = choice
 	for _, name := range what {
-		t, err := benchmarks[name](c, cmd.Context(), b, config)
+		timings, err := benchmarks[name](c, cmd.Context(), b, config)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		t.Impl, t.What, t.Backend, t.Batch = "mcvd", name, choice.Name, config.Train.Batch
-		t.Network = strings.TrimSuffix(filepath.Base(c.config), filepath.Ext(c.config))
-		t.PeakRSSMB, t.Versions = peakRSS()/1e6, versions()
-		if err := c.print(cmd, t); err != nil {
-			return err
+		for _, t := range timings {
+			t.Impl, t.What, t.Backend = "mcvd", name, choice.Name
+			if name != "matmul" {
+				t.Network, t.Batch = strings.TrimSuffix(filepath.Base(c.config), filepath.Ext(c.config)), config.Train.Batch
+			}
+			t.PeakRSSMB, t.Versions = peakRSS()/1e6, versions()
+			if err := c.print(cmd, t); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -125,9 +146,15 @@ func (c *benchCommand) print(cmd *cobra.Command, t timing) error {
 	if c.json {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(t)
 	}
-	more := ""
+	of, more := fmt.Sprintf("%-12s %-4s batch %-3d", t.Network, t.Backend, t.Batch), ""
+	if t.N > 0 {
+		of = fmt.Sprintf("%-12s %-4s size %-4d", t.Precision, t.Backend, t.N)
+	}
 	if t.GFLOP > 0 {
 		more = fmt.Sprintf(", %.1f GFLOP/s", t.GFLOP/median(t.MS)*1e3)
+	}
+	if t.TFLOPS > 0 {
+		more += fmt.Sprintf(", at best %.1f", t.TFLOPS*1e3)
 	}
 	if t.WindowMS > 0 {
 		more += fmt.Sprintf(", %.1f ms once a window", t.WindowMS)
@@ -135,8 +162,8 @@ func (c *benchCommand) print(cmd *cobra.Command, t timing) error {
 	if t.FramesPerSecond > 0 {
 		more = fmt.Sprintf(", %.0f frames/s", t.FramesPerSecond)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%-7s %-12s %-4s batch %-3d median %.1f ms, least %.1f, most %.1f, first %.0f%s\n",
-		t.What, t.Network, t.Backend, t.Batch, median(t.MS), slices.Min(t.MS), slices.Max(t.MS), t.FirstMS, more)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%-7s %s median %.1f ms, least %.1f, most %.1f, first %.0f%s\n",
+		t.What, of, median(t.MS), slices.Min(t.MS), slices.Max(t.MS), t.FirstMS, more)
 	return err
 }
 
@@ -149,53 +176,53 @@ func size(b compute.Backend, config *configs.Config) (models.Size, error) {
 	return m.Declare(b, model.NewStore().Scope("/"+models.WeightsScope), config.Train.Batch)
 }
 
-func (c *benchCommand) train(ctx context.Context, b compute.Backend, config *configs.Config) (t timing, err error) {
+func (c *benchCommand) train(ctx context.Context, b compute.Backend, config *configs.Config) ([]timing, error) {
 	s, err := size(b, config)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
 	times, err := train.Benchmark(ctx, b, config, 1+c.steps)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	t = timed(times)
+	t := timed(times)
 	t.Millions, t.GFLOP = float64(s.Parameters)/1e6, 3*s.FLOPs/1e9*float64(config.Train.Accumulate)
-	return t, nil
+	return []timing{t}, nil
 }
 
-func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *configs.Config) (t timing, err error) {
+func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *configs.Config) ([]timing, error) {
 	s, err := size(b, config)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
 	window, times, err := eval.Benchmark(ctx, b, config, config.Train.Batch, 1+c.steps)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	t = timed(times)
+	t := timed(times)
 	t.Millions, t.GFLOP, t.WindowMS = float64(s.Parameters)/1e6, s.FLOPs/1e9, milliseconds(window)
 	if s.Maps > 0 {
 		t.GFLOP = 0 // some are of the window, not of the step
 	}
-	return t, nil
+	return []timing{t}, nil
 }
 
 // loaderBatches is how many batches the loader reads for a step of the others.
 const loaderBatches = 50
 
 // loader times the reading of batches of training clips, as fast as they come.
-func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) (t timing, err error) {
+func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) ([]timing, error) {
 	frames := config.Frames.Total()
 	ds, err := data.Open(ctx, config, video.Train, frames, c.log)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
 	var times []time.Duration
 	begin := time.Now()
 	start := begin
 	for _, err := range data.NewBatches(ds, config.Seed, config.Train.Batch, frames, config.Data.Flip).Each(ctx, 0, 2) {
 		if err != nil {
-			return t, err
+			return nil, err
 		}
 		times = append(times, time.Since(start))
 		start = time.Now()
@@ -203,9 +230,27 @@ func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *co
 			break
 		}
 	}
-	t = timed(times)
+	t := timed(times)
 	t.FramesPerSecond = float64(len(times)*config.Train.Batch*frames) / time.Since(begin).Seconds()
-	return t, nil
+	return []timing{t}, nil
+}
+
+// matmul times matrix products, those in bfloat16 last: scripts/bench takes the last one for what the device can do.
+func (c *benchCommand) matmul(ctx context.Context, b compute.Backend, _ *configs.Config) (all []timing, err error) {
+	for _, precision := range []string{"float32", "bfloat16"} {
+		dtype, err := nn.Precision(b, precision)
+		if err != nil {
+			continue // the Go backend has no bfloat16
+		}
+		p, err := c.choice.Products(ctx, b, dtype, c.steps)
+		if err != nil {
+			return nil, err
+		}
+		t := timed(p.Times)
+		t.Precision, t.N, t.GFLOP, t.TFLOPS = precision, p.N, p.FLOPs()/1e9, p.Best()/1e12
+		all = append(all, t)
+	}
+	return all, nil
 }
 
 // timed takes the first step apart from the others.

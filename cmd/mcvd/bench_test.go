@@ -1,0 +1,45 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// benched are the lines of JSON that mcvd bench prints.
+func benched(t *testing.T, args string) (all []timing) {
+	t.Helper()
+	status, stdout, stderr := call(t, append([]string{"bench", "--json", "--steps", "2"}, strings.Fields(args)...)...)
+	if status != 0 {
+		t.Fatalf("bench %s: status %d, says %s", args, status, stderr)
+	}
+	for line := range strings.Lines(stdout) {
+		var v timing
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Impl != "mcvd" || v.Backend != "go" || len(v.MS) < 2 {
+			t.Errorf("bench %s: %s", args, line)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// The speed of a matrix product of n rows is 2 n^3 operations by the least time. On Go there is one, in float32.
+func TestBenchOfMatrixProducts(t *testing.T) {
+	all := benched(t, "--what matmul")
+	if len(all) != 1 {
+		t.Fatalf("%d results, want 1", len(all))
+	}
+	v := all[0]
+	n := float64(v.N)
+	if !(v.N >= 1024) || v.What != "matmul" || v.Precision != "float32" || v.Network != "" || v.GFLOP != 2*n*n*n/1e9 {
+		t.Errorf("%+v", v)
+	}
+	if got, want := v.TFLOPS, v.GFLOP/slices.Min(v.MS); !(math.Abs(got-want) <= 1e-2*want) { // times are printed in microseconds
+		t.Errorf("%g TFLOP/s, want %g", got, want)
+	}
+}
