@@ -5,7 +5,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"mcvd/models/backend/backendtest"
 )
 
 func TestNumbersThatJSONLacksAreWrittenAsStringsAndReadBack(t *testing.T) {
@@ -96,5 +99,25 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 				t.Errorf("the log is %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// The share of the peak is the FLOP/s by it; without a peak there is none in the log.
+func TestShareOfThePeak(t *testing.T) {
+	b, c := backendtest.Open(t), toy()
+	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 2, 1, 2
+	for _, peak := range []float64{0, 3e9} {
+		o := options(b, c, t.TempDir())
+		o.Peak = peak
+		mustTrain(t, o)
+		if log := string(readFile(t, filepath.Join(o.Dir, logFile))); strings.Contains(log, "peak_share") != (peak > 0) {
+			t.Errorf("peak %g: the log is\n%s", peak, log)
+		}
+		for _, l := range lines(t, o.Dir) {
+			got, want := float64(l.PeakShare)*peak, float64(l.FLOPs)
+			if peak > 0 && l.Validation == nil && !(want > 0 && math.Abs(got-want) <= 1e-9*want) {
+				t.Errorf("step %d: a share of %g at %g FLOP/s, want that of %g", l.Step, l.PeakShare, want, peak)
+			}
+		}
 	}
 }

@@ -45,6 +45,8 @@ type Options struct {
 	Versions map[string]string
 	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
+	// Peak is the FLOP/s that all devices used reach together, which the log's shares are of; 0 if it is unknown.
+	Peak float64
 	// Report, if not nil, is called after every step with its line, and for every validation.
 	Report func(Line)
 	Log    *slog.Logger
@@ -240,6 +242,9 @@ func (t *trainer) report() error {
 	seconds := max(time.Since(t.since).Seconds(), 1e-9)
 	line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
 	line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
+	if t.Peak > 0 {
+		line.PeakShare = line.FLOPs / Number(t.Peak)
+	}
 	line.Waiting = Number(t.feed.waited.Seconds() / seconds)
 	if t.Report != nil {
 		t.Report(line)

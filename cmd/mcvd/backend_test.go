@@ -199,6 +199,13 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("the report says\n%s\nwant %s", o.stdout, said)
 		}
 	}
+	log, err := os.ReadFile("run/log.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured := backendtest.Name() != "go"; strings.Contains(string(log), `"peak_share":`) != measured {
+		t.Errorf("a share of the peak in the log is wanted: %v; it is\n%s", measured, log)
+	}
 }
 
 func TestDoctor(t *testing.T) {

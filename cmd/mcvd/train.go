@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
+	"mcvd/models/nn"
 	"mcvd/train"
 )
 
@@ -80,7 +82,7 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	about := versions()
 	about["backend"] = choice.Name
-	return c.train(cmd.Context(), b, config, about)
+	return c.train(cmd.Context(), b, choice, config, about)
 }
 
 // load reads the configuration: of the file, or of the run that exists.
@@ -101,7 +103,7 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	return configs.Load(filepath.Join(c.out, "config.yml"), c.set...)
 }
 
-func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *configs.Config, versions map[string]string) error {
+func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config, versions map[string]string) error {
 	m, err := models.New(config) // every name is checked before any video is decoded
 	if err != nil {
 		return err
@@ -123,7 +125,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 	defer bar.clear()
 	done, err := train.Train(ctx, train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
-		Command: os.Args, Versions: versions, Log: c.log,
+		Command: os.Args, Versions: versions, Log: c.log, Peak: c.peak(ctx, b, choice, config),
 		Sample: func(ctx context.Context, store *model.Store, path string) error {
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},
@@ -133,7 +135,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 			}
 			steps++
 			bar.done = l.Step - 1
-			bar.step(fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9))
+			bar.step(detail(l))
 		},
 	})
 	bar.clear()
@@ -153,6 +155,31 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, config *con
 	}
 	fmt.Fprintln(c.stderr)
 	return nil
+}
+
+// peak measures the FLOP/s that the log's shares are of. It is 0, unknown, on the Go backend and where measuring fails.
+func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config) float64 {
+	if choice.Plugin == "" {
+		return 0
+	}
+	dtype, err := nn.Precision(b, config.Train.Precision)
+	if err != nil {
+		return 0 // training says so
+	}
+	peak, err := choice.Peak(ctx, b, dtype, cmp.Or(config.Train.Devices, b.NumDevices()))
+	if err != nil && ctx.Err() == nil {
+		c.log.Warn("the log will have no share of the device's peak", "reason", err)
+	}
+	return peak
+}
+
+// detail is what the progress of training shows of a step.
+func detail(l train.Line) string {
+	share := ""
+	if l.PeakShare > 0 {
+		share = fmt.Sprintf(" (%.0f %% of peak)", 100*float64(l.PeakShare))
+	}
+	return fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s%s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9, share)
 }
 
 // trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a few validation clips.

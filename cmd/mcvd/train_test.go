@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"mcvd/configs"
+	"mcvd/models/backend"
+	"mcvd/train"
+)
+
+func TestDetailOfAStep(t *testing.T) {
+	l := train.Line{Step: 3, Loss: 0.5, ClipsPerSecond: 20, FLOPs: 3e9}
+	if got, want := detail(l), "loss 0.5000, 20.0 clips/s, 3.0 GFLOP/s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	l.PeakShare = 0.314
+	if got, want := detail(l), "loss 0.5000, 20.0 clips/s, 3.0 GFLOP/s (31 % of peak)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Training goes on without a peak where measuring it fails, here on a backend that is closed, and says so.
+func TestPeakThatCannotBeMeasured(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Finalize()
+	for plugin, warning := range map[string]string{"": "", "plugin.so": "the log will have no share of the device's peak: "} {
+		var stderr bytes.Buffer
+		c := &trainCommand{app: newApp(&stderr)}
+		got := c.peak(context.Background(), b, backend.Choice{Plugin: plugin}, configs.Default())
+		if got != 0 || !strings.Contains(stderr.String(), warning) || strings.Count(stderr.String(), "\n") != min(1, len(warning)) {
+			t.Errorf("plugin %q: %g FLOP/s, says %q, want %q", plugin, got, &stderr, warning)
+		}
+	}
+}
