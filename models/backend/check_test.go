@@ -87,7 +87,7 @@ func TestInstalledCPUPlugin(t *testing.T) {
 	if b.Name() != "xla" {
 		t.Errorf("opened %s", b.Name())
 	}
-	if said, err := c.Describe(b); err != nil || !strings.Contains(said, "PJRT 0.") || !strings.Contains(said, "devices: ") {
+	if said, err := c.Describe(b); err != nil || !strings.Contains(said, "PJRT 0.") || !strings.Contains(said, " virtual devices, which share the machine's cores: ") {
 		t.Errorf("it is %q, error %v, want its version and devices", said, err)
 	}
 	if unknown, err := unknownFlags(c.Plugin, append(ourFlags, "xla_nonsense")); err != nil || len(unknown) != 1 {

@@ -24,8 +24,15 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	for i := range devices {
 		devices[i] = b.DeviceDescription(compute.DeviceNum(i))
 	}
-	return fmt.Sprintf("%s%s, PJRT %s, %d devices: %s", c.Plugin, packageOf(c.Plugin), version, len(devices), strings.Join(devices, ", ")), nil
+	what := "devices"
+	if c.virtual() {
+		what = "virtual devices, which share the machine's cores"
+	}
+	return fmt.Sprintf("%s%s, PJRT %s, %d %s: %s", c.Plugin, packageOf(c.Plugin), version, len(devices), what, strings.Join(devices, ", ")), nil
 }
+
+// virtual is whether all devices are the same cores: the CPU plugin always shows several, and one alone uses every core.
+func (c Choice) virtual() bool { return c.kind == cpu }
 
 // packageOf is the Python package, with its version, that a plugin came in, if it did.
 func packageOf(plugin string) string {

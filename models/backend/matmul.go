@@ -53,9 +53,9 @@ func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType,
 	return p.Best() * float64(c.together(devices)), nil
 }
 
-// together is how many times as fast as one device so many of them are. Those of the CPU plugin share its cores, all of which one alone uses.
+// together is how many times as fast as one device so many of them are.
 func (c Choice) together(devices int) int {
-	if c.kind == cpu {
+	if c.virtual() {
 		return 1
 	}
 	return devices
