@@ -170,6 +170,9 @@ type Size struct {
 	Maps       int     // values that [Model.Maps] makes for the batch
 }
 
+// TrainingFLOPs are those of an update of the weights by so many batches; a backward pass counts as two forward passes.
+func (s Size) TrainingFLOPs(batches int) float64 { return 3 * s.FLOPs * float64(batches) }
+
 // Declare builds the network once, without running it, so that its parameters exist in the scope, and measures it for a
 // batch of that size.
 func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {

@@ -3,7 +3,10 @@ package train
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -59,4 +62,36 @@ func TestFeed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a step waits for its batches is counted, its own time is not: a batch takes two seconds, a step one. The time is a test's own, in
+// which sleeping takes none.
+func TestWaitingForBatches(t *testing.T) {
+	d, err := devices.Open(backendtest.Open(t), 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{devices: d, batches: func(yield func(data.Batch, error) bool) {
+			for range 3 {
+				time.Sleep(2 * time.Second)
+				if !yield(data.Batch{Pix: []float32{1}, Batch: 1, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
+					return
+				}
+			}
+		}}
+		var waited []time.Duration
+		for x, err := range f.each(context.Background()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			devices.Free([]devices.Value{x})
+			waited = append(waited, f.waited)
+			time.Sleep(time.Second)
+		}
+		// The next batch is made from when this one is taken: the first step waits for all of its batch, the others for a second more.
+		if want := []time.Duration{2 * time.Second, 3 * time.Second, 4 * time.Second}; !slices.Equal(waited, want) {
+			t.Errorf("waited %v, want %v", waited, want)
+		}
+	})
 }

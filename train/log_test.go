@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 )
 
@@ -102,10 +105,18 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 	}
 }
 
-// The share of the peak is the FLOP/s by it; without a peak there is none in the log.
-func TestShareOfThePeak(t *testing.T) {
+// A clip is three forward passes' FLOPs. The share of the peak is the FLOP/s by it; without a peak there is none in the log.
+func TestSpeedsInTheLog(t *testing.T) {
 	b, c := backendtest.Open(t), toy()
 	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 2, 1, 2
+	m, err := models.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, err := m.Declare(b, model.NewStore().RootScope(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, peak := range []float64{0, 3e9} {
 		o := options(b, c, t.TempDir())
 		o.Peak = peak
@@ -114,8 +125,13 @@ func TestShareOfThePeak(t *testing.T) {
 			t.Errorf("peak %g: the log is\n%s", peak, log)
 		}
 		for _, l := range lines(t, o.Dir) {
-			got, want := float64(l.PeakShare)*peak, float64(l.FLOPs)
-			if peak > 0 && l.Validation == nil && !(want > 0 && math.Abs(got-want) <= 1e-9*want) {
+			if l.Validation != nil {
+				continue
+			}
+			if got, want := float64(l.FLOPs/l.ClipsPerSecond), 3*size.FLOPs; !(math.Abs(got-want) <= 1e-9*want) {
+				t.Errorf("step %d: %g FLOP a clip, want %g", l.Step, got, want)
+			}
+			if got, want := float64(l.PeakShare)*peak, float64(l.FLOPs); peak > 0 && !(math.Abs(got-want) <= 1e-9*want) {
 				t.Errorf("step %d: a share of %g at %g FLOP/s, want that of %g", l.Step, l.PeakShare, want, peak)
 			}
 		}

@@ -129,7 +129,7 @@ func (t *trainer) open(steps objective) (err error) {
 	if err != nil {
 		return err
 	}
-	t.flops = 3 * size.FLOPs * float64(c.Train.Accumulate)
+	t.flops = size.TrainingFLOPs(c.Train.Accumulate)
 	if t.stepper, err = newStepper(t.Backend, t.store, steps, c); err != nil {
 		return err
 	}

@@ -43,3 +43,18 @@ func TestBenchOfMatrixProducts(t *testing.T) {
 		t.Errorf("%g TFLOP/s, want %g", got, want)
 	}
 }
+
+// A training step is three network evaluations for each of its batches; sampling's is one.
+func TestBenchOfSteps(t *testing.T) {
+	inNewFolder(t)
+	const config = "-c configs/tiny.yml --set train.accumulate=2 --what "
+	training, sampling := benched(t, config+"train")[0], benched(t, config+"sample")[0]
+	if got, want := training.GFLOP, 3*2*sampling.GFLOP; !(want > 0 && math.Abs(got-want) <= 1e-9*want) {
+		t.Errorf("%g GFLOP a training step, want %g", got, want)
+	}
+	for _, v := range []timing{training, sampling} {
+		if v.Network != "tiny" || v.Batch != 4 || !(v.Millions > 0) || !(v.FirstMS > 0) || len(v.MS) != 2 {
+			t.Errorf("%+v", v)
+		}
+	}
+}

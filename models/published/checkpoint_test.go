@@ -225,7 +225,8 @@ func half(x float32) any {
 	return uint16(bits>>31<<15 | (bits>>23&0xff-127+15)<<10 | bits>>13&0x3ff)
 }
 
-// Another schedule than the configuration's is an error, though all shapes agree.
+// Another schedule than the configuration's is an error, though all shapes agree. The published code multiplies up to 1000 factors in float32
+// and rounds each time, by a part in 2^24: as much may be rounding, three times as much is another schedule.
 func TestCheckSchedule(t *testing.T) {
 	s := newSample(t)
 	root := func(alphas ...float32) list {
@@ -241,19 +242,35 @@ func TestCheckSchedule(t *testing.T) {
 	short.Diffusion.Steps = 500
 	cosine := *s.config
 	cosine.Diffusion.Schedule = "cosine"
+	times := func(factor float64) list {
+		alphas := make([]float32, s.model.Schedule.Steps())
+		for i := range alphas {
+			alphas[i] = float32(factor * s.model.Schedule.AlphaBar[s.model.Schedule.Label(i)])
+		}
+		return root(alphas...)
+	}
+	const rounding = 1000.0 / (1 << 24)
 	nan := float32(math.NaN())
 	for _, tt := range []struct {
 		name string
 		root list
-		want string
+		want string // nothing: it is the configuration's
 		c    *diffusion.Schedule
 	}{
+		{"rounded up", times(1 + rounding), "", s.model.Schedule},
+		{"rounded down", times(1 - rounding), "", s.model.Schedule},
+		{"higher", times(1 + 3*rounding), "another schedule than the configuration's (", s.model.Schedule},
+		{"lower", times(1 - 3*rounding), "another schedule than the configuration's (", s.model.Schedule},
 		{"fewer steps", s.checkpoint(), "a schedule of 1000 steps, the configuration (diffusion.steps, model.num_classes) says 500", scheduleOf(t, short.Diffusion)},
 		{"cosine", s.checkpoint(), "another schedule than the configuration's (", scheduleOf(t, cosine.Diffusion)},
 		{"not a number", root(slices.Repeat([]float32{nan}, 1000)...), "alphas[0] is NaN", s.model.Schedule},
 	} {
 		c := opened(t, saved(t, tt.root))
-		if err := c.CheckSchedule(tt.c); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), c.path) {
+		err := c.CheckSchedule(tt.c)
+		if tt.want == "" && err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), c.path)) {
 			t.Errorf("%s: error %v, want %q in it", tt.name, err, tt.want)
 		}
 	}
