@@ -58,3 +58,19 @@ func TestBenchOfSteps(t *testing.T) {
 		}
 	}
 }
+
+// The loader's frames a second are those of all its batches, of which a time is the mean of 50 and the first stands for itself.
+func TestBenchOfTheLoader(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "data", "export", "-c", "configs/tiny.yml", "--clips", "4", "--frames", "8", "-o", "clips/train"); status != 0 {
+		t.Fatal(stderr)
+	}
+	for _, set := range []string{"", " --set data.name=folder --set data.path=clips"} {
+		v := benched(t, "-c configs/tiny.yml --what loader --set train.batch=64"+set)[0]
+		seconds := (v.FirstMS + 50*(v.MS[0]+v.MS[1])) / 1e3
+		const frames = 101 * 64 * 6
+		if got := v.FramesPerSecond * seconds; len(v.MS) != 2 || !(math.Abs(got-frames) <= 5e-2*frames) { // times are printed in microseconds
+			t.Errorf("%s: %g frames, want %d: %+v", set, got, frames, v)
+		}
+	}
+}
