@@ -101,23 +101,26 @@ func gradientsGraph(m objective, precision dtypes.DType, batches int, scope *mod
 
 // globalNorm is the Euclidean norm of all values together.
 func globalNorm(xs []*Node) *Node {
-	var sum *Node
+	square := func(flat *Node) *Node {
+		if flat.Graph().Backend().Name() == "go" {
+			return Dot(flat, flat).Product()
+		}
+		// XLA's CPU plugin adds up such a product one by one: the norm was off by 1e-5.
+		return ReduceAllSum(Square(flat))
+	}
+	var squares, small []*Node
 	for _, x := range xs {
 		flat := Reshape(x, x.Shape().Size())
-		var square *Node
-		if x.Graph().Backend().Name() == "go" {
-			square = Dot(flat, flat).Product()
+		if flat.Shape().Size() < 1<<16 {
+			small = append(small, flat) // added up together: a sum of each takes XLA longer to compile and to run
 		} else {
-			// XLA's CPU plugin adds up such a product one by one: the norm was off by 1e-5.
-			square = ReduceAllSum(Square(flat))
-		}
-		if sum == nil {
-			sum = square
-		} else {
-			sum = Add(sum, square)
+			squares = append(squares, square(flat))
 		}
 	}
-	return Sqrt(sum)
+	if len(small) > 0 {
+		squares = append(squares, square(Concatenate(small, 0)))
+	}
+	return Sqrt(ReduceAllSum(Stack(squares, 0)))
 }
 
 // updateScalars are what the host computes for [applyGraph], in this order.

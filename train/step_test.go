@@ -153,16 +153,20 @@ func TestClippingBoundsTheNormAndLeavesSmallGradientsAlone(t *testing.T) {
 
 func TestGlobalNormIsThatOfAllValues(t *testing.T) {
 	b := backendtest.Open(t)
-	exec, err := NewExec(b, func(x, y *Node) *Node { return globalNorm([]*Node{x, y}) })
+	exec, err := NewExec(b, func(x, y, z *Node) *Node { return globalNorm([]*Node{x, y, z}) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call([][]float32{{1, 2}, {-2, 0}}, []float32{4})
+	large := make([]float32, 1<<17)
+	for i := range 36 {
+		large[i*3000] = 2
+	}
+	out, err := exec.Call([][]float32{{1, 2}, {-2, 0}}, large, []float32{4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tensors.ToScalar[float32](out[0]); got != 5 {
-		t.Errorf("norm %g, want 5", got)
+	if got := tensors.ToScalar[float32](out[0]); got != 13 {
+		t.Errorf("norm %g, want 13", got)
 	}
 }
 
