@@ -146,8 +146,11 @@ type Train struct {
 	Steps int `yaml:"steps"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights, statistics and the optimizer stay float32).
 	Precision string `yaml:"precision"`
+	// GradientCheckpointing computes what is inside the network's blocks again in the backward pass instead of keeping it: less memory for
+	// about a third more time. A run may go on without it, or with it.
+	GradientCheckpointing bool `yaml:"gradient_checkpointing"`
 	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0 for all. A run may go on with
-	// another number.
+	// another number. XLA's CPU plugin always shows 4, which are virtual and share the machine's cores: several are no faster than one.
 	Devices int `yaml:"devices"`
 	// Accumulate is how many batches' gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate"`

@@ -41,11 +41,10 @@ func whole(t testing.TB, v devices.Value) *tensors.Tensor {
 	return x
 }
 
-// lossesOn are the losses and norms of steps of a toy on n devices.
-func lossesOn(t *testing.T, n, steps int) []float64 {
+// losses are those of steps, and the norms.
+func losses(t *testing.T, c *configs.Config, steps int) []float64 {
 	t.Helper()
-	b, c := backendtest.Open(t), toy()
-	c.Train.Batch, c.Train.Devices = 4, n
+	b := backendtest.Open(t)
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +58,11 @@ func lossesOn(t *testing.T, n, steps int) []float64 {
 		t.Fatal(err)
 	}
 	defer s.close()
-	var losses []float64
+	var all []float64
 	for i := range steps {
 		var batches []*tensors.Tensor
 		for k := range c.Train.Accumulate {
-			shape := m.ClipShape(4, c.Frames.Total())
+			shape := m.ClipShape(c.Train.Batch, c.Frames.Total())
 			v := make([]float32, shape.Size())
 			for j := range v {
 				v[j] = float32(math.Sin(0.01*float64(j+1)*float64(k+1) + float64(i)))
@@ -76,9 +75,17 @@ func lossesOn(t *testing.T, n, steps int) []float64 {
 		if err != nil || r.Skipped {
 			t.Fatalf("step %d: %+v, %v", i+1, r, err)
 		}
-		losses = append(losses, r.Loss, r.GradientNorm)
+		all = append(all, r.Loss, r.GradientNorm)
 	}
-	return losses
+	return all
+}
+
+// apart is the largest difference, by what is wanted; NaN if there is one.
+func apart(got, want []float64) (worst float64) {
+	for i := range want {
+		worst = max(worst, math.Abs(got[i]/want[i]-1))
+	}
+	return worst
 }
 
 // The loss curve does not depend on how many devices share a batch.
@@ -88,12 +95,14 @@ func TestDevicesAgree(t *testing.T) {
 		t.Logf("this backend has one device: only refusals are tested")
 		return
 	}
-	want := lossesOn(t, 1, steps)
+	on := func(devices int) []float64 {
+		c := toy()
+		c.Train.Devices = devices
+		return losses(t, c, steps)
+	}
+	want := on(1)
 	for _, n := range []int{4} { // two share one in the test below
-		worst := 0.0
-		for i, got := range lossesOn(t, n, steps) {
-			worst = max(worst, math.Abs(got/want[i]-1)) // NaN stays
-		}
+		worst := apart(on(n), want)
 		if !(worst <= 1e-5) {
 			t.Errorf("%d devices: losses or norms differ by %.2g", n, worst)
 		}

@@ -56,7 +56,7 @@ func (r *Run) SamplePath(step int) string {
 }
 
 // start makes the folder or continues it, and locks it. Another experiment in the folder is an error that shows the difference;
-// only train.steps and train.devices may change.
+// only train.steps, train.devices and train.gradient_checkpointing may change.
 func start(dir string, c *configs.Config, command []string, versions map[string]string) (run *Run, unlock func(), err error) {
 	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
 		return nil, nil, err
@@ -211,8 +211,9 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	}
 	same := *old.Config
 	same.Train.Steps, same.Train.Devices = c.Train.Steps, c.Train.Devices
+	same.Train.GradientCheckpointing = c.Train.GradientCheckpointing
 	if diff := configs.Diff(&same, c); len(diff) > 0 {
-		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only train.steps and train.devices may change):\n  %s",
+		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only train.steps, train.devices and train.gradient_checkpointing may change):\n  %s",
 			dir, strings.Join(diff, "\n  "))
 	}
 	return nil

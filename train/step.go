@@ -57,7 +57,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	}
 	s := &stepper{devices: d, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-		return gradientsGraph(m, precision, c.Train.Accumulate, scope, in)
+		return gradientsGraph(m, precision, c.Train, scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -81,14 +81,14 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the mean over the batch, divided
 // by the number of batches that make a step. Inputs: clips, a random state, then the loss and the gradients of the batches before,
 // if there are any, to which these are added.
-func gradientsGraph(m objective, precision dtypes.DType, batches int, scope *model.Scope, in []*Node) []*Node {
+func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
 	clip, random, before := in[0], in[1], in[2:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
 	next, draws := m.Draw(random, clip.Shape().Dimensions[0])
 	b := nn.NewBuilder(clip.Graph().Backend())
-	b.Random, b.Compute = next, precision
-	loss := DivScalar(ReduceAllMean(m.LossGraph(b, weights, clip, draws)), float64(batches))
+	b.Random, b.Compute, b.Checkpointing = next, precision, c.GradientCheckpointing
+	loss := DivScalar(ReduceAllMean(m.LossGraph(b, weights, clip, draws)), float64(c.Accumulate))
 	gradients := weights.BuildTrainableVariablesGradientsGraph(loss)
 	if len(before) > 0 {
 		loss = Add(loss, before[0])

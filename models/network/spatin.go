@@ -37,14 +37,9 @@ func (spatin) hasMaps() bool { return true }
 
 // frames is the conditioning frames as channels, resized by nearest neighbour: the size of a level divides that of a frame.
 func (n *unetGraph) frames(height, width int) *Node {
-	if resized, ok := n.resized[height]; ok {
-		return resized
-	}
 	d := n.cond.Shape().Dimensions
-	resized := n.cond
-	if d[1] != height {
-		resized = Slice(n.cond, AxisRange(), AxisRange().Stride(d[1]/height), AxisRange().Stride(d[2]/width))
+	if d[1] == height {
+		return n.cond
 	}
-	n.resized[height] = resized
-	return resized
+	return Slice(n.cond, AxisRange(), AxisRange().Stride(d[1]/height), AxisRange().Stride(d[2]/width))
 }

@@ -40,26 +40,25 @@ func (u *UNet) HasMaps() bool { return u.conditioning.hasMaps() }
 // unetGraph is a UNet being built.
 type unetGraph struct {
 	*UNet
-	b       *nn.Builder
-	scope   *model.Scope
-	in      Input
-	temb    *Node         // embedding of timestep and mask after SiLU, [batch, features]
-	cond    *Node         // past and future as channels, [batch, height, width, frames*channels]; nil if there are none
-	resized map[int]*Node // cond by height
+	b     *nn.Builder
+	scope *model.Scope
+	in    Input
+	temb  *Node // embedding of timestep and mask after SiLU, [batch, features]
+	cond  *Node // past and future as channels, [batch, height, width, frames*channels]; nil if there are none
 }
 
 // Graph builds the network. Its layers, in the order in which Trace sees them, are those of the published code.
 func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
-	n := &unetGraph{UNet: u, b: b, scope: scope, in: in, resized: map[int]*Node{}}
+	n := &unetGraph{UNet: u, b: b, scope: scope, in: in}
 	if cond := foldAll(in.Past, in.Future); cond != nil {
 		n.cond = b.Image(cond)
 	}
 	n.embed()
 	h := n.conv("in", u.conditioning.input(n, b.Image(fold(in.X))), u.Width, 1)
 	h, skips := n.down(h)
-	h = n.block("middle/0", h, h.Shape().Dimensions[3], same)
+	h = n.block("middle/0", h.Shape().Dimensions[3], same, h)
 	h = n.attention("middle/attention", h)
-	h = n.block("middle/1", h, h.Shape().Dimensions[3], same)
+	h = n.block("middle/1", h.Shape().Dimensions[3], same, h)
 	h = n.up(h, skips)
 	h = b.Layer("norm", u.conditioning.norm(n, scope.At("norm"), h, nil, nil))
 	frames, channels := in.X.Shape().Dimensions[1], in.X.Shape().Dimensions[4]
@@ -91,14 +90,14 @@ func (n *unetGraph) down(h *Node) (_ *Node, skips []*Node) {
 	skips = []*Node{h}
 	for level, m := range n.Multipliers {
 		for i := range n.Blocks {
-			h = n.block(fmt.Sprintf("down%d/%d", level, i), h, n.Width*m, same)
+			h = n.block(fmt.Sprintf("down%d/%d", level, i), n.Width*m, same, h)
 			if n.attends(h) {
 				h = n.attention(fmt.Sprintf("down%d/%d/attention", level, i), h)
 			}
 			skips = append(skips, h)
 		}
 		if level < len(n.Multipliers)-1 {
-			h = n.block(fmt.Sprintf("down%d/half", level), h, n.Width*m, half)
+			h = n.block(fmt.Sprintf("down%d/half", level), n.Width*m, half, h)
 			skips = append(skips, h)
 		}
 	}
@@ -110,15 +109,14 @@ func (n *unetGraph) up(h *Node, skips []*Node) *Node {
 	for level, m := range slices.Backward(n.Multipliers) {
 		for i := range n.Blocks + 1 {
 			last := len(skips) - 1
-			h = Concatenate([]*Node{h, skips[last]}, -1)
+			h = n.block(fmt.Sprintf("up%d/%d", level, i), n.Width*m, same, h, skips[last])
 			skips = skips[:last]
-			h = n.block(fmt.Sprintf("up%d/%d", level, i), h, n.Width*m, same)
 		}
 		if n.attends(h) {
 			h = n.attention(fmt.Sprintf("up%d/attention", level), h)
 		}
 		if level > 0 {
-			h = n.block(fmt.Sprintf("up%d/double", level), h, n.Width*m, double)
+			h = n.block(fmt.Sprintf("up%d/double", level), n.Width*m, double, h)
 		}
 	}
 	return h
@@ -133,22 +131,44 @@ const (
 	double
 )
 
-// block is a residual block: x [B,H,W,C] to the given number of channels, at the same, half or double size.
-func (n *unetGraph) block(name string, x *Node, channels int, c change) *Node {
-	s, b := at(n.scope, name), n.b
-	in := x.Shape().Dimensions[3]
-	h := n.normalize(s.At("norm0"), x)
-	if c != same {
-		h, x = b.Resample(h, c == double), b.Resample(x, c == double)
+// block is a residual block: xs [B,H,W,C], joined, to the given number of channels, at the same, half or double size.
+func (n *unetGraph) block(name string, channels int, c change, xs ...*Node) *Node {
+	return n.recompute(name, xs, func(s *model.Scope, xs []*Node) *Node {
+		b, x := n.b, xs[0]
+		if len(xs) > 1 {
+			x = Concatenate(xs, -1)
+		}
+		in := x.Shape().Dimensions[3]
+		h := n.normalize(s.At("norm0"), x)
+		if c != same {
+			h, x = b.Resample(h, c == double), b.Resample(x, c == double)
+		}
+		h = b.Conv(s.At("conv0"), h, 3, channels, 1)
+		h = n.normalize(s.At("norm1"), h)
+		h = b.Dropout(h, n.Dropout)
+		h = b.Conv(s.At("conv1"), h, 3, channels, 0)
+		if in != channels || c != same {
+			x = b.Conv(s.At("skip"), x, 1, channels, 1)
+		}
+		return nn.HalfSum(x, h)
+	})
+}
+
+// recompute is a layer whose insides the backward pass may compute again, from images xs and from what the norms see.
+func (n *unetGraph) recompute(name string, xs []*Node, f func(s *model.Scope, xs []*Node) *Node) *Node {
+	s, inputs := at(n.scope, name), append(xs[:len(xs):len(xs)], n.temb)
+	if n.cond != nil {
+		inputs = append(inputs, n.cond)
 	}
-	h = b.Conv(s.At("conv0"), h, 3, channels, 1)
-	h = n.normalize(s.At("norm1"), h)
-	h = b.Dropout(h, n.Dropout)
-	h = b.Conv(s.At("conv1"), h, 3, channels, 0)
-	if in != channels || c != same {
-		x = b.Conv(s.At("skip"), x, 1, channels, 1)
-	}
-	return b.Layer(name, nn.HalfSum(x, h))
+	return n.b.Layer(name, n.b.Recompute(s, inputs, func(inputs []*Node) *Node {
+		temb, cond := n.temb, n.cond
+		defer func() { n.temb, n.cond = temb, cond }()
+		n.temb = inputs[len(xs)]
+		if cond != nil {
+			n.cond = inputs[len(xs)+1]
+		}
+		return f(s, inputs[:len(xs)])
+	}))
 }
 
 // normalize is the norm of the way of conditioning, with a scale and a shift that the embedding gives.
@@ -164,7 +184,7 @@ func (n *unetGraph) conv(name string, x *Node, channels int, scale float64) *Nod
 }
 
 func (n *unetGraph) attention(name string, x *Node) *Node {
-	return n.b.Layer(name, n.b.Attention(at(n.scope, name), x, n.HeadChannels))
+	return n.recompute(name, []*Node{x}, func(s *model.Scope, xs []*Node) *Node { return n.b.Attention(s, xs[0], n.HeadChannels) })
 }
 
 func (n *unetGraph) attends(x *Node) bool {

@@ -28,6 +28,9 @@ type Builder struct {
 	// timestep's embedding are float32 always.
 	Compute dtypes.DType
 
+	// Checkpointing makes [Builder.Recompute] trade time for memory: a graph with a backward pass is built.
+	Checkpointing bool
+
 	// FLOPs counts the floating-point operations of the forward pass, 2 for each multiply-add, of convolutions, dense
 	// layers and attention.
 	FLOPs float64
