@@ -274,8 +274,13 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
 		t.Errorf("refused, but the folder holds\n%s\nand held\n%s", after, before)
 	}
+	accumulated := *c
+	accumulated.Train.Accumulate++
+	if _, err := Train(context.Background(), options(b, &accumulated, dir)); err == nil || !strings.Contains(err.Error(), "train.accumulate: ") {
+		t.Errorf("other steps: error %v", err)
+	}
 	grown := *c
-	grown.Train.Devices = 0 // all of them: another number may go on
+	grown.Train.Devices, grown.Train.GradientCheckpointing = 0, true // how steps are computed, not which: may change
 	grown.Train.Steps = 6
 	if p := mustTrain(t, options(b, &grown, dir)); p.Step != 6 {
 		t.Errorf("ended at step %d, want 6", p.Step)
