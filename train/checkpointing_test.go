@@ -22,16 +22,7 @@ func conditioned(name string) *configs.Config {
 // gradients are those of one batch, for weights that are far from zero, and before them the loss and the norm.
 func gradients(t *testing.T, c *configs.Config) [][]float32 {
 	t.Helper()
-	b := backendtest.Open(t)
-	m, err := models.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := firstState(b, m, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Finalize()
+	m, store, s := started(t, c)
 	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
 		x := spread(1.7, v.Shape().Size())
 		for i := range x {
@@ -41,11 +32,6 @@ func gradients(t *testing.T, c *configs.Config) [][]float32 {
 			t.Fatal(err)
 		}
 	}
-	s, err := newStepper(b, store, m, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
 	shape := m.ClipShape(c.Train.Batch, c.Frames.Total())
 	in := placed(t, s, tensors.FromFlatDataAndDimensions(spread(0.7, shape.Size()), shape.Dimensions...))
 	state, err := s.devices.Put(randomState(1, trainingStream, 0, 0), devices.Copies)

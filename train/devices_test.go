@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
 	"mcvd/models"
@@ -41,8 +42,8 @@ func whole(t testing.TB, v devices.Value) *tensors.Tensor {
 	return x
 }
 
-// losses are those of steps, and the norms.
-func losses(t *testing.T, c *configs.Config, steps int) []float64 {
+// started is an experiment before its first step.
+func started(t *testing.T, c *configs.Config) (*models.Model, *model.Store, *stepper) {
 	t.Helper()
 	b := backendtest.Open(t)
 	m, err := models.New(c)
@@ -57,7 +58,14 @@ func losses(t *testing.T, c *configs.Config, steps int) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	t.Cleanup(s.close)
+	return m, store, s
+}
+
+// losses are those of steps, and the norms.
+func losses(t *testing.T, c *configs.Config, steps int) []float64 {
+	t.Helper()
+	m, _, s := started(t, c)
 	var all []float64
 	for i := range steps {
 		var batches []*tensors.Tensor
