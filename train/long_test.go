@@ -93,7 +93,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	}
 	size("Go's heap", func(h held) float64 { return h.heap }, 0.005)
 	if long != "" {
-		size("memory", func(h held) float64 { return h.memory }, 0.05)
+		size("memory", func(h held) float64 { return h.memory }, 0.03)
 	}
 }
 
