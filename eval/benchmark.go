@@ -24,10 +24,10 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		return 0, nil, err
 	}
 	defer store.Finalize()
-	one := c.Sampler
-	one.Steps, one.LastDenoise, one.Start, one.ReferenceLastDenoiseLabel, one.ReferenceStart = 1, false, 0, false, false
+	plan := c.Sampler
+	plan.Steps, plan.LastDenoise, plan.Start, plan.ReferenceLastDenoiseLabel, plan.ReferenceStart = min(steps, c.Diffusion.Steps), false, 0, false, false
 	start := time.Now()
-	g, err := NewGenerator(backend, store, m, one, c.Seed, batch, 1)
+	g, err := NewGenerator(backend, store, m, plan, c.Seed, batch, 1)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -50,14 +50,18 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	}
 	defer devices.Free(cond)
 	window = time.Since(begin)
-	for range steps {
-		x, err := g.loop.Run(ctx, b.noise(0), cond, 0, func(step int) *tensors.Tensor { return b.noise(1 + step) }, nil)
+	for len(times) < steps {
+		if len(times) > 0 {
+			start = time.Now()
+		}
+		x, err := g.loop.Run(ctx, b.noise(0), cond, 0, func(step int) *tensors.Tensor { return b.noise(1 + step) }, func() {
+			times = append(times, time.Since(start))
+			start = time.Now()
+		})
 		if err != nil {
 			return 0, nil, err
 		}
 		x.FinalizeAll()
-		times = append(times, time.Since(start))
-		start = time.Now()
 	}
-	return window, times, nil
+	return window, times[:steps], nil
 }

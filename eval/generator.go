@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -27,7 +28,7 @@ type Generator struct {
 	maps    *devices.Program // makes what the steps of a window share; nil if the network has no such maps
 	start   start
 	batch   int
-	draw    func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise
+	draw    func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several requests at a time
 }
 
 // Frame is one frame, [height, width, channels] in [-1, 1].
@@ -332,9 +333,11 @@ func (b *batch) tensor(values []float32) *tensors.Tensor {
 func (b *batch) normal(draw int) []float32 {
 	n := b.model.Frames.Current * b.size
 	values := make([]float32, len(b.requests)*n)
+	var drawing sync.WaitGroup
 	for i, r := range b.requests {
-		b.draw(r, b.window, uint64(draw), values[i*n:(i+1)*n])
+		drawing.Go(func() { b.draw(r, b.window, uint64(draw), values[i*n:(i+1)*n]) })
 	}
+	drawing.Wait()
 	return values
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -66,15 +67,15 @@ func (l *Loop) Close() { l.program.Close() }
 // width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
 //
 // noise returns fresh standard normal noise shaped like x; it is called once for each step whose result is still noisy, if the
-// sampler is Noisy. progress, if not nil, is called after each step. Run ends early, with the context's error, when ctx ends.
+// sampler is Noisy, in the order of the steps and while the step before runs. progress, if not nil, is called after each step. Run ends
+// early, with the context's error, when ctx ends.
 func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, from int,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
-	zeros := func() *tensors.Tensor { return tensors.FromShape(x.Shape()) }
 	var carried []devices.Value
 	for i := range 1 + l.sampler.History() {
 		t := x
 		if i > 0 {
-			t = zeros()
+			t = tensors.FromShape(x.Shape())
 		}
 		v, err := l.devices.Put(t, devices.Parts)
 		if err != nil {
@@ -82,15 +83,16 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 		}
 		carried = append(carried, v)
 	}
+	coming := l.drawn(from, x.Shape(), noise)
+	defer func() { (<-coming).free() }() // not before noise has returned
 	for i := from; i < len(l.plan); i++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		z := zeros() // nothing is added to clean frames
-		if l.sampler.Noisy() && l.plan[i].To.Noise > 0 {
-			z = noise(i)
-		}
+		z := <-coming
+		coming = l.drawn(i+1, x.Shape(), noise)
 		next, err := l.step(i, carried, z, cond)
+		z.free()
 		if err != nil {
 			return nil, fmt.Errorf("sampler step %d of %d (t = %d): %w", i+1, len(l.plan), l.plan[i].T, err)
 		}
@@ -105,24 +107,48 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 	return carried[0].Tensor()
 }
 
-func (l *Loop) step(i int, carried []devices.Value, z *tensors.Tensor, cond []devices.Value) ([]devices.Value, error) {
+// draw is a step's noise on the devices, or why it is not there.
+type draw struct {
+	noise []devices.Value // one, or none for a sampler without noise
+	err   error
+}
+
+func (d draw) free() { devices.Free(d.noise) }
+
+// drawn draws the noise of step i meanwhile, and moves it to the devices. The host takes as long for that as a fast device for a step.
+func (l *Loop) drawn(i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
+	ready := make(chan draw, 1)
+	if i >= len(l.plan) || !l.sampler.Noisy() {
+		ready <- draw{}
+		return ready
+	}
+	go func() {
+		z := tensors.FromShape(shape) // nothing is added to clean frames
+		if l.plan[i].To.Noise > 0 {
+			z = noise(i)
+		}
+		v, err := l.devices.Put(z, devices.Parts)
+		ready <- draw{[]devices.Value{v}, err}
+	}()
+	return ready
+}
+
+func (l *Loop) step(i int, carried []devices.Value, z draw, cond []devices.Value) ([]devices.Value, error) {
+	if z.err != nil {
+		return nil, fmt.Errorf("noise: %w", z.err)
+	}
 	coefs := l.sampler.Coefs(l.plan, i)
 	table := make([]float32, len(coefs))
 	for k, c := range coefs {
 		table[k] = float32(c)
 	}
-	put := []*tensors.Tensor{tensors.FromScalar(int32(l.plan[i].T)), tensors.FromValue(table)}
-	places := []devices.Place{devices.Copies, devices.Copies}
-	if l.sampler.Noisy() {
-		put, places = append(put, z), append(places, devices.Parts)
-	}
 	args := []devices.Value{carried[0]}
-	for k, t := range put {
-		v, err := l.devices.Put(t, places[k])
+	for _, t := range []*tensors.Tensor{tensors.FromScalar(int32(l.plan[i].T)), tensors.FromValue(table)} {
+		v, err := l.devices.Put(t, devices.Copies)
 		if err != nil {
 			return nil, err
 		}
 		args = append(args, v)
 	}
-	return l.program.Call(slices.Concat(args, carried[1:], cond)...)
+	return l.program.Call(slices.Concat(args, z.noise, carried[1:], cond)...)
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -269,6 +270,43 @@ func TestNoiseIsAskedForWhereAStepEndsNoisy(t *testing.T) {
 		if fmt.Sprint(asked) != fmt.Sprint(c.want) {
 			t.Errorf("%T%+v, last denoise %t: noise asked for in steps %v, want %v", c.sampler, c.sampler, c.last, asked, c.want)
 		}
+	}
+}
+
+// Each step ends after the noise of the next one was asked for; a run that ends early waits for noise that is being drawn.
+func TestNoiseIsDrawnWhileTheStepBeforeRuns(t *testing.T) {
+	b, s := backendtest.Open(t), linear(t)
+	loop, err := NewLoop(on(t, b), model.NewStore(), DDPM{}, planOf(t, s, configs.Sampler{Steps: 4}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loop.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	asked, next, returned, done := make(chan int, 4), 0, 0, 0
+	_, err = loop.Run(ctx, clip([]float32{1}), nil, 0, func(step int) *tensors.Tensor {
+		asked <- step
+		if step == 2 {
+			<-ctx.Done()
+		}
+		returned++
+		return clip([]float32{1})
+	}, func() {
+		for ; next <= done+1; next++ {
+			select {
+			case got := <-asked:
+				if got != next {
+					t.Errorf("after %d steps noise of step %d was asked for, want %d", done, got, next)
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("after %d steps noise of step %d was not asked for", done, next)
+			}
+		}
+		if done++; done == 2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || done != 2 || returned != 3 {
+		t.Errorf("error %v after %d steps and %d draws, want it canceled after 2 and 3", err, done, returned)
 	}
 }
 
