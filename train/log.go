@@ -44,7 +44,7 @@ type Line struct {
 	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three forward passes.
 	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
 	FLOPs          Number `json:"flops,omitempty"`
-	// PeakShare is FLOPs by what the devices can do at most, [Options].Peak; 0 if that is unknown.
+	// PeakShare is FLOPs by what the devices can do at most, Options.Peak; 0 if that is unknown.
 	PeakShare Number `json:"peak_share,omitempty"`
 	// Waiting is the share of the time that steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`

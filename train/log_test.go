@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"os"
@@ -119,7 +120,7 @@ func TestSpeedsInTheLog(t *testing.T) {
 	}
 	for _, peak := range []float64{0, 3e9} {
 		o := options(b, c, t.TempDir())
-		o.Peak = peak
+		o.Peak = func(context.Context) float64 { return peak }
 		mustTrain(t, o)
 		if log := string(readFile(t, filepath.Join(o.Dir, logFile))); strings.Contains(log, "peak_share") != (peak > 0) {
 			t.Errorf("peak %g: the log is\n%s", peak, log)

@@ -45,8 +45,9 @@ type Options struct {
 	Versions map[string]string
 	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
-	// Peak is the FLOP/s that all devices used reach together, which the log's shares are of; 0 if it is unknown.
-	Peak float64
+	// Peak, if not nil, is called before the first step. It gives the FLOP/s that all devices used reach together, which the log's
+	// shares are of; 0 if that is unknown.
+	Peak func(ctx context.Context) float64
 	// Report, if not nil, is called after every step with its line, and for every validation.
 	Report func(Line)
 	Log    *slog.Logger
@@ -118,6 +119,7 @@ type trainer struct {
 	validator *validator
 	log       *logWriter
 	flops     float64   // of a step
+	peak      float64   // what Peak gave
 	since     time.Time // when the steps began that this process has not logged yet
 	timed     int       // the number of these steps
 	feed      *feed
@@ -160,6 +162,9 @@ func (t *trainer) loop(ctx context.Context) error {
 		return nil
 	}
 	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
+	if t.Peak != nil {
+		t.peak = t.Peak(ctx)
+	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
 	var step []devices.Value
 	t.since = time.Now()
@@ -242,8 +247,8 @@ func (t *trainer) report() error {
 	seconds := max(time.Since(t.since).Seconds(), 1e-9)
 	line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
 	line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
-	if t.Peak > 0 {
-		line.PeakShare = line.FLOPs / Number(t.Peak)
+	if t.peak > 0 {
+		line.PeakShare = line.FLOPs / Number(t.peak)
 	}
 	line.Waiting = Number(t.feed.waited.Seconds() / seconds)
 	if t.Report != nil {

@@ -126,7 +126,8 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	defer bar.clear()
 	done, err := train.Train(ctx, train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
-		Command: os.Args, Versions: versions, Log: c.log, Peak: c.peak(ctx, b, choice, config),
+		Command: os.Args, Versions: versions, Log: c.log,
+		Peak: func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
 		Sample: func(ctx context.Context, store *model.Store, path string) error {
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},

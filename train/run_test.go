@@ -1,0 +1,181 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/models/backend/backendtest"
+)
+
+// A folder's name may look like a pattern of file names.
+func TestAFolderOfAnyNameIsResumed(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery, c.Train.Accumulate, c.Train.CheckpointEvery, c.Train.Keep = 3, 0, 1, 1, 1
+	dir := filepath.Join(t.TempDir(), "lr[2e-4] *?")
+	ctx, o := stopAt(options(b, c, dir), 2)
+	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, checkpointsDir, atomicfile.Prefix+"1")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o = options(b, c, dir)
+	var steps []int
+	o.Report = func(l Line) { steps = append(steps, l.Step) }
+	mustTrain(t, o)
+	if !slices.Equal(steps, []int{3}) {
+		t.Errorf("steps %v after a stop at step 2, want 3", steps)
+	}
+	if got := checkpoints(t, dir); !slices.Equal(got, []string{stepName(c.Train.Steps)}) {
+		t.Errorf("checkpoints %v, want the last", got)
+	}
+}
+
+func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 4, 0
+	dir := t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	before := snapshotFolder(t, dir)
+	other := *c
+	other.Model.Width, other.Train.Steps = 8, 2
+	_, err := Train(context.Background(), options(b, &other, dir))
+	for _, want := range []string{dir, "another experiment", "model.width: 4 -> 8"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want it to say %q", err, want)
+		}
+	}
+	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
+		t.Errorf("the folder holds\n%s\nand held\n%s", after, before)
+	}
+	refused := *c
+	refused.Train.Devices = b.NumDevices() + 1
+	if _, err := Train(context.Background(), options(b, &refused, dir)); err == nil || !strings.Contains(err.Error(), "train.devices: ") {
+		t.Errorf("more devices than there are: error %v", err)
+	}
+	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
+		t.Errorf("refused, but the folder holds\n%s\nand held\n%s", after, before)
+	}
+	accumulated := *c
+	accumulated.Train.Accumulate++
+	if _, err := Train(context.Background(), options(b, &accumulated, dir)); err == nil || !strings.Contains(err.Error(), "train.accumulate: ") {
+		t.Errorf("other steps: error %v", err)
+	}
+	grown := *c
+	grown.Train.Devices, grown.Train.GradientCheckpointing = 0, true // how steps are computed, not which: may change
+	grown.Train.Steps = 6
+	if p := mustTrain(t, options(b, &grown, dir)); p.Step != 6 {
+		t.Errorf("ended at step %d, want 6", p.Step)
+	}
+	if run, err := OpenRun(dir); err != nil || run.Config.Train.Steps != 6 {
+		t.Errorf("the folder's experiment is %v, error %v, want 6 steps", run, err)
+	}
+}
+
+// Weights that fit by their shapes but were learned for something else are no use, and a folder that isn't a run gets no files.
+func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 2, 0
+	other := *c
+	other.Diffusion.Schedule = "cosine"
+	dir, otherDir := t.TempDir(), t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	mustTrain(t, options(b, &other, otherDir))
+	foreign, stray := filepath.Join(otherDir, checkpointsDir, stepName(2)), filepath.Join(dir, checkpointsDir, stepName(3))
+	if err := os.WriteFile(stray, readFile(t, foreign), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", foreign, filepath.Base(stray)} {
+		_, _, err := (&Run{dir, c}).OpenCheckpoint(name, slog.Default())
+		if err == nil || !strings.Contains(err.Error(), "another experiment") || !strings.Contains(err.Error(), `diffusion.schedule: "cosine" -> "linear"`) {
+			t.Errorf("%q: error %v, want one about diffusion.schedule", name, err)
+		}
+	}
+	if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), "another experiment") {
+		t.Errorf("resuming: error %v, want one about another experiment", err)
+	}
+	same := *c
+	same.Seed, same.Data.Path, same.Train.Steps = 8, "elsewhere", 9
+	f, _, err := (&Run{dir, &same}).OpenCheckpoint(stepName(2), slog.Default())
+	if err != nil {
+		t.Fatalf("other data: error %v, want none", err)
+	}
+	f.Close()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, configFile), []byte("port: 80\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshotFolder(t, folder)
+	if _, err := Train(context.Background(), options(b, c, folder)); err == nil {
+		t.Error("trained into a folder of something else")
+	}
+	if after, _ := os.ReadDir(folder); len(after) != len(before) {
+		t.Errorf("the folder of something else holds %v, want what it held", after)
+	}
+}
+
+// snapshotFolder lists a folder's files with their content.
+func snapshotFolder(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, fmt.Sprintf("%s %x", path, readFile(t, path)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 4, 0
+	dir := t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	checkpoint, log := readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), readFile(t, filepath.Join(dir, logFile))
+	o := options(b, c, dir)
+	o.Report = func(l Line) { t.Errorf("a step was made: %+v", l) }
+	mustTrain(t, o)
+	if !bytes.Equal(readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), checkpoint) || !bytes.Equal(readFile(t, filepath.Join(dir, logFile)), log) {
+		t.Error("the checkpoint or the log has changed")
+	}
+	if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != "mcvd train\nmcvd train\n" {
+		t.Errorf("commands %q, want a line for each start", got)
+	}
+}
+
+func TestASecondProcessInTheFolderIsRefused(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 2, 0
+	dir := t.TempDir()
+	_, unlock, err := start(dir, c, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), "another process is training in this run folder") {
+		t.Errorf("error %v, want one about the other process", err)
+	}
+	unlock()
+	mustTrain(t, options(b, c, dir))
+}
+
+func TestOpenRunSaysWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{dir: "not a run folder: it has no config.yml", filepath.Join(dir, "none"): "no such run folder"} {
+		if _, err := OpenRun(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want it to say %q", path, err, want)
+		}
+	}
+}
