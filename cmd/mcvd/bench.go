@@ -110,7 +110,7 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 	}
 	var config *configs.Config
 	switch {
-	case c.what == "matmul" && (c.config != "" || c.set != nil):
+	case c.what == "matmul" && (cmd.Flags().Changed("config") || c.set != nil):
 		return usagef("--what matmul: a configuration has no effect")
 	case c.what != "matmul" && c.config == "":
 		return usagef("no configuration: give --config FILE")

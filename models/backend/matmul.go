@@ -50,15 +50,15 @@ func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType,
 	if err != nil {
 		return 0, err
 	}
-	return p.Best() * float64(c.together(devices)), nil
+	return c.together(p, devices), nil
 }
 
-// together is how many times as fast as one device so many of them are.
-func (c Choice) together(devices int) int {
+// together is the FLOP/s of so many devices, one of which made the products. Virtual ones share the processor.
+func (c Choice) together(p Products, devices int) float64 {
 	if c.virtual() {
-		return 1
+		devices = 1
 	}
-	return devices
+	return p.Best() * float64(devices)
 }
 
 func multiply(ctx context.Context, b compute.Backend, dtype dtypes.DType, n, more int) (Products, error) {

@@ -26,13 +26,14 @@ func TestSpeedOfSeveralDevices(t *testing.T) {
 	r.write("dev/nvidia0", "")
 	r.plugin(ownCPU)
 	r.plugin(ownCUDA)
-	for name, want := range map[string]int{"xla-cpu": 1, "xla:" + r.root + "/" + ownCPU: 1, "xla-cuda": 3, "xla:cuda": 3} {
+	for name, want := range map[string]float64{"xla-cpu": 1e9, "xla:" + r.root + "/" + ownCPU: 1e9, "xla-cuda": 3e9, "xla:cuda": 3e9} {
 		c, err := r.look().choose(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.together(3); got != want {
-			t.Errorf("3 devices of %s are as fast as %d, want %d", name, got, want)
+		one := Products{N: 1000, Times: []time.Duration{time.Second, 2 * time.Second}} // 10^9 FLOP/s
+		if got := c.together(one, 3); !(math.Abs(got-want) <= 1) {
+			t.Errorf("3 devices of %s: %g FLOP/s, want %g", name, got, want)
 		}
 	}
 }

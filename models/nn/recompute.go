@@ -29,7 +29,7 @@ func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []
 		}
 		now := *b
 		defer func() { *b = now }()
-		b.Trace, b.Random = nil, nil
+		b.Random = nil
 		if random != nil {
 			b.Random = onceThereIs(adjoint, random)
 		}
