@@ -55,9 +55,9 @@ func (r *Run) SamplePath(step int) string {
 	return filepath.Join(r.Dir, samplesDir, fmt.Sprintf("step-%08d.png", step))
 }
 
-// start makes the folder or continues it, and locks it. Another experiment in the folder is an error that shows the difference;
+// start makes the folder or opens it again, and locks it. Another experiment in the folder is an error that shows the difference;
 // only train.steps, train.devices and train.gradient_checkpointing may change.
-func start(dir string, c *configs.Config, command []string, versions map[string]string) (run *Run, unlock func(), err error) {
+func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
 		return nil, nil, err
 	}
@@ -74,11 +74,7 @@ func start(dir string, c *configs.Config, command []string, versions map[string]
 		return nil, nil, err
 	}
 	removeLeftovers(dir)
-	run = &Run{dir, c}
-	if err := run.describe(command, versions); err != nil {
-		return nil, nil, err
-	}
-	return run, func() { lock.Unlock() }, nil
+	return &Run{dir, c}, func() { lock.Unlock() }, nil
 }
 
 // claim makes a run folder's folders and takes its lock.
@@ -97,6 +93,16 @@ func claim(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%s: another process is training in this run folder", dir)
 	}
 	return lock, nil
+}
+
+// backend is what the run was last run on, empty if that is not known.
+func (r *Run) backend() string {
+	var versions map[string]string
+	text, err := os.ReadFile(filepath.Join(r.Dir, versionsFile))
+	if err != nil || json.Unmarshal(text, &versions) != nil {
+		return ""
+	}
+	return versions["backend"]
 }
 
 // describe writes the experiment, what it is run with, and how it was started.

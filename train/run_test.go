@@ -139,20 +139,49 @@ func snapshotFolder(t *testing.T, dir string) (files []string) {
 	return files
 }
 
+// No file of it changes, also if fewer steps are asked for.
 func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
-	checkpoint, log := readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), readFile(t, filepath.Join(dir, logFile))
-	o := options(b, c, dir)
-	o.Report = func(l Line) { t.Errorf("a step was made: %+v", l) }
-	mustTrain(t, o)
-	if !bytes.Equal(readFile(t, filepath.Join(dir, checkpointsDir, stepName(c.Train.Steps))), checkpoint) || !bytes.Equal(readFile(t, filepath.Join(dir, logFile)), log) {
-		t.Error("the checkpoint or the log has changed")
+	before := snapshotFolder(t, dir)
+	for _, steps := range []int{4, 2} {
+		c.Train.Steps = steps
+		o := options(b, c, dir)
+		o.Versions["backend"] = "another"
+		o.Report = func(l Line) { t.Errorf("a step was made: %+v", l) }
+		if p, err := Train(context.Background(), o); err != nil || p.Step != 4 {
+			t.Errorf("%d steps: ended at step %d, error %v, want 4", steps, p.Step, err)
+		}
+		if after := snapshotFolder(t, dir); !slices.Equal(before, after) {
+			t.Errorf("%d steps: the folder has changed: %q, was %q", steps, after, before)
+		}
 	}
-	if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != "mcvd train\nmcvd train\n" {
-		t.Errorf("commands %q, want a line for each start", got)
+}
+
+// A run that goes on is written down, and that it goes on elsewhere is said.
+func TestEachStartIsWrittenDown(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.ValidateEvery = 0
+	dir := t.TempDir()
+	for i, start := range []struct{ backend, warned string }{
+		{"go", ""}, {"go", ""}, {"xla-cpu", "this run was trained on go; on xla-cpu it goes on, with other roundings"},
+	} {
+		var log bytes.Buffer
+		c.Train.Steps = i + 1
+		o := options(b, c, dir)
+		o.Versions["backend"], o.Log = start.backend, slog.New(slog.NewTextHandler(&log, nil))
+		mustTrain(t, o)
+		if !strings.Contains(log.String(), start.warned) || strings.Contains(log.String(), "other roundings") != (start.warned != "") {
+			t.Errorf("start %d says %q, want %q", i, &log, start.warned)
+		}
+		if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != strings.Repeat("mcvd train\n", i+1) {
+			t.Errorf("start %d: commands %q, want a line for each start", i, got)
+		}
+		if run, err := OpenRun(dir); err != nil || run.backend() != start.backend || run.Config.Train.Steps != i+1 {
+			t.Errorf("start %d: %+v on %s, error %v", i, run.Config.Train, run.backend(), err)
+		}
 	}
 }
 
@@ -160,7 +189,7 @@ func TestASecondProcessInTheFolderIsRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	dir := t.TempDir()
-	_, unlock, err := start(dir, c, nil, nil)
+	_, unlock, err := start(dir, c)
 	if err != nil {
 		t.Fatal(err)
 	}

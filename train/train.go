@@ -71,7 +71,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	if err := checkBackend(o.Backend, o.Config); err != nil { // before anything is written
 		return Progress{}, err
 	}
-	run, unlock, err := start(o.Dir, o.Config, o.Command, o.Versions)
+	run, unlock, err := start(o.Dir, o.Config)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -81,9 +81,18 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 		return progress, err
 	}
 	defer store.Finalize()
+	if progress.Step >= o.Config.Train.Steps {
+		return progress, nil // and the folder stays as it is
+	}
 	t := &trainer{Options: o, run: run, model: m, store: store, progress: progress, saved: progress.Step}
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
+		if before, now := run.backend(), o.Versions["backend"]; before != "" && now != "" && before != now {
+			o.Log.Warn(fmt.Sprintf("this run was trained on %s; on %s it goes on, with other roundings", before, now))
+		}
+	}
+	if err := run.describe(o.Command, o.Versions); err != nil {
+		return progress, err
 	}
 	if err := t.open(steps); err != nil {
 		return progress, err
@@ -120,8 +129,9 @@ type trainer struct {
 	log       *logWriter
 	flops     float64   // of a step
 	peak      float64   // what Peak gave
-	since     time.Time // when the steps began that this process has not logged yet
+	since     time.Time // when the steps began whose time is not logged yet; what was done between them is added
 	timed     int       // the number of these steps
+	compiled  bool      // the first step of this process, whose time is mostly that of compiling, is over
 	feed      *feed
 }
 
@@ -158,9 +168,6 @@ func (t *trainer) close() {
 
 func (t *trainer) loop(ctx context.Context) error {
 	c := t.Config.Train
-	if t.progress.Step >= c.Steps {
-		return nil
-	}
 	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
 	if t.Peak != nil {
 		t.peak = t.Peak(ctx)
@@ -195,7 +202,7 @@ func (t *trainer) loop(ctx context.Context) error {
 
 // step updates the weights once and does what is due after it.
 func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
-	p, c := &t.progress, t.Config.Train
+	p := &t.progress
 	r, err := t.stepper.run(p.Updates+1, batches, func(batch int) *tensors.Tensor {
 		return randomState(t.Config.Seed, trainingStream, uint64(p.Step), uint64(batch))
 	})
@@ -212,10 +219,21 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 		p.Updates++
 	}
 	p.Unlogged.add(r)
-	t.timed++
+	if t.compiled {
+		t.timed++
+	} else {
+		t.compiled, t.since, t.feed.waited = true, time.Now(), 0
+	}
 	if err := t.report(); err != nil {
 		return err
 	}
+	return t.due(ctx)
+}
+
+// due validates, keeps and samples what is due after a step. Speeds in the log are those of steps alone.
+func (t *trainer) due(ctx context.Context) error {
+	p, c, began := &t.progress, t.Config.Train, time.Now()
+	defer func() { t.since = t.since.Add(time.Since(began)) }()
 	if p.SkippedInARow >= maxSkipped {
 		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; checkpoints are untouched, the newest is of step %d: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
 	}
@@ -244,13 +262,15 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 func (t *trainer) report() error {
 	p, c := &t.progress, t.Config.Train
 	line := p.Unlogged.line(p.Step)
-	seconds := max(time.Since(t.since).Seconds(), 1e-9)
-	line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
-	line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
-	if t.peak > 0 {
-		line.PeakShare = line.FLOPs / Number(t.peak)
+	if t.timed > 0 {
+		seconds := max(time.Since(t.since).Seconds(), 1e-9)
+		line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
+		line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
+		if t.peak > 0 {
+			line.PeakShare = line.FLOPs / Number(t.peak)
+		}
+		line.Waiting = Number(t.feed.waited.Seconds() / seconds)
 	}
-	line.Waiting = Number(t.feed.waited.Seconds() / seconds)
 	if t.Report != nil {
 		t.Report(line)
 	}

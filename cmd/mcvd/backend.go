@@ -30,6 +30,9 @@ func backendFlag(cmd *cobra.Command, name *string) {
 // command does besides reading: it may start the program again.
 func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) {
 	c, err := backend.Choose(name)
+	if err != nil && name == os.Getenv(backendVariable) {
+		return nil, c, fmt.Errorf("%w (%s is %s)", err, backendVariable, name)
+	}
 	if err != nil {
 		return nil, c, err
 	}
@@ -40,6 +43,9 @@ func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) 
 	}
 	if c.Why != "" {
 		a.log.Info(fmt.Sprintf("backend: %s (%s)", c.Name, c.Why))
+	}
+	if c.Name == "go" && backend.SlowBuild != "" {
+		a.log.Warn(backend.SlowBuild)
 	}
 	b, err := c.Open()
 	if err == nil && c.Plugin != "" {

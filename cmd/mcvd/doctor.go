@@ -99,6 +99,10 @@ func (f *findings) backends(ctx context.Context) {
 	}
 	c, err := backend.Choose("auto")
 	f.say("auto", "takes "+c.Name+" ("+c.Why+")", err)
+	if name := os.Getenv(backendVariable); name != "" {
+		_, err := backend.Choose(name)
+		f.say(backendVariable, "commands without --backend take "+name, err)
+	}
 }
 
 // openElsewhere opens a backend in a process of its own and says what it is: a library that does not fit can end a process.

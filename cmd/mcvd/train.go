@@ -78,9 +78,6 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	if c.dryRun {
 		return dryRun(cmd.OutOrStdout(), b, config)
 	}
-	if backend.SlowBuild != "" {
-		c.log.Warn(backend.SlowBuild)
-	}
 	about := versions()
 	about["backend"] = choice.Name
 	return c.train(cmd.Context(), b, choice, config, about)

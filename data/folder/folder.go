@@ -146,7 +146,7 @@ func nothing(root string, split video.Split, found found, problems []problem) er
 func stat(root string) error {
 	info, err := os.Stat(root)
 	if err != nil {
-		return fmt.Errorf("data.path: %w", err)
+		return fmt.Errorf("data.path: %w: want a folder of videos, from where the command is run (--set data.path=FOLDER)", err)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("data.path: %s: want a folder of videos", root)
