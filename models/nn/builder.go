@@ -7,6 +7,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -41,10 +42,18 @@ type Builder struct {
 
 // NewBuilder returns a Builder with the formulation that is fastest on the backend.
 func NewBuilder(b compute.Backend) *Builder {
-	if b.String() == "go" {
-		return &Builder{Formulation: Go}
+	return &Builder{Formulation: fastest(b.String(), b.DeviceDescription(0))}
+}
+
+// fastest is the formulation for a backend of that name whose first device describes itself so.
+func fastest(backend, device string) Formulation {
+	switch {
+	case backend == "go":
+		return Go
+	case strings.Contains(strings.ToUpper(device), "CPU"):
+		return XLACPU
 	}
-	return &Builder{Formulation: XLA}
+	return XLA
 }
 
 // Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go backend computes in float32 only.
