@@ -120,8 +120,12 @@ func TestSpeedsInTheLog(t *testing.T) {
 	}
 	for _, peak := range []float64{0, 3e9} {
 		o := options(b, c, t.TempDir())
-		o.Peak = func(context.Context) float64 { return peak }
+		measured := 0
+		o.Peak = func(context.Context) float64 { measured++; return peak }
 		mustTrain(t, o)
+		if mustTrain(t, o); measured != 1 { // the second time there is nothing to do
+			t.Errorf("the peak was measured %d times, want once", measured)
+		}
 		if log := string(readFile(t, filepath.Join(o.Dir, logFile))); strings.Contains(log, "peak_share") != (peak > 0) {
 			t.Errorf("peak %g: the log is\n%s", peak, log)
 		}

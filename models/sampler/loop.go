@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -66,8 +67,8 @@ func (l *Loop) Close() { l.program.Close() }
 // Run applies the plan's moves, all but the first from of them, to x, and returns clean frames, both [batch, frames, height,
 // width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
 //
-// noise returns fresh standard normal noise shaped like x; it is called once for each step whose result is still noisy, if the
-// sampler is Noisy, in the order of the steps and while the step before runs. progress, if not nil, is called after each step. Run ends
+// noise returns fresh standard normal noise shaped like x, which Run frees; it is called once for each step whose result is still noisy, if
+// the sampler is Noisy, in the order of the steps, from another goroutine while the step before runs. progress, if not nil, is called after each step. Run ends
 // early, with the context's error, when ctx ends.
 func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, from int,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
@@ -123,12 +124,14 @@ func (l *Loop) drawn(i int, shape shapes.Shape, noise func(step int) *tensors.Te
 		return ready
 	}
 	go func() {
+		d := draw{err: errors.New("it was not drawn")}
+		defer func() { ready <- d }() // also if noise ends the goroutine
 		z := tensors.FromShape(shape) // nothing is added to clean frames
 		if l.plan[i].To.Noise > 0 {
 			z = noise(i)
 		}
 		v, err := l.devices.Put(z, devices.Parts)
-		ready <- draw{[]devices.Value{v}, err}
+		d = draw{[]devices.Value{v}, err}
 	}()
 	return ready
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -273,40 +274,77 @@ func TestNoiseIsAskedForWhereAStepEndsNoisy(t *testing.T) {
 	}
 }
 
-// Each step ends after the noise of the next one was asked for; a run that ends early waits for noise that is being drawn.
+// ahead is DDPM that begins no step before the noise of the next one was asked for.
+type ahead struct {
+	DDPM
+	t     *testing.T
+	asked chan int
+}
+
+func (a ahead) Coefs(plan []Step, i int) []float64 {
+	for next := -1; plan[i+1].To.Noise > 0 && next <= i; {
+		select {
+		case next = <-a.asked:
+		case <-time.After(10 * time.Second):
+			a.t.Errorf("step %d begins before noise of step %d is asked for", i, i+1)
+			next = i + 1
+		}
+	}
+	return a.DDPM.Coefs(plan, i)
+}
+
+// A run that ends early waits for the noise that is being drawn, and all noise is freed.
 func TestNoiseIsDrawnWhileTheStepBeforeRuns(t *testing.T) {
+	b, s := backendtest.Open(t), linear(t)
+	asked := make(chan int, 4)
+	loop, err := NewLoop(on(t, b), model.NewStore(), ahead{t: t, asked: asked}, planOf(t, s, configs.Sampler{Steps: 4}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loop.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var drawn []*tensors.Tensor
+	done := 0
+	_, err = loop.Run(ctx, clip([]float32{1}), nil, 0, func(step int) *tensors.Tensor {
+		asked <- step
+		if step == 2 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Second):
+				t.Error("the run was not canceled")
+			}
+		}
+		drawn = append(drawn, clip([]float32{1}))
+		return drawn[step]
+	}, func() {
+		if done++; done == 2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || done != 2 || len(drawn) != 3 {
+		t.Errorf("error %v after %d steps and %d draws, want it canceled after 2 and 3", err, done, len(drawn))
+	}
+	for step, noise := range drawn {
+		if noise.Ok() {
+			t.Errorf("noise of step %d is still there", step)
+		}
+	}
+}
+
+func TestNoiseThatEndsItsGoroutineIsAnError(t *testing.T) {
 	b, s := backendtest.Open(t), linear(t)
 	loop, err := NewLoop(on(t, b), model.NewStore(), DDPM{}, planOf(t, s, configs.Sampler{Steps: 4}), func(*model.Scope, []*Node) Denoiser { return gaussian(s, 1) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer loop.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	asked, next, returned, done := make(chan int, 4), 0, 0, 0
-	_, err = loop.Run(ctx, clip([]float32{1}), nil, 0, func(step int) *tensors.Tensor {
-		asked <- step
-		if step == 2 {
-			<-ctx.Done()
-		}
-		returned++
-		return clip([]float32{1})
-	}, func() {
-		for ; next <= done+1; next++ {
-			select {
-			case got := <-asked:
-				if got != next {
-					t.Errorf("after %d steps noise of step %d was asked for, want %d", done, got, next)
-				}
-			case <-time.After(time.Minute):
-				t.Fatalf("after %d steps noise of step %d was not asked for", done, next)
-			}
-		}
-		if done++; done == 2 {
-			cancel()
-		}
-	})
-	if !errors.Is(err, context.Canceled) || done != 2 || returned != 3 {
-		t.Errorf("error %v after %d steps and %d draws, want it canceled after 2 and 3", err, done, returned)
+	_, err = loop.Run(context.Background(), clip([]float32{1}), nil, 0, func(int) *tensors.Tensor {
+		runtime.Goexit() // as t.Fatal does
+		return nil
+	}, nil)
+	if want := "sampler step 1 of 4 (t = 999): noise: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }
 
