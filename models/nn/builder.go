@@ -7,7 +7,6 @@ package nn
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -42,18 +41,10 @@ type Builder struct {
 
 // NewBuilder returns a Builder with the formulation that is fastest on the backend.
 func NewBuilder(b compute.Backend) *Builder {
-	return &Builder{Formulation: fastest(b.String(), b.DeviceDescription(0))}
-}
-
-// fastest is the formulation for a backend of that name whose first device describes itself so.
-func fastest(backend, device string) Formulation {
-	switch {
-	case backend == "go":
-		return Go
-	case strings.Contains(strings.ToUpper(device), "CPU"):
-		return XLACPU
+	if b.String() == "go" {
+		return &Builder{Formulation: Go}
 	}
-	return XLA
+	return &Builder{Formulation: XLA}
 }
 
 // Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go backend computes in float32 only.

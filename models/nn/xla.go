@@ -11,9 +11,6 @@ import (
 // are spread over its channels. docs/performance.md has what each of these brings.
 var XLA = Formulation{Conv: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
 
-// XLACPU is XLA for the CPU plugin, where the gradient of a convolution's weights is slow.
-var XLACPU = Formulation{Conv: xlaCPUConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
-
 // withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false, input, result), which XLA's simplifier
 // removes, so that the forward pass stays fusible. The adjoints that travel over these links are dead code.
 func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, backward func(v *Node) []*Node) *Node {
@@ -34,43 +31,16 @@ func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, back
 	return IdentityWithCustomGradient(y, func(_, v *Node) *Node { adjoints = backward(v); return v })
 }
 
-// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel.
+// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel. The gradient of the bias is a batched product with ones: an
+// unbatched one is fused with all its producers into a kernel that runs on one core.
 func xlaConv(x, w, bias *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
+	var y *Node
 	if wd[0] == 1 {
-		y := Dot(Reshape(x, -1, d[3]), Reshape(w, wd[2], wd[3])).Product()
-		return xlaBias(Reshape(y, d[0], d[1], d[2], wd[3]), bias)
+		y = Reshape(Dot(Reshape(x, -1, d[3]), Reshape(w, wd[2], wd[3])).Product(), d[0], d[1], d[2], wd[3])
+	} else {
+		y = Convolve(x, w).PadSame().Done()
 	}
-	return xlaBias(Convolve(x, w).PadSame().Done(), bias)
-}
-
-// xlaCPUConv is xlaConv with a gradient of its own for 3x3 kernels of many channels; with fewer its copies take longer than they save.
-func xlaCPUConv(x, w, bias *Node) *Node {
-	if wd := w.Shape().Dimensions; wd[0] == 1 || wd[2]*wd[3] < 64*64 {
-		return xlaConv(x, w, bias)
-	}
-	y := withLinkedGradient([]*Node{x, w}, func(in []*Node) *Node {
-		return Convolve(in[0], in[1]).PadSame().Done()
-	}, func(v *Node) []*Node {
-		flipped := TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2)
-		return []*Node{Convolve(v, flipped).PadSame().Done(), kernelGradient(x, v)}
-	})
-	return xlaBias(y, bias)
-}
-
-// kernelGradient is the gradient of a 3x3 kernel, [3,3,C,O], for the input x [B,H,W,C] and the adjoint v [B,H,W,O], as one product of
-// matrices: x moved by -1, 0 and 1 columns, times v moved by 1, 0 and -1 rows.
-func kernelGradient(x, v *Node) *Node {
-	in, out := x.Shape().Dimensions[3], v.Shape().Dimensions[3]
-	columns := Concatenate([]*Node{shift(x, 2, -1), x, shift(x, 2, 1)}, 3)
-	rows := Concatenate([]*Node{shift(v, 1, 1), v, shift(v, 1, -1)}, 3)
-	all := Einsum("ni,no->io", Reshape(columns, -1, 3*in), Reshape(rows, -1, 3*out))
-	return TransposeAllAxes(Reshape(all, 3, in, 3, out), 2, 0, 1, 3)
-}
-
-// xlaBias is y [B,H,W,C] plus bias [C]. The gradient of the bias is a batched product with ones: an unbatched one is fused with all its
-// producers into a kernel that runs on one core.
-func xlaBias(y, bias *Node) *Node {
 	return withLinkedGradient([]*Node{y, bias}, func(in []*Node) *Node {
 		return Add(in[0], like(in[0], Reshape(in[1], 1, 1, 1, -1)))
 	}, func(v *Node) []*Node { return []*Node{v, ReduceSum(pixelSum(v), 0)} })
