@@ -67,9 +67,9 @@ func (l *Loop) Close() { l.program.Close() }
 // Run applies the plan's moves, all but the first from of them, to x, and returns clean frames, both [batch, frames, height,
 // width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
 //
-// noise returns fresh standard normal noise shaped like x, which Run frees; it is called once for each step whose result is still noisy, if
-// the sampler is Noisy, in the order of the steps, from another goroutine while the step before runs. progress, if not nil, is called after each step. Run ends
-// early, with the context's error, when ctx ends.
+// noise returns fresh standard normal noise shaped like x, which Run frees; it is called once for each step whose result is still noisy,
+// if the sampler is Noisy, in the order of the steps, from another goroutine while the step before runs. progress, if not nil, is called
+// after each step. Run ends early, with the context's error, when ctx ends.
 func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, from int,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
 	var carried []devices.Value
