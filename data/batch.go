@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // Batch is clips as networks take them: values in [-1, 1], row-major [batch, frames, height, width, channels].
@@ -18,7 +18,7 @@ type Batch struct {
 // hold the end of one epoch and the beginning of the next. Batch n depends on nothing but the seed and n, so that a
 // training that is resumed sees what it would have seen.
 type Batches struct {
-	ds            video.Dataset
+	ds            clips.Dataset
 	seed          uint64
 	batch, frames int
 	flip          bool
@@ -26,7 +26,7 @@ type Batches struct {
 
 // NewBatches makes batches of batch clips of frames frames. With flip every second clip, at random, is mirrored left to
 // right. It panics if batch or frames is below 1, or ds is empty.
-func NewBatches(ds video.Dataset, seed uint64, batch, frames int, flip bool) *Batches {
+func NewBatches(ds clips.Dataset, seed uint64, batch, frames int, flip bool) *Batches {
 	if batch < 1 || frames < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames of %d videos", batch, frames, ds.Len()))
 	}
@@ -50,14 +50,14 @@ func (b *Batches) At(n int) (Batch, error) {
 		}
 		to := out.Pix[k*len(clip.Pix):]
 		for i, v := range clip.Pix {
-			to[i] = video.Float(v)
+			to[i] = clips.Float(v)
 		}
 	}
 	return out, nil
 }
 
 // clip cuts the clip at a position of the endless order.
-func (b *Batches) clip(position int) (video.Clip, error) {
+func (b *Batches) clip(position int) (clips.Clip, error) {
 	epoch, place := uint64(position/b.ds.Len()), position%b.ds.Len()
 	i := newPermutation(b.ds.Len(), hash(b.seed, forOrder, epoch)).at(place)
 	rng := source(b.seed, forClip, epoch, uint64(place))
@@ -70,7 +70,7 @@ func (b *Batches) clip(position int) (video.Clip, error) {
 }
 
 // cut is the data set's Clip, with the name of the video in the error.
-func cut(ds video.Dataset, i int, rng *rand.Rand, frames int) (video.Clip, error) {
+func cut(ds clips.Dataset, i int, rng *rand.Rand, frames int) (clips.Clip, error) {
 	clip, err := ds.Clip(i, rng, frames)
 	if err != nil {
 		return clip, fmt.Errorf("%s: %w", Name(ds, i), err)
@@ -82,7 +82,7 @@ func cut(ds video.Dataset, i int, rng *rand.Rand, frames int) (video.Clip, error
 }
 
 // mirror returns the clip with left and right exchanged; the data set may still hold the one given.
-func mirror(c video.Clip) video.Clip {
+func mirror(c clips.Clip) clips.Clip {
 	c.Pix = slices.Clone(c.Pix)
 	for line := range c.Frames * c.Height {
 		row := c.Pix[line*c.Width*c.Channels:][:c.Width*c.Channels]
@@ -98,13 +98,13 @@ func mirror(c video.Clip) video.Clip {
 
 // Fixed cuts clip i, 0 or more, of the order in which a data set is evaluated, which depends only on the seed. After
 // Len clips every video has been there once; from then on they come again with other windows.
-func Fixed(ds video.Dataset, seed uint64, i, frames int) (video.Clip, error) {
+func Fixed(ds clips.Dataset, seed uint64, i, frames int) (clips.Clip, error) {
 	rng := source(seed, forFixedClip, uint64(i))
 	return cut(ds, FixedVideo(ds, seed, i), rng, frames)
 }
 
 // FixedVideo is which video [Fixed] cuts from, 0 to Len-1.
-func FixedVideo(ds video.Dataset, seed uint64, i int) int {
+func FixedVideo(ds clips.Dataset, seed uint64, i int) int {
 	round, place := uint64(i/ds.Len()), i%ds.Len()
 	return newPermutation(ds.Len(), hash(seed, forFixedOrder, round)).at(place)
 }

@@ -7,14 +7,14 @@ import (
 	"log/slog"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 	"mcvd/data/digits"
 	"mcvd/data/folder"
-	"mcvd/data/video"
 )
 
 // set is a data set: how it is opened, and how its settings are checked without opening it.
 type set struct {
-	open  func(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error)
+	open  func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
 	check func(c *configs.Config) error
 }
 
@@ -24,11 +24,11 @@ var sets = map[string]set{
 	"folder": {openFolder, folder.Check},
 }
 
-func openDigits(_ context.Context, c *configs.Config, split video.Split, _ int, _ *slog.Logger) (video.Dataset, error) {
+func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
 	return some(digits.New(c, split))
 }
 
-func openFolder(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
+func openFolder(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(folder.Open(ctx, c, split, frames, log))
 }
 
@@ -38,7 +38,7 @@ func Names() []string { return configs.Names(sets) }
 // Open opens a split of the data set that c.Data names. Videos with less than frames frames are left out. What it does
 // on the way, such as decoding, and what it leaves out goes to log. It fails at an unknown name, at options that the
 // data set doesn't have, and where there is no usable video.
-func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (video.Dataset, error) {
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	set, err := configs.Pick(sets, "data.name", c.Data.Name)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func Check(c *configs.Config) error {
 }
 
 // some keeps a nil pointer from becoming an interface that isn't nil.
-func some[D video.Dataset](ds D, err error) (video.Dataset, error) {
+func some[D clips.Dataset](ds D, err error) (clips.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func some[D video.Dataset](ds D, err error) (video.Dataset, error) {
 }
 
 // Name says which video i of a data set is: its own name for it where it has names, else its number.
-func Name(ds video.Dataset, i int) string {
+func Name(ds clips.Dataset, i int) string {
 	if named, ok := ds.(interface{ Name(int) string }); ok {
 		return named.Name(i)
 	}

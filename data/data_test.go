@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // fake is a data set whose clips say where they come from: the first pixel is the video, the second a random number.
@@ -30,14 +30,14 @@ type fake struct {
 func (f fake) Len() int          { return f.n }
 func (f fake) Name(i int) string { return fmt.Sprintf("v%d.mp4", i) }
 
-func (f fake) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+func (f fake) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
 	if f.calls != nil {
 		f.calls.Add(1)
 	}
 	if f.bad > 0 && i == f.bad {
-		return video.Clip{}, errors.New("gone")
+		return clips.Clip{}, errors.New("gone")
 	}
-	c := video.NewClip(frames, 1, 3, 1)
+	c := clips.NewClip(frames, 1, 3, 1)
 	c.Pix[0] = uint8(i)
 	c.Pix[1] = uint8(rng.Uint32())
 	for range f.draws {
@@ -50,7 +50,7 @@ func (f fake) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
 func first(b Batch, offset int) (out []int) {
 	size := len(b.Pix) / b.Batch
 	for k := range b.Batch {
-		out = append(out, int(video.Byte(b.Pix[k*size+offset])))
+		out = append(out, int(clips.Byte(b.Pix[k*size+offset])))
 	}
 	return out
 }
@@ -156,7 +156,7 @@ func TestBatchShapeAndValues(t *testing.T) {
 }
 
 func TestFlip(t *testing.T) {
-	c := video.Clip{Pix: []uint8{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Frames: 2, Height: 1, Width: 2, Channels: 3}
+	c := clips.Clip{Pix: []uint8{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Frames: 2, Height: 1, Width: 2, Channels: 3}
 	want := []uint8{4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9}
 	if got := mirror(c); !slices.Equal(got.Pix, want) || c.Pix[0] != 1 {
 		t.Errorf("%v, want %v and what was given left alone", got.Pix, want)
@@ -262,7 +262,7 @@ func TestTable(t *testing.T) {
 	}
 	c := configs.Default()
 	c.Data.Name, c.Data.Size, c.Data.Channels = "digits", 32, 3
-	for _, split := range video.Splits() {
+	for _, split := range clips.Splits() {
 		ds, err := Open(context.Background(), c, split, 5, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -273,11 +273,11 @@ func TestTable(t *testing.T) {
 		}
 	}
 	c.Data.Name = "folders"
-	if _, err := Open(context.Background(), c, video.Train, 5, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `data.name: unknown "folders"`) {
+	if _, err := Open(context.Background(), c, clips.Train, 5, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `data.name: unknown "folders"`) {
 		t.Errorf("unknown data set: %v", err)
 	}
 	c.Data.Name, c.Data.Path = "folder", t.TempDir()+"/missing"
-	if ds, err := Open(context.Background(), c, video.Train, 5, slog.New(slog.DiscardHandler)); err == nil || ds != nil || !strings.Contains(err.Error(), "data.path: ") {
+	if ds, err := Open(context.Background(), c, clips.Train, 5, slog.New(slog.DiscardHandler)); err == nil || ds != nil || !strings.Contains(err.Error(), "data.path: ") {
 		t.Errorf("missing folder: %v, %v", ds, err)
 	}
 }

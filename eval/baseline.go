@@ -1,10 +1,10 @@
 package eval
 
-import "mcvd/data/video"
+import "mcvd/data/clips"
 
 // Baseline is a forecast that needs no model: what a model has to beat. past is the frames before the gap of n frames, future
 // those behind it; either may have none.
-type Baseline func(past, future video.Clip, n int) video.Clip
+type Baseline func(past, future clips.Clip, n int) clips.Clip
 
 // baselines are those that make sense for a task, by name.
 func baselines(task Task) map[string]Baseline {
@@ -20,15 +20,15 @@ func baselines(task Task) map[string]Baseline {
 }
 
 // copyLast repeats the last frame before the gap.
-func copyLast(past, _ video.Clip, n int) video.Clip {
+func copyLast(past, _ clips.Clip, n int) clips.Clip {
 	return repeat(past.Slice(past.Frames-1, past.Frames), n)
 }
 
 // copyFirst repeats the first frame behind the gap.
-func copyFirst(_, future video.Clip, n int) video.Clip { return repeat(future.Slice(0, 1), n) }
+func copyFirst(_, future clips.Clip, n int) clips.Clip { return repeat(future.Slice(0, 1), n) }
 
-func repeat(frame video.Clip, n int) video.Clip {
-	c := video.NewClip(n, frame.Height, frame.Width, frame.Channels)
+func repeat(frame clips.Clip, n int) clips.Clip {
+	c := clips.NewClip(n, frame.Height, frame.Width, frame.Channels)
 	for i := range n {
 		copy(c.Slice(i, i+1).Pix, frame.Pix)
 	}
@@ -36,9 +36,9 @@ func repeat(frame video.Clip, n int) video.Clip {
 }
 
 // linearBlend fades from the last frame before the gap to the first behind it: frame i of n has (i+1)/(n+1) of the latter.
-func linearBlend(past, future video.Clip, n int) video.Clip {
+func linearBlend(past, future clips.Clip, n int) clips.Clip {
 	from, to := past.Slice(past.Frames-1, past.Frames).Pix, future.Slice(0, 1).Pix
-	c := video.NewClip(n, past.Height, past.Width, past.Channels)
+	c := clips.NewClip(n, past.Height, past.Width, past.Channels)
 	for i := range n {
 		weight := float64(i+1) / float64(n+1)
 		for k := range from {

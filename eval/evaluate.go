@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/eval/metric"
 )
 
@@ -25,7 +25,7 @@ type Protocol struct {
 // A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees it. Every metric takes the best
 // of a clip's trajectories, chosen for each metric by itself, as the published protocol does, and their mean. A generated video
 // has no counterpart, so its scores are skipped. progress, if not nil, is called after each network evaluation of a batch.
-func Evaluate(ctx context.Context, g *Generator, ds video.Dataset, p Protocol, progress func()) (*Report, error) {
+func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, progress func()) (*Report, error) {
 	task, err := ParseTask(p.Task)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func Evaluate(ctx context.Context, g *Generator, ds video.Dataset, p Protocol, p
 type evaluation struct {
 	*Generator
 	Protocol
-	dataset  video.Dataset
+	dataset  clips.Dataset
 	task     Task
 	scores   map[string]*table // by method: the model's name, or a baseline's
 	seconds  float64
@@ -57,10 +57,10 @@ type evaluation struct {
 const modelMethod = "model"
 
 // Case is a test clip cut for a task.
-type Case struct{ Past, Real, Future video.Clip }
+type Case struct{ Past, Real, Future clips.Clip }
 
 // Cut cuts the clip for the task: the past if it is visible, n frames, the future if it is visible.
-func (g *Generator) Cut(task Task, clip video.Clip, n int) Case {
+func (g *Generator) Cut(task Task, clip clips.Clip, n int) Case {
 	past := 0
 	if task.Past {
 		past = g.model.Frames.Past
@@ -85,10 +85,10 @@ func (c Case) Request(clip, trajectory uint64) Request {
 }
 
 // framesOf is the frames of a clip in [-1, 1], nil if it has none.
-func framesOf(c video.Clip) []Frame {
+func framesOf(c clips.Clip) []Frame {
 	var frames []Frame
 	for i := range c.Frames {
-		frames = append(frames, video.ToFloat(c.Slice(i, i+1)))
+		frames = append(frames, clips.ToFloat(c.Slice(i, i+1)))
 	}
 	return frames
 }
@@ -122,7 +122,7 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 			return err
 		}
 		for name, baseline := range baselines(e.task) {
-			if err := e.add(name, c.Real, []video.Clip{baseline(c.Past, c.Future, e.Frames)}); err != nil {
+			if err := e.add(name, c.Real, []clips.Clip{baseline(c.Past, c.Future, e.Frames)}); err != nil {
 				return err
 			}
 		}
@@ -131,15 +131,15 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 }
 
 // Videos is [Generator.Run] with the videos as a whole, in memory.
-func (g *Generator) Videos(ctx context.Context, task Task, requests []Request, n, advance int, progress func()) ([]video.Clip, error) {
+func (g *Generator) Videos(ctx context.Context, task Task, requests []Request, n, advance int, progress func()) ([]clips.Clip, error) {
 	side, channels := g.model.Size, g.model.Channels
-	made := make([]video.Clip, len(requests))
+	made := make([]clips.Clip, len(requests))
 	for i := range made {
-		made[i] = video.NewClip(max(n, 0), side, side, channels)
+		made[i] = clips.NewClip(max(n, 0), side, side, channels)
 	}
 	err := g.Run(ctx, task, requests, n, advance, func(request, at int, frames []Frame) error {
 		for k, f := range frames {
-			clip, err := video.ToClip(f, 1, side, side, channels)
+			clip, err := clips.ToClip(f, 1, side, side, channels)
 			if err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ type table struct {
 }
 
 // add scores one clip's trajectories.
-func (e *evaluation) add(method string, real video.Clip, made []video.Clip) error {
+func (e *evaluation) add(method string, real clips.Clip, made []clips.Clip) error {
 	t := e.scores[method]
 	if t == nil {
 		t = &table{map[string][][]float64{}, map[string][][][]float64{}, map[string]string{}}

@@ -15,7 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/network"
@@ -268,8 +268,8 @@ type rampSet struct{ step int }
 
 func (rampSet) Len() int { return 5 }
 
-func (s rampSet) Clip(i int, _ *rand.Rand, frames int) (video.Clip, error) {
-	c := video.NewClip(frames, 4, 4, 1)
+func (s rampSet) Clip(i int, _ *rand.Rand, frames int) (clips.Clip, error) {
+	c := clips.NewClip(frames, 4, 4, 1)
 	for k := range frames {
 		for p := range 16 {
 			c.Slice(k, k+1).Pix[p] = uint8(100 + s.step*k)

@@ -20,7 +20,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
@@ -46,8 +46,8 @@ type waves struct{ size, videos int }
 
 func (w waves) Len() int { return w.videos }
 
-func (w waves) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
-	c := video.NewClip(frames, w.size, w.size, 1)
+func (w waves) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
+	c := clips.NewClip(frames, w.size, w.size, 1)
 	start := rng.IntN(10)
 	for k := range c.Pix {
 		frame, y, x := k/c.FrameSize(), k/w.size%w.size, k%w.size

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models/backend/backendtest"
 )
 
@@ -16,7 +16,7 @@ type still struct{ size int }
 
 func (still) Len() int { return 1 }
 
-func (s still) Clip(_ int, _ *rand.Rand, frames int) (video.Clip, error) {
+func (s still) Clip(_ int, _ *rand.Rand, frames int) (clips.Clip, error) {
 	return waves{s.size, 1}.Clip(0, rand.New(rand.NewPCG(1, 1)), frames)
 }
 

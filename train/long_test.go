@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models/backend/backendtest"
 )
 
@@ -61,7 +61,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	b := backendtest.Open(t)
 	o := options(b, c, t.TempDir())
 	var err error
-	if o.Train, err = data.Open(t.Context(), c, video.Train, c.Frames.Total(), o.Log); err != nil {
+	if o.Train, err = data.Open(t.Context(), c, clips.Train, c.Frames.Total(), o.Log); err != nil {
 		t.Fatal(err)
 	}
 	var all []held

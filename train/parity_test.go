@@ -32,7 +32,7 @@ func publishedConfig(t *testing.T, path string) *configs.Config {
 }
 
 // clips joins the conditioning and the clean frames of a step, [batch, past + current + future, height, width, channels].
-func clips(f paritytest.Fixture, step string, c *configs.Config) *tensors.Tensor {
+func clipsOf(f paritytest.Fixture, step string, c *configs.Config) *tensors.Tensor {
 	x0, d := f.Frames(step+"x0", c.Data.Channels)
 	cond, dCond := f.Frames(step+"cond", c.Data.Channels)
 	frame := d[2] * d[3] * d[4]
@@ -103,7 +103,7 @@ func parityOfSteps(t *testing.T, path string) {
 	defer s.close()
 	for i := range steps {
 		name := fmt.Sprintf("step%d.", i+1)
-		r, err := s.run(i+1, placed(t, s, clips(f, name, c)), row(i))
+		r, err := s.run(i+1, placed(t, s, clipsOf(f, name, c)), row(i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/nn"
@@ -39,7 +39,7 @@ type Options struct {
 	Dir     string // the run folder, new or to be continued
 	Backend compute.Backend
 	// Train and Valid are the data; Valid is not used if Config.Train.ValidateEvery is 0.
-	Train, Valid video.Dataset
+	Train, Valid clips.Dataset
 	// Command and Versions are written into the run folder.
 	Command  []string
 	Versions map[string]string

@@ -20,7 +20,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs/atomicfile"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 )
@@ -229,9 +229,9 @@ func TestALearningRateThatIsFarTooHighEndsInTheError(t *testing.T) {
 // broken is a data set that has a video that can't be read.
 type broken struct{ waves }
 
-func (b broken) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+func (b broken) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
 	if i == 3 {
-		return video.Clip{}, errors.New("bits are gone")
+		return clips.Clip{}, errors.New("bits are gone")
 	}
 	return b.waves.Clip(i, rng, frames)
 }

@@ -11,7 +11,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/nn"
 )
@@ -27,12 +27,12 @@ const (
 // every time, so its numbers can be compared; it computes in float32 whatever training does.
 type validator struct {
 	exec    *model.Exec
-	dataset video.Dataset
+	dataset clips.Dataset
 	config  *configs.Config
 	model   *models.Model
 }
 
-func newValidator(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds video.Dataset) (*validator, error) {
+func newValidator(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset) (*validator, error) {
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, t *Node) *Node {
 		scope.Store().SetTraining(clip.Graph(), true) // else the Go backend keeps the weights of the first validation
 		_, draws := m.Draw(random, clip.Shape().Dimensions[0])
@@ -55,7 +55,7 @@ func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err e
 		if err := context.Cause(ctx); err != nil {
 			return 0, nil, err
 		}
-		clips := make([]float32, 0, v.model.ClipShape(batch, frames).Size())
+		pix := make([]float32, 0, v.model.ClipShape(batch, frames).Size())
 		t := make([]int32, batch)
 		for i := range batch {
 			// Strided, so that each batch, and each bin, sees all kinds of clips and timesteps.
@@ -64,10 +64,10 @@ func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err e
 			if err != nil {
 				return 0, nil, fmt.Errorf("validation: %w", err)
 			}
-			clips = append(clips, video.ToFloat(clip)...)
+			pix = append(pix, clips.ToFloat(clip)...)
 			t[i] = int32(n * v.config.Diffusion.Steps / total)
 		}
-		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(clips, v.model.ClipShape(batch, frames).Dimensions...),
+		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
 			randomState(v.config.Seed, validationStream, uint64(b), 0), t)
 		if err != nil {
 			return 0, nil, fmt.Errorf("validation: %w", err)

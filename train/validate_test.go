@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/network"
@@ -133,7 +133,7 @@ type counted struct {
 	seen map[int]bool
 }
 
-func (c counted) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+func (c counted) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
 	c.seen[i] = true
 	return c.waves.Clip(i, rng, frames)
 }

@@ -17,7 +17,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
@@ -216,7 +216,7 @@ const loaderBatches = 50
 // loader times the reading of batches of training clips, as fast as they come. Decoding videos into the cache is over by then.
 func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) ([]timing, error) {
 	frames := config.Frames.Total()
-	ds, err := data.Open(ctx, config, video.Train, frames, c.log)
+	ds, err := data.Open(ctx, config, clips.Train, frames, c.log)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 )
 
@@ -23,24 +24,24 @@ type dataFlags struct {
 	clips, frames int
 }
 
-func (d *dataFlags) addTo(cmd *cobra.Command, clips int) {
+func (d *dataFlags) addTo(cmd *cobra.Command, count int) {
 	f := cmd.Flags()
 	f.StringVarP(&d.config, "config", "c", "", "configuration file (required)")
 	f.StringArrayVar(&d.set, "set", nil, "override a setting, such as data.path=clips; may be repeated")
-	f.StringVar(&d.split, "split", string(video.Train), "train, valid or test")
-	f.IntVar(&d.clips, "clips", clips, "number of clips")
+	f.StringVar(&d.split, "split", string(clips.Train), "train, valid or test")
+	f.IntVar(&d.clips, "clips", count, "number of clips")
 	f.IntVar(&d.frames, "frames", 0, "frames of a clip (default: the experiment's past, current and future)")
 }
 
 // open opens the data set.
-func (d *dataFlags) open(cmd *cobra.Command, a *app) (video.Dataset, *configs.Config, error) {
+func (d *dataFlags) open(cmd *cobra.Command, a *app) (clips.Dataset, *configs.Config, error) {
 	if d.config == "" {
 		return nil, nil, usagef("no configuration: give --config FILE")
 	}
 	if err := checkCounts(cmd, "clips", "frames"); err != nil {
 		return nil, nil, err
 	}
-	split := video.Split(d.split)
+	split := clips.Split(d.split)
 	if err := split.Check(); err != nil {
 		return nil, nil, usagef("--%v", err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"mcvd/configs/atomicfile"
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/eval"
 )
 
@@ -44,7 +44,7 @@ are 95 % by Student's t over clips. A generated video has no real counterpart: t
 	f.IntVar(&c.Frames, "frames", 0, "frames to make (default: the model's block)")
 	f.IntVar(&c.Advance, "advance", 0, "frames kept of each window (default: the whole block)")
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 16); does not change them")
-	f.StringVar(&c.split, "split", string(video.Test), "train, valid or test")
+	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
 	c.addTo(cmd)
@@ -56,7 +56,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return usagef("--%v", err)
 	}
-	split := video.Split(c.split)
+	split := clips.Split(c.split)
 	if err := split.Check(); err != nil {
 		return usagef("--%v", err)
 	}

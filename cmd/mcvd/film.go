@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 	"mcvd/eval"
 )
@@ -35,7 +36,7 @@ func closeAll(films []*film) {
 // put stores made frames from index at on.
 func (f *film) put(at int, frames []eval.Frame) error {
 	for k, frame := range frames {
-		clip, err := video.ToClip(frame, 1, f.size, f.size, f.channels)
+		clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
 		if err != nil {
 			return err
 		}
@@ -48,14 +49,14 @@ func (f *film) put(at int, frames []eval.Frame) error {
 
 // frame is one frame of a film, and the real one in its place: the same where it was given, without pixels where it is not known.
 type frame struct {
-	video.Clip
-	real video.Clip
+	clips.Clip
+	real clips.Clip
 	mark video.Mark // Given or Generated
 }
 
 // each calls visit with every frame of the film in order.
 func (f *film) each(visit func(frame) error) error {
-	whole := func(c video.Clip) error {
+	whole := func(c clips.Clip) error {
 		for i := range c.Frames {
 			given := c.Slice(i, i+1)
 			if err := visit(frame{given, given, video.Given}); err != nil {
@@ -67,12 +68,12 @@ func (f *film) each(visit func(frame) error) error {
 	if err := whole(f.Past); err != nil {
 		return err
 	}
-	made := video.NewClip(1, f.size, f.size, f.channels)
+	made := clips.NewClip(1, f.size, f.size, f.channels)
 	for i := range f.n {
 		if err := f.made.Get(i, made.Pix); err != nil {
 			return err
 		}
-		var real video.Clip
+		var real clips.Clip
 		if i < f.Real.Frames {
 			real = f.Real.Slice(i, i+1)
 		}
@@ -154,9 +155,9 @@ func (f *film) shown() []int {
 
 // excerpt is the frames that a contact sheet shows, with real frames in the place of the made ones if real is set, and the
 // numbers of all of them in the film.
-func (f *film) excerpt(real bool) (c video.Clip, numbers []int, err error) {
+func (f *film) excerpt(real bool) (c clips.Clip, numbers []int, err error) {
 	shown := f.shown()
-	middle := video.NewClip(len(shown), f.size, f.size, f.channels)
+	middle := clips.NewClip(len(shown), f.size, f.size, f.channels)
 	for i := range f.Past.Frames {
 		numbers = append(numbers, i)
 	}

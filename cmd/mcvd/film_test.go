@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 	"mcvd/eval"
 )
 
 // numbered is n frames of 1x1, the first of the given value, each one more than the one before.
-func numbered(first, n int) video.Clip {
-	c := video.NewClip(n, 1, 1, 1)
+func numbered(first, n int) clips.Clip {
+	c := clips.NewClip(n, 1, 1, 1)
 	for i := range c.Pix {
 		c.Pix[i] = uint8(first + i)
 	}
@@ -30,7 +31,7 @@ func newNumbered(t *testing.T, n int) *film {
 	t.Cleanup(func() { f.made.Close() })
 	for i := range n { // backwards, as retrodiction makes them
 		at := n - 1 - i
-		if err := f.put(at, []eval.Frame{{video.Float(uint8(2 + at))}}); err != nil {
+		if err := f.put(at, []eval.Frame{{clips.Float(uint8(2 + at))}}); err != nil {
 			t.Fatal(err)
 		}
 	}

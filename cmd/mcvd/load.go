@@ -12,6 +12,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
+	"mcvd/data/clips"
 	"mcvd/data/folder"
 	"mcvd/data/video"
 	"mcvd/eval"
@@ -154,10 +155,10 @@ func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *load
 		}
 		return func(int) (eval.Case, error) { return c.cut(g, clip), nil }, nil
 	}
-	ds, err := data.Open(ctx, l.config, video.Test, whole, c.log)
+	ds, err := data.Open(ctx, l.config, clips.Test, whole, c.log)
 	if err != nil && whole > given {
 		whole = given
-		ds, err = data.Open(ctx, l.config, video.Test, whole, c.log)
+		ds, err = data.Open(ctx, l.config, clips.Test, whole, c.log)
 	}
 	if err != nil {
 		return nil, err
@@ -172,27 +173,27 @@ func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *load
 }
 
 // cut is Generator.Cut for clips that may lack the real frames.
-func (c *generateCommand) cut(g *eval.Generator, clip video.Clip) eval.Case {
+func (c *generateCommand) cut(g *eval.Generator, clip clips.Clip) eval.Case {
 	n := min(c.frames, max(0, clip.Frames-g.ClipFrames(c.task, 0)))
 	cut := g.Cut(c.task, clip, n)
 	if n < c.frames || c.frames > maxCompared {
-		cut.Real = video.Clip{}
+		cut.Real = clips.Clip{}
 	}
 	return cut
 }
 
 // own decodes the clip of --video, prepared as the experiment's data are.
-func (c *generateCommand) own(ctx context.Context, config *configs.Config, given, whole int) (video.Clip, error) {
+func (c *generateCommand) own(ctx context.Context, config *configs.Config, given, whole int) (clips.Clip, error) {
 	d := config.Data
 	o := video.DecodeOptions{Start: c.start, FPS: d.FPS, Size: d.Size, Channels: d.Channels, MaxFrames: whole}
 	if d.Name == "folder" {
 		options, err := folder.ReadOptions(config)
 		if err != nil {
-			return video.Clip{}, err
+			return clips.Clip{}, err
 		}
 		o.Crop = video.Crop(options.Crop)
 	}
-	clip := video.Clip{Height: d.Size, Width: d.Size, Channels: d.Channels}
+	clip := clips.Clip{Height: d.Size, Width: d.Size, Channels: d.Channels}
 	_, err := video.Decode(ctx, c.video, o, func(frame []uint8) error {
 		clip.Pix = append(clip.Pix, frame...)
 		clip.Frames++

@@ -6,6 +6,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 	"mcvd/eval"
 )
@@ -36,12 +37,12 @@ func sheetRows(films []*film) (rows []video.Row, err error) {
 }
 
 // madeRow is the row of a video that was made of the case's given frames.
-func madeRow(name string, clip video.Clip, c eval.Case, numbers []int) video.Row {
+func madeRow(name string, clip clips.Clip, c eval.Case, numbers []int) video.Row {
 	return video.Row{Label: name, Clip: clip, Marks: video.Marks(clip.Frames, c.Past.Frames, c.Future.Frames), Numbers: numbers}
 }
 
 // realRow is the row of the real video with the case's given frames.
-func realRow(clip video.Clip, c eval.Case, numbers []int) video.Row {
+func realRow(clip clips.Clip, c eval.Case, numbers []int) video.Row {
 	row := madeRow("real", clip, c, numbers)
 	for i, mark := range row.Marks {
 		if mark == video.Generated {
@@ -52,9 +53,9 @@ func realRow(clip video.Clip, c eval.Case, numbers []int) video.Row {
 }
 
 // join puts clips of equal frames one behind the other.
-func join(clips ...video.Clip) video.Clip {
-	out := video.Clip{}
-	for _, c := range clips {
+func join(parts ...clips.Clip) clips.Clip {
+	out := clips.Clip{}
+	for _, c := range parts {
 		if c.Frames > 0 {
 			out.Height, out.Width, out.Channels = c.Height, c.Width, c.Channels
 			out.Pix, out.Frames = append(out.Pix, c.Pix...), out.Frames+c.Frames
@@ -64,11 +65,11 @@ func join(clips ...video.Clip) video.Clip {
 }
 
 // sampleRows makes the model's block for a few clips of a data set.
-func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds video.Dataset, c *configs.Config, clips int) ([]video.Row, error) {
+func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds clips.Dataset, c *configs.Config, count int) ([]video.Row, error) {
 	n := c.Frames.Current
 	var cases []eval.Case
 	var requests []eval.Request
-	for i := range clips {
+	for i := range count {
 		clip, err := data.Fixed(ds, c.Seed, i, g.ClipFrames(task, n))
 		if err != nil {
 			return nil, err

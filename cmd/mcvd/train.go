@@ -15,6 +15,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 	"mcvd/eval"
 	"mcvd/models"
@@ -109,13 +110,13 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if _, err := samplerOf(config, m, samplerFlags{}); err != nil {
 		return err
 	}
-	training, err := data.Open(ctx, config, video.Train, config.Frames.Total(), c.log)
+	training, err := data.Open(ctx, config, clips.Train, config.Frames.Total(), c.log)
 	if err != nil {
 		return err
 	}
-	var valid video.Dataset
+	var valid clips.Dataset
 	if config.Train.ValidateEvery > 0 || config.Train.SampleEvery > 0 {
-		if valid, err = data.Open(ctx, config, video.Valid, config.Frames.Total(), c.log); err != nil {
+		if valid, err = data.Open(ctx, config, clips.Valid, config.Frames.Total(), c.log); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func detail(l train.Line) string {
 }
 
 // trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a few validation clips.
-func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds video.Dataset, path string) error {
+func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string) error {
 	const clips = 4
 	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)
 	if err != nil {

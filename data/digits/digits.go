@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // Options are the settings under data.options.
@@ -42,13 +42,13 @@ const (
 type Dataset struct {
 	size, channels int
 	o              Options
-	split          video.Split
+	split          clips.Split
 	glyphs         []glyph
 }
 
 // New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files that are missing or
 // broken.
-func New(c *configs.Config, split video.Split) (*Dataset, error) {
+func New(c *configs.Config, split clips.Split) (*Dataset, error) {
 	d, err := settings(c)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (d *Dataset) complete() error {
 
 // Len is 10000 for training, 256 for validation and test.
 func (d *Dataset) Len() int {
-	if d.split == video.Train {
+	if d.split == clips.Train {
 		return trainLen
 	}
 	return evalLen
@@ -122,12 +122,12 @@ func (d *Dataset) Name(i int) string { return fmt.Sprintf("digits/%s/%d", d.spli
 
 // Clip makes frames determined by i, the split and the state of rng. Equal states give different clips in different
 // splits.
-func (d *Dataset) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
+func (d *Dataset) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
 	if i < 0 || i >= d.Len() || frames < 1 {
-		return video.Clip{}, fmt.Errorf("digits: %d frames of clip %d, want 1 or more of 0 to %d", frames, i, d.Len()-1)
+		return clips.Clip{}, fmt.Errorf("digits: %d frames of clip %d, want 1 or more of 0 to %d", frames, i, d.Len()-1)
 	}
 	rng = rand.New(rand.NewPCG(rng.Uint64()^salts[d.split], rng.Uint64()^uint64(i)*0x9e3779b97f4a7c15))
-	clip := video.NewClip(frames, d.size, d.size, d.channels)
+	clip := clips.NewClip(frames, d.size, d.size, d.channels)
 	for range d.o.Digits {
 		m := d.newMover(rng)
 		for f := range frames {
@@ -139,10 +139,10 @@ func (d *Dataset) Clip(i int, rng *rand.Rand, frames int) (video.Clip, error) {
 }
 
 // salts keep the splits' random numbers apart: the digits of pi.
-var salts = map[video.Split]uint64{
-	video.Train: 0x243f6a8885a308d3,
-	video.Valid: 0x13198a2e03707344,
-	video.Test:  0xa4093822299f31d0,
+var salts = map[clips.Split]uint64{
+	clips.Train: 0x243f6a8885a308d3,
+	clips.Valid: 0x13198a2e03707344,
+	clips.Test:  0xa4093822299f31d0,
 }
 
 // mover is one digit on its way.

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mcvd/configs"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 func config(options configs.Options) *configs.Config {
@@ -24,7 +24,7 @@ func config(options configs.Options) *configs.Config {
 	return c
 }
 
-func open(t *testing.T, c *configs.Config, split video.Split) *Dataset {
+func open(t *testing.T, c *configs.Config, split clips.Split) *Dataset {
 	t.Helper()
 	d, err := New(c, split)
 	if err != nil {
@@ -33,7 +33,7 @@ func open(t *testing.T, c *configs.Config, split video.Split) *Dataset {
 	return d
 }
 
-func clip(t *testing.T, d *Dataset, i int, seed uint64, frames int) video.Clip {
+func clip(t *testing.T, d *Dataset, i int, seed uint64, frames int) clips.Clip {
 	t.Helper()
 	c, err := d.Clip(i, rand.New(rand.NewPCG(seed, 2)), frames)
 	if err != nil {
@@ -43,15 +43,15 @@ func clip(t *testing.T, d *Dataset, i int, seed uint64, frames int) video.Clip {
 }
 
 func TestClipIsDeterminedByIndexSplitAndRng(t *testing.T) {
-	train, valid, test := open(t, config(nil), video.Train), open(t, config(nil), video.Valid), open(t, config(nil), video.Test)
+	train, valid, test := open(t, config(nil), clips.Train), open(t, config(nil), clips.Valid), open(t, config(nil), clips.Test)
 	base := clip(t, train, 3, 7, 6)
-	if again := clip(t, open(t, config(nil), video.Train), 3, 7, 6); !slices.Equal(base.Pix, again.Pix) {
+	if again := clip(t, open(t, config(nil), clips.Train), 3, 7, 6); !slices.Equal(base.Pix, again.Pix) {
 		t.Error("equal index, split and rng gave different clips")
 	}
 	if longer := clip(t, train, 3, 7, 9); !slices.Equal(base.Pix, longer.Slice(0, 6).Pix) {
 		t.Error("asking for more frames changed the first ones")
 	}
-	for name, other := range map[string]video.Clip{
+	for name, other := range map[string]clips.Clip{
 		"another index": clip(t, train, 4, 7, 6), "another rng": clip(t, train, 3, 8, 6),
 		"valid": clip(t, valid, 3, 7, 6), "test": clip(t, test, 3, 7, 6),
 	} {
@@ -66,12 +66,12 @@ func TestClipIsDeterminedByIndexSplitAndRng(t *testing.T) {
 
 // One digit's light is the same wherever it stands: nothing is cut off at an edge and nothing flickers.
 func TestLightIsConservedAtEverySubPixelPosition(t *testing.T) {
-	d := open(t, config(configs.Options{"digits": 1}), video.Train)
+	d := open(t, config(configs.Options{"digits": 1}), clips.Train)
 	rapid.Check(t, func(t *rapid.T) {
 		g := d.glyphs[rapid.IntRange(0, 9).Draw(t, "digit")]
 		x := rapid.Float64Range(0, float64(64-g.size)).Draw(t, "x")
 		y := rapid.Float64Range(0, float64(64-g.size)).Draw(t, "y")
-		frame := video.NewClip(1, 64, 64, 1)
+		frame := clips.NewClip(1, 64, 64, 1)
 		g.draw(frame, x, y, [3]float64{1, 1, 1})
 		got, gotX, gotY := moments(frame.Pix, 64)
 		want, wantX, wantY := moments(g.pix, g.size)
@@ -95,7 +95,7 @@ func moments(pix []uint8, width int) (sum, x, y float64) {
 }
 
 func TestMotionStaysInsideAndHasItsSpeed(t *testing.T) {
-	d := open(t, config(configs.Options{"speed": []any{3.0, 4.0}}), video.Train)
+	d := open(t, config(configs.Options{"speed": []any{3.0, 4.0}}), clips.Train)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 200 {
 		m := d.newMover(rng)
@@ -130,7 +130,7 @@ func TestFold(t *testing.T) {
 func TestDefaultsScaleWithTheFrame(t *testing.T) {
 	c := config(nil)
 	c.Data.Size = 32
-	d := open(t, c, video.Train)
+	d := open(t, c, clips.Train)
 	if d.o.DigitSize != 14 || d.o.Speed[0] != 1 || d.o.Speed[1] != 2.5 {
 		t.Errorf("digit_size %d, speed %v, want 14, [1 2.5]", d.o.DigitSize, d.o.Speed)
 	}
@@ -139,14 +139,14 @@ func TestDefaultsScaleWithTheFrame(t *testing.T) {
 func TestColors(t *testing.T) {
 	c := config(nil)
 	c.Data.Channels = 3
-	white := clip(t, open(t, c, video.Train), 0, 1, 1)
+	white := clip(t, open(t, c, clips.Train), 0, 1, 1)
 	for i := 0; i < len(white.Pix); i += 3 {
 		if white.Pix[i] != white.Pix[i+1] || white.Pix[i] != white.Pix[i+2] {
 			t.Fatal("white digits have a colour")
 		}
 	}
 	c.Data.Options = configs.Options{"color": "random"}
-	colored, tinted := clip(t, open(t, c, video.Train), 0, 1, 1), false
+	colored, tinted := clip(t, open(t, c, clips.Train), 0, 1, 1), false
 	for i := 0; i < len(colored.Pix); i += 3 {
 		tinted = tinted || colored.Pix[i] != colored.Pix[i+1] || colored.Pix[i] != colored.Pix[i+2]
 	}
@@ -170,7 +170,7 @@ func TestBadOptionsAreNamed(t *testing.T) {
 		"misspelled":        {configs.Options{"digitz": 1}, "digitz"},
 		"no MNIST there":    {configs.Options{"mnist": "no/such/folder"}, "no train-images-idx3-ubyte or"},
 	} {
-		if _, err := New(config(row.options), video.Train); err == nil || !strings.Contains(err.Error(), row.want) {
+		if _, err := New(config(row.options), clips.Train); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, row.want)
 		}
 	}
@@ -202,7 +202,7 @@ func TestMNISTFilesBySplit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for split, want := range map[video.Split]int{video.Train: 3, video.Valid: 5, video.Test: 5} {
+	for split, want := range map[clips.Split]int{clips.Train: 3, clips.Valid: 5, clips.Test: 5} {
 		d := open(t, config(configs.Options{"mnist": dir, "digit_size": 14}), split)
 		if len(d.glyphs) != want {
 			t.Errorf("%s: %d images, want %d", split, len(d.glyphs), want)
@@ -262,7 +262,7 @@ func FuzzIdx(f *testing.F) {
 }
 
 func BenchmarkClip(b *testing.B) {
-	d, err := New(config(nil), video.Train)
+	d, err := New(config(nil), clips.Train)
 	if err != nil {
 		b.Fatal(err)
 	}

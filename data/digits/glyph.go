@@ -11,7 +11,7 @@ import (
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // glyph is the picture of a digit: size x size bytes, 0 for background, 255 for ink.
@@ -74,7 +74,7 @@ func (g glyph) resized(size int) glyph {
 // draw puts the glyph into a clip of one frame with its corner at (x, y), which must leave it inside. What is there
 // stays where it is lighter. A pixel of the glyph is a square that covers parts of up to four pixels of the frame, so
 // motion is smooth and no light is lost.
-func (g glyph) draw(frame video.Clip, x, y float64, color [3]float64) {
+func (g glyph) draw(frame clips.Clip, x, y float64, color [3]float64) {
 	left, top := int(math.Floor(x)), int(math.Floor(y))
 	right, down := x-float64(left), y-float64(top) // the share that falls on the next pixel
 	for row := 0; row <= g.size && top+row < frame.Height; row++ {

@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // mnistGlyphs reads the images of a split from a folder with MNIST's files.
-func mnistGlyphs(dir string, split video.Split) ([]glyph, error) {
+func mnistGlyphs(dir string, split clips.Split) ([]glyph, error) {
 	name := "t10k-images-idx3-ubyte"
-	if split == video.Train {
+	if split == clips.Train {
 		name = "train-images-idx3-ubyte"
 	}
 	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {

@@ -16,27 +16,27 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	root := t.TempDir()
 	path := steps(t, filepath.Join(root, "a.mp4"), 6)
 	c := config(root, all)
-	d, _ := mustOpen(t, c, video.Train, 2)
+	d, _ := mustOpen(t, c, clips.Train, 2)
 	raw := d.videos[0].path
 	manifestPath := strings.TrimSuffix(raw, ".raw") + ".json"
 	good, _ := os.ReadFile(raw)
 	again := func(what string, frames int) {
 		t.Helper()
-		d, log := mustOpen(t, c, video.Train, 2)
+		d, log := mustOpen(t, c, clips.Train, 2)
 		if !strings.Contains(log, "decoding") || d.Frames(0) != frames {
 			t.Errorf("%s: %d frames, want %d; log %s", what, d.Frames(0), frames, log)
 		}
 		if content, _ := os.ReadFile(d.videos[0].path); len(content) != frames*16*16*c.Data.Channels {
 			t.Errorf("%s: %d bytes", what, len(content))
 		}
-		if _, log := mustOpen(t, c, video.Train, 2); strings.Contains(log, "decoding") {
+		if _, log := mustOpen(t, c, clips.Train, 2); strings.Contains(log, "decoding") {
 			t.Errorf("%s: decoded a second time", what)
 		}
 	}
@@ -68,7 +68,7 @@ func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	c.Data.Options = configs.Options{"valid": 0.0, "test": 0.0, "crop": "whole"}
 	again("another crop", 9)
 	c.Data.Channels, c.Data.Options = 1, all
-	if _, log := mustOpen(t, c, video.Train, 2); strings.Contains(log, "decoding") {
+	if _, log := mustOpen(t, c, clips.Train, 2); strings.Contains(log, "decoding") {
 		t.Error("settings of before were decoded again")
 	}
 }
@@ -82,7 +82,7 @@ func TestProcessesShareACache(t *testing.T) {
 	errs := make([]error, 4)
 	for i := range errs {
 		group.Go(func() {
-			d, _, err := open(config(root, all), video.Train, 2)
+			d, _, err := open(config(root, all), clips.Train, 2)
 			if err == nil && d.Len() != 4 {
 				err = fmt.Errorf("%d videos", d.Len())
 			}
@@ -122,7 +122,7 @@ func TestCancelEndsDecodingAndLeavesNoHalves(t *testing.T) {
 		case "while decoding":
 			log = slog.New(slog.NewTextHandler(&calling{"decoding videos", cancel}, nil))
 		}
-		d, err := Open(ctx, config(root, all), video.Train, 2, log)
+		d, err := Open(ctx, config(root, all), clips.Train, 2, log)
 		unlock()
 		if d != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("canceled %s: %v, %v", at, d, err)

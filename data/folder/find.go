@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"mcvd/data/clips"
 	"mcvd/data/video"
 )
 
@@ -44,12 +45,12 @@ type found struct {
 }
 
 // find looks for the videos of a split, sorted by name.
-func find(root string, split video.Split, o Options) (found, error) {
+func find(root string, split clips.Split, o Options) (found, error) {
 	if err := stat(root); err != nil {
 		return found{}, err
 	}
 	var f found
-	for _, s := range video.Splits() {
+	for _, s := range clips.Splits() {
 		if info, err := os.Stat(filepath.Join(root, string(s))); err == nil && info.IsDir() {
 			f.byFolder = true
 		}
@@ -77,27 +78,27 @@ func find(root string, split video.Split, o Options) (found, error) {
 // splitAll says by name where the videos belong: where [Options.splitOf] puts them, but that a few videos must not leave a split
 // without any. While there are three or more, an empty one that should have some gets the video for training whose place is the
 // nearest.
-func (o Options) splitAll(sources []source) map[string]video.Split {
-	splits, counts := map[string]video.Split{}, map[video.Split]int{}
+func (o Options) splitAll(sources []source) map[string]clips.Split {
+	splits, counts := map[string]clips.Split{}, map[clips.Split]int{}
 	for _, s := range sources {
 		splits[s.name] = o.splitOf(s.name)
 		counts[splits[s.name]]++
 	}
 	for _, wanted := range []struct {
-		split    video.Split
+		split    clips.Split
 		fraction float64
-	}{{video.Valid, o.Valid}, {video.Test, o.Test}} {
-		if wanted.fraction == 0 || counts[wanted.split] > 0 || counts[video.Train] < 2 || len(sources) < 3 {
+	}{{clips.Valid, o.Valid}, {clips.Test, o.Test}} {
+		if wanted.fraction == 0 || counts[wanted.split] > 0 || counts[clips.Train] < 2 || len(sources) < 3 {
 			continue
 		}
 		nearest := ""
 		for _, s := range sources {
-			if splits[s.name] == video.Train && (nearest == "" || place(s.name) < place(nearest)) {
+			if splits[s.name] == clips.Train && (nearest == "" || place(s.name) < place(nearest)) {
 				nearest = s.name
 			}
 		}
 		splits[nearest] = wanted.split
-		counts[video.Train]--
+		counts[clips.Train]--
 	}
 	return splits
 }
@@ -109,14 +110,14 @@ func place(name string) float64 {
 }
 
 // splitOf depends on nothing but a video's name and the fractions.
-func (o Options) splitOf(name string) video.Split {
+func (o Options) splitOf(name string) clips.Split {
 	switch u := place(name); {
 	case u < o.Valid:
-		return video.Valid
+		return clips.Valid
 	case u < o.Valid+o.Test:
-		return video.Test
+		return clips.Test
 	}
-	return video.Train
+	return clips.Train
 }
 
 // walk adds the videos in dir. above are the folders from the root to dir: one that comes again is a loop of links.

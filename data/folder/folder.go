@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 )
 
@@ -43,7 +44,7 @@ func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid
 // A file that can't be read is named in log and left out, or is an error if c.Data.OnError is "fail". Videos with less
 // than frames frames are named and left out. It is an error if none is left, if the cache can't be written, if ffmpeg
 // is missing, and if ctx ends.
-func Open(ctx context.Context, c *configs.Config, split video.Split, frames int, log *slog.Logger) (*Dataset, error) {
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
 	o, err := ReadOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (o Options) check() error {
 }
 
 // nothing words the error that a split has no usable video.
-func nothing(root string, split video.Split, found found, problems []problem) error {
+func nothing(root string, split clips.Split, found found, problems []problem) error {
 	total := len(found.sources) + len(found.problems)
 	switch {
 	case total > 0:
@@ -133,7 +134,7 @@ func nothing(root string, split video.Split, found found, problems []problem) er
 		return fmt.Errorf("%s: split %s is empty: put videos into %s", root, split, filepath.Join(root, string(split)))
 	case found.others > 0:
 		fix := "raise data.options." + string(split)
-		if split == video.Train {
+		if split == clips.Train {
 			fix = "lower data.options.valid or data.options.test"
 		}
 		return fmt.Errorf("%s: split %s is empty: of %d videos none fell into it; %s, add videos, or sort them into "+

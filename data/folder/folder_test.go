@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 	"mcvd/data/video"
 )
 
@@ -43,7 +44,7 @@ func steps(t *testing.T, path string, frames int) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c := video.NewClip(frames, 24, 32, 1)
+	c := clips.NewClip(frames, 24, 32, 1)
 	for i := range c.Pix {
 		c.Pix[i] = uint8(i / c.FrameSize() * 10)
 	}
@@ -67,13 +68,13 @@ func config(root string, options configs.Options) *configs.Config {
 }
 
 // open opens with a log that is returned.
-func open(c *configs.Config, split video.Split, frames int) (*Dataset, string, error) {
+func open(c *configs.Config, split clips.Split, frames int) (*Dataset, string, error) {
 	var log bytes.Buffer
 	d, err := Open(context.Background(), c, split, frames, slog.New(slog.NewTextHandler(&log, nil)))
 	return d, log.String(), err
 }
 
-func mustOpen(t *testing.T, c *configs.Config, split video.Split, frames int) (*Dataset, string) {
+func mustOpen(t *testing.T, c *configs.Config, split clips.Split, frames int) (*Dataset, string) {
 	t.Helper()
 	d, log, err := open(c, split, frames)
 	if err != nil {
@@ -109,12 +110,12 @@ func TestClipsAreCutFromTheCacheWithoutFFmpeg(t *testing.T) {
 	root := t.TempDir()
 	steps(t, filepath.Join(root, "a.mp4"), 8)
 	steps(t, filepath.Join(root, "deep", "er", "b.gif"), 12)
-	_, log := mustOpen(t, config(root, all), video.Train, 5)
+	_, log := mustOpen(t, config(root, all), clips.Train, 5)
 	if !strings.Contains(log, "decoding videos") {
 		t.Errorf("the log doesn't mention decoding: %s", log)
 	}
 	hideFFmpeg(t)
-	d, log := mustOpen(t, config(root, all), video.Train, 5)
+	d, log := mustOpen(t, config(root, all), clips.Train, 5)
 	if strings.Contains(log, "decoding") {
 		t.Errorf("decoding again: %s", log)
 	}
@@ -154,14 +155,14 @@ func TestSplitsByFolder(t *testing.T) {
 	steps(t, filepath.Join(root, "train", "a.mp4"), 3)
 	steps(t, filepath.Join(root, "test", "b.mp4"), 3)
 	steps(t, filepath.Join(root, "c.mp4"), 3)
-	for split, want := range map[video.Split]string{video.Train: "train/a.mp4", video.Test: "test/b.mp4"} {
+	for split, want := range map[clips.Split]string{clips.Train: "train/a.mp4", clips.Test: "test/b.mp4"} {
 		if d, _ := mustOpen(t, config(root, nil), split, 2); !slices.Equal(names(d), []string{want}) {
 			t.Errorf("%s: %q, want %q", split, names(d), want)
 		}
 	}
-	_, _, err := open(config(root, nil), video.Valid, 2)
+	_, _, err := open(config(root, nil), clips.Valid, 2)
 	wantError(t, err, "split valid is empty: put videos into "+filepath.Join(root, "valid"))
-	_, _, err = open(config(root, configs.Options{"valid": 0.2}), video.Train, 2)
+	_, _, err = open(config(root, configs.Options{"valid": 0.2}), clips.Train, 2)
 	wantError(t, err, "data.options.valid: has no effect because")
 }
 
@@ -169,15 +170,15 @@ func TestSplitsByHash(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.String().Draw(t, "name")
 		o := Options{Valid: rapid.Float64Range(0, 0.5).Draw(t, "valid"), Test: rapid.Float64Range(0, 0.5).Draw(t, "test")}
-		if more := (Options{Valid: o.Valid + 0.1, Test: o.Test}); o.splitOf(name) == video.Valid && more.splitOf(name) != video.Valid {
+		if more := (Options{Valid: o.Valid + 0.1, Test: o.Test}); o.splitOf(name) == clips.Valid && more.splitOf(name) != clips.Valid {
 			t.Fatal("raising valid took a video out of it")
 		}
 	})
-	counts := map[video.Split]int{}
+	counts := map[clips.Split]int{}
 	for i := range 10000 {
 		counts[DefaultOptions().splitOf(fmt.Sprintf("clip%d.mp4", i))]++
 	}
-	if v, s := counts[video.Valid], counts[video.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
+	if v, s := counts[clips.Valid], counts[clips.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
 		t.Errorf("%v of 10000, want about a tenth for valid and for test", counts)
 	}
 	for n := 3; n < 40; n++ {
@@ -186,22 +187,22 @@ func TestSplitsByHash(t *testing.T) {
 			sources[i].name = fmt.Sprintf("clip%d.mp4", i)
 		}
 		splits := DefaultOptions().splitAll(sources)
-		few := map[video.Split]int{}
+		few := map[clips.Split]int{}
 		for _, s := range sources {
 			few[splits[s.name]]++
 		}
-		if few[video.Train] < 1 || few[video.Valid] < 1 || few[video.Test] < 1 {
+		if few[clips.Train] < 1 || few[clips.Valid] < 1 || few[clips.Test] < 1 {
 			t.Errorf("%d videos are split into %v, want one or more in each", n, few)
 		}
-		if (Options{Test: 0.1}).splitAll(sources)[sources[0].name] == video.Valid {
+		if (Options{Test: 0.1}).splitAll(sources)[sources[0].name] == clips.Valid {
 			t.Error("a video for validation, where the fraction is 0")
 		}
 	}
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a.mp4"), "x")
-	_, _, err := open(config(root, all), video.Valid, 2)
+	_, _, err := open(config(root, all), clips.Valid, 2)
 	wantError(t, err, "split valid is empty: of 1 videos none fell into it; raise data.options.valid")
-	_, _, err = open(config(root, configs.Options{"valid": 1.0, "test": 0.0}), video.Train, 2)
+	_, _, err = open(config(root, configs.Options{"valid": 1.0, "test": 0.0}), clips.Train, 2)
 	wantError(t, err, "split train is empty", "lower data.options.valid or data.options.test")
 }
 
@@ -219,7 +220,7 @@ func TestImageFolders(t *testing.T) {
 		write(t, filepath.Join(root, "walk", fmt.Sprintf("f%d.png", i)), out.String())
 	}
 	hideFFmpeg(t) // not needed for images
-	d, _ := mustOpen(t, config(root, all), video.Train, 11)
+	d, _ := mustOpen(t, config(root, all), clips.Train, 11)
 	clip, err := d.Window(0, 0, 11)
 	if err != nil || d.Name(0) != "walk" {
 		t.Fatalf("%q, %v", d.Name(0), err)
@@ -230,7 +231,7 @@ func TestImageFolders(t *testing.T) {
 		}
 	}
 	os.Remove(filepath.Join(root, "walk", "f10.png"))
-	if d, _ := mustOpen(t, config(root, all), video.Train, 5); d.Frames(0) != 10 {
+	if d, _ := mustOpen(t, config(root, all), clips.Train, 5); d.Frames(0) != 10 {
 		t.Errorf("%d frames after one was removed, want 10", d.Frames(0))
 	}
 }
@@ -271,7 +272,7 @@ func TestAMessyFolder(t *testing.T) {
 		"tail.mp4":      "not a readable video",
 		"dangling.mp4":  "no such file",
 	}
-	d, log := mustOpen(t, config(root, all), video.Train, 2)
+	d, log := mustOpen(t, config(root, all), clips.Train, 2)
 	if got, want := names(d), []string{"again/inside.mp4", "dir.mp4/inside.mp4", "good.mp4", "portrait.mov"}; !slices.Equal(got, want) {
 		t.Errorf("usable: %q, want %q", got, want)
 	}
@@ -288,12 +289,12 @@ func TestAMessyFolder(t *testing.T) {
 
 	c := config(root, all)
 	c.Data.OnError = "fail"
-	_, _, err := open(c, video.Train, 2)
+	_, _, err := open(c, clips.Train, 2)
 	wantError(t, err, "data.on_error")
 	for _, name := range []string{"good.mp4", "dir.mp4", "portrait.mov"} {
 		os.RemoveAll(filepath.Join(root, name))
 	}
-	_, _, err = open(config(root, all), video.Train, 2)
+	_, _, err = open(config(root, all), clips.Train, 2)
 	wantError(t, err, "no usable video for split train: 9 found, 9 left out: ", "; ...")
 }
 
@@ -303,28 +304,28 @@ func TestOnErrorFailNamesABrokenVideo(t *testing.T) {
 	write(t, filepath.Join(root, "b.mp4"), "not a video")
 	c := config(root, all)
 	c.Data.OnError = "fail"
-	_, _, err := open(c, video.Train, 2)
+	_, _, err := open(c, clips.Train, 2)
 	wantError(t, err, "b.mp4: ", "not a readable video", "data.on_error: skip would leave it out")
 }
 
 func TestErrorsSayHowToFixThem(t *testing.T) {
 	root := t.TempDir()
-	_, _, err := open(config(root, nil), video.Train, 2)
+	_, _, err := open(config(root, nil), clips.Train, 2)
 	wantError(t, err, "no videos in it")
 	path := steps(t, filepath.Join(root, "a.mp4"), 6)
-	_, _, err = open(config(path, nil), video.Train, 2)
+	_, _, err = open(config(path, nil), clips.Train, 2)
 	wantError(t, err, "data.path: ", "want a folder of videos")
-	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), video.Train, 2)
+	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), clips.Train, 2)
 	wantError(t, err, "data.options: valid: 0.7, test: 0.7, want")
-	_, _, err = open(config(root, configs.Options{"crop": "middle"}), video.Train, 2)
+	_, _, err = open(config(root, configs.Options{"crop": "middle"}), clips.Train, 2)
 	wantError(t, err, `data.options.crop: unknown "middle", want center or whole`)
 	_, _, err = open(config(root, nil), "dev", 2)
 	wantError(t, err, `split: unknown "dev"`)
 	options := configs.Options{"valid": 0.0, "test": 0.0, "cache": filepath.Join(path, "cache")} // below a file
-	_, _, err = open(config(root, options), video.Train, 2)
+	_, _, err = open(config(root, options), clips.Train, 2)
 	wantError(t, err, "data.options.cache: ", "set it to a folder that is writable")
 	hideFFmpeg(t)
-	_, _, err = open(config(root, all), video.Train, 2)
+	_, _, err = open(config(root, all), clips.Train, 2)
 	wantError(t, err, "apt-get install ffmpeg") // and no list of broken files
 }
 
@@ -334,7 +335,7 @@ func TestExtensionsInCapitals(t *testing.T) {
 	if err := os.Rename(steps(t, filepath.Join(root, "clip.mp4"), 6), filepath.Join(root, "CLIP.MP4")); err != nil {
 		t.Fatal(err)
 	}
-	d, log, err := open(config(root, configs.Options{"valid": 0, "test": 0}), video.Train, 6)
+	d, log, err := open(config(root, configs.Options{"valid": 0, "test": 0}), clips.Train, 6)
 	if err != nil || d.Len() != 1 || d.Name(0) != "CLIP.MP4" {
 		t.Errorf("%v, %v\n%s", d, err, log)
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // A folder that may not be read is named, and the rest is used. Root may read everything; so as root this test reads as somebody
@@ -33,7 +33,7 @@ func TestUnreadableFolder(t *testing.T) {
 			runtime.UnlockOSThread()
 		}()
 	}
-	f, err := find(root, video.Train, Options{})
+	f, err := find(root, clips.Train, Options{})
 	if err != nil || len(f.sources) != 1 || len(f.problems) != 1 || f.problems[0].name != "locked" ||
 		!strings.Contains(f.problems[0].Error(), "permission denied") {
 		t.Errorf("sources %v, problems %v, %v; want a.mp4, and that locked may not be read", f.sources, f.problems, err)

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mcvd/data/clips"
 )
 
 // ffmpegRun makes test files with the ffmpeg command itself, not with the code that is tested.
@@ -21,8 +23,8 @@ import (
 // testsrc makes a video of ffmpeg's test picture.
 
 // noise is a clip that no codec finds easy.
-func noise(frames, height, width, channels int) Clip {
-	c := NewClip(frames, height, width, channels)
+func noise(frames, height, width, channels int) clips.Clip {
+	c := clips.NewClip(frames, height, width, channels)
 	rng := rand.New(rand.NewPCG(1, uint64(channels)))
 	for i := range c.Pix {
 		c.Pix[i] = uint8(rng.Uint32())
@@ -31,7 +33,7 @@ func noise(frames, height, width, channels int) Clip {
 }
 
 // decodeAll collects a whole video.
-func decodeAll(t *testing.T, path string, o DecodeOptions) Clip {
+func decodeAll(t *testing.T, path string, o DecodeOptions) clips.Clip {
 	t.Helper()
 	c, err := tryDecode(path, o)
 	if err != nil {
@@ -40,8 +42,8 @@ func decodeAll(t *testing.T, path string, o DecodeOptions) Clip {
 	return c
 }
 
-func tryDecode(path string, o DecodeOptions) (Clip, error) {
-	c := Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
+func tryDecode(path string, o DecodeOptions) (clips.Clip, error) {
+	c := clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
 	var err error
 	c.Frames, err = Decode(context.Background(), path, o, func(frame []uint8) error {
 		c.Pix = append(c.Pix, frame...)
@@ -129,7 +131,7 @@ func TestCenterAndWhole(t *testing.T) {
 func TestStartRateAndMaxFrames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.mp4")
 	testsrc(t, filepath.Join(t.TempDir(), "x.mp4"), "16x16", 1)
-	c := NewClip(20, 16, 16, 1) // frame i is grey 10 i
+	c := clips.NewClip(20, 16, 16, 1) // frame i is grey 10 i
 	for i := range c.Pix {
 		c.Pix[i] = uint8(i / 256 * 10)
 	}

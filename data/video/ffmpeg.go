@@ -1,3 +1,4 @@
+// Package video moves clips between memory and files: videos through ffmpeg, PNG frames, contact sheets.
 package video
 
 import (

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"mcvd/configs/atomicfile"
+	"mcvd/data/clips"
 )
 
 // Mark says where a frame of a sheet comes from; it shows as the colour of the frame's border.
@@ -34,7 +35,7 @@ const (
 type Row struct {
 	// Label stands left of the frames.
 	Label string
-	Clip  Clip
+	Clip  clips.Clip
 	// Marks has one mark a frame; nil is all Plain.
 	Marks []Mark
 	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where one is left out, the sheet shows a gap.
@@ -186,12 +187,12 @@ func drawCell(img *image.RGBA, cell image.Rectangle, row Row, i int) {
 	} else {
 		fill(img, cell, markColors[mark])
 	}
-	draw.NearestNeighbor.Scale(img, cell.Inset(border), row.Clip.image(i), image.Rect(0, 0, row.Clip.Width, row.Clip.Height),
+	draw.NearestNeighbor.Scale(img, cell.Inset(border), frameImage(row.Clip, i), image.Rect(0, 0, row.Clip.Width, row.Clip.Height),
 		draw.Src, nil)
 }
 
 // image is frame i.
-func (c Clip) image(i int) *image.RGBA {
+func frameImage(c clips.Clip, i int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, c.Width, c.Height))
 	rgb := make([]uint8, 3*c.Width*c.Height)
 	enlarge(rgb, c.Slice(i, i+1).Pix, c.Width, c.Channels, 1)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mcvd/configs"
+	"mcvd/data/clips"
 )
 
 // Quality says how an MP4 is compressed.
@@ -176,7 +177,7 @@ func (w *Writer) Abort() {
 }
 
 // WriteClip writes a whole clip, see [NewWriter]; o's size and channels are the clip's.
-func WriteClip(ctx context.Context, path string, c Clip, o WriterOptions) error {
+func WriteClip(ctx context.Context, path string, c clips.Clip, o WriterOptions) error {
 	o.Width, o.Height, o.Channels = c.Width, c.Height, c.Channels
 	w, err := NewWriter(ctx, path, o)
 	if err != nil {

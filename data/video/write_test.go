@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mcvd/configs/atomicfile"
+	"mcvd/data/clips"
 )
 
 func TestLosslessMP4IsBitExact(t *testing.T) {
@@ -47,8 +48,8 @@ func sum(t *testing.T, path string) [32]byte {
 	return sha256.Sum256(content)
 }
 
-func bars(frames, size int) Clip {
-	c := NewClip(frames, size, size, 3)
+func bars(frames, size int) clips.Clip {
+	c := clips.NewClip(frames, size, size, 3)
 	colors := [][3]uint8{{220, 30, 30}, {30, 200, 40}, {20, 40, 210}, {240, 240, 240}}
 	for i := range len(c.Pix) / 3 {
 		copy(c.Pix[3*i:], colors[i%size*4/size][:])
@@ -97,7 +98,7 @@ func TestSharedMP4PlaysEverywhereAndKeepsColors(t *testing.T) {
 func TestGIFAndPNGFolder(t *testing.T) {
 	testsrc(t, filepath.Join(t.TempDir(), "x.mp4"), "16x16", 1)
 	dir := t.TempDir()
-	grey := NewClip(3, 16, 16, 1) // 256 levels fit a palette exactly
+	grey := clips.NewClip(3, 16, 16, 1) // 256 levels fit a palette exactly
 	for i := range grey.Pix {
 		grey.Pix[i] = uint8(i + i/256*40)
 	}

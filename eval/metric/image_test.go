@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // noise is a clip of independent pixels.
-func noise(seed uint64, frames, height, width, channels int) video.Clip {
-	c := video.NewClip(frames, height, width, channels)
+func noise(seed uint64, frames, height, width, channels int) clips.Clip {
+	c := clips.NewClip(frames, height, width, channels)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for i := range c.Pix {
 		c.Pix[i] = uint8(rng.Uint32())
@@ -109,7 +109,7 @@ func TestPSNR(t *testing.T) {
 // One frame is perfect and one is off by 51, a fifth of the range: the video's MSE is half of 0.04, and its PSNR not
 // the mean of the frames'.
 func TestVideoAveragesMSEFirst(t *testing.T) {
-	real, generated := video.NewClip(2, 12, 12, 1), video.NewClip(2, 12, 12, 1)
+	real, generated := clips.NewClip(2, 12, 12, 1), clips.NewClip(2, 12, 12, 1)
 	for i := range 144 {
 		generated.Pix[144+i] = 51
 	}
@@ -153,7 +153,7 @@ func TestEveryMetric(t *testing.T) {
 			if _, err := m.Video(real, far.Slice(0, 2)); err == nil {
 				t.Error("videos of different lengths: no error")
 			}
-			if _, err := m.Frames(video.Clip{}, video.Clip{}); err == nil {
+			if _, err := m.Frames(clips.Clip{}, clips.Clip{}); err == nil {
 				t.Error("empty videos: no error")
 			}
 		})

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // Metric is a score of a generated video against the real one, which must have the same size.
@@ -17,9 +17,9 @@ type Metric struct {
 	HigherIsBetter bool
 	Unit           string // "dB", or empty for a plain number
 	// Video scores the whole video as the published results of MCVD do.
-	Video func(real, generated video.Clip) (float64, error)
+	Video func(real, generated clips.Clip) (float64, error)
 	// Frames scores each frame alone; the result has one number a frame.
-	Frames func(real, generated video.Clip) ([]float64, error)
+	Frames func(real, generated clips.Clip) ([]float64, error)
 }
 
 // metrics are all metrics by name.
@@ -54,7 +54,7 @@ func Reason(err error) (string, bool) {
 }
 
 // eachFrame scores frame by frame.
-func eachFrame(real, generated video.Clip, score func(a, b []uint8) (float64, error)) ([]float64, error) {
+func eachFrame(real, generated clips.Clip, score func(a, b []uint8) (float64, error)) ([]float64, error) {
 	if err := sameSize(real, generated); err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func eachFrame(real, generated video.Clip, score func(a, b []uint8) (float64, er
 }
 
 // sameSize makes sure that two clips can be compared and have something to compare.
-func sameSize(real, generated video.Clip) error {
-	size := func(c video.Clip) [4]int { return [4]int{c.Frames, c.Height, c.Width, c.Channels} }
+func sameSize(real, generated clips.Clip) error {
+	size := func(c clips.Clip) [4]int { return [4]int{c.Frames, c.Height, c.Width, c.Channels} }
 	if size(real) != size(generated) {
 		return fmt.Errorf("generated video %v, want the real one's [frames height width channels] %v", size(generated), size(real))
 	}

@@ -3,7 +3,7 @@ package metric
 import (
 	"math"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 // MaxPSNR is the PSNR of identical frames, in dB, and the highest that [PSNR] gives. Infinity would make every mean
@@ -30,13 +30,13 @@ func PSNR(a, b []uint8) float64 {
 	return min(10*math.Log10(1/MSE(a, b)), MaxPSNR)
 }
 
-func psnrVideo(real, generated video.Clip) (float64, error) {
+func psnrVideo(real, generated clips.Clip) (float64, error) {
 	if err := sameSize(real, generated); err != nil {
 		return 0, err
 	}
 	return PSNR(real.Pix, generated.Pix), nil
 }
 
-func psnrFrames(real, generated video.Clip) ([]float64, error) {
+func psnrFrames(real, generated clips.Clip) ([]float64, error) {
 	return eachFrame(real, generated, func(a, b []uint8) (float64, error) { return PSNR(a, b), nil })
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"mcvd/data/video"
+	"mcvd/data/clips"
 )
 
 const (
@@ -124,7 +124,7 @@ func gaussian() (kernel [ssimWindow]float64) {
 }
 
 // ssimVideo is the mean over frames.
-func ssimVideo(real, generated video.Clip) (float64, error) {
+func ssimVideo(real, generated clips.Clip) (float64, error) {
 	frames, err := ssimFrames(real, generated)
 	if err != nil {
 		return 0, err
@@ -136,7 +136,7 @@ func ssimVideo(real, generated video.Clip) (float64, error) {
 	return sum / float64(len(frames)), nil
 }
 
-func ssimFrames(real, generated video.Clip) ([]float64, error) {
+func ssimFrames(real, generated clips.Clip) ([]float64, error) {
 	return eachFrame(real, generated, func(a, b []uint8) (float64, error) {
 		return SSIM(a, b, real.Height, real.Width, real.Channels)
 	})

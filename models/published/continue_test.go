@@ -12,7 +12,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
-	"mcvd/data/video"
+	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/weights"
@@ -64,7 +64,7 @@ func trained(t *testing.T, dir string, c *configs.Config, steps int) train.Progr
 	t.Helper()
 	config := *c
 	config.Train.Steps = steps
-	ds, err := data.Open(context.Background(), &config, video.Train, config.Frames.Total(), slog.New(slog.DiscardHandler))
+	ds, err := data.Open(context.Background(), &config, clips.Train, config.Frames.Total(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

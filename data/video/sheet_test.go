@@ -1,66 +1,17 @@
 package video
 
 import (
-	"bytes"
 	"image"
 	"image/color"
 	"image/png"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
+	"mcvd/data/clips"
 )
-
-func TestFloatRoundTrip(t *testing.T) {
-	c := NewClip(1, 16, 16, 1)
-	for i := range c.Pix {
-		c.Pix[i] = uint8(i)
-	}
-	floats := ToFloat(c)
-	if floats[0] != -1 || floats[255] != 1 {
-		t.Errorf("0 and 255 became %g and %g, want -1 and 1", floats[0], floats[255])
-	}
-	back, err := ToClip(floats, 1, 16, 16, 1)
-	if err != nil || !bytes.Equal(back.Pix, c.Pix) {
-		t.Errorf("bytes came back as %v, %v", back.Pix, err)
-	}
-	if _, err := ToClip(floats, 2, 16, 16, 1); err == nil || !strings.Contains(err.Error(), "256 values, want 512") {
-		t.Errorf("too few values: %v", err)
-	}
-}
-
-func TestByteClampsAndRoundsToTheNearest(t *testing.T) {
-	inf := float32(math.Inf(1))
-	for x, want := range map[float32]uint8{-1: 0, 1: 255, -7: 0, 7: 255, inf: 255, -inf: 0, 0: 128, -0.9999: 0} {
-		if got := Byte(x); got != want {
-			t.Errorf("Byte(%g) = %d, want %d", x, got, want)
-		}
-	}
-	if got := Byte(float32(math.NaN())); got != 0 {
-		t.Errorf("Byte(NaN) = %d, want 0", got)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		x := rapid.Float32Range(-1, 1).Draw(t, "x")
-		if d := math.Abs(float64(Float(Byte(x)) - x)); !(d <= 1/255.0+1e-6) {
-			t.Fatalf("Float(Byte(%g)) is off by %g, want up to half a level", x, d)
-		}
-	})
-}
-
-func TestSplitCheck(t *testing.T) {
-	for _, s := range Splits() {
-		if err := s.Check(); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := Split("validation").Check(); err == nil {
-		t.Error("validation is no split, but gave no error")
-	}
-}
 
 func TestMarks(t *testing.T) {
 	want := []Mark{Given, Given, Generated, Generated, Given}
@@ -70,7 +21,7 @@ func TestMarks(t *testing.T) {
 }
 
 func TestSheetShowsEveryFrameAndItsMark(t *testing.T) {
-	c := NewClip(3, 8, 8, 3)
+	c := clips.NewClip(3, 8, 8, 3)
 	colors := []color.RGBA{{250, 0, 0, 255}, {0, 250, 0, 255}, {0, 0, 250, 255}}
 	for i := range 3 * 64 {
 		p := colors[i/64]
@@ -115,12 +66,12 @@ func count(img image.Image, c color.RGBA) (n int) {
 }
 
 func TestSheetSaysWhatIsWrong(t *testing.T) {
-	c := NewClip(2, 8, 8, 1)
+	c := clips.NewClip(2, 8, 8, 1)
 	for want, rows := range map[string][]Row{
 		"no rows":                     nil,
-		"frames of 9x8, want 8x8":     {{Clip: c}, {Clip: NewClip(2, 8, 9, 1)}},
+		"frames of 9x8, want 8x8":     {{Clip: c}, {Clip: clips.NewClip(2, 8, 9, 1)}},
 		"1 marks for 2 frames":        {{Clip: c, Marks: Marks(1, 1, 0)}},
-		"2 channels":                  {{Clip: NewClip(2, 8, 8, 2)}},
+		"2 channels":                  {{Clip: clips.NewClip(2, 8, 8, 2)}},
 		"0 bytes for 0 frames of 0x0": {{}},
 	} {
 		if _, err := Sheet("", rows...); err == nil || !strings.Contains(err.Error(), want) {
@@ -130,8 +81,8 @@ func TestSheetSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestSideBySide(t *testing.T) {
-	grey := Clip{[]uint8{1, 2, 3, 4}, 2, 1, 2, 1} // two frames of one row
-	rgb := Clip{[]uint8{10, 11, 12, 20, 21, 22}, 2, 1, 1, 3}
+	grey := clips.Clip{Pix: []uint8{1, 2, 3, 4}, Frames: 2, Height: 1, Width: 2, Channels: 1} // two frames of one row
+	rgb := clips.Clip{Pix: []uint8{10, 11, 12, 20, 21, 22}, Frames: 2, Height: 1, Width: 1, Channels: 3}
 	got, err := SideBySide(1, Given, grey, rgb)
 	want := []uint8{1, 1, 1, 2, 2, 2, 0, 114, 178, 10, 11, 12, 3, 3, 3, 4, 4, 4, 0, 114, 178, 20, 21, 22}
 	if err != nil || got.Frames != 2 || got.Height != 1 || got.Width != 4 || got.Channels != 3 || !slices.Equal(got.Pix, want) {
@@ -143,7 +94,7 @@ func TestSideBySide(t *testing.T) {
 			t.Errorf("frame %d alone: %v, %v", i, one.Pix, err)
 		}
 	}
-	if _, err := SideBySide(1, Given, grey, NewClip(3, 1, 2, 1)); err == nil || !strings.Contains(err.Error(), "clip 1 has 3 frames of height 1, want 2 of 1") {
+	if _, err := SideBySide(1, Given, grey, clips.NewClip(3, 1, 2, 1)); err == nil || !strings.Contains(err.Error(), "clip 1 has 3 frames of height 1, want 2 of 1") {
 		t.Errorf("clips of different lengths: %v", err)
 	}
 	if _, err := SideBySide(1, Given); err == nil {

@@ -1,5 +1,5 @@
-// Package video holds clips and moves them between memory and files: videos through ffmpeg, PNG frames, contact sheets.
-package video
+// Package clips is what every part of the project means by a clip, a split and a data set. It imports nothing of the project.
+package clips
 
 import "math/rand/v2"
 

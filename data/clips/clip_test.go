@@ -1,0 +1,57 @@
+package clips
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestFloatRoundTrip(t *testing.T) {
+	c := NewClip(1, 16, 16, 1)
+	for i := range c.Pix {
+		c.Pix[i] = uint8(i)
+	}
+	floats := ToFloat(c)
+	if floats[0] != -1 || floats[255] != 1 {
+		t.Errorf("0 and 255 became %g and %g, want -1 and 1", floats[0], floats[255])
+	}
+	back, err := ToClip(floats, 1, 16, 16, 1)
+	if err != nil || !bytes.Equal(back.Pix, c.Pix) {
+		t.Errorf("bytes came back as %v, %v", back.Pix, err)
+	}
+	if _, err := ToClip(floats, 2, 16, 16, 1); err == nil || !strings.Contains(err.Error(), "256 values, want 512") {
+		t.Errorf("too few values: %v", err)
+	}
+}
+
+func TestByteClampsAndRoundsToTheNearest(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for x, want := range map[float32]uint8{-1: 0, 1: 255, -7: 0, 7: 255, inf: 255, -inf: 0, 0: 128, -0.9999: 0} {
+		if got := Byte(x); got != want {
+			t.Errorf("Byte(%g) = %d, want %d", x, got, want)
+		}
+	}
+	if got := Byte(float32(math.NaN())); got != 0 {
+		t.Errorf("Byte(NaN) = %d, want 0", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.Float32Range(-1, 1).Draw(t, "x")
+		if d := math.Abs(float64(Float(Byte(x)) - x)); !(d <= 1/255.0+1e-6) {
+			t.Fatalf("Float(Byte(%g)) is off by %g, want up to half a level", x, d)
+		}
+	})
+}
+
+func TestSplitCheck(t *testing.T) {
+	for _, s := range Splits() {
+		if err := s.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := Split("validation").Check(); err == nil {
+		t.Error("validation is no split, but gave no error")
+	}
+}
