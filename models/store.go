@@ -11,36 +11,39 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"mcvd/models/network"
 	"mcvd/models/nn"
 	"mcvd/models/weights"
 )
 
 // Weight is a parameter of a model's network.
 type Weight struct {
-	Path      string // relative to a scope such as [WeightsScope]: "down0/0/conv1/w"
-	Shape     []int
-	Published network.Published // its name and layout in the published code
+	Path  string // relative to a scope such as [WeightsScope]: "down0/0/conv1/w"
+	Shape []int
+	First func(seed uint64) ([]float32, error) // the values that training begins with
 }
 
-// Weights lists the parameters of the model's network.
-func (m *Model) Weights(backend compute.Backend) ([]Weight, error) {
-	var layers []string
+// Listing is what a model's network is made of.
+type Listing struct {
+	Layers  []string // in building order: "in", "down0/0", "down0/0/attention"
+	Weights []Weight
+}
+
+// List lists the layers and the parameters of the model's network.
+func (m *Model) List(backend compute.Backend) (Listing, error) {
+	var l Listing
 	b, scope := nn.NewBuilder(backend), model.NewStore().Scope("/"+WeightsScope)
-	b.Trace = func(layer string, _ *graph.Node) { layers = append(layers, layer) }
+	b.Trace = func(layer string, _ *graph.Node) { l.Layers = append(l.Layers, layer) }
 	if err := m.declare(backend, b, scope, 1, nil); err != nil {
-		return nil, err
+		return Listing{}, err
 	}
-	var all []Weight
 	for v := range scope.IterVariables() {
-		path := strings.TrimPrefix(v.Path(), scope.Scope()+"/")
-		published, err := network.PublishedName(layers, path, v.Shape().Rank())
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, Weight{path, v.Shape().Dimensions, published})
+		l.Weights = append(l.Weights, Weight{
+			Path:  strings.TrimPrefix(v.Path(), scope.Scope()+"/"),
+			Shape: v.Shape().Dimensions,
+			First: func(seed uint64) ([]float32, error) { return nn.First(scope, v, seed) },
+		})
 	}
-	return all, nil
+	return l, nil
 }
 
 // Entries lists the variables of a store for a file, under the names that [Model.Load] expects: their paths without the

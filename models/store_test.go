@@ -104,3 +104,30 @@ func TestUnknownNamesAreRefusedByNew(t *testing.T) {
 		}
 	}
 }
+
+// What a listing says that training begins with is what it begins with.
+func TestListedFirstWeights(t *testing.T) {
+	b := backendtest.Open(t)
+	m := modelOf(t, toy())
+	l, err := m.List(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := m.Init(b, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := store.NumVariables() / 2; len(l.Weights) != want || len(l.Layers) < 10 || l.Layers[0] != "time0" {
+		t.Errorf("%d weights of layers %v, want %d weights", len(l.Weights), l.Layers, want)
+	}
+	for _, w := range l.Weights {
+		v := store.GetVariable("/" + WeightsScope + "/" + w.Path)
+		got, err := w.First(5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := tensors.MustCopyFlatData[float32](v.MustValue()); !sameBits(got, want) {
+			t.Errorf("%s: first values %v, want %v", w.Path, got[:1], want[:1])
+		}
+	}
+}

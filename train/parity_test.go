@@ -10,10 +10,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
-	"mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/paritytest"
+	"mcvd/models/published"
+	"mcvd/models/published/schema"
 )
 
 // publishedConfig is the experiment of a fixture.
@@ -24,7 +25,7 @@ func publishedConfig(t *testing.T, path string) *configs.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := published.Config(path, text)
+	c, _, err := schema.Translate(path, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +65,17 @@ func parityOfSteps(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	weights, err := m.Weights(b)
+	l, err := m.List(b)
 	if err != nil {
 		t.Fatal(err)
 	}
+	weights, names := l.Weights, published.NewNames(l.Layers)
 	ours := func(prefix string, w models.Weight) []float32 {
-		return w.Published.Layout.FromPublished(f.Floats(prefix+w.Published.Name), w.Shape)
+		name, err := names.Of(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name.Layout.FromPublished(f.Floats(prefix+name.Name), w.Shape)
 	}
 	for _, scope := range []string{models.WeightsScope, models.EMAScope} {
 		for _, w := range weights {

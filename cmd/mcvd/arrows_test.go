@@ -25,7 +25,8 @@ var arrows = map[string][]string{
 	"models/weights/torch":       {"models/weights"},
 	"models/backend":             {"configs"},
 	"models/backend/backendtest": {"models/backend"},
-	"models/published":           {"models", "models/diffusion", "models/network", "models/weights", "models/weights/torch"},
+	"models/published":           {"models", "models/diffusion", "models/weights", "models/weights/torch"},
+	"models/published/schema":    {"configs"},
 	"models/paritytest":          {"models/weights"},
 	"data":                       {"configs", "data/clips", "data/digits", "data/folder"},
 	"data/digits":                {"configs", "data/clips"},
@@ -34,7 +35,6 @@ var arrows = map[string][]string{
 	"data/video":                 {"configs", "configs/atomicfile", "data/clips"},
 	"configs":                    {},
 	"configs/atomicfile":         {},
-	"configs/published":          {"configs"},
 }
 
 func TestImportsPointDownwards(t *testing.T) {

@@ -109,11 +109,15 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 	if c.names == "own" {
 		return own, nil
 	}
-	m, w, err := layOut(run.Config)
+	m, l, err := layOut(run.Config)
 	if err != nil {
 		return nil, err
 	}
-	return published.Export(f, c.scope, w, m.Schedule, run.Config.Diffusion.Schedule), nil
+	entries, err := published.Export(f, c.scope, l, m.Schedule, run.Config.Diffusion.Schedule)
+	if err != nil {
+		return nil, fmt.Errorf("--names published: %w; want --names own", err)
+	}
+	return entries, nil
 }
 
 // isBelow is whether a file would lie in a folder or below it, whatever links lead there. The folders exist.

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
-	publishedconfig "mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/published"
+	"mcvd/models/published/schema"
 	"mcvd/models/weights"
 	"mcvd/train"
 )
@@ -71,40 +71,40 @@ func (c *importCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	m, w, err := layOut(config)
+	m, l, err := layOut(config)
 	if err != nil {
 		return err
 	}
 	if err := checkpoint.CheckSchedule(m.Schedule); err != nil {
 		return err
 	}
-	entries, err := checkpoint.Entries(w)
+	entries, err := checkpoint.Entries(l)
 	if err != nil {
 		return err
 	}
 	if err := train.Create(c.out, config, progress, stopping(ctx, entries), os.Args, versions()); err != nil {
 		return err
 	}
-	c.report(checkpoint, w, progress)
+	c.report(checkpoint, l.Weights, progress)
 	if progress.Step >= config.Train.Steps {
 		c.log.Warn(fmt.Sprintf("training is over at train.steps, which is %d: to go on, mcvd train %s --set train.steps=%d, say", config.Train.Steps, c.out, progress.Step+1000))
 	}
 	return nil
 }
 
-// layOut makes the model and lists its weights.
-func layOut(config *configs.Config) (*models.Model, []models.Weight, error) {
+// layOut makes the model and lists its layers and weights.
+func layOut(config *configs.Config) (*models.Model, models.Listing, error) {
 	m, err := models.New(config)
 	if err != nil {
-		return nil, nil, err
+		return nil, models.Listing{}, err
 	}
 	b, err := backend.Open("go") // any would do: nothing is run
 	if err != nil {
-		return nil, nil, err
+		return nil, models.Listing{}, err
 	}
 	defer b.Finalize()
-	w, err := m.Weights(b)
-	return m, w, err
+	l, err := m.List(b)
+	return m, l, err
 }
 
 // progressOf is where training goes on: with Adam's state, warm-up and bias correction do, too.
@@ -175,10 +175,10 @@ func (c *importCommand) loadFile() (*configs.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !publishedconfig.Is(text) {
+	if !schema.Is(text) {
 		return configs.Load(c.config, c.set...)
 	}
-	config, notes, err := publishedconfig.Config(c.config, text)
+	config, notes, err := schema.Translate(c.config, text)
 	if err != nil {
 		return nil, err
 	}

@@ -46,25 +46,32 @@ func like(x, parameter *Node) *Node { return ConvertDType(parameter, x.DType()) 
 // F32 is the shape of a float32 tensor.
 func F32(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 
-// Initialize gives every parameter under the scope that has no value its first one, a function of the seed and of the
-// parameter's name within the scope.
+// Initialize gives every parameter under the scope that has no value its first one: see [First].
 func Initialize(scope *model.Scope, seed uint64) error {
 	for v := range scope.IterVariables() {
 		if v.HasValue() {
 			continue
 		}
-		path, name := model.SplitPath(v.Path())
-		init, ok := scope.Store().Scope(path).GetParam(initKey + name)
-		if !ok {
-			return fmt.Errorf("parameter %s: not declared by nn.Param", v.Path())
+		values, err := First(scope, v, seed)
+		if err != nil {
+			return err
 		}
-		relative := v.Path()[len(scope.Scope()):]
-		values := init.(Init).draw(seed, relative, v.Shape().Size())
 		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
 			return fmt.Errorf("parameter %s: %w", v.Path(), err)
 		}
 	}
 	return nil
+}
+
+// First returns the first values of a parameter under the scope, a function of the seed and of the parameter's name within the
+// scope. The parameter must have been declared by [Param].
+func First(scope *model.Scope, v *model.Variable, seed uint64) ([]float32, error) {
+	path, name := model.SplitPath(v.Path())
+	init, ok := scope.Store().Scope(path).GetParam(initKey + name)
+	if !ok {
+		return nil, fmt.Errorf("parameter %s: not declared by nn.Param", v.Path())
+	}
+	return init.(Init).draw(seed, v.Path()[len(scope.Scope()):], v.Shape().Size()), nil
 }
 
 // draw returns n first values.

@@ -4,8 +4,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-
-	"mcvd/models/network"
 )
 
 // numbersInMemory is a tensor in memory.
@@ -17,12 +15,12 @@ func (n numbersInMemory) Float32s() ([]float32, error) { return n, nil }
 // Weights that are not numbers are refused when they are read.
 func TestWeightsThatAreNotFinite(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		_, err := entry("x", []int{3}, network.Same, numbersInMemory{1, 2, float32(bad)}).Data()
+		_, err := entry("x", []int{3}, Same, numbersInMemory{1, 2, float32(bad)}).Data()
 		if err == nil || !strings.Contains(err.Error(), "value 2 is ") {
 			t.Errorf("%g: error %v", bad, err)
 		}
 	}
-	if _, err := entry("x", []int{2}, network.Same, numbersInMemory{math.MaxFloat32, -math.MaxFloat32}).Data(); err != nil {
+	if _, err := entry("x", []int{2}, Same, numbersInMemory{math.MaxFloat32, -math.MaxFloat32}).Data(); err != nil {
 		t.Errorf("the largest numbers: %v", err)
 	}
 }

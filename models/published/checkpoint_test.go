@@ -150,14 +150,14 @@ func written(t *testing.T, entries []weights.Entry) string {
 func TestTypesAndStrides(t *testing.T) {
 	s := newSample(t)
 	root := s.state("", ofWeights, s.names)
-	tensorOf := func(path string) (*pair, models.Weight) {
+	tensorOf := func(path string) (*pair, located) {
 		for i, name := range s.names {
 			if w := s.named[name]; w.Path == path {
 				return &root[i], w
 			}
 		}
 		t.Fatalf("no parameter %s", path)
-		return nil, models.Weight{}
+		return nil, located{}
 	}
 	want := map[string][]float32{}
 	for i, tt := range []struct {
@@ -180,19 +180,19 @@ func TestTypesAndStrides(t *testing.T) {
 			}
 		}
 		p.value = view{&elements{tt.class, v.count, data}, 0, v.shape, v.stride}
-		want[tt.path] = w.Published.Layout.FromPublished(there, w.Shape)
+		want[tt.path] = w.Layout.FromPublished(there, w.Shape)
 	}
 	// As PyTorch keeps a tensor after x.t() or .to(memory_format=channels_last), and one cut out of a larger.
 	turned, w := tensorOf("time1/w")
 	v := turned.value.(view)
 	turned.value = view{v.elements, 0, v.shape, []int{1, v.shape[0]}}
-	want["time1/w"] = s.values(w.Published.Name, ofWeights) // theirs is [out, in], so the transposed is ours
+	want["time1/w"] = s.values(w.Name, ofWeights) // theirs is [out, in], so the transposed is ours
 	cut, w := tensorOf("down0/0/conv0/w")
 	v = cut.value.(view)
-	more := float32s(append([]float32{1, 2, 3}, s.values(w.Published.Name, ofWeights)...), v.count+3)
+	more := float32s(append([]float32{1, 2, 3}, s.values(w.Name, ofWeights)...), v.count+3)
 	cut.value = view{more.elements, 3, v.shape, v.stride}
 	want["down0/0/conv0/w"] = s.want(w, ofWeights)
-	entries, err := opened(t, saved(t, root)).Entries(s.weights)
+	entries, err := opened(t, saved(t, root)).Entries(s.listing)
 	if err != nil {
 		t.Fatal(err)
 	}

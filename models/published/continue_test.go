@@ -33,7 +33,11 @@ func TestTrainingGoesOnFromAPublishedCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := m.Weights(backendtest.Open(t))
+	l, err := m.List(backendtest.Open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := published(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +48,7 @@ func TestTrainingGoesOnFromAPublishedCheckpoint(t *testing.T) {
 	}
 	defer f.Close()
 	imported := opened(t, saved(t, publishedList(t, f, w, progress)))
-	entries, err := imported.Entries(w)
+	entries, err := imported.Entries(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,24 +81,24 @@ func trained(t *testing.T, dir string, c *configs.Config, steps int) train.Progr
 }
 
 // publishedList is what the published code would have saved of a checkpoint.
-func publishedList(t *testing.T, f *weights.File, w []models.Weight, p train.Progress) list {
+func publishedList(t *testing.T, f *weights.File, w []located, p train.Progress) list {
 	t.Helper()
-	tensor := func(scope string, p models.Weight) view {
+	tensor := func(scope string, p located) view {
 		values, err := f.Float32s(scope + "/" + p.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return float32s(p.Published.Layout.ToPublished(values, p.Shape), p.Published.Layout.Shape(p.Shape)...)
+		return float32s(p.Layout.ToPublished(values, p.Shape), p.Layout.Shape(p.Shape)...)
 	}
-	inOrder := slices.SortedStableFunc(slices.Values(w), func(a, b models.Weight) int {
-		return moduleNumber(a.Published.Name) - moduleNumber(b.Published.Name)
+	inOrder := slices.SortedStableFunc(slices.Values(w), func(a, b located) int {
+		return moduleNumber(a.Name) - moduleNumber(b.Name)
 	})
 	var model, ema ordered
 	var state dict
 	numbers := list{}
 	for i, p0 := range inOrder {
-		model = append(model, pair{"module." + p0.Published.Name, tensor(models.WeightsScope, p0)})
-		ema = append(ema, pair{p0.Published.Name, tensor(models.EMAScope, p0)})
+		model = append(model, pair{"module." + p0.Name, tensor(models.WeightsScope, p0)})
+		ema = append(ema, pair{p0.Name, tensor(models.EMAScope, p0)})
 		state = append(state, pair{i, dict{{"step", float32s([]float32{float32(p.Updates)})},
 			{"exp_avg", tensor(models.AdamMeanScope, p0)}, {"exp_avg_sq", tensor(models.AdamSquareScope, p0)}}})
 		numbers = append(numbers, i)

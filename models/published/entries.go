@@ -10,15 +10,18 @@ import (
 
 	"mcvd/models"
 	"mcvd/models/diffusion"
-	"mcvd/models/network"
 	"mcvd/models/weights"
 )
 
-// Entries lists what a checkpoint of this project holds for the model's weights w, in its order: the weights, their average (the weights
+// Entries lists what a checkpoint of this project holds for a model's weights, in its order: the weights, their average (the weights
 // themselves if the file has none), and Adam's running means (zeros if the file has none). Every name that is missing or that the
 // model doesn't have, and every wrong shape, is named in the error. The file is read while the entries are written, tensor by tensor.
-func (c *Checkpoint) Entries(w []models.Weight) ([]weights.Entry, error) {
-	if problems := c.problems(w); len(problems) > 0 {
+func (c *Checkpoint) Entries(l models.Listing) ([]weights.Entry, error) {
+	places, err := c.places(l)
+	if err != nil {
+		return nil, err
+	}
+	if problems := c.problems(places); len(problems) > 0 {
 		return nil, fmt.Errorf("%s: not the weights of this configuration:\n  %s", c.path, strings.Join(problems, "\n  "))
 	}
 	ema := c.ema
@@ -26,14 +29,13 @@ func (c *Checkpoint) Entries(w []models.Weight) ([]weights.Entry, error) {
 		ema = c.weights
 	}
 	var entries []weights.Entry
-	for _, p := range w {
-		name, layout := c.name(p)
+	for _, p := range places {
 		add := func(scope string, s *state) {
 			var t tensor = zeros(p.Shape)
 			if s != nil {
-				t = s.tensors[s.inFile(name)]
+				t = s.tensors[s.inFile(p.Name)]
 			}
-			entries = append(entries, entry(scope+"/"+p.Path, p.Shape, layout, t))
+			entries = append(entries, entry(scope+"/"+p.Path, p.Shape, p.Layout, t))
 		}
 		add(models.WeightsScope, c.weights)
 		add(models.EMAScope, ema)
@@ -44,16 +46,47 @@ func (c *Checkpoint) Entries(w []models.Weight) ([]weights.Entry, error) {
 	return entries, nil
 }
 
-// name is a weight's name and layout in the file.
-func (c *Checkpoint) name(w models.Weight) (string, network.Layout) {
-	if c.own {
-		return w.Path, network.Same
+// located is a weight and its place in a file.
+type located struct {
+	models.Weight
+	Place
+}
+
+// places are the weights of a network in a file: by this project's names, or by the published ones, which all of them must have.
+func (c *Checkpoint) places(l models.Listing) ([]located, error) {
+	if !c.own {
+		places, err := published(l)
+		if err != nil {
+			return nil, fmt.Errorf("%s: its names are those of the published code: %w", c.path, err)
+		}
+		return places, nil
 	}
-	return w.Published.Name, w.Published.Layout
+	var places []located
+	for _, w := range l.Weights {
+		places = append(places, located{w, Place{w.Path, Same}})
+	}
+	return places, nil
+}
+
+// published are the weights of a network by their published names.
+func published(l models.Listing) ([]located, error) {
+	var places []located
+	names, without := NewNames(l.Layers), []string(nil)
+	for _, w := range l.Weights {
+		place, err := names.Of(w)
+		if err != nil {
+			without = append(without, w.Path)
+		}
+		places = append(places, located{w, place})
+	}
+	if len(without) > 0 {
+		return nil, fmt.Errorf("%d of this network's %d parameters have no counterpart in the published code, the first of them %s", len(without), len(l.Weights), without[0])
+	}
+	return places, nil
 }
 
 // problems lists what is wrong with the file. If the weights are others, so are the average and Adam's means: that is said once.
-func (c *Checkpoint) problems(w []models.Weight) []string {
+func (c *Checkpoint) problems(w []located) []string {
 	problems := c.check("", c.weights, w)
 	for _, name := range c.strays {
 		problems = append(problems, printable(name)+": in none of the scopes of a checkpoint")
@@ -70,13 +103,11 @@ func (c *Checkpoint) problems(w []models.Weight) []string {
 }
 
 // check lists what is wrong with a state.
-func (c *Checkpoint) check(what string, s *state, w []models.Weight) (problems []string) {
+func (c *Checkpoint) check(what string, s *state, w []located) (problems []string) {
 	known := map[string]bool{}
 	for _, p := range w {
-		name, layout := c.name(p)
-		name = s.inFile(name)
+		name, want := s.inFile(p.Name), p.Layout.Shape(p.Shape)
 		known[name] = true
-		want := layout.Shape(p.Shape)
 		if t, ok := s.tensors[name]; !ok {
 			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s here)", what, name, want, p.Path))
 		} else if !slices.Equal(t.Shape(), want) {

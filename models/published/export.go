@@ -7,22 +7,27 @@ import (
 )
 
 // Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by published names and layouts, with the
-// schedule's buffers, so that the published code's load_state_dict takes it strictly.
-func Export(f *weights.File, scope string, w []models.Weight, s *diffusion.Schedule, schedule string) []weights.Entry {
+// schedule's buffers, so that the published code's load_state_dict takes it strictly. It fails for a network that has what the
+// published one has not.
+func Export(f *weights.File, scope string, l models.Listing, s *diffusion.Schedule, schedule string) ([]weights.Entry, error) {
+	places, err := published(l)
+	if err != nil {
+		return nil, err
+	}
 	var entries []weights.Entry
-	for _, p := range w {
+	for _, p := range places {
 		entries = append(entries, weights.Entry{
-			Tensor: weights.Tensor{Name: p.Published.Name, DType: weights.F32, Shape: p.Published.Layout.Shape(p.Shape)},
+			Tensor: weights.Tensor{Name: p.Name, DType: weights.F32, Shape: p.Layout.Shape(p.Shape)},
 			Data: func() ([]byte, error) {
 				values, err := f.Float32s(scope + "/" + p.Path)
 				if err != nil {
 					return nil, err
 				}
-				return bytesOf(p.Published.Layout.ToPublished(values, p.Shape)), nil
+				return bytesOf(p.Layout.ToPublished(values, p.Shape)), nil
 			},
 		})
 	}
-	return append(entries, scheduleBuffers(s, schedule)...)
+	return append(entries, scheduleBuffers(s, schedule)...), nil
 }
 
 // scheduleBuffers are the schedule as the published code keeps it, by label. Its sigmas are the betas of the linear schedule, but the alphas

@@ -30,7 +30,11 @@ func TestExportIsWhatWasImported(t *testing.T) {
 		root := original.Root().(torch.List)
 		for scope, entry := range map[string]int{models.WeightsScope: 0, models.EMAScope: 4} {
 			exported := filepath.Join(t.TempDir(), scope+".safetensors")
-			if err := weights.Write(exported, nil, Export(imported.File, scope, n.weights, n.model.Schedule, "linear")); err != nil {
+			entries, err := Export(imported.File, scope, n.listing, n.model.Schedule, "linear")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := weights.Write(exported, nil, entries); err != nil {
 				t.Fatal(err)
 			}
 			got := paritytest.Open(t, exported)
@@ -63,7 +67,7 @@ func TestExportIsWhatWasImported(t *testing.T) {
 			}
 			// And back.
 			again := n.written(t, exported)
-			for _, w := range n.weights {
+			for _, w := range n.listing.Weights {
 				for _, s := range []string{models.WeightsScope, models.EMAScope} {
 					if !slices.Equal(again.Floats(s+"/"+w.Path), imported.Floats(scope+"/"+w.Path)) {
 						t.Errorf("%s: %s/%s: other values after export and import", scope, s, w.Path)
@@ -81,7 +85,7 @@ func (n *imported) written(t *testing.T, path string) paritytest.Fixture {
 	if err := c.CheckSchedule(n.model.Schedule); err != nil {
 		t.Error(err)
 	}
-	entries, err := c.Entries(n.weights)
+	entries, err := c.Entries(n.listing)
 	if err != nil {
 		t.Fatal(err)
 	}

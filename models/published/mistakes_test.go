@@ -161,7 +161,7 @@ func TestOtherWeights(t *testing.T) {
 // refuse fails unless Entries has exactly these problems with a file.
 func (s *sample) refuse(t *testing.T, path string, want []string) {
 	t.Helper()
-	_, err := opened(t, path).Entries(s.weights)
+	_, err := opened(t, path).Entries(s.listing)
 	if err == nil {
 		t.Fatalf("no error, want %q", want)
 	}
@@ -239,7 +239,7 @@ func TestIntegersAreNoWeights(t *testing.T) {
 	v := state[5].value.(view)
 	state[5].value = view{&elements{"LongStorage", v.count, nil}, 0, v.shape, v.stride}
 	path := saved(t, state)
-	entries, err := opened(t, path).Entries(s.weights)
+	entries, err := opened(t, path).Entries(s.listing)
 	if err != nil {
 		t.Fatal(err)
 	}

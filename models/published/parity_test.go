@@ -13,13 +13,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 	"mcvd/models/paritytest"
+	"mcvd/models/published/schema"
 )
 
 // imported is a network of a fixture, with its weights.
@@ -28,7 +28,7 @@ type imported struct {
 	backend  compute.Backend
 	model    *models.Model
 	channels int // of a frame
-	weights  []models.Weight
+	listing  models.Listing
 	store    *model.Store
 }
 
@@ -39,7 +39,7 @@ func open(t *testing.T, path string) *imported {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, _, err := published.Config(path, text)
+	config, _, err := schema.Translate(path, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func open(t *testing.T, path string) *imported {
 	if n.model, err = models.New(config); err != nil {
 		t.Fatal(err)
 	}
-	if n.weights, err = n.model.Weights(n.backend); err != nil {
+	if n.listing, err = n.model.List(n.backend); err != nil {
 		t.Fatal(err)
 	}
 	f := n.written(t, filepath.Join(path, "checkpoint.pt"))
@@ -55,6 +55,16 @@ func open(t *testing.T, path string) *imported {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// places are the weights by their published names.
+func (n *imported) places() []located {
+	n.Helper()
+	places, err := published(n.listing)
+	if err != nil {
+		n.Fatal(err)
+	}
+	return places
 }
 
 // run builds the network with the weights of a scope on a fixture's inputs, of which x is the noisy frames, and returns what collect picks
@@ -166,7 +176,7 @@ func TestParityGradients(t *testing.T) {
 			_, outputs := n.run(grad, "xt", models.WeightsScope, how, func(eps *Node, _ []*Node) []*Node {
 				loss := MulScalar(ReduceAllSum(Square(Sub(eps, ConstTensor(eps.Graph(), z)))), 0.5/float64(z.Shape().Dimensions[0]))
 				var parameters []*Node
-				for _, w := range n.weights {
+				for _, w := range n.places() {
 					v := n.store.GetVariable("/" + models.WeightsScope + "/" + w.Path)
 					parameters = append(parameters, v.NodeValue(eps.Graph()))
 				}
@@ -176,21 +186,21 @@ func TestParityGradients(t *testing.T) {
 				t.Errorf("%s: loss %g, want %g", name, got, want)
 			}
 			largest := 0.0
-			for i, w := range n.weights {
+			for i, w := range n.places() {
 				if strings.HasSuffix(w.Path, "/k/b") {
 					continue // it is 0, softmax being blind to a constant, and both are rounding errors
 				}
-				got := w.Published.Layout.ToPublished(tensors.MustCopyFlatData[float32](outputs[i+1]), w.Shape)
-				d := paritytest.Distance(got, grad.Floats("grad."+w.Published.Name))
+				got := w.Layout.ToPublished(tensors.MustCopyFlatData[float32](outputs[i+1]), w.Shape)
+				d := paritytest.Distance(got, grad.Floats("grad."+w.Name))
 				if !(d <= 1e-3) {
-					t.Errorf("%s: gradient of %s (%s): differs by %.2g of its norm", name, w.Path, w.Published.Name, d)
+					t.Errorf("%s: gradient of %s (%s): differs by %.2g of its norm", name, w.Path, w.Name, d)
 				}
 				largest = max(largest, d)
 			}
-			if want := len(grad.Tensors()) - 7; len(n.weights) != want {
-				t.Errorf("%d parameters, the published network has %d", len(n.weights), want)
+			if want := len(grad.Tensors()) - 7; len(n.places()) != want {
+				t.Errorf("%d parameters, the published network has %d", len(n.places()), want)
 			}
-			t.Logf("%s: largest relative difference of %d gradients %.2g", name, len(n.weights), largest)
+			t.Logf("%s: largest relative difference of %d gradients %.2g", name, len(n.places()), largest)
 		}
 	})
 }

@@ -7,11 +7,10 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
-	"mcvd/models/network"
 	"mcvd/models/paritytest"
+	"mcvd/models/published/schema"
 	"mcvd/models/weights"
 	"mcvd/models/weights/torch"
 )
@@ -23,9 +22,10 @@ const fixture = "../paritytest/testdata/unet/concat_cond_emb"
 type sample struct {
 	config  *configs.Config
 	model   *models.Model
-	weights []models.Weight
-	named   map[string]models.Weight // by their published names
-	names   []string                 // of the state dict, in its order
+	listing models.Listing
+	weights []located
+	named   map[string]located // by their published names
+	names   []string           // of the state dict, in its order
 	shapes  map[string][]int
 }
 
@@ -39,22 +39,25 @@ const (
 
 func newSample(t *testing.T) *sample {
 	t.Helper()
-	s := &sample{named: map[string]models.Weight{}, shapes: map[string][]int{}}
+	s := &sample{named: map[string]located{}, shapes: map[string][]int{}}
 	text, err := os.ReadFile(filepath.Join(fixture, "config.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.config, _, err = published.Config("config.yml", text); err != nil {
+	if s.config, _, err = schema.Translate("config.yml", text); err != nil {
 		t.Fatal(err)
 	}
 	if s.model, err = models.New(s.config); err != nil {
 		t.Fatal(err)
 	}
-	if s.weights, err = s.model.Weights(backendtest.Open(t)); err != nil {
+	if s.listing, err = s.model.List(backendtest.Open(t)); err != nil {
+		t.Fatal(err)
+	}
+	if s.weights, err = published(s.listing); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range s.weights {
-		s.named[w.Published.Name] = w
+		s.named[w.Name] = w
 	}
 	f, err := torch.Open(filepath.Join(fixture, "checkpoint.pt"))
 	if err != nil {
@@ -127,12 +130,12 @@ func (s *sample) adam(step any) dict {
 }
 
 // want are the values of a weight here.
-func (s *sample) want(w models.Weight, of int) []float32 {
-	values, d := s.values(w.Published.Name, of), w.Shape
-	switch w.Published.Layout {
-	case network.DenseOI:
+func (s *sample) want(w located, of int) []float32 {
+	values, d := s.values(w.Name, of), w.Shape
+	switch w.Layout {
+	case DenseOI:
 		return paritytest.Permuted(values, []int{d[1], d[0]}, 1, 0)
-	case network.ConvOIHW:
+	case ConvOIHW:
 		return paritytest.Permuted(values, []int{d[3], d[2], d[0], d[1]}, 2, 3, 1, 0)
 	}
 	return values
@@ -152,7 +155,7 @@ func opened(t *testing.T, path string) *Checkpoint {
 // expect fails unless a checkpoint holds the sample's values: in each scope those of an entry of sources, -1 for zeros.
 func (s *sample) expect(t *testing.T, c *Checkpoint, sources [4]int) {
 	t.Helper()
-	entries, err := c.Entries(s.weights)
+	entries, err := c.Entries(s.listing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,13 +170,13 @@ func (s *sample) expect(t *testing.T, c *Checkpoint, sources [4]int) {
 	wrong := 0
 	for i, scope := range []string{models.WeightsScope, models.EMAScope, models.AdamMeanScope, models.AdamSquareScope} {
 		for _, w := range s.weights {
-			want := make([]float32, len(s.values(w.Published.Name, 0)))
+			want := make([]float32, len(s.values(w.Name, 0)))
 			if sources[i] >= 0 {
 				want = s.want(w, sources[i])
 			}
 			if got := f.Floats(scope + "/" + w.Path); !slices.Equal(got, want) && wrong < 10 {
 				wrong++
-				t.Errorf("%s/%s (%s): %v, want %v", scope, w.Path, w.Published.Name, got[:min(4, len(got))], want[:min(4, len(want))])
+				t.Errorf("%s/%s (%s): %v, want %v", scope, w.Path, w.Name, got[:min(4, len(got))], want[:min(4, len(want))])
 			}
 		}
 	}

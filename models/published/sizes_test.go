@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"mcvd/configs/published"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/published/schema"
 )
 
 // configuration is one of those behind published numbers, or in the published code's folder of configurations.
@@ -57,7 +57,7 @@ func TestEveryPublishedConfiguration(t *testing.T) {
 	b := backendtest.OpenGo(t)
 	for _, tt := range configurations {
 		t.Run(tt.name, func(t *testing.T) {
-			config, _, err := published.Config("config.yml", tt.yaml())
+			config, _, err := schema.Translate("config.yml", tt.yaml())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,22 +65,22 @@ func TestEveryPublishedConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, err := m.Weights(b)
+			l, err := m.List(b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			state, parameters := shapesOf(w)
+			state, parameters := shapesOf(t, l)
 			if got := float64(parameters) / 1e6; tt.millions > 0 && !(math.Abs(got-tt.millions) <= 0.051) {
 				t.Errorf("%.3f million parameters, want %.1f", got, tt.millions)
 			}
-			t.Logf("%d tensors, %.2f million parameters", len(w), float64(parameters)/1e6)
+			t.Logf("%d tensors, %.2f million parameters", len(l.Weights), float64(parameters)/1e6)
 			c := opened(t, saved(t, list{state, dict{{"state", dict{}}}, 3, 1234, nil}))
-			entries, err := c.Entries(w)
+			entries, err := c.Entries(l)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(entries) != 4*len(w) {
-				t.Errorf("%d entries, want %d", len(entries), 4*len(w))
+			if len(entries) != 4*len(l.Weights) {
+				t.Errorf("%d entries, want %d", len(entries), 4*len(l.Weights))
 			}
 			for _, i := range []int{0, len(entries) / 2, len(entries) - 1} {
 				data, err := entries[i].Data()
@@ -93,10 +93,15 @@ func TestEveryPublishedConfiguration(t *testing.T) {
 }
 
 // shapesOf is a state dict with tensors of the right shapes, and how many parameters it has.
-func shapesOf(w []models.Weight) (state ordered, parameters int) {
+func shapesOf(t *testing.T, l models.Listing) (state ordered, parameters int) {
+	t.Helper()
+	places, err := published(l)
+	if err != nil {
+		t.Fatal(err)
+	}
 	one, largest := &elements{"FloatStorage", 1, []byte{0, 0, 128, 63}}, &elements{"FloatStorage", 0, nil}
-	for _, p := range w {
-		shape, n := p.Published.Layout.Shape(p.Shape), 1
+	for _, p := range places {
+		shape, n := p.Layout.Shape(p.Shape), 1
 		for _, d := range shape {
 			n *= d
 		}
@@ -106,7 +111,7 @@ func shapesOf(w []models.Weight) (state ordered, parameters int) {
 			largest.count = max(largest.count, n)
 			v = view{largest, 0, shape, dense(shape)}
 		}
-		state = append(state, pair{"module." + p.Published.Name, v})
+		state = append(state, pair{"module." + p.Name, v})
 	}
 	return state, parameters
 }

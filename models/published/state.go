@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"mcvd/models/network"
 	"mcvd/models/weights"
 	"mcvd/models/weights/torch"
 )
@@ -125,7 +124,7 @@ func (t stored) Shape() []int                 { return t.Tensor.Shape }
 func (t stored) Float32s() ([]float32, error) { return t.file.Float32s(t.Name) }
 
 // entry is what a checkpoint of this project holds of a tensor: float32, in our layout.
-func entry(name string, shape []int, layout network.Layout, t tensor) weights.Entry {
+func entry(name string, shape []int, layout Layout, t tensor) weights.Entry {
 	return weights.Entry{
 		Tensor: weights.Tensor{Name: name, DType: weights.F32, Shape: shape},
 		Data: func() ([]byte, error) {

@@ -1,4 +1,4 @@
-package published
+package schema
 
 import (
 	"fmt"
@@ -67,7 +67,7 @@ func (s settings) yaml() []byte {
 // translate fails the test if s is refused.
 func (s settings) translate(t *testing.T) (*configs.Config, []string) {
 	t.Helper()
-	c, notes, err := Config("config.yml", s.yaml())
+	c, notes, err := Translate("config.yml", s.yaml())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.yaml())
 	}

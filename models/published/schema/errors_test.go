@@ -1,4 +1,4 @@
-package published
+package schema
 
 import (
 	"maps"
@@ -94,7 +94,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 			}
 		}
 		file = file.with(key, value)
-		c, notes, err := Config("config.yml", file.yaml())
+		c, notes, err := Translate("config.yml", file.yaml())
 		if err == nil || c != nil || notes != nil {
 			t.Errorf("%s: no error", change)
 			continue
@@ -109,7 +109,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 }
 
 func TestDigitsAreCounted(t *testing.T) {
-	_, _, err := Config("config.yml", whole().with("data.dataset", "StochasticMovingMNIST", "data.num_digits", "0").yaml())
+	_, _, err := Translate("config.yml", whole().with("data.dataset", "StochasticMovingMNIST", "data.num_digits", "0").yaml())
 	if err == nil || !strings.HasSuffix(err.Error(), ": data.num_digits: 0, want 1 to 100") {
 		t.Errorf("error %v", err)
 	}
@@ -119,7 +119,7 @@ func TestDigitsAreCounted(t *testing.T) {
 func TestAllProblemsAreShown(t *testing.T) {
 	text := "model:\n  gamma: true\n  ngf: many\n  gamma: false\ndata: {image_size: 64, image_size: 32, channels: [3]}\n" +
 		"? [a]\n: b\n<<: {c: d}\n"
-	_, _, err := Config("config.yml", []byte(text))
+	_, _, err := Translate("config.yml", []byte(text))
 	const syntax = `config.yml:4:3: model.gamma: set twice, want it once (it is in line 2 too)
 config.yml:5:24: data.image_size: set twice, want it once (it is in line 5 too)
 config.yml:6:3: : a list as a key, want a name
@@ -128,7 +128,7 @@ config.yml:8:1: <<: << as a key, want a name`
 		t.Errorf("error\n%v\nwant\n%s", err, syntax)
 	}
 	text = "model:\n  gamma: true\n  ngf: many\n  sigma_dist: cosine\n  arch: unet\ndata: {image_size: 64, channels: [3]}\n"
-	_, _, err = Config("config.yml", []byte(text))
+	_, _, err = Translate("config.yml", []byte(text))
 	const all = `config.yml:2:10: model.gamma: true, want false: noise is Gaussian here
 config.yml:3:8: model.ngf: many, want an integer
 config.yml:5:9: model.arch: unet, want unetmore: there is no other published network here
@@ -173,7 +173,7 @@ func TestFilesThatAreNoConfiguration(t *testing.T) {
 		"a list in itself": {"model:\n  ch_mult: &m [*m]\n", "config.yml:2:12: model.ch_mult: a list, want a list of integers"},
 		"of this project":  {string(configs.Default().YAML()), "config.yml: data.num_frames: missing"},
 	} {
-		got, notes, err := Config("config.yml", []byte(c.text))
+		got, notes, err := Translate("config.yml", []byte(c.text))
 		if err == nil || got != nil || notes != nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
@@ -184,7 +184,7 @@ func TestFilesThatAreNoConfiguration(t *testing.T) {
 }
 
 func TestManyProblemsAreCutShort(t *testing.T) {
-	_, _, err := Config("config.yml", []byte("model:\n"+strings.Repeat("  ngf: 3\n", 200)))
+	_, _, err := Translate("config.yml", []byte("model:\n"+strings.Repeat("  ngf: 3\n", 200)))
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != maxProblems+1 || lines[maxProblems] != "config.yml: 149 more problems, which are not shown" {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
@@ -194,17 +194,17 @@ func TestManyProblemsAreCutShort(t *testing.T) {
 // TestEveryKeyMatters removes and spoils each key of a whole file in turn: what is accepted is valid, and a wrong type is seen.
 func TestEveryKeyMatters(t *testing.T) {
 	for key := range whole() {
-		if c, _, err := Config("config.yml", whole().with(key, "").yaml()); err == nil {
+		if c, _, err := Translate("config.yml", whole().with(key, "").yaml()); err == nil {
 			checkRoundTrip(t, "without "+key, c)
 		}
-		if _, _, err := Config("config.yml", whole().with(key, "{a: [b]}").yaml()); err == nil || !strings.Contains(err.Error(), key) {
+		if _, _, err := Translate("config.yml", whole().with(key, "{a: [b]}").yaml()); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s as a mapping: error %v, want one that names it", key, err)
 		}
 	}
 }
 
-// FuzzConfig checks that whatever is accepted is valid and survives being written and read.
-func FuzzConfig(f *testing.F) {
+// FuzzTranslate checks that whatever is accepted is valid and survives being written and read.
+func FuzzTranslate(f *testing.F) {
 	text, err := os.ReadFile("testdata/config.yml")
 	if err != nil {
 		f.Fatal(err)
@@ -222,7 +222,7 @@ func FuzzConfig(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		Is(text)
-		c, _, err := Config("config.yml", text)
+		c, _, err := Translate("config.yml", text)
 		if err != nil {
 			if c != nil || !strings.HasPrefix(err.Error(), "config.yml:") {
 				t.Errorf("configuration %v with the error %v", c, err)

@@ -1,8 +1,8 @@
-// Package published reads experiments in the YAML schema of the published PyTorch code of MCVD (voletiv/mcvd-pytorch).
+// Package schema reads experiments in the YAML schema of the published PyTorch code of MCVD (voletiv/mcvd-pytorch).
 //
 // docs/published.md lists its keys. What has no counterpart here and would change the network or its samples is an error; what
 // was decided is a note.
-package published
+package schema
 
 import (
 	"slices"
@@ -13,12 +13,12 @@ import (
 	"mcvd/configs"
 )
 
-// Config translates text, an experiment in the published schema; path stands for it in messages. The notes say, one line a thing,
-// what has no counterpart or was decided.
+// Translate makes a configuration of text, an experiment in the published schema; path stands for it in messages. The notes say,
+// one line a thing, what has no counterpart or was decided.
 //
 // The error holds every problem, one a line, with path, line and column. The configuration is valid, and [configs.Parse] reads it
 // back from its YAML.
-func Config(path string, text []byte) (c *configs.Config, notes []string, err error) {
+func Translate(path string, text []byte) (c *configs.Config, notes []string, err error) {
 	r := newReader(path)
 	if err := r.load(text); err != nil {
 		return nil, nil, err

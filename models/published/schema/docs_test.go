@@ -1,4 +1,4 @@
-package published
+package schema
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 
 // TestDocsNameEveryKey compares docs/published.md with the keys that are read and those that are known to be idle.
 func TestDocsNameEveryKey(t *testing.T) {
-	text, err := os.ReadFile("../../docs/published.md")
+	text, err := os.ReadFile("../../../docs/published.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package published
+package schema
 
 import (
 	"fmt"
@@ -140,7 +140,7 @@ func TestSavedFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, notes, err := Config("testdata/config.yml", text)
+	c, notes, err := Translate("testdata/config.yml", text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestDumpOfNamespaces(t *testing.T) {
 	text := "!!python/object:argparse.Namespace\n" + string(plain.with("model.ch_mult", "&id001 !!python/tuple\n  - 1\n  - 2\n  - 3\n  - 4",
 		"device", "!!python/object/apply:torch.device\n- cuda").yaml()) + "test: *id001\n"
 	text = strings.ReplaceAll(text, "model:\n", "model: !!python/object:argparse.Namespace\n")
-	got, notes, err := Config("config.yml", []byte(text))
+	got, notes, err := Translate("config.yml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -208,7 +208,7 @@ func TestDumpOfNamespaces(t *testing.T) {
 		t.Errorf("notes %q, want nothing unknown", notes)
 	}
 	aliased := plain.with("model.ch_mult", "*list", "aaa", "&list [1, 2, 3, 4]").yaml()
-	if got, _, err = Config("config.yml", aliased); err != nil || len(configs.Diff(want, got)) > 0 {
+	if got, _, err = Translate("config.yml", aliased); err != nil || len(configs.Diff(want, got)) > 0 {
 		t.Errorf("an alias of a list: error %v", err)
 	}
 }
