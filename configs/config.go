@@ -111,8 +111,13 @@ type Diffusion struct {
 	BetaStart float64 `yaml:"beta_start"`
 	// BetaEnd is the linear schedule's beta at t = T-1; below 1.
 	BetaEnd float64 `yaml:"beta_end"`
-	// Target is what the network predicts: eps, the noise.
+	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0 (the clean frames).
 	Target string `yaml:"target"`
+	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the clean frames count alike at all levels) or
+	// min_snr (the same times the signal-to-noise ratio, at most 5).
+	Weight string `yaml:"weight"`
+	// Levels says how training draws noise levels: uniform, or low_discrepancy (evenly spaced over a batch from one draw on).
+	Levels string `yaml:"levels"`
 	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch; logs show it by value.
 	Loss string `yaml:"loss"`
 }
@@ -172,6 +177,8 @@ type Sampler struct {
 	Name string `yaml:"name" json:"name"`
 	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
 	Steps int `yaml:"steps" json:"steps"`
+	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as published.
+	Spacing string `yaml:"spacing" json:"spacing"`
 	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
 	Eta float64 `yaml:"eta" json:"eta"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
@@ -209,11 +216,11 @@ func Default() *Config {
 		Data:   Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
 		Model: Model{Network: "unet", Conditioning: "concat", SpatinWidth: 128, Width: 64, Multipliers: []int{1, 2, 3, 4},
 			Blocks: 2, Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
-		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Loss: "l2"},
+		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
 		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMADecay: 0.999},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000},
-		Sampler: Sampler{Name: "ddim", Steps: 100, Precision: "float32", Clip: true, LastDenoise: true},
+		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},
 	}
 }

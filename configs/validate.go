@@ -131,7 +131,7 @@ func (c *Config) ranges() []rangeRule {
 		between("model.dropout", m.Dropout, 0, 1).excludingHigh(),
 		between("diffusion.steps", n.Steps, 2, 1e6),
 		between("diffusion.beta_start", n.BetaStart, 0, 1).excludingLow().excludingHigh(),
-		between("diffusion.beta_end", n.BetaEnd, 0, 1).excludingLow().excludingHigh(),
+		between("diffusion.beta_end", n.BetaEnd, 0, 1).excludingLow(),
 		between("optimizer.learning_rate", o.LearningRate, 0, most).excludingLow(),
 		between("optimizer.warmup_steps", o.WarmupSteps, 0, 1e9),
 		between("optimizer.beta1", o.Beta1, 0, 1).excludingHigh(),
@@ -173,7 +173,6 @@ func (c *Config) choices() []choiceRule {
 		{"model.conditioning", c.Model.Conditioning, []string{"concat", "spatin"}},
 		{"train.precision", c.Train.Precision, []string{"float32", "bfloat16"}},
 		{"sampler.precision", c.Sampler.Precision, []string{"float32", "bfloat16"}},
-		{"diffusion.target", c.Diffusion.Target, []string{"eps"}},
 		{"diffusion.loss", c.Diffusion.Loss, []string{"l2", "l1"}},
 	}
 }

@@ -12,7 +12,7 @@ import (
 // So many times as asked for, more than a plan has steps, that add up to no more than the whole took.
 func TestBenchmarkTimesEachStepOnce(t *testing.T) {
 	c := config()
-	c.Sampler = configs.Sampler{Name: "ddpm", Steps: 2, Clip: true}
+	c.Sampler = configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 2, Clip: true}
 	for _, steps := range []int{1, c.Diffusion.Steps, 2*c.Diffusion.Steps + 3} {
 		began := time.Now()
 		window, times, err := Benchmark(context.Background(), backendtest.Open(t), c, 2, steps)

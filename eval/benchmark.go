@@ -54,7 +54,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		if len(times) > 0 {
 			start = time.Now()
 		}
-		x, err := g.loop.Run(ctx, b.noise(0), cond, 0, func(step int) *tensors.Tensor { return b.noise(1 + step) }, func() {
+		x, err := g.loop.Run(ctx, b.noise(0), cond, g.plans.whole, func(step int) *tensors.Tensor { return b.noise(1 + step) }, func() {
 			times = append(times, time.Since(start))
 			start = time.Now()
 		})

@@ -36,7 +36,7 @@ func TestVideosOfSeveralDevices(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		s := configs.Sampler{Name: "ddpm", Steps: 3, Clip: true, LastDenoise: true}
+		s := configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 3, Clip: true, LastDenoise: true}
 		g, err := NewGenerator(b, store, m, s, 1, 4, n)
 		if err != nil {
 			return nil, err

@@ -25,8 +25,9 @@ type Generator struct {
 	model   *models.Model
 	loop    *sampler.Loop
 	devices *devices.Devices
-	maps    *devices.Program // makes what the steps of a window share; nil if the network has no such maps
-	start   start
+	cache   *devices.Program // makes what the steps of a window share; nil if the network shares nothing
+	keys    []string         // of what it makes
+	plans   plans
 	batch   int
 	draw    func(r Request, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several requests at a time
 }
@@ -57,11 +58,7 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
-	plan, err := sampler.Plan(m.Schedule, c)
-	if err != nil {
-		return nil, err
-	}
-	begin, err := newStart(m.Schedule, plan, c)
+	plans, err := newPlans(s, m.Schedule, c)
 	if err != nil {
 		return nil, err
 	}
@@ -74,19 +71,23 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 		b.Compute = precision
 		return b
 	}
-	loop, err := sampler.NewLoop(d, store, s, plan, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
-		return m.Denoiser(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
+	keys, err := m.CacheKeys(backend, store.Scope("/"+models.EMAScope), batch)
+	if err != nil {
+		return nil, err
+	}
+	loop, err := sampler.NewLoop(d, store, s, m.Process, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
+		return m.Denoiser(builder(), scope.At(models.EMAScope), m.CondInputs(keys, cond))
 	})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, loop: loop, devices: d, start: begin, batch: batch, draw: hostNoise(seed)}
-	if m.Network.HasMaps() {
-		maps, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
-			return m.Maps(builder(), scope.At(models.EMAScope), m.CondInputs(cond))
+	g := &Generator{model: m, loop: loop, devices: d, keys: keys, plans: plans, batch: batch, draw: hostNoise(seed)}
+	if len(keys) > 0 {
+		cache, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
+			return m.Cache(builder(), scope.At(models.EMAScope), m.CondInputs(nil, cond))
 		})
 		if err == nil {
-			g.maps, err = d.Program(maps.WithName("conditioning"), devices.Parts, devices.Parts)
+			g.cache, err = d.Program(cache.WithName("conditioning"), devices.Parts, devices.Parts)
 		}
 		if err != nil {
 			loop.Close()
@@ -99,8 +100,8 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 // Close frees the compiled programs.
 func (g *Generator) Close() {
 	g.loop.Close()
-	if g.maps != nil {
-		g.maps.Close()
+	if g.cache != nil {
+		g.cache.Close()
 	}
 }
 
@@ -108,10 +109,13 @@ func (g *Generator) Close() {
 func (g *Generator) NFE(task Task, n, advance int) int {
 	windows := g.Windows(task, n, advance)
 	shorter := windows // those that leave out the start
-	if windows > 0 && !g.start.first {
+	if windows > 0 && !g.plans.first {
 		shorter--
 	}
-	return windows*g.loop.Steps() - shorter*g.start.skip
+	if g.plans.skip == 0 {
+		shorter = 0
+	}
+	return (windows-shorter)*sampler.NFE(g.plans.whole) + shorter*sampler.NFE(g.plans.later)
 }
 
 // Windows is the number of windows that [Generator.Run] needs for n frames.
@@ -232,8 +236,8 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 		return nil, err
 	}
 	defer devices.Free(cond)
-	start, from := b.begin()
-	x, err := b.loop.Run(ctx, start, cond, from, func(step int) *tensors.Tensor { return b.noise(1 + step) }, b.progress)
+	start, steps, skip := b.begin()
+	x, err := b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.progress)
 	if err != nil {
 		return nil, err
 	}
@@ -245,44 +249,48 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 	return b.split(x)
 }
 
-// cond is what the steps of a window are given: frames, visibility, and the maps of both where the network has them.
-func (b *batch) cond(past, future []batchFrame, see Task) (cond []devices.Value, err error) {
-	var given []*tensors.Tensor
-	for _, frames := range [][]batchFrame{past, future} {
-		if len(frames) > 0 {
-			given = append(given, b.join(frames))
-		}
-	}
-	for _, t := range append(given, b.visible(see)) {
+// cond is what the steps of a window are given: frames, visibility, and what the network makes of both once a window.
+func (b *batch) cond(past, future []batchFrame, see Task) ([]devices.Value, error) {
+	given := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(see)}.Flatten(b.model.Frames, nil)
+	var cond []devices.Value
+	for _, t := range given {
 		v, err := b.devices.Put(t, devices.Parts)
 		if err != nil {
+			devices.Free(cond)
 			return nil, fmt.Errorf("conditioning: %w", err)
 		}
 		cond = append(cond, v)
 	}
-	if b.maps == nil {
+	if b.cache == nil {
 		return cond, nil
 	}
-	maps, err := b.maps.Call(cond...)
+	made, err := b.cache.Call(cond...)
 	if err != nil {
 		devices.Free(cond)
 		return nil, fmt.Errorf("conditioning: %w", err)
 	}
-	return append(cond, maps...), nil
+	c := models.Unflatten(b.model.Frames, nil, cond)
+	c.Cached = map[string]devices.Value{}
+	for i, key := range b.keys {
+		c.Cached[key] = made[i]
+	}
+	return c.Flatten(b.model.Frames, b.keys), nil
 }
 
-// visible is [batch, 2]: the same for all videos.
+// visible is a mask, [batch, past+future], the same for all videos.
 func (b *batch) visible(see Task) *tensors.Tensor {
-	v := make([]float32, 2*len(b.requests))
-	for i := range b.requests {
-		if see.Past {
-			v[2*i] = 1
-		}
-		if see.Future {
-			v[2*i+1] = 1
+	f := b.model.Frames
+	v := make([]float32, 0, len(b.requests)*(f.Past+f.Future))
+	for range b.requests {
+		for i := range f.Past + f.Future {
+			if i < f.Past && see.Past || i >= f.Past && see.Future {
+				v = append(v, 1)
+			} else {
+				v = append(v, 0)
+			}
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(v, len(b.requests), 2)
+	return tensors.FromFlatDataAndDimensions(v, len(b.requests), f.Past+f.Future)
 }
 
 // join makes [batch, frames, height, width, channels] of frames.

@@ -29,7 +29,7 @@ func config() *configs.Config {
 	c.Frames.Past, c.Frames.Current, c.Frames.Future = 2, 3, 2
 	c.Model.Width, c.Model.Multipliers, c.Model.Blocks, c.Model.Attention, c.Model.Dropout = 4, []int{1, 2}, 1, []int{2}, 0
 	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 10, 0.01, 0.5
-	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddim", Steps: 1}
+	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddim", Steps: 1}
 	return c
 }
 
@@ -37,7 +37,7 @@ func config() *configs.Config {
 // visible it fills the gap evenly; with neither it makes 0.5.
 type counter struct{ signal, noise float64 }
 
-func (counter) HasMaps() bool { return false }
+func (counter) Caches() bool { return false }
 
 func (c counter) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *graph.Node {
 	x := in.X
@@ -47,7 +47,8 @@ func (c counter) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *graph.N
 	}
 	column := func(v *graph.Node) *graph.Node { return graph.Reshape(v, batch, 1, 1, 1, 1) }
 	last, first := number(in.Past, in.Past.Shape().Dimensions[1]-1), number(in.Future, 0)
-	seePast, seeFuture := column(in.Visible.Past), column(in.Visible.Future)
+	visible := func(i int) *graph.Node { return column(graph.Slice(in.Visible, graph.AxisRange(), graph.AxisElem(i))) }
+	seePast, seeFuture := visible(0), visible(in.Past.Shape().Dimensions[1])
 	g := x.Graph()
 	k := graph.Reshape(graph.Iota(g, nn.F32(n), 0), 1, n, 1, 1, 1)
 	forward := graph.Add(graph.MulScalar(graph.OnePlus(k), 0.01), last)
@@ -66,7 +67,7 @@ func counting(t *testing.T) *models.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	level := m.Schedule.Level(m.Schedule.Steps() - 1)
+	level := m.Schedule.Level(1)
 	m.Network = counter{level.Signal, level.Noise}
 	return m
 }
@@ -172,7 +173,7 @@ func trained(t *testing.T, b compute.Backend, c *configs.Config) (*models.Model,
 // A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours change it.
 func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 	b, c := backendtest.Open(t), config()
-	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
+	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}
 	m, store := trained(t, b, c)
 	videos := func(seed uint64, batch int, which ...uint64) [][]float32 {
 		g, err := NewGenerator(b, store, m, c.Sampler, seed, batch, 1)

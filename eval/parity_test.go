@@ -20,8 +20,8 @@ import (
 // meanNetwork is eps = tanh(0.7 x + 0.2 sin(label/100) + 0.3 mean(cond)), the mean over all conditioning values of a clip.
 type meanNetwork struct{}
 
-// HasMaps is false.
-func (meanNetwork) HasMaps() bool { return false }
+// Caches is false.
+func (meanNetwork) Caches() bool { return false }
 
 func (meanNetwork) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *graph.Node {
 	each := func(v *graph.Node) *graph.Node { return graph.Reshape(v, -1, 1, 1, 1, 1) }
@@ -105,7 +105,7 @@ func (r recorded) generator(t *testing.T) *Generator {
 		t.Fatal(err)
 	}
 	m.Network = meanNetwork{}
-	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, configs.Sampler{Name: "ddim", Steps: 5, Clip: true}, 1, r.clips, 1)
+	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, configs.Sampler{Name: "ddim", Spacing: "uniform", Steps: 5, Clip: true}, 1, r.clips, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,38 +8,49 @@ import (
 	"mcvd/models/sampler"
 )
 
-// start says from what a window starts: pure noise, or a block of frames with noise added (sampler.start).
-type start struct {
-	skip  int             // how many of the plan's moves the latter leaves out; 0 if there is none
-	level diffusion.Level // to which noise is added
-	first bool            // whether the first window leaves them out, too
+// plans are the steps of a window: those from pure noise, and those from a block of frames with noise added (sampler.start), which
+// leave out the noisiest levels.
+type plans struct {
+	whole, later []sampler.Step
+	skip         int             // how many levels later leaves out; 0 if there is no such start
+	level        diffusion.Level // to which noise is added
+	first        bool            // whether the first window is a later one, too
 }
 
-func newStart(s *diffusion.Schedule, plan []sampler.Step, c configs.Sampler) (start, error) {
-	skip, err := sampler.Start(s, plan, c)
-	return start{skip, plan[skip].From, c.ReferenceStart}, err
+func newPlans(s sampler.Sampler, schedule diffusion.Schedule, c configs.Sampler) (p plans, err error) {
+	levels, err := sampler.Levels(schedule, c)
+	if err != nil {
+		return p, err
+	}
+	p.first = c.ReferenceStart
+	if p.skip, err = sampler.Start(schedule, levels, c); err != nil {
+		return p, err
+	}
+	p.whole, p.level = sampler.Plan(s, levels, c), levels[p.skip]
+	p.later = sampler.Plan(s, levels[p.skip:], c)
+	return p, nil
 }
 
-// begin returns what the window starts from, and how many of the plan's moves that leaves out.
+// begin returns what the window starts from, the steps that it makes, and how many levels these leave out.
 //
 // A later window starts from the whole block that the window before it made, frame by frame, whatever advance is and wherever the
 // window lies: of overlapping blocks the same frames are not in the same place. With sampler.reference_start the first window does
 // as if pure noise were such a block.
-func (b *batch) begin() (x *tensors.Tensor, from int) {
+func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	frames := b.before
-	if frames == nil && b.start.first {
+	if frames == nil && b.plans.first {
 		frames = b.normal(0)
 	}
-	if b.start.skip == 0 || frames == nil {
-		return b.noise(0), 0
+	if b.plans.skip == 0 || frames == nil {
+		return b.noise(0), b.plans.whole, 0
 	}
-	// The noise is that of the last move left out: nobody else uses it.
-	return b.tensor(sampler.AddNoise(b.start.level, frames, b.normal(b.start.skip))), b.start.skip
+	// The noise is that of the last level left out: nobody else uses it.
+	return b.tensor(sampler.AddNoise(b.plans.level, frames, b.normal(b.plans.skip))), b.plans.later, b.plans.skip
 }
 
 // remember keeps the block that a window made for the next one.
 func (b *batch) remember(x *tensors.Tensor) (err error) {
-	if b.start.skip > 0 {
+	if b.plans.skip > 0 {
 		b.before, err = tensors.CopyFlatData[float32](x)
 	}
 	return err

@@ -14,13 +14,14 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/diffusion"
 	"mcvd/models/paritytest"
 	"mcvd/models/sampler"
 )
 
 // ddpm visits the labels 0, 2, 4, 6 and 8 of the 10 that config has.
 func ddpm(start float64, reference bool) configs.Sampler {
-	return configs.Sampler{Name: "ddpm", Steps: 5, Clip: true, LastDenoise: true, Start: start, ReferenceStart: reference}
+	return configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 5, Clip: true, LastDenoise: true, Start: start, ReferenceStart: reference}
 }
 
 // window is what a window was given and made.
@@ -111,19 +112,19 @@ func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 				}
 				for k, w := range list {
 					draws = append(draws, fmt.Sprint(w.draws))
-					from, x := 0, b.normal(0)
+					steps, skip, x := g.plans.whole, 0, b.normal(0)
 					switch {
 					case k > 0:
 						x = tensors.MustCopyFlatData[float32](b.join(list[k-1].made))
 						fallthrough
 					case tt.reference:
-						from, x = tt.skip, sampler.AddNoise(m.Schedule.Level(tt.level), x, b.normal(tt.skip))
+						steps, skip, x = g.plans.later, tt.skip, sampler.AddNoise(m.Schedule.(*diffusion.Discrete).At(tt.level), x, b.normal(tt.skip))
 					}
 					cond, err := b.cond(w.past, w.future, w.see)
 					if err != nil {
 						t.Fatal(err)
 					}
-					out, err := b.loop.Run(context.Background(), b.tensor(x), cond, from, func(step int) *tensors.Tensor { return b.noise(1 + step) }, nil)
+					out, err := b.loop.Run(context.Background(), b.tensor(x), cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
-	"mcvd/models/mask"
+	"mcvd/models/diffusion"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
@@ -65,39 +66,55 @@ func clips(m *Model, batch, frames int) []float32 {
 	return v
 }
 
-// program computes something of a model from clips of all frames, noise shaped like the current ones, timesteps [batch], and
-// whether past and future are visible.
+// program computes something of a model from clips of all frames, noise shaped like the current ones, a table of levels, and which
+// conditioning frames are visible.
 type program struct {
 	model *Model
 	exec  *model.Exec
 }
 
+// given is what a use of a model gets.
+type given struct {
+	clip, noise, visible *Node
+	level                diffusion.LevelNodes
+}
+
 // programs are the uses of a model: all must hide what is hidden.
-var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node{
-	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
-		scope.Store().SetTraining(clip.Graph(), true)
+var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node{
+	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
+		scope.Store().SetTraining(in.clip.Graph(), true)
 		weights := scope.At(WeightsScope)
-		loss := m.LossGraph(nn.NewBuilder(b), weights, clip, Draws{t, noise, v})
+		loss := m.LossGraph(nn.NewBuilder(b), weights, in.clip, Draws{in.level, in.noise, in.visible})
 		return append([]*Node{loss}, weights.BuildTrainableVariablesGradientsGraph(ReduceAllMean(loss))...)
 	},
-	"denoiser": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
-		past, current, future := m.Cut(clip)
-		x := Add(current, noise)
-		return []*Node{m.Denoiser(nn.NewBuilder(b), scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})(x, Reshape(Slice(t, AxisElem(0))))}
+	"denoiser": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
+		past, current, future := m.Cut(in.clip)
+		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible}
+		return denoised(b, m, scope, Add(current, in.noise), in.level, cond)
 	},
-	// Frames are zeros but where the maps are made.
-	"denoiser with maps": func(b compute.Backend, m *Model, scope *model.Scope, clip, noise, t *Node, v mask.Nodes) []*Node {
-		past, current, future := m.Cut(clip)
-		maps := m.Maps(nn.NewBuilder(b), scope.At(WeightsScope), Cond{Past: past, Future: future, Visible: v})
-		cond := Cond{ZerosLike(past), ZerosLike(future), v, maps}
-		return []*Node{m.Denoiser(nn.NewBuilder(b), scope.At(WeightsScope), cond)(Add(current, noise), Reshape(Slice(t, AxisElem(0))))}
+	// Frames are zeros but where the cache is made.
+	"denoiser with a cache": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
+		past, current, future := m.Cut(in.clip)
+		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible}
+		made := m.Cache(nn.NewBuilder(b), scope.At(WeightsScope), cond)
+		keys, err := m.CacheKeys(b, model.NewStore().Scope("/"+WeightsScope), in.clip.Shape().Dimensions[0])
+		if err != nil {
+			panic(err)
+		}
+		flat := Cond[*Node]{Past: ZerosLike(past), Future: ZerosLike(future), Visible: in.visible}.Flatten(m.Frames, nil)
+		return denoised(b, m, scope, Add(current, in.noise), in.level, m.CondInputs(keys, append(flat, made...)))
 	},
+}
+
+func denoised(b compute.Backend, m *Model, scope *model.Scope, x *Node, l diffusion.LevelNodes, cond Cond[*Node]) []*Node {
+	p := m.Denoiser(nn.NewBuilder(b), scope.At(WeightsScope), cond)(x, l)
+	return []*Node{p.Eps, p.X0}
 }
 
 func newProgram(t testing.TB, b compute.Backend, m *Model, store *model.Store, name string) program {
 	t.Helper()
 	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
-		return programs[name](b, m, scope, in[0], in[1], in[2], mask.Nodes{Past: in[3], Future: in[4]})
+		return programs[name](b, m, scope, given{clip: in[0], noise: in[1], level: diffusion.TableNodes(in[2]), visible: in[3]})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -106,16 +123,27 @@ func newProgram(t testing.TB, b compute.Backend, m *Model, store *model.Store, n
 	return program{m, exec}
 }
 
+// run is runFrames for blocks that are visible or hidden as a whole.
 func (p program) run(t testing.TB, clip []float32, pastVisible, futureVisible []float32) [][]float32 {
 	t.Helper()
-	m, batch := p.model, len(pastVisible)
-	timesteps := make([]int32, batch)
-	for i := range timesteps {
-		timesteps[i] = int32(200 + 300*i)
+	var visible [][]float32
+	for i := range pastVisible {
+		visible = append(visible, append(slices.Repeat(pastVisible[i:i+1], p.model.Frames.Past), slices.Repeat(futureVisible[i:i+1], p.model.Frames.Future)...))
+	}
+	return p.runFrames(t, clip, visible)
+}
+
+func (p program) runFrames(t testing.TB, clip []float32, visible [][]float32) [][]float32 {
+	t.Helper()
+	m, batch := p.model, len(visible)
+	var levels []diffusion.Level
+	for i := range batch {
+		levels = append(levels, m.Schedule.Level(0.2005+0.3*float64(i%3)))
 	}
 	noise := clips(m, batch, m.Frames.Current)
 	out, err := p.exec.Call(tensors.FromFlatDataAndDimensions(slices.Clone(clip), m.ClipShape(batch, m.Frames.Total()).Dimensions...),
-		tensors.FromFlatDataAndDimensions(noise, m.ClipShape(batch, m.Frames.Current).Dimensions...), timesteps, pastVisible, futureVisible)
+		tensors.FromFlatDataAndDimensions(noise, m.ClipShape(batch, m.Frames.Current).Dimensions...),
+		tensors.FromFlatDataAndDimensions(m.Table(levels), batch, 1, diffusion.Columns), visible)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +178,7 @@ func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
 		m := modelOf(t, c)
 		store := lively(t, b, m)
 		for use := range programs {
-			if use == "denoiser with maps" && !m.Network.HasMaps() {
+			if use == "denoiser with a cache" && !m.Network.Caches() {
 				continue
 			}
 			p := newProgram(t, b, m, store, use)
@@ -214,12 +242,12 @@ func testHidden(t *testing.T, p program, name string, past, future float32) {
 	}
 }
 
-// With the maps of a window, made once, the denoiser computes what it computes without; and it needs no frames then.
-func TestMapsChangeNothing(t *testing.T) {
+// With what a window shares, made once, the denoiser computes what it computes without; and it needs no frames then.
+func TestTheCacheChangesNothing(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, c := range networks(t) {
 		m := modelOf(t, c)
-		if !m.Network.HasMaps() {
+		if !m.Network.Caches() {
 			continue
 		}
 		store := lively(t, b, m)
@@ -228,7 +256,7 @@ func TestMapsChangeNothing(t *testing.T) {
 			visible := make([]float32, batch)
 			visible[0] = 1
 			want := newProgram(t, b, m, store, "denoiser").run(t, clip, visible, visible)[0]
-			got := newProgram(t, b, m, store, "denoiser with maps").run(t, clip, visible, visible)[0]
+			got := newProgram(t, b, m, store, "denoiser with a cache").run(t, clip, visible, visible)[0]
 			worst := 0.0
 			for i := range want {
 				worst = max(worst, math.Abs(float64(got[i]-want[i]))/(1+math.Abs(float64(want[i])))) // NaN stays
@@ -237,6 +265,35 @@ func TestMapsChangeNothing(t *testing.T) {
 				t.Errorf("%s, batch of %d: results differ by %g", c.Model.Conditioning, batch, worst)
 			}
 			t.Logf("%s, batch of %d: results differ by %.1g", c.Model.Conditioning, batch, worst)
+		}
+	}
+}
+
+// A mask may hide any frames: each hidden one changes no bit, each visible one does, whatever the others are.
+func TestEachFrameIsHiddenByItself(t *testing.T) {
+	b := backendtest.Open(t)
+	for _, conditioning := range network.Conditionings() {
+		c := toy()
+		c.Model.Conditioning, c.Model.SpatinWidth = conditioning, 4
+		m := modelOf(t, c)
+		p := newProgram(t, b, m, lively(t, b, m), "denoiser")
+		clip, frame := clips(m, 1, m.Frames.Total()), m.ClipShape(1, 1).Size()
+		places := []int{0, 1, 3} // of the conditioning frames in a clip
+		for pattern := range 8 {
+			var visible []float32
+			for i := range places {
+				visible = append(visible, float32(pattern>>i&1))
+			}
+			want := p.runFrames(t, clip, [][]float32{visible})
+			for i, place := range places {
+				changed := slices.Clone(clip)
+				for k := range frame {
+					changed[place*frame+k] += 0.25
+				}
+				if same := allSameBits(p.runFrames(t, changed, [][]float32{visible}), want); same == (visible[i] == 1) {
+					t.Errorf("%s, visible %v: with frame %d changed results are the same: %t", conditioning, visible, place, same)
+				}
+			}
 		}
 	}
 }
@@ -303,32 +360,32 @@ func TestCutTakesClipsApartInOrder(t *testing.T) {
 	}
 }
 
-// Draw gives each clip its own timestep, uniform over the schedule, and standard normal noise.
+// Draws give each clip its own level, uniform over the schedule, and standard normal noise.
 func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
 	b := backendtest.Open(t)
 	c := toy()
 	c.Diffusion.Steps, c.Diffusion.BetaEnd = 10, 0.5
 	m := modelOf(t, c)
 	const batch = 4000
-	exec, err := NewExec(b, func(state *Node) []*Node {
-		next, d := m.Draw(state, batch)
-		_, again := m.Draw(next, batch)
-		return []*Node{d.T, d.Noise, d.Visible.Past, again.Noise}
+	exec, err := NewExec(b, func(state, levels *Node) []*Node {
+		next, d := m.Draw(state, levels)
+		_, again := m.Draw(next, levels)
+		return []*Node{d.Level.Label, d.Noise, d.Visible, again.Noise}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call([]uint64{5, 6, 7})
+	out, err := exec.Call([]uint64{5, 6, 7}, m.DrawLevels(rand.New(rand.NewPCG(5, 6)), batch))
 	if err != nil {
 		t.Fatal(err)
 	}
 	counts := make([]float64, 10)
-	for _, step := range tensors.MustCopyFlatData[int32](out[0]) {
-		counts[step]++
+	for _, label := range tensors.MustCopyFlatData[float32](out[0]) {
+		counts[int(label)]++
 	}
 	for step, n := range counts {
 		if !(math.Abs(n/batch-0.1) <= 0.02) {
-			t.Errorf("t = %d is drawn with frequency %g, want 0.1", step, n/batch)
+			t.Errorf("label %d is drawn with frequency %g, want 0.1", step, n/batch)
 		}
 	}
 	noise, again := tensors.MustCopyFlatData[float32](out[1]), tensors.MustCopyFlatData[float32](out[3])

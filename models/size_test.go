@@ -74,7 +74,7 @@ func TestFLOPsGrowWithTheBatchAndDoNotDependOnHowItIsSplit(t *testing.T) {
 }
 
 // Counted by hand: the norms of the toy's blocks see 104 channels of 8x8 pixels and 200 of 4x4; two values each.
-func TestSizeOfMaps(t *testing.T) {
+func TestSizeOfTheCache(t *testing.T) {
 	b := backendtest.Open(t)
 	for conditioning, want := range map[string]int{"concat": 0, "spatin": 2 * (104*64 + 200*16)} {
 		c := toy()
@@ -84,8 +84,8 @@ func TestSizeOfMaps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if size.Maps != want*batch {
-				t.Errorf("%s, batch of %d: maps of %d values, want %d", conditioning, batch, size.Maps, want*batch)
+			if size.Cached != want*batch {
+				t.Errorf("%s, batch of %d: a cache of %d values, want %d", conditioning, batch, size.Cached, want*batch)
 			}
 		}
 	}

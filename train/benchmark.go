@@ -47,9 +47,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 				return nil, err
 			}
 		}
-		r, err := s.run(i+1, batches, func(batch int) *tensors.Tensor {
-			return randomState(c.Seed, trainingStream, uint64(i), uint64(batch))
-		})
+		r, err := s.run(i+1, batches, drawsOf(m, c, i))
 		devices.Free(batches)
 		if err != nil {
 			return nil, err

@@ -34,11 +34,12 @@ func gradients(t *testing.T, c *configs.Config) [][]float32 {
 	}
 	shape := m.ClipShape(c.Train.Batch, c.Frames.Total())
 	in := placed(t, s, tensors.FromFlatDataAndDimensions(spread(0.7, shape.Size()), shape.Dimensions...))
-	state, err := s.devices.Put(randomState(1, trainingStream, 0, 0), devices.Copies)
+	random, levels := drawsOf(m, c, 0)(0)
+	state, err := s.devices.Put(random, devices.Copies)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.gradients.Call(append(in, state)...)
+	out, err := s.gradients.Call(append(in, state, placed(t, s, levels)[0])...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,9 +77,7 @@ func losses(t *testing.T, c *configs.Config, steps int) []float64 {
 			}
 			batches = append(batches, tensors.FromFlatDataAndDimensions(v, shape.Dimensions...))
 		}
-		r, err := s.run(i+1, placed(t, s, batches...), func(batch int) *tensors.Tensor {
-			return randomState(1, trainingStream, uint64(i), uint64(batch))
-		})
+		r, err := s.run(i+1, placed(t, s, batches...), drawsOf(m, c, i))
 		if err != nil || r.Skipped {
 			t.Fatalf("step %d: %+v, %v", i+1, r, err)
 		}

@@ -22,6 +22,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/models"
+	"mcvd/models/diffusion"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
 )
@@ -170,25 +171,36 @@ func newest(t testing.TB, dir string) string {
 	return paths[0]
 }
 
-// given is a model whose draws are those of a table: the first word of the random state says which row.
+// given is a model whose draws are those of a table: the first word of the random state says which row. Its noise levels are those
+// of timesteps.
 type given struct {
 	*models.Model
 	t     [][]int32
 	noise [][]float32
 }
 
-func (m given) Draw(random *Node, batch int) (*Node, models.Draws) {
-	g := random.Graph()
+func (m given) Draw(random, _ *Node) (*Node, models.Draws) {
+	g, batch := random.Graph(), len(m.t[0])
 	row := ConvertDType(Slice(random, AxisElem(0)), dtypes.Int32)
 	pick := func(table any, dims ...int) *Node { return Reshape(Gather(Const(g, table), Reshape(row, 1)), dims...) }
+	var tables [][]float32
+	for _, timesteps := range m.t {
+		var levels []diffusion.Level
+		for _, t := range timesteps {
+			levels = append(levels, m.Schedule.(*diffusion.Discrete).At(int(t)))
+		}
+		tables = append(tables, m.Table(levels))
+	}
 	visible := Ones(g, nn.F32(batch))
-	return random, models.Draws{T: pick(m.t, batch), Noise: pick(m.noise, m.ClipShape(batch, m.Frames.Current).Dimensions...),
-		Visible: mask.Nodes{Past: visible, Future: visible}}
+	return random, models.Draws{Level: diffusion.TableNodes(pick(tables, batch, 1, diffusion.Columns)),
+		Noise: pick(m.noise, m.ClipShape(batch, m.Frames.Current).Dimensions...), Visible: mask.Blocks(visible, visible, m.Frames)}
 }
 
-// row is the random state that picks a row of a given model's draws.
-func row(i int) func(int) *tensors.Tensor {
-	return func(batch int) *tensors.Tensor { return tensors.FromValue([]uint64{uint64(i + batch), 0, 0}) }
+// row is the random state that picks a row of a given model's draws, whatever the levels.
+func row(i int) func(int) (random, levels *tensors.Tensor) {
+	return func(batch int) (random, levels *tensors.Tensor) {
+		return tensors.FromValue([]uint64{uint64(i + batch), 0, 0}), tensors.FromShape(nn.F32(1, 1, diffusion.Columns))
+	}
 }
 
 // values copies a variable.

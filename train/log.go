@@ -48,8 +48,11 @@ type Line struct {
 	PeakShare Number `json:"peak_share,omitempty"`
 	// Waiting is the share of the time that steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
-	// Validation is the loss on the validation split by fifths of the timesteps, the least noisy first; Loss is then their mean.
+	// Validation is the loss on the validation split by fifths of the schedule, the least noisy first; Loss is then their mean.
 	Validation []Number `json:"validation,omitempty"`
+	// X0 is the mean squared error there of the clean frames that the network predicts, kept in [-1, 1]; it can be compared between
+	// experiments with other targets.
+	X0 Number `json:"x0,omitempty"`
 }
 
 // logWriter appends lines to a run's log.

@@ -11,6 +11,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/diffusion"
 	"mcvd/models/nn"
 )
 
@@ -35,7 +36,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
-		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape)})
+		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, 1, diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(scopes)+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already

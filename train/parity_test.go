@@ -12,6 +12,7 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/diffusion"
 	"mcvd/models/paritytest"
 	"mcvd/models/published"
 	"mcvd/models/published/schema"
@@ -98,7 +99,7 @@ func parityOfSteps(t *testing.T, path string) {
 	for i := range steps {
 		var timesteps []int32
 		for _, label := range f.Ints(fmt.Sprintf("step%d.labels", i+1)) {
-			timesteps = append(timesteps, int32(m.Schedule.Label(label))) // Label is its own inverse
+			timesteps = append(timesteps, int32(m.Schedule.(*diffusion.Discrete).Label(label))) // Label is its own inverse
 		}
 		draws.t, draws.noise = append(draws.t, timesteps), append(draws.noise, noiseOf(f, fmt.Sprintf("step%d.z", i+1), c))
 	}

@@ -4,17 +4,34 @@ import (
 	"math/rand/v2"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models"
 )
 
 // Streams of random numbers: what a state is for, so that no two uses share one.
 const (
 	trainingStream uint64 = iota + 1
 	validationStream
+	levelStream // of the host
 )
 
 // randomState is the state of a graph's random numbers as a function of (seed, stream, step, batch): nothing else is remembered
 // between steps, so a run that is resumed draws what one that was never stopped draws.
 func randomState(seed, stream, step, batch uint64) *tensors.Tensor {
-	rng := rand.New(rand.NewPCG(seed, stream<<60|step<<16|batch))
+	rng := source(seed, stream, step, batch)
 	return tensors.FromValue([]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64()})
+}
+
+// source is a generator on the host, likewise.
+func source(seed, stream, step, batch uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, stream<<60|step<<16|batch))
+}
+
+// drawsOf makes the random state and the noise levels of each batch of a training step.
+func drawsOf(m *models.Model, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
+	return func(batch int) (random, levels *tensors.Tensor) {
+		return randomState(c.Seed, trainingStream, uint64(step), uint64(batch)),
+			m.DrawLevels(source(c.Seed, levelStream, uint64(step), uint64(batch)), c.Train.Batch)
+	}
 }

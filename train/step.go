@@ -42,7 +42,7 @@ type result struct {
 // objective is what steps minimize: a [models.Model], or one whose draws a test gives.
 type objective interface {
 	ClipShape(batch, frames int) shapes.Shape
-	Draw(random *Node, batch int) (next *Node, d models.Draws)
+	Draw(random, levels *Node) (next *Node, d models.Draws)
 	LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) *Node
 }
 
@@ -68,7 +68,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
-	s.gradients, err = d.Program(gradients.WithName("gradients"), devices.Copies, devices.Parts, devices.Copies)
+	s.gradients, err = d.Program(gradients.WithName("gradients"), devices.Copies, devices.Parts, devices.Copies, devices.Parts, devices.Copies)
 	if err == nil {
 		s.apply, err = d.Program(apply.WithName("update"), devices.Copies, devices.Copies)
 	}
@@ -79,13 +79,13 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 }
 
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the mean over the batch, divided
-// by the number of batches that make a step. Inputs: clips, a random state, then the loss and the gradients of the batches before,
-// if there are any, to which these are added.
+// by the number of batches that make a step. Inputs: clips, a random state, a table of noise levels, then the loss and the gradients
+// of the batches before, if there are any, to which these are added.
 func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
-	clip, random, before := in[0], in[1], in[2:]
+	clip, random, levels, before := in[0], in[1], in[2], in[3:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
-	next, draws := m.Draw(random, clip.Shape().Dimensions[0])
+	next, draws := m.Draw(random, levels)
 	b := nn.NewBuilder(clip.Graph().Backend())
 	b.Random, b.Compute, b.Checkpointing = next, precision, c.GradientCheckpointing
 	loss := DivScalar(ReduceAllMean(m.LossGraph(b, weights, clip, draws)), float64(c.Accumulate))
@@ -182,16 +182,22 @@ func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
 	return []*Node{in[0]}
 }
 
-// run makes one step from its batches: update is the number of this update, from 1. random makes the state of each batch.
-func (s *stepper) run(update int, batches []devices.Value, random func(batch int) *tensors.Tensor) (result, error) {
+// run makes one step from its batches: update is the number of this update, from 1. draw makes the random state of each batch and its
+// table of noise levels.
+func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64
 	for i, batch := range batches {
-		state, err := s.devices.Put(random(i), devices.Copies)
+		state, table := draw(i)
+		random, err := s.devices.Put(state, devices.Copies)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
-		out, err := s.gradients.Call(append([]devices.Value{batch, state}, sums...)...)
+		levels, err := s.devices.Put(table, devices.Parts)
+		if err != nil {
+			return result{}, fmt.Errorf("gradients: %w", err)
+		}
+		out, err := s.gradients.Call(append([]devices.Value{batch, random, levels}, sums...)...)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
@@ -203,9 +202,7 @@ func (t *trainer) loop(ctx context.Context) error {
 // step updates the weights once and does what is due after it.
 func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 	p := &t.progress
-	r, err := t.stepper.run(p.Updates+1, batches, func(batch int) *tensors.Tensor {
-		return randomState(t.Config.Seed, trainingStream, uint64(p.Step), uint64(batch))
-	})
+	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.model, t.Config, p.Step))
 	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)
@@ -283,20 +280,20 @@ func (t *trainer) report() error {
 
 // validate logs the validation loss and keeps the weights if they are the best so far.
 func (t *trainer) validate(ctx context.Context) error {
-	loss, bins, err := t.validator.run(ctx)
+	v, err := t.validator.run(ctx)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", t.progress.Step, err)
 	}
 	p := &t.progress
-	line := Line{Step: p.Step, Loss: Number(loss), Validation: bins}
+	line := Line{Step: p.Step, Loss: Number(v.loss), Validation: v.bins, X0: Number(v.x0)}
 	if t.Report != nil {
 		t.Report(line)
 	}
 	if err := t.log.write(line); err != nil {
 		return err
 	}
-	if finite(loss) && (p.BestStep == 0 || loss < p.BestLoss) {
-		p.BestLoss, p.BestStep = loss, p.Step
+	if finite(v.loss) && (p.BestStep == 0 || v.loss < p.BestLoss) {
+		p.BestLoss, p.BestStep = v.loss, p.Step
 		return t.run.save(BestCheckpoint, t.store, *p)
 	}
 	return nil

@@ -128,9 +128,9 @@ type poisoned struct {
 	words []uint64
 }
 
-func (m poisoned) Draw(random *Node, batch int) (*Node, models.Draws) {
+func (m poisoned) Draw(random, levels *Node) (*Node, models.Draws) {
 	first := Slice(random, AxisElem(0))
-	next, d := m.Model.Draw(random, batch)
+	next, d := m.Model.Draw(random, levels)
 	for _, w := range m.words {
 		hit := Reshape(Equal(first, Const(random.Graph(), []uint64{w})), 1, 1, 1, 1, 1)
 		shape := d.Noise.Shape().Dimensions

@@ -13,17 +13,18 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/models"
+	"mcvd/models/diffusion"
 	"mcvd/models/nn"
 )
 
 const (
 	// validationClips is about how many clips a validation looks at: whole batches.
 	validationClips = 128
-	// noiseBins is into how many equal ranges of timesteps the validation loss is divided.
+	// noiseBins is into how many equal parts of the schedule the validation loss is divided.
 	noiseBins = 5
 )
 
-// validator measures the loss of the averaged weights on the validation split. Clips, timesteps, noise and masks are the same
+// validator measures the errors of the averaged weights on the validation split. Clips, noise levels, noise and masks are the same
 // every time, so its numbers can be compared; it computes in float32 whatever training does.
 type validator struct {
 	exec    *model.Exec
@@ -33,11 +34,10 @@ type validator struct {
 }
 
 func newValidator(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset) (*validator, error) {
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, t *Node) *Node {
+	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, levels *Node) (loss, x0 *Node) {
 		scope.Store().SetTraining(clip.Graph(), true) // else the Go backend keeps the weights of the first validation
-		_, draws := m.Draw(random, clip.Shape().Dimensions[0])
-		draws.T = t
-		return m.LossGraph(nn.NewBuilder(backend), scope.At(models.EMAScope), clip, draws)
+		_, draws := m.Draw(random, levels)
+		return m.ErrorGraph(nn.NewBuilder(backend), scope.At(models.EMAScope), clip, draws)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
@@ -45,47 +45,77 @@ func newValidator(backend compute.Backend, store *model.Store, m *models.Model, 
 	return &validator{exec.WithName("validation"), ds, c, m}, nil
 }
 
-// run returns the loss by value: the mean over all timesteps, and over each bin of them, NaN for a bin without any (they are fewer
-// than the bins then).
-func (v *validator) run(ctx context.Context) (loss float64, bins []Number, err error) {
+// validation is what a validation measured.
+type validation struct {
+	loss float64  // by value: the mean over the whole schedule
+	bins []Number // and over each fifth of it, the least noisy first; NaN for a fifth without any level
+	x0   float64  // the mean squared error of predicted clean frames, kept in [-1, 1]
+}
+
+// run measures clips at levels that are spread evenly over the schedule.
+func (v *validator) run(ctx context.Context) (validation, error) {
 	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
 	batches := max(1, (validationClips+batch-1)/batch)
+	var x0 float64
 	sums, counts := make([]float64, noiseBins), make([]float64, noiseBins)
 	for b := range batches {
 		if err := context.Cause(ctx); err != nil {
-			return 0, nil, err
+			return validation{}, err
 		}
 		pix := make([]float32, 0, v.model.ClipShape(batch, frames).Size())
-		t := make([]int32, batch)
+		levels, bins := make([]diffusion.Level, batch), make([]int, batch)
 		for i := range batch {
-			// Strided, so that each batch, and each bin, sees all kinds of clips and timesteps.
+			// Strided, so that each batch, and each bin, sees all kinds of clips and levels.
 			n, total := i*batches+b, batch*batches
 			clip, err := data.Fixed(v.dataset, v.config.Seed, n, frames)
 			if err != nil {
-				return 0, nil, fmt.Errorf("validation: %w", err)
+				return validation{}, fmt.Errorf("validation: %w", err)
 			}
 			pix = append(pix, clips.ToFloat(clip)...)
-			t[i] = int32(n * v.config.Diffusion.Steps / total)
+			levels[i], bins[i] = v.level(n, total)
 		}
 		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
-			randomState(v.config.Seed, validationStream, uint64(b), 0), t)
+			randomState(v.config.Seed, validationStream, uint64(b), 0),
+			tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, 1, diffusion.Columns))
 		if err != nil {
-			return 0, nil, fmt.Errorf("validation: %w", err)
+			return validation{}, fmt.Errorf("validation: %w", err)
 		}
 		for i, l := range tensors.MustCopyFlatData[float32](out[0]) {
-			bin := int(t[i]) * noiseBins / v.config.Diffusion.Steps
-			sums[bin] += float64(l)
-			counts[bin]++
+			sums[bins[i]] += float64(l)
+			counts[bins[i]]++
+		}
+		for _, e := range tensors.MustCopyFlatData[float32](out[1]) {
+			x0 += float64(e) / float64(batch*batches)
 		}
 		out[0].FinalizeAll()
+		out[1].FinalizeAll()
 	}
+	result := v.mean(sums, counts)
+	result.x0 = x0
+	return result, nil
+}
+
+// level is the n-th of total levels that are spread evenly over the schedule, the least noisy first, and the bin in which it lies.
+func (v *validator) level(n, total int) (l diffusion.Level, bin int) {
+	u := (float64(n) + 0.5) / float64(total)
+	if steps := v.model.Schedule.Steps(); steps > 0 {
+		t := n * steps / total
+		u = float64(t+1) / float64(steps)
+		return v.model.Schedule.Level(u), t * noiseBins / steps
+	}
+	return v.model.Schedule.Level(u), int(u * noiseBins)
+}
+
+// mean makes losses by value of their sums.
+func (v *validator) mean(sums, counts []float64) (r validation) {
 	values := float64(v.model.ClipShape(1, v.config.Frames.Current).Size())
 	total, count := 0.0, 0.0
 	for i := range sums {
 		total, count = total+sums[i], count+counts[i]
-		bins = append(bins, Number(sums[i]/counts[i]/values))
+		r.bins = append(r.bins, Number(sums[i]/counts[i]/values))
 	}
-	return total / count / values, bins, nil
+	r.loss = total / count / values
+	return r
 }
 
 func (v *validator) close() { v.exec.Finalize() }

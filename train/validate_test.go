@@ -43,16 +43,17 @@ func newToyValidator(t *testing.T, c *configs.Config, net network.Network) (*val
 
 func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 	v, store := newToyValidator(t, toy(), nil) // dropout is above 0 in training
-	loss, bins, err := v.run(context.Background())
+	r, err := v.run(context.Background())
+	loss, bins := r.loss, r.bins
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !finite(loss) || len(bins) != noiseBins {
 		t.Errorf("loss %g, bins %v", loss, bins)
 	}
-	again, sameBins, err := v.run(context.Background())
-	if err != nil || again != loss || !slices.Equal(sameBins, bins) {
-		t.Errorf("loss %g, bins %v, error %v the second time, want %g, %v", again, sameBins, err, loss, bins)
+	again, err := v.run(context.Background())
+	if err != nil || again.loss != loss || again.x0 != r.x0 || !slices.Equal(again.bins, bins) {
+		t.Errorf("%+v, error %v the second time, want %+v", again, err, r)
 	}
 	// Other averaged weights give other numbers, in the same program; other weights do not.
 	for scope, changes := range map[string]bool{models.WeightsScope: false, models.EMAScope: true} {
@@ -60,7 +61,8 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 		if err := bias.SetValue(tensors.FromValue([]float32{1})); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := v.run(context.Background())
+		v, err := v.run(context.Background())
+		got := v.loss
 		if err != nil || (got != loss) != changes {
 			t.Errorf("%s changed: loss %g, before %g, error %v", scope, got, loss, err)
 		}
@@ -71,7 +73,7 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 // told is a network whose eps is a thousand times its timestep: the l1 loss is then that, but for the noise.
 type told struct{ first float64 } // the label of t = 0
 
-func (told) HasMaps() bool { return false }
+func (told) Caches() bool { return false }
 
 func (n told) Graph(_ *nn.Builder, _ *model.Scope, in network.Input) *Node {
 	t := AddScalar(Neg(in.Label), n.first)
@@ -85,7 +87,8 @@ func TestBinsCoverAllTimesteps(t *testing.T) {
 			c.Diffusion.Steps, c.Diffusion.Loss, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = steps, "l1", 1e-4, 0.02
 			c.Train.Batch = batch
 			v, _ := newToyValidator(t, c, told{float64(steps - 1)})
-			loss, bins, err := v.run(context.Background())
+			r, err := v.run(context.Background())
+			loss, bins := r.loss, r.bins
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +110,8 @@ func TestBinsWithoutTimestepsHaveNoLoss(t *testing.T) {
 	c := toy()
 	c.Diffusion.Steps = 2
 	v, _ := newToyValidator(t, c, nil)
-	loss, bins, err := v.run(context.Background())
+	r, err := v.run(context.Background())
+	loss, bins := r.loss, r.bins
 	if err != nil || !finite(loss) {
 		t.Fatalf("loss %g, error %v", loss, err)
 	}
@@ -122,7 +126,7 @@ func TestValidationEndsWithItsContext(t *testing.T) {
 	v, _ := newToyValidator(t, toy(), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := v.run(ctx); err != context.Canceled {
+	if _, err := v.run(ctx); err != context.Canceled {
 		t.Errorf("error %v, want that of the context", err)
 	}
 }
@@ -143,7 +147,7 @@ func TestValidationLooksAtAllVideosOfASmallSplit(t *testing.T) {
 	v, _ := newToyValidator(t, c, nil)
 	ds := counted{waves{8, 50}, map[int]bool{}}
 	v.dataset = ds
-	if _, _, err := v.run(context.Background()); err != nil {
+	if _, err := v.run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if len(ds.seen) != 50 {

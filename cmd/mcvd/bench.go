@@ -204,7 +204,7 @@ func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *co
 	}
 	t := timed(times)
 	t.Millions, t.GFLOP, t.WindowMS = float64(s.Parameters)/1e6, s.FLOPs/1e9, milliseconds(window)
-	if s.Maps > 0 {
+	if s.Cached > 0 {
 		t.GFLOP = 0 // some are of the window, not of the step
 	}
 	return []timing{t}, nil

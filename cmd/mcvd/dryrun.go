@@ -27,8 +27,8 @@ func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
 		return err
 	}
 	maps := ""
-	if size.Maps > 0 {
-		maps = fmt.Sprintf("# sampling     %.1f MB a video for the maps of a window that its steps share\n", float64(size.Maps)*4/1e6)
+	if size.Cached > 0 {
+		maps = fmt.Sprintf("# sampling     %.1f MB a video for what the network makes of the conditioning frames once a window\n", float64(size.Cached)*4/1e6)
 	}
 	_, err = fmt.Fprintf(out, `%s
 # parameters   %.2f million

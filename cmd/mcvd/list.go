@@ -26,7 +26,11 @@ var lists = map[string]func() []string{
 	"metrics":       metric.Names,
 	"networks":      network.Names,
 	"samplers":      sampler.Names,
+	"levels":        diffusion.Spreads,
 	"schedules":     diffusion.Schedules,
+	"spacings":      sampler.Spacings,
+	"targets":       diffusion.Targets,
+	"weights":       diffusion.Weights,
 	"tasks":         eval.TaskNames,
 }
 

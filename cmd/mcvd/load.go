@@ -70,7 +70,7 @@ func samplerOf(c *configs.Config, m *models.Model, f samplerFlags) (configs.Samp
 	if _, err := sampler.New(changed.Sampler); err != nil {
 		return changed.Sampler, err
 	}
-	if _, err := sampler.Plan(m.Schedule, changed.Sampler); err != nil {
+	if _, err := sampler.Levels(m.Schedule, changed.Sampler); err != nil {
 		return changed.Sampler, err
 	}
 	return changed.Sampler, changed.Validate()

@@ -39,7 +39,7 @@ func TestX0AndEpsAreFoundAgainInWhatNoiseWasAddedTo(t *testing.T) {
 	var signals, noises []float32
 	steps := []int{0, 500, 999}
 	for _, step := range steps {
-		l := s.Level(step)
+		l := s.At(step)
 		signals, noises = append(signals, float32(l.Signal)), append(noises, float32(l.Noise))
 	}
 	each := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 3, 1, 1, 1, 1) }
@@ -66,8 +66,8 @@ func TestX0AndEpsAreFoundAgainInWhatNoiseWasAddedTo(t *testing.T) {
 	}
 }
 
-func TestLossesAreSumsOverEachClip(t *testing.T) {
-	clips := func(v ...float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 2, 1, 2, 2, 1) }
+func TestLossesAreSumsOverEachFrame(t *testing.T) {
+	clips := func(v ...float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, 1, 2, 2, 2, 1) }
 	for name, want := range map[string][]float32{
 		"l1": {1 + 2 + 0 + 3, 2 + 0.5},
 		"l2": {0.5 * (1 + 4 + 0 + 9), 0.5 * (4 + 0.25)},
@@ -87,5 +87,25 @@ func TestLossesAreSumsOverEachClip(t *testing.T) {
 	}
 	if len(Losses()) != 2 {
 		t.Errorf("losses %v are not all tested here", Losses())
+	}
+}
+
+// Every quantity leads back to x0 and eps, in and beside the variance-preserving process, v also where no signal is left.
+func TestAllFormsOfAPredictionSayTheSame(t *testing.T) {
+	for _, l := range []Level{{Signal: 0.6, Noise: 0.8}, {Signal: 0.01, Noise: 1}, {Signal: 1, Noise: 3}, {Signal: 0.25, Noise: 0.75}, {Signal: 0, Noise: 1}} {
+		out := backendtest.Run(t, func(in []*Node) []*Node {
+			x0, eps := in[0], in[1]
+			signal, noise := Scalar(x0.Graph(), x0.DType(), l.Signal), Scalar(x0.Graph(), x0.DType(), l.Noise)
+			xt := AddNoise(x0, eps, signal, noise)
+			v := V(x0, eps, signal, noise)
+			return []*Node{x0, eps, X0FromV(xt, v, signal, noise), EpsFromV(xt, v, signal, noise),
+				EpsFromScore(Score(eps, noise), noise), EpsFromX0(xt, x0, signal, noise)}
+		}, wave(1.7, 1, 2, 2, 2, 1), wave(2.3, 1, 2, 2, 2, 1))
+		x, e := out[0], out[1]
+		for i, want := range [][]float32{x, e, e, e} {
+			if d := distance(out[2+i], want); !(d <= 1e-5) {
+				t.Errorf("%+v: form %d differs by %g", l, i, d)
+			}
+		}
 	}
 }

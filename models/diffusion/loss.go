@@ -6,13 +6,13 @@ import (
 	"mcvd/configs"
 )
 
-// Loss compares a prediction with its target, both [batch, ...]: one value a clip, [batch], summed over the clip.
+// Loss compares a prediction with its target, both [batch, frames, ...]: one value a frame, [batch, frames], summed over the frame.
 type Loss func(prediction, target *Node) *Node
 
 // losses are the values of diffusion.loss.
 var losses = map[string]Loss{
-	"l2": func(p, t *Node) *Node { return MulScalar(sumClip(Square(Sub(p, t))), 0.5) },
-	"l1": func(p, t *Node) *Node { return sumClip(Abs(Sub(p, t))) },
+	"l2": func(p, t *Node) *Node { return MulScalar(sumFrames(Square(Sub(p, t))), 0.5) },
+	"l1": func(p, t *Node) *Node { return sumFrames(Abs(Sub(p, t))) },
 }
 
 // NewLoss returns the loss that the configuration names.
@@ -21,8 +21,8 @@ func NewLoss(name string) (Loss, error) { return configs.Pick(losses, "diffusion
 // Losses lists the losses.
 func Losses() []string { return configs.Names(losses) }
 
-// sumClip sums over everything but the batch, by rows: one long sum loses digits and uses one core.
-func sumClip(x *Node) *Node {
+// sumFrames sums over everything but batch and frames.
+func sumFrames(x *Node) *Node {
 	d := x.Shape().Dimensions
-	return ReduceSum(ReduceSum(Reshape(x, d[0], d[1], -1), 2), 1)
+	return ReduceSum(Reshape(x, d[0], d[1], -1), 2)
 }

@@ -1,5 +1,5 @@
-// Package diffusion is the forward process q(x_t | x_0), the algebra between the quantities that a network may predict, and
-// the losses.
+// Package diffusion is the forward process q(x_t | x_0): noise levels, what a network predicts at a level, the algebra between
+// the quantities that it may predict, weights and losses.
 package diffusion
 
 import (
@@ -9,40 +9,57 @@ import (
 	"mcvd/configs"
 )
 
-// Schedule is a variance-preserving noise schedule over T timesteps.
+// Schedule gives the noise levels between clean frames and pure noise.
+type Schedule interface {
+	// Level is the level at u, above 0 and up to 1: the share of the way from clean frames to the noisiest level, u = 1. A discrete
+	// schedule of T levels gives the one in whose T-th of (0, 1] u lies.
+	Level(u float64) Level
+	// Steps is the number T of levels of a discrete schedule, 0 for a continuous one.
+	Steps() int
+}
+
+// Discrete is a variance-preserving schedule of T timesteps.
 //
 // AlphaBar[t] is the product of 1 - beta up to and including t (DDPM, section 2). t = 0 is the least noisy timestep, T-1 the
 // noisiest. Schedules live on the host in float64: near t = 0, 1 - alphaBar loses half its digits in float32.
-type Schedule struct{ AlphaBar []float64 }
+type Discrete struct{ AlphaBar []float64 }
 
-// schedules are the values of diffusion.schedule. Each returns beta of t = 0..T-1, T being 2 or more.
-var schedules = map[string]func(configs.Diffusion) []float64{
-	"linear": linear,
-	"cosine": cosine,
+// schedules are the values of diffusion.schedule.
+var schedules = map[string]func(configs.Diffusion) (Schedule, error){
+	"linear": ofBetas(linear),
+	"cosine": ofBetas(cosine),
 }
 
 // Schedules lists the noise schedules.
 func Schedules() []string { return configs.Names(schedules) }
 
-// NewSchedule makes the schedule that the configuration names. A beta outside of (0, 1) is an error: at 1 nothing of the
-// clean frames would be left, and the way back would divide by zero.
-func NewSchedule(d configs.Diffusion) (*Schedule, error) {
-	betas, err := configs.Pick(schedules, "diffusion.schedule", d.Schedule)
+// NewSchedule makes the schedule that the configuration names.
+func NewSchedule(d configs.Diffusion) (Schedule, error) {
+	build, err := configs.Pick(schedules, "diffusion.schedule", d.Schedule)
 	if err != nil {
 		return nil, err
 	}
-	if d.Steps < 2 {
-		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
-	}
-	s, product := &Schedule{}, 1.0
-	for t, beta := range betas(d) {
-		if !(beta > 0 && beta < 1) {
-			return nil, fmt.Errorf("diffusion: the %s schedule of %d steps has beta %g at t = %d, want above 0 and below 1", d.Schedule, d.Steps, beta, t)
+	return build(d)
+}
+
+// ofBetas makes a discrete schedule of the betas of t = 0..T-1, T being 2 or more. A beta outside of (0, 1] is an error. Only the
+// last may be 1: the noisiest timestep then has no signal at all (a terminal signal-to-noise ratio of zero, Lin et al. 2024).
+func ofBetas(betas func(configs.Diffusion) []float64) func(configs.Diffusion) (Schedule, error) {
+	return func(d configs.Diffusion) (Schedule, error) {
+		if d.Steps < 2 {
+			return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
 		}
-		product *= 1 - beta
-		s.AlphaBar = append(s.AlphaBar, product)
+		s, product := &Discrete{}, 1.0
+		for t, beta := range betas(d) {
+			if last := t == d.Steps-1; !(beta > 0 && (beta < 1 || last && beta == 1)) {
+				return nil, fmt.Errorf("diffusion: the %s schedule of %d steps has beta %g at t = %d, want above 0 and below 1 (the last may be 1)",
+					d.Schedule, d.Steps, beta, t)
+			}
+			product *= 1 - beta
+			s.AlphaBar = append(s.AlphaBar, product)
+		}
+		return s, nil
 	}
-	return s, nil
 }
 
 // linear spaces the betas evenly from BetaStart to BetaEnd (DDPM, section 4).
@@ -74,19 +91,20 @@ func cosine(d configs.Diffusion) []float64 {
 }
 
 // Steps is the number T of timesteps.
-func (s *Schedule) Steps() int { return len(s.AlphaBar) }
+func (s *Discrete) Steps() int { return len(s.AlphaBar) }
 
 // Label is what the network is told of timestep t. The published networks count from the noisiest, 0, to the cleanest, T-1;
 // so do all networks here, and this is the place that says so.
-func (s *Schedule) Label(t int) int { return s.Steps() - 1 - t }
+func (s *Discrete) Label(t int) int { return s.Steps() - 1 - t }
 
-// Level is one noise level: x_t = Signal x0 + Noise eps.
-type Level struct{ Signal, Noise float64 }
+// At returns the noise level of timestep t; Signal^2 + Noise^2 = 1.
+func (s *Discrete) At(t int) Level {
+	return Level{Signal: math.Sqrt(s.AlphaBar[t]), Noise: math.Sqrt(1 - s.AlphaBar[t]), Label: float64(s.Label(t))}
+}
 
-// Clean is the level of x0 itself.
-var Clean = Level{Signal: 1}
-
-// Level returns the noise level of timestep t; Signal^2 + Noise^2 = 1.
-func (s *Schedule) Level(t int) Level {
-	return Level{Signal: math.Sqrt(s.AlphaBar[t]), Noise: math.Sqrt(1 - s.AlphaBar[t])}
+// Level is the level of timestep ceil(u T) - 1.
+func (s *Discrete) Level(u float64) Level {
+	const slack = 1e-7 // of a timestep: u is often a fraction i/n, whose rounding must not reach the next timestep
+	t := int(math.Ceil(u*float64(s.Steps())-slack)) - 1
+	return s.At(max(0, min(t, s.Steps()-1)))
 }

@@ -8,13 +8,13 @@ import (
 	"mcvd/configs"
 )
 
-func schedule(t *testing.T, d configs.Diffusion) *Schedule {
+func schedule(t *testing.T, d configs.Diffusion) *Discrete {
 	t.Helper()
 	s, err := NewSchedule(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return s.(*Discrete)
 }
 
 // standard is the published linear schedule.
@@ -66,7 +66,7 @@ func TestLevelsPreserveVariance(t *testing.T) {
 		s := schedule(t, d)
 		last := Clean
 		for i := range s.Steps() {
-			l := s.Level(i)
+			l := s.At(i)
 			if sum := l.Signal*l.Signal + l.Noise*l.Noise; !(math.Abs(sum-1) <= 1e-12) {
 				t.Fatalf("%s: squares of signal and noise of t = %d sum to %g, want 1", name, i, sum)
 			}
@@ -84,7 +84,7 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 		d    configs.Diffusion
 		want string
 	}{
-		{"a beta of 1", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 0.1, BetaEnd: 1}, "beta 1 at t = 9"},
+		{"betas of 1", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 1, BetaEnd: 1}, "beta 1 at t = 0"},
 		{"a beta above 1", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 1e-4, BetaEnd: 1.5}, "of 10 steps has beta 1.000033"},
 		{"a beta of 0", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 0, BetaEnd: 0.5}, "beta 0 at t = 0"},
 		{"a beta that is not a number", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: math.NaN(), BetaEnd: 0.5}, "beta NaN at t = 0"},
@@ -101,5 +101,38 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 				t.Errorf("error %q, want it to say %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A share of the schedule is the timestep in whose part of it that lies, exactly at the ends of the parts, too.
+func TestSharesOfADiscreteScheduleAreItsTimesteps(t *testing.T) {
+	for _, steps := range []int{2, 7, 100, 1000, 9973} {
+		s := schedule(t, configs.Diffusion{Schedule: "linear", Steps: steps, BetaStart: 1e-5, BetaEnd: 1e-4})
+		for step := range steps {
+			for _, u := range []float64{float64(step+1) / float64(steps), (float64(step) + 0.5) / float64(steps), (float64(step) + 0.01) / float64(steps)} {
+				if got, want := s.Level(u), s.At(step); got != want {
+					t.Fatalf("%d steps: the level at %g has label %g, want %g", steps, u, got.Label, want.Label)
+				}
+			}
+		}
+	}
+}
+
+func TestALastBetaOf1LeavesNoSignal(t *testing.T) {
+	s := schedule(t, configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 0.1, BetaEnd: 1})
+	if got := s.Level(1); got.Signal != 0 || got.Noise != 1 || got.Label != 0 {
+		t.Errorf("the noisiest level is %+v, want no signal", got)
+	}
+	if got := s.Level(1).LogSNR(); !math.IsInf(got, -1) {
+		t.Errorf("its log-SNR is %g, want minus infinity", got)
+	}
+}
+
+func TestLogSNR(t *testing.T) {
+	if got := (Level{Signal: 0.6, Noise: 0.8}).LogSNR(); !(math.Abs(got-math.Log(0.36/0.64)) <= 1e-12) {
+		t.Errorf("%g, want ln(0.36/0.64)", got)
+	}
+	if got := Clean.LogSNR(); !math.IsInf(got, 1) {
+		t.Errorf("%g of clean frames, want infinity", got)
 	}
 }

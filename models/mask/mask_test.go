@@ -2,6 +2,7 @@ package mask
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -13,13 +14,22 @@ import (
 
 var state = []uint64{1, 2, 3}
 
+// columns are the visibilities of each conditioning frame, [batch].
+func columns(visible *Node) []*Node {
+	var all []*Node
+	for i := range visible.Shape().Dimensions[1] {
+		all = append(all, Reshape(Slice(visible, AxisRange(), AxisElem(i)), -1))
+	}
+	return all
+}
+
 func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 	const n = 20000
 	for _, m := range []configs.Mask{{Past: 0, Future: 1}, {Past: 1, Future: 0}, {Past: 0.5, Future: 0.5}, {Past: 0.2, Future: 0.7},
 		{Past: 0.3, Future: 0.3, Together: true}} {
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, v := Draw(in[0], n, m)
-			return []*Node{v.Past, v.Future}
+			_, v := Draw(in[0], n, configs.Frames{Past: 1, Future: 1, Mask: m})
+			return columns(v)
 		}, state)
 		var past, future, both float64
 		for i := range n {
@@ -47,8 +57,8 @@ func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 
 func TestTogetherDrawsBothAlike(t *testing.T) {
 	out := backendtest.Run(t, func(in []*Node) []*Node {
-		_, v := Draw(in[0], 1000, configs.Mask{Past: 0.5, Future: 0.5, Together: true})
-		return []*Node{v.Past, v.Future}
+		_, v := Draw(in[0], 1000, configs.Frames{Past: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5, Together: true}})
+		return columns(v)
 	}, state)
 	for i := range out[0] {
 		if out[0][i] != out[1][i] {
@@ -60,9 +70,10 @@ func TestTogetherDrawsBothAlike(t *testing.T) {
 func TestDrawIsAFunctionOfTheState(t *testing.T) {
 	draw := func(state []uint64) []float32 {
 		return backendtest.Run(t, func(in []*Node) []*Node {
-			next, first := Draw(in[0], 64, configs.Mask{Past: 0.5, Future: 0.5})
-			_, second := Draw(next, 64, configs.Mask{Past: 0.5, Future: 0.5})
-			return []*Node{Concatenate([]*Node{first.Past, first.Future, second.Past, second.Future}, 0)}
+			f := configs.Frames{Past: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
+			next, first := Draw(in[0], 64, f)
+			_, second := Draw(next, 64, f)
+			return []*Node{Concatenate(append(columns(first), columns(second)...), 0)}
 		}, state)[0]
 	}
 	same := func(a, b []float32) bool {
@@ -92,10 +103,29 @@ func TestDrawIsAFunctionOfTheState(t *testing.T) {
 func TestHideReplacesWhateverIsHidden(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	frames := tensors.FromFlatDataAndDimensions([]float32{1, 2, nan, inf, 3, -0.5}, 3, 2, 1, 1, 1)
-	got := backendtest.Run(t, func(in []*Node) []*Node { return []*Node{Hide(in[0], in[1])} }, frames, []float32{1, 0, 1})[0]
-	for i, want := range []float32{1, 2, 0, 0, 3, -0.5} {
+	visible := [][]float32{{1, 1}, {0, 0}, {0, 1}}
+	got := backendtest.Run(t, func(in []*Node) []*Node { return []*Node{Hide(in[0], in[1])} }, frames, visible)[0]
+	for i, want := range []float32{1, 2, 0, 0, 0, -0.5} {
 		if math.Float32bits(got[i]) != math.Float32bits(want) {
 			t.Errorf("value %d is %g, want %g", i, got[i], want)
 		}
+	}
+}
+
+// A block's frames are all visible or all hidden, the past's first, and [Apart] finds them again.
+func TestBlocksAreMasksOfFrames(t *testing.T) {
+	f := configs.Frames{Past: 2, Future: 3}
+	out := backendtest.Run(t, func(in []*Node) []*Node {
+		visible := Blocks(in[0], in[1], f)
+		past, future := Apart(visible, f)
+		return []*Node{visible, past, future}
+	}, []float32{1, 0}, []float32{0, 1})
+	for i, want := range [][]float32{{1, 1, 0, 0, 0, 0, 0, 1, 1, 1}, {1, 1, 0, 0}, {0, 0, 0, 1, 1, 1}} {
+		if !slices.Equal(out[i], want) {
+			t.Errorf("part %d is %v, want %v", i, out[i], want)
+		}
+	}
+	if got := Blocks(nil, nil, configs.Frames{}); got != nil {
+		t.Errorf("without conditioning frames the mask is %v, want none", got)
 	}
 }

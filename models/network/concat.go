@@ -28,4 +28,4 @@ func (concat) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node {
 	return n.b.Norm(x, scale, shift, nn.Groups(x.Shape().Dimensions[3]), concatEpsilon, true)
 }
 
-func (concat) hasMaps() bool { return false }
+func (concat) caches() bool { return false }

@@ -6,7 +6,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/models/mask"
 	"mcvd/models/nn"
 )
 
@@ -14,23 +13,24 @@ import (
 type Input struct {
 	// X is the noisy current frames, [batch, current, height, width, channels].
 	X *Node
-	// Label is the timestep as the network was trained on it, [batch] float32: see diffusion.Schedule.Label.
+	// Label is what the network is told of the noise level, [batch] float32.
 	Label *Node
 	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros where hidden, nil where
 	// the experiment has none.
 	Past, Future *Node
-	// Visible says which of them are.
-	Visible mask.Nodes
-	// Maps, if not nil, are to be recorded, or were and are to be used.
-	Maps *Maps
+	// Visible says which of them are, [batch, past+future]: see package mask. It is nil where there are none.
+	Visible *Node
+	// Cache, if not nil, holds what the network makes of past and future alone, or is to be filled with it.
+	Cache *Cache
 }
 
 // Network predicts from noisy frames what the diffusion's target names.
 type Network interface {
 	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
-	// HasMaps says whether Graph makes maps of the conditioning frames that the steps of a window can share.
-	HasMaps() bool
+	// Caches says whether Graph uses Input.Cache: whether it makes something of the conditioning frames alone, which the steps of a
+	// window can share.
+	Caches() bool
 }
 
 // networks are the values of model.network.

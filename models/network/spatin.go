@@ -25,7 +25,7 @@ func (spatin) input(_ *unetGraph, x *Node) *Node { return x }
 // Parameters: shared, gamma and beta, three convolutions. Gamma and beta come from one convolution with the weights of both.
 func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node {
 	d := x.Shape().Dimensions
-	gain, beta := n.in.Maps.pair(func() (*Node, *Node) {
+	gain, beta := n.in.Cache.pair(s, func() (*Node, *Node) {
 		hidden := n.b.SiLU(n.b.Conv(s.At("shared"), n.frames(d[1], d[2]), 3, p.width, 1))
 		maps := n.b.Convs([]*model.Scope{s.At("gamma"), s.At("beta")}, hidden, 3, d[3], 1)
 		return OnePlus(maps[0]), maps[1]
@@ -33,7 +33,7 @@ func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node 
 	return n.b.SpatialNorm(x, gain, beta, scale, shift, nn.Groups(d[3]), spatinEpsilon, true)
 }
 
-func (spatin) hasMaps() bool { return true }
+func (spatin) caches() bool { return true }
 
 // frames is the conditioning frames as channels, resized by nearest neighbour: the size of a level divides that of a frame.
 func (n *unetGraph) frames(height, width int) *Node {

@@ -34,8 +34,8 @@ func newUNet(c *configs.Config) (Network, error) {
 	return &UNet{m.Width, m.Multipliers, m.Blocks, m.Attention, m.HeadChannels, m.Dropout, m.MaskEmbedding, condition(m)}, nil
 }
 
-// HasMaps is whether the way of conditioning makes them.
-func (u *UNet) HasMaps() bool { return u.conditioning.hasMaps() }
+// Caches is whether the way of conditioning does.
+func (u *UNet) Caches() bool { return u.conditioning.caches() }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
@@ -76,7 +76,8 @@ func (n *unetGraph) embed() {
 	if n.MaskEmbedding {
 		g := e.Graph()
 		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
-		visible := Reshape(n.in.Visible.Past, -1, 1)
+		// The share of the past's frames that are visible: 0 or 1 for the blocks that training hides.
+		visible := ReduceAndKeep(Slice(n.in.Visible, AxisRange(), AxisRange(0, n.in.Past.Shape().Dimensions[1])), ReduceMean, 1)
 		hidden := OneMinus(visible)
 		row := func(i int) *Node { return Slice(table, AxisElem(i)) }
 		m := Add(Mul(hidden, row(0)), Mul(visible, row(1)))

@@ -102,11 +102,11 @@ var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SpatialNorm: plainSpat
 var Go = Formulation{Conv: goConv, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
 
 // InParts calls f on the parts into which the formulation cuts a batch and joins the results. All inputs have the batch
-// as their first axis. A batch that does not divide is not cut.
-func (b *Builder) InParts(inputs []*Node, f func(inputs []*Node) *Node) *Node {
+// as their first axis; f gets the number of the part. A batch that does not divide is not cut.
+func (b *Builder) InParts(inputs []*Node, f func(number int, inputs []*Node) *Node) *Node {
 	batch := inputs[0].Shape().Dimensions[0]
 	if b.Split <= 1 || batch%b.Split != 0 {
-		return f(inputs)
+		return f(0, inputs)
 	}
 	size := batch / b.Split
 	outputs := make([]*Node, b.Split)
@@ -115,7 +115,7 @@ func (b *Builder) InParts(inputs []*Node, f func(inputs []*Node) *Node) *Node {
 		for j, x := range inputs {
 			part[j] = Slice(x, AxisRange(i*size, (i+1)*size))
 		}
-		outputs[i] = f(part)
+		outputs[i] = f(i, part)
 	}
 	return Concatenate(outputs, 0)
 }

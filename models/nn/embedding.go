@@ -8,11 +8,14 @@ import (
 
 // TimeEmbedding is the sinusoidal embedding of labels [B] (float32): [B, features], the sines of label * 10000^(-i/(n-1)),
 // i = 0..n-1, n = features/2, then the cosines; a last zero if features is odd (Vaswani et al. 2017, as DDPM uses it).
+//
+// Frequencies are rounded where the published code rounds them, in float32: a label of 977 times a frequency that is off by half a
+// unit in the last place moves a sine by 3e-5.
 func TimeEmbedding(labels *Node, features int) *Node {
 	g, n := labels.Graph(), features/2
-	frequencies := make([]float32, n)
+	frequencies, rate := make([]float32, n), float32(-math.Log(10000)/float64(n-1))
 	for i := range frequencies {
-		frequencies[i] = float32(math.Exp(-math.Log(10000) * float64(i) / float64(n-1)))
+		frequencies[i] = float32(math.Exp(float64(float32(i) * rate)))
 	}
 	angles := Mul(InsertAxes(labels, -1), Const(g, [][]float32{frequencies}))
 	parts := []*Node{Sin(angles), Cos(angles)}

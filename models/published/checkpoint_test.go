@@ -243,9 +243,10 @@ func TestCheckSchedule(t *testing.T) {
 	cosine := *s.config
 	cosine.Diffusion.Schedule = "cosine"
 	times := func(factor float64) list {
-		alphas := make([]float32, s.model.Schedule.Steps())
+		schedule := s.model.Schedule.(*diffusion.Discrete)
+		alphas := make([]float32, schedule.Steps())
 		for i := range alphas {
-			alphas[i] = float32(factor * s.model.Schedule.AlphaBar[s.model.Schedule.Label(i)])
+			alphas[i] = float32(factor * schedule.AlphaBar[schedule.Label(i)])
 		}
 		return root(alphas...)
 	}
@@ -255,7 +256,7 @@ func TestCheckSchedule(t *testing.T) {
 		name string
 		root list
 		want string // nothing: it is the configuration's
-		c    *diffusion.Schedule
+		c    diffusion.Schedule
 	}{
 		{"rounded up", times(1 + rounding), "", s.model.Schedule},
 		{"rounded down", times(1 - rounding), "", s.model.Schedule},
@@ -276,7 +277,7 @@ func TestCheckSchedule(t *testing.T) {
 	}
 }
 
-func scheduleOf(t *testing.T, d configs.Diffusion) *diffusion.Schedule {
+func scheduleOf(t *testing.T, d configs.Diffusion) diffusion.Schedule {
 	t.Helper()
 	s, err := diffusion.NewSchedule(d)
 	if err != nil {

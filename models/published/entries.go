@@ -134,10 +134,14 @@ func printable(name string) string {
 }
 
 // CheckSchedule reports a schedule in the file that is not the configuration's: then the configuration is another model's.
-func (c *Checkpoint) CheckSchedule(s *diffusion.Schedule) error {
+func (c *Checkpoint) CheckSchedule(schedule diffusion.Schedule) error {
 	t, ok := c.weights.tensors["alphas"]
 	if !ok {
 		return nil
+	}
+	s, ok := schedule.(*diffusion.Discrete)
+	if !ok {
+		return fmt.Errorf("%s: a schedule of %d steps, the configuration (diffusion.schedule) has a continuous one", c.path, t.Shape())
 	}
 	alphas, err := t.Float32s()
 	if err != nil {

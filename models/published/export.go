@@ -1,6 +1,8 @@
 package published
 
 import (
+	"fmt"
+
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/weights"
@@ -9,7 +11,11 @@ import (
 // Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by published names and layouts, with the
 // schedule's buffers, so that the published code's load_state_dict takes it strictly. It fails for a network that has what the
 // published one has not.
-func Export(f *weights.File, scope string, l models.Listing, s *diffusion.Schedule, schedule string) ([]weights.Entry, error) {
+func Export(f *weights.File, scope string, l models.Listing, s diffusion.Schedule, schedule string) ([]weights.Entry, error) {
+	discrete, ok := s.(*diffusion.Discrete)
+	if !ok {
+		return nil, fmt.Errorf("the published code has no continuous schedules such as diffusion.schedule: %s", schedule)
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err
@@ -27,12 +33,12 @@ func Export(f *weights.File, scope string, l models.Listing, s *diffusion.Schedu
 			},
 		})
 	}
-	return append(entries, scheduleBuffers(s, schedule)...), nil
+	return append(entries, scheduleBuffers(discrete, schedule)...), nil
 }
 
 // scheduleBuffers are the schedule as the published code keeps it, by label. Its sigmas are the betas of the linear schedule, but the alphas
 // of the cosine one.
-func scheduleBuffers(s *diffusion.Schedule, schedule string) []weights.Entry {
+func scheduleBuffers(s *diffusion.Discrete, schedule string) []weights.Entry {
 	n := s.Steps()
 	betas, alphas, previous := make([]float32, n), make([]float32, n), make([]float32, n)
 	for label := range n {

@@ -121,7 +121,7 @@ func TestBuffersOfTheSchedules(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(t.TempDir(), "buffers.safetensors")
-		if err := weights.Write(file, nil, scheduleBuffers(s, d.Schedule)); err != nil {
+		if err := weights.Write(file, nil, scheduleBuffers(s.(*diffusion.Discrete), d.Schedule)); err != nil {
 			t.Fatal(err)
 		}
 		got, want := paritytest.Open(t, file), paritytest.Open(t, path)

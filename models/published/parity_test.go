@@ -79,7 +79,7 @@ func (n *imported) run(f paritytest.Fixture, x, scope string, how nn.Builder,
 		var layers []*Node
 		b := how
 		b.Trace = func(name string, y *Node) { names, layers = append(names, name), append(layers, y) }
-		input := network.Input{X: in[0], Label: in[1], Visible: mask.Nodes{Past: in[2], Future: in[2]},
+		input := network.Input{X: in[0], Label: in[1], Visible: mask.Blocks(in[2], in[2], n.model.Frames),
 			Past: Slice(in[3], AxisRange(), AxisRange(0, past))}
 		if n.model.Frames.Future > 0 {
 			input.Future = Slice(in[3], AxisRange(), AxisRange(past))

@@ -9,6 +9,7 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/diffusion"
 	"mcvd/models/paritytest"
 	"mcvd/models/published/schema"
 	"mcvd/models/weights"
@@ -102,9 +103,10 @@ func (s *sample) state(prefix string, of int, names []string) ordered {
 	for _, name := range names {
 		v := s.tensor(name, of)
 		if name == "alphas" {
-			alphas := make([]float32, s.model.Schedule.Steps())
-			for t, a := range s.model.Schedule.AlphaBar {
-				alphas[s.model.Schedule.Label(t)] = float32(a)
+			schedule := s.model.Schedule.(*diffusion.Discrete)
+			alphas := make([]float32, schedule.Steps())
+			for t, a := range schedule.AlphaBar {
+				alphas[schedule.Label(t)] = float32(a)
 			}
 			v = float32s(alphas, len(alphas))
 		}

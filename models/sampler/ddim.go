@@ -9,9 +9,12 @@ import (
 )
 
 // DDIM is the sampler of Song et al. 2021. Eta 0 is deterministic; Eta 1 adds as much noise as [DDPM].
-type DDIM struct{ Eta float64 }
+type DDIM struct {
+	single
+	Eta float64
+}
 
-func newDDIM(c configs.Sampler) (Sampler, error) { return DDIM{c.Eta}, nil }
+func newDDIM(c configs.Sampler) (Sampler, error) { return DDIM{Eta: c.Eta}, nil }
 
 // History is 0: a step needs nothing from the one before.
 func (DDIM) History() int { return 0 }
@@ -19,14 +22,12 @@ func (DDIM) History() int { return 0 }
 // Noisy is whether Eta is above 0.
 func (d DDIM) Noisy() bool { return d.Eta > 0 }
 
-// Coefs returns the signal and the noise of the level where the step starts, the signal of the one where it ends, the
-// weight of eps (DDIM, eq. 12), sigma (eq. 16) and the bound of x0.
-func (d DDIM) Coefs(plan []Step, i int) []float64 {
-	from, to := plan[i].From, plan[i].To
+// Coefs returns the signal of the level where the step ends, the weight of eps (DDIM, eq. 12) and sigma (eq. 16).
+func (d DDIM) Coefs(steps []Step, i int) Coefs {
+	from, to := steps[i].From, steps[i].To
 	ratio := from.Signal / to.Signal
 	sigma := d.Eta * to.Noise / from.Noise * math.Sqrt(1-ratio*ratio)
-	direction := math.Sqrt(to.Noise*to.Noise - sigma*sigma)
-	return []float64{from.Signal, from.Noise, to.Signal, direction, sigma, plan[i].bound()}
+	return Coefs{"signal": to.Signal, "direction": math.Sqrt(to.Noise*to.Noise - sigma*sigma), "sigma": sigma}
 }
 
 // StepGraph is DDIM, eq. 12:
@@ -35,13 +36,11 @@ func (d DDIM) Coefs(plan []Step, i int) []float64 {
 //
 // eps stays what the network said also where x0 was clipped, as in the published code of MCVD; others derive it anew from
 // the clipped x0.
-func (d DDIM) StepGraph(denoise Denoiser, in State, coefs []*Node) (*Node, []*Node) {
-	signal, noise, signalNext, direction, sigma, bound := coefs[0], coefs[1], coefs[2], coefs[3], coefs[4], coefs[5]
-	eps := denoise(in.X, in.T)
-	x0 := clippedX0(in.X, eps, signal, noise, bound)
-	x := Sum(Mul(signalNext, x0), Mul(direction, eps))
+func (d DDIM) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) {
+	p := denoise(in.X, in.At[0])
+	x := Sum(Mul(c["signal"], p.X0), Mul(c["direction"], p.Eps))
 	if d.Noisy() {
-		x = Add(x, Mul(sigma, in.Noise))
+		x = Add(x, Mul(c["sigma"], in.Noise))
 	}
 	return x, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gomlx/compute/shapes"
@@ -11,37 +12,40 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"mcvd/configs"
 	"mcvd/models/devices"
+	"mcvd/models/diffusion"
 )
 
-// Loop runs a plan. Its one program, a step, is compiled at the first call for each shape of x.
+// Loop makes the steps of a sampler. Its program, a step, is compiled at the first call for each shape of x, and once more for steps
+// with another number of network evaluations.
 type Loop struct {
 	sampler Sampler
-	plan    []Step
+	process *diffusion.Process
 	devices *devices.Devices
 	program *devices.Program
+	names   []string // of the coefficients
 }
 
 // NewLoop makes a loop. bind builds, in the graph of a step, the denoiser for the conditioning tensors that [Loop.Run] gets,
 // with its weights in store; on the Go backend they become constants of the program, so a loop never sees later changes.
-func NewLoop(d *devices.Devices, store *model.Store, s Sampler, plan []Step,
+func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Process,
 	bind func(scope *model.Scope, cond []*Node) Denoiser) (*Loop, error) {
-	l := &Loop{sampler: s, plan: plan, devices: d}
-	noisy := 0
-	if s.Noisy() {
-		noisy = 1
-	}
+	some := []diffusion.Level{{Signal: 0.6, Noise: 0.8}, diffusion.Clean} // coefficients have the same names in all steps
+	l := &Loop{sampler: s, process: p, devices: d, names: configs.Names(s.Coefs(s.Steps(some), 0))}
 	exec, err := model.NewExec(d.Backend(), store, func(scope *model.Scope, in []*Node) []*Node {
-		state, coefs := State{X: in[0], T: in[1], History: in[3+noisy : 3+noisy+s.History()]}, in[2]
+		state, rest := State{X: in[0]}, in[2:]
 		if s.Noisy() {
-			state.Noise = in[3]
+			state.Noise, rest = rest[0], rest[1:]
 		}
-		cond := in[3+noisy+s.History():]
-		x, history := s.StepGraph(bind(scope, cond), state, scalars(coefs))
+		state.History, rest = rest[:s.History()], rest[s.History():]
+		t := l.unpack(in[1])
+		state.At = t.at
+		x, history := s.StepGraph(t.clipping(bind(scope, rest)), state, t.coefs)
 		return append([]*Node{x}, history...)
 	})
-	if err == nil { // x, the timestep, the coefficients, and the rest
-		l.program, err = d.Program(exec.WithName("sampler-step"), devices.Parts, devices.Parts, devices.Copies, devices.Copies, devices.Parts)
+	if err == nil { // x, the step's scalars, and the rest
+		l.program, err = d.Program(exec.WithName("sampler-step"), devices.Parts, devices.Parts, devices.Copies, devices.Parts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %w", err)
@@ -49,30 +53,96 @@ func NewLoop(d *devices.Devices, store *model.Store, s Sampler, plan []Step,
 	return l, nil
 }
 
-// scalars takes a vector apart.
-func scalars(v *Node) []*Node {
-	s := make([]*Node, v.Shape().Dimensions[0])
-	for i := range s {
-		s[i] = Reshape(Slice(v, AxisElem(i)))
+// scalars are those of a step in its graph.
+type scalars struct {
+	bound *Node // of predicted clean frames
+	at    []diffusion.LevelNodes
+	coefs CoefNodes
+}
+
+// pack lists the scalars of a step: the bound, the rows of the levels at which the network is asked, the coefficients by name.
+func (l *Loop) pack(steps []Step, i int) []float32 {
+	coefs := l.sampler.Coefs(steps, i)
+	table := []float32{math.MaxFloat32}
+	if steps[i].Clip {
+		table[0] = 1
+	}
+	table = append(table, l.process.Table(steps[i].At)...)
+	for _, name := range l.names {
+		table = append(table, float32(coefs[name]))
+	}
+	return table
+}
+
+// unpack undoes pack in a graph.
+func (l *Loop) unpack(table *Node) scalars {
+	all := make([]*Node, table.Shape().Dimensions[0])
+	for i := range all {
+		all[i] = Reshape(Slice(table, AxisElem(i)))
+	}
+	s := scalars{bound: all[0], coefs: CoefNodes{}}
+	levels, coefs := all[1:len(all)-len(l.names)], all[len(all)-len(l.names):]
+	for row := range slices.Chunk(levels, diffusion.Columns) {
+		s.at = append(s.at, diffusion.Nodes(row))
+	}
+	for i, name := range l.names {
+		s.coefs[name] = coefs[i]
 	}
 	return s
 }
 
-// Steps is the number of network evaluations of one run (NFE).
-func (l *Loop) Steps() int { return len(l.plan) }
+// clipping keeps predicted clean frames within the step's bound. What the network says of the noise stays.
+func (s scalars) clipping(denoise Denoiser) Denoiser {
+	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		p := denoise(x, at)
+		p.X0 = Max(Neg(s.bound), Min(s.bound, p.X0))
+		return p
+	}
+}
 
 // Close frees the compiled programs.
 func (l *Loop) Close() { l.program.Close() }
 
-// Run applies the plan's moves, all but the first from of them, to x, and returns clean frames, both [batch, frames, height,
-// width, channels]. x is at the level where the first of these moves starts: pure noise for from = 0.
+// Run makes the steps from x, and returns what the last one ends with, both [batch, frames, height, width, channels]. x is at the
+// level where the first step starts.
 //
 // noise returns fresh standard normal noise shaped like x, which Run frees; it is called once for each step whose result is still noisy,
 // if the sampler is Noisy, in the order of the steps, from another goroutine while the step before runs. progress, if not nil, is called
-// after each step. Run ends early, with the context's error, when ctx ends.
-func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, from int,
+// for each network evaluation after its step. Run ends early, with the context's error, when ctx ends.
+func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, steps []Step,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
-	var carried []devices.Value
+	carried, err := l.first(x)
+	if err != nil {
+		return nil, err
+	}
+	coming := l.drawn(steps, 0, x.Shape(), noise)
+	defer func() { (<-coming).free() }() // not before noise has returned
+	for i, step := range steps {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		z := <-coming
+		coming = l.drawn(steps, i+1, x.Shape(), noise)
+		next, err := l.step(steps, i, carried, z, cond)
+		z.free()
+		if err != nil {
+			return nil, fmt.Errorf("sampler step %d of %d (label %g): %w", i+1, len(steps), step.At[0].Label, err)
+		}
+		if i > 0 {
+			devices.Free(carried)
+		}
+		carried = next
+		for range step.At {
+			if progress != nil {
+				progress()
+			}
+		}
+	}
+	return carried[0].Tensor()
+}
+
+// first is what the first step is given: x, and zeros for the history.
+func (l *Loop) first(x *tensors.Tensor) (carried []devices.Value, err error) {
 	for i := range 1 + l.sampler.History() {
 		t := x
 		if i > 0 {
@@ -84,28 +154,7 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 		}
 		carried = append(carried, v)
 	}
-	coming := l.drawn(from, x.Shape(), noise)
-	defer func() { (<-coming).free() }() // not before noise has returned
-	for i := from; i < len(l.plan); i++ {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
-		z := <-coming
-		coming = l.drawn(i+1, x.Shape(), noise)
-		next, err := l.step(i, carried, z, cond)
-		z.free()
-		if err != nil {
-			return nil, fmt.Errorf("sampler step %d of %d (t = %d): %w", i+1, len(l.plan), l.plan[i].T, err)
-		}
-		if i > from {
-			devices.Free(carried)
-		}
-		carried = next
-		if progress != nil {
-			progress()
-		}
-	}
-	return carried[0].Tensor()
+	return carried, nil
 }
 
 // draw is a step's noise on the devices, or why it is not there.
@@ -116,10 +165,10 @@ type draw struct {
 
 func (d draw) free() { devices.Free(d.noise) }
 
-// drawn draws the noise of step i meanwhile, and moves it to the devices. The host takes as long for that as a fast device for a step.
-func (l *Loop) drawn(i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
+// drawn draws the noise of a step meanwhile, and moves it to the devices. The host takes as long for that as a fast device for a step.
+func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
 	ready := make(chan draw, 1)
-	if i >= len(l.plan) || !l.sampler.Noisy() {
+	if i >= len(steps) || !l.sampler.Noisy() {
 		ready <- draw{}
 		return ready
 	}
@@ -127,7 +176,7 @@ func (l *Loop) drawn(i int, shape shapes.Shape, noise func(step int) *tensors.Te
 		d := draw{err: errors.New("it was not drawn")}
 		defer func() { ready <- d }() // also if noise ends the goroutine
 		z := tensors.FromShape(shape) // nothing is added to clean frames
-		if l.plan[i].To.Noise > 0 {
+		if steps[i].To.Noise > 0 {
 			z = noise(i)
 		}
 		v, err := l.devices.Put(z, devices.Parts)
@@ -136,22 +185,13 @@ func (l *Loop) drawn(i int, shape shapes.Shape, noise func(step int) *tensors.Te
 	return ready
 }
 
-func (l *Loop) step(i int, carried []devices.Value, z draw, cond []devices.Value) ([]devices.Value, error) {
+func (l *Loop) step(steps []Step, i int, carried []devices.Value, z draw, cond []devices.Value) ([]devices.Value, error) {
 	if z.err != nil {
 		return nil, fmt.Errorf("noise: %w", z.err)
 	}
-	coefs := l.sampler.Coefs(l.plan, i)
-	table := make([]float32, len(coefs))
-	for k, c := range coefs {
-		table[k] = float32(c)
+	table, err := l.devices.Put(tensors.FromValue(l.pack(steps, i)), devices.Copies)
+	if err != nil {
+		return nil, err
 	}
-	args := []devices.Value{carried[0]}
-	for _, t := range []*tensors.Tensor{tensors.FromScalar(int32(l.plan[i].T)), tensors.FromValue(table)} {
-		v, err := l.devices.Put(t, devices.Copies)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, v)
-	}
-	return l.program.Call(slices.Concat(args, z.noise, carried[1:], cond)...)
+	return l.program.Call(slices.Concat([]devices.Value{carried[0], table}, z.noise, carried[1:], cond)...)
 }

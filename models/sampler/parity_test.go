@@ -10,7 +10,6 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
@@ -38,14 +37,14 @@ func parseTrajectory(t *testing.T, path string) trajectory {
 
 // published is a schedule as the published code has it. Its cosine schedule is known by its recorded values only: the first
 // is what float32 makes of 4e-33, and where x0 is not clipped results are as large as its reciprocal root.
-func published(t *testing.T, folder, name string) *diffusion.Schedule {
+func published(t *testing.T, folder, name string) *diffusion.Discrete {
 	t.Helper()
 	if name == "linear" {
 		return linear(t)
 	}
 	byLabel := paritytest.Open(t, folder, "schedule_"+name+".safetensors").Doubles("alphas_bar")
 	slices.Reverse(byLabel)
-	return &diffusion.Schedule{AlphaBar: byLabel}
+	return &diffusion.Discrete{AlphaBar: byLabel}
 }
 
 // Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew, from pure noise and from frames
@@ -57,12 +56,10 @@ func TestParity(t *testing.T) {
 		s := published(t, filepath.Dir(path), name.schedule)
 		c := configs.Sampler{Steps: name.steps, Clip: name.clip == 1, LastDenoise: name.de == 1, ReferenceLastDenoiseLabel: name.de == 1,
 			Start: name.start, ReferenceStart: name.start > 0}
-		plan := planOf(t, s, c)
-		from := startOf(t, s, plan, c)
-		eps := func(x, t *Node) *Node {
-			label := AddScalar(Neg(ConvertDType(t, x.DType())), float64(s.Label(0)))
-			return Tanh(Add(MulScalar(x, 0.7), MulScalar(Sin(DivScalar(label, 100)), 0.2)))
-		}
+		levels, from := levelsOf(t, s, c), startOf(t, s, c)
+		eps := saying(func(x *Node, at diffusion.LevelNodes) *Node {
+			return Tanh(Add(MulScalar(x, 0.7), MulScalar(Sin(DivScalar(at.Label, 100)), 0.2)))
+		})
 		f := paritytest.Open(t, path)
 		for _, sampler := range []struct {
 			name string
@@ -82,15 +79,11 @@ func TestParity(t *testing.T) {
 				return z
 			}
 			if from > 0 {
-				x = AddNoise(plan[from].From, x, draw())
+				x = AddNoise(levels[from], x, draw())
 			}
-			loop, err := NewLoop(on(t, b), model.NewStore(), sampler, plan, func(*model.Scope, []*Node) Denoiser { return eps })
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer loop.Close()
+			plan := Plan(sampler, levels[from:], c)
 			like := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, dims...) }
-			out, err := loop.Run(context.Background(), like(x), nil, from, func(int) *tensors.Tensor { return like(draw()) }, nil)
+			out, err := loopOf(t, b, sampler.Sampler, eps).Run(context.Background(), like(x), nil, plan, func(int) *tensors.Tensor { return like(draw()) }, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +92,7 @@ func TestParity(t *testing.T) {
 			if !(worst <= 1) {
 				t.Errorf("%s: %.2g of the tolerance", sampler.name, worst)
 			}
-			t.Logf("%s: from step %d of %d, worst deviation %.1g (1 + |value|)", sampler.name, from+1, len(plan), worst*1e-4)
+			t.Logf("%s: %d steps without the first %d, worst deviation %.1g (1 + |value|)", sampler.name, len(plan), from, worst*1e-4)
 			if len(noise) > 0 {
 				t.Errorf("%s: %d values of noise were recorded that are not used", sampler.name, len(noise))
 			}

@@ -2,58 +2,58 @@
 package sampler
 
 import (
-	"fmt"
-	"math"
-
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"mcvd/configs"
 	"mcvd/models/diffusion"
 )
 
-// Denoiser builds the network's prediction of the noise in x at timestep t, a scalar int32. Conditioning frames and masks
-// are already bound.
-type Denoiser func(x, t *Node) *Node
+// Denoiser builds the network's prediction for x at a level. Conditioning frames and masks are already bound.
+type Denoiser func(x *Node, at diffusion.LevelNodes) diffusion.Prediction
 
 // Step is one move of the reverse process.
 type Step struct {
-	// T is the timestep that the network is told.
-	T        int
 	From, To diffusion.Level
-	// Clip says whether the predicted x0 is kept in [-1, 1].
+	// At are the levels at which the step asks the network, in order. Each is one network evaluation: what the step costs.
+	At []diffusion.Level
+	// Clip says whether predicted clean frames are kept in [-1, 1].
 	Clip bool
 }
 
-// bound is the largest magnitude that the step lets x0 have.
-func (s Step) bound() float64 {
-	if s.Clip {
-		return 1
-	}
-	return math.MaxFloat32
-}
-
-// Sampler is a reverse process: its formula in [Sampler.StepGraph], its scalars in [Sampler.Coefs].
+// Sampler is a reverse process: its moves in [Sampler.Steps], its scalars in [Sampler.Coefs], its formula in [Sampler.StepGraph].
 type Sampler interface {
-	// History is how many tensors shaped like x a step hands to the next one. They start as zeros.
+	// Steps are the moves through levels, from the noisiest to [diffusion.Clean], which is the last.
+	Steps(levels []diffusion.Level) []Step
+	// History is how many tensors shaped like x a step hands to the next one. They are zeros for the first step.
 	History() int
 	// Noisy says whether steps use State.Noise.
 	Noisy() bool
-	// Coefs returns the scalars of plan[i], computed on the host in float64; as many for every step.
-	Coefs(plan []Step, i int) []float64
-	// StepGraph builds one step. Coefs arrive as scalar inputs, so one compiled program serves every step of every plan.
-	StepGraph(denoise Denoiser, in State, coefs []*Node) (x *Node, history []*Node)
+	// Coefs returns the scalars of steps[i], computed on the host in float64; the same names for every step. The steps are all that a
+	// run makes: there is no step before the first.
+	Coefs(steps []Step, i int) Coefs
+	// StepGraph builds one step. Scalars arrive as inputs, so one compiled program serves every step with as many evaluations.
+	StepGraph(denoise Denoiser, in State, c CoefNodes) (x *Node, history []*Node)
 }
+
+// Coefs are a step's scalars by name, CoefNodes the same in a graph.
+type (
+	Coefs     map[string]float64
+	CoefNodes map[string]*Node
+)
 
 // State is what a step starts from. Noise is standard normal, shaped like X, and nil unless the sampler is Noisy.
 type State struct {
-	X, T, Noise *Node
-	History     []*Node
+	X, Noise *Node
+	At       []diffusion.LevelNodes // of Step.At, scalars
+	History  []*Node
 }
 
 // samplers are the values of sampler.name.
 var samplers = map[string]func(configs.Sampler) (Sampler, error){
-	"ddim": newDDIM,
-	"ddpm": newDDPM,
+	"ddim":     newDDIM,
+	"ddpm":     newDDPM,
+	"dpmpp_2m": newDPMSolver2M,
+	"heun":     newHeun,
 }
 
 // New returns the sampler that the configuration names. Settings that have no effect on it are errors.
@@ -68,41 +68,16 @@ func New(c configs.Sampler) (Sampler, error) {
 // Names lists the samplers.
 func Names() []string { return configs.Names(samplers) }
 
-// Plan spreads c.Steps moves evenly over the schedule's timesteps, from the noisiest, t = T-1, to clean frames.
-//
-// With c.LastDenoise a last move follows: the least noisy timestep visited still left noise that the network can see, so it
-// is asked once more, at that timestep, and what it finds is subtracted. As a move it starts from a level with the whole
-// signal and that timestep's noise. The published code tells the network another timestep there, that of label c.Steps-1: the
-// number of the last step instead of its label. c.ReferenceLastDenoiseLabel does so, too.
-func Plan(s *diffusion.Schedule, c configs.Sampler) ([]Step, error) {
-	total := s.Steps()
-	if c.Steps < 1 || c.Steps > total {
-		return nil, fmt.Errorf("sampler.steps: %d, want 1 to diffusion.steps, which is %d", c.Steps, total)
-	}
-	plan := make([]Step, c.Steps, c.Steps+1)
-	at := func(i int) int { return total - 1 - i*total/c.Steps }
-	for i := range plan {
-		to := diffusion.Clean
-		if i+1 < c.Steps {
-			to = s.Level(at(i + 1))
-		}
-		plan[i] = Step{T: at(i), From: s.Level(at(i)), To: to, Clip: c.Clip}
-	}
-	if c.LastDenoise {
-		last := plan[c.Steps-1]
-		from := diffusion.Level{Signal: 1, Noise: last.From.Noise}
-		t := last.T
-		if c.ReferenceLastDenoiseLabel {
-			t = total - c.Steps // whose label is c.Steps-1
-		}
-		plan = append(plan, Step{T: t, From: from, To: diffusion.Clean})
-	}
-	return plan, nil
-}
+// single is what samplers have in common that ask the network once a step, where the step begins.
+type single struct{}
 
-// clippedX0 is the clean frames that eps says x comes from, kept in [-bound, bound].
-func clippedX0(x, eps, signal, noise, bound *Node) *Node {
-	return Max(Neg(bound), Min(bound, diffusion.X0FromEps(x, eps, signal, noise)))
+// Steps is one move from each level to the next.
+func (single) Steps(levels []diffusion.Level) []Step {
+	var steps []Step
+	for i, from := range levels[:len(levels)-1] {
+		steps = append(steps, Step{From: from, To: levels[i+1], At: []diffusion.Level{from}})
+	}
+	return steps
 }
 
 // Sum adds its terms, so that a formula reads from left to right.

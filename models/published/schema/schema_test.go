@@ -90,12 +90,12 @@ func (e experiment) want() *configs.Config {
 	if e.spatin > 0 {
 		c.Model.Conditioning, c.Model.SpatinWidth = "spatin", e.spatin
 	}
-	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 0.0001, BetaEnd: 0.02, Target: "eps", Loss: "l2"}
+	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 0.0001, BetaEnd: 0.02, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"}
 	c.Optimizer = configs.Optimizer{LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 		EMADecay: 0.999}
 	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000,
 		SampleEvery: 50000}
-	c.Sampler = configs.Sampler{Precision: "float32", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
+	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
 	return c
 }
 

@@ -1,0 +1,98 @@
+package diffusion
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/configs"
+)
+
+// Process is a forward process and what a network learns of it.
+type Process struct {
+	Schedule Schedule
+	Target   Target
+	Loss     Loss
+	weight   Weight
+	spread   spread
+}
+
+// New makes the process that the configuration describes. Unknown names are reported together. A target that can't be learned at
+// the noisiest level, such as eps where no signal is left, is an error.
+func New(c configs.Diffusion) (*Process, error) {
+	schedule, scheduleErr := NewSchedule(c)
+	target, targetErr := configs.Pick(targets, "diffusion.target", c.Target)
+	loss, lossErr := NewLoss(c.Loss)
+	weight, weightErr := configs.Pick(weights, "diffusion.weight", c.Weight)
+	spread, spreadErr := configs.Pick(spreads, "diffusion.levels", c.Levels)
+	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr); err != nil {
+		return nil, err
+	}
+	p := &Process{schedule, target, loss, weight, spread}
+	noisiest := schedule.Level(1)
+	for _, x := range p.Row(noisiest) {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("diffusion.target: %s can't be learned at the noisiest level of this schedule, which has signal %g: "+
+				"want v or x0 (with diffusion.weight: simple), or a schedule that keeps some signal", c.Target, noisiest.Signal)
+		}
+	}
+	return p, nil
+}
+
+// Draw draws the levels of a batch of training clips.
+func (p *Process) Draw(rng *rand.Rand, batch int) []Level {
+	levels := make([]Level, batch)
+	for i, u := range p.spread(rng, batch) {
+		levels[i] = p.Schedule.Level(u)
+	}
+	return levels
+}
+
+// LevelNodes are the numbers of a level in a graph, each a scalar or [batch, 1 or frames, 1, 1, 1].
+type LevelNodes struct {
+	Signal, Noise *Node // x_t = Signal x0 + Noise eps
+	Label         *Node // what the network is told
+	In, Skip, Out *Node // x0 = Skip x_t + Out F(In x_t)
+	OfX0, OfEps   *Node // F should be OfX0 x0 + OfEps eps
+	Weight        *Node // of the loss
+}
+
+// Columns is how many numbers [Process.Row] gives for a level.
+const Columns = 9
+
+// Row is the numbers of a level in the order of [LevelNodes], computed on the host in float64.
+func (p *Process) Row(l Level) []float64 {
+	in, skip, out := p.Target.Scale(l)
+	ofX0, ofEps := p.Target.F(l)
+	return []float64{l.Signal, l.Noise, l.Label, in, skip, out, ofX0, ofEps, p.weight(l, p.Target)}
+}
+
+// Table is the rows of levels as float32, row-major [levels, Columns].
+func (p *Process) Table(levels []Level) []float32 {
+	table := make([]float32, 0, Columns*len(levels))
+	for _, l := range levels {
+		for _, x := range p.Row(l) {
+			table = append(table, float32(x))
+		}
+	}
+	return table
+}
+
+// Nodes takes numbers in the order of [Process.Row], each a node.
+func Nodes(row []*Node) LevelNodes {
+	return LevelNodes{Signal: row[0], Noise: row[1], Label: row[2], In: row[3], Skip: row[4], Out: row[5],
+		OfX0: row[6], OfEps: row[7], Weight: row[8]}
+}
+
+// TableNodes takes a table [batch, 1 or frames, Columns] apart.
+func TableNodes(table *Node) LevelNodes {
+	table.AssertDims(-1, -1, Columns)
+	row, d := make([]*Node, Columns), table.Shape().Dimensions
+	for i := range row {
+		row[i] = Reshape(Slice(table, AxisRange(), AxisRange(), AxisElem(i)), d[0], d[1], 1, 1, 1)
+	}
+	return Nodes(row)
+}

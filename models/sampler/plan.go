@@ -1,0 +1,95 @@
+package sampler
+
+import (
+	"fmt"
+
+	"mcvd/configs"
+	"mcvd/models/diffusion"
+)
+
+// spacings are the values of sampler.spacing: which n levels of a schedule a run visits, from the noisiest on.
+var spacings = map[string]func(s diffusion.Schedule, n int) []diffusion.Level{
+	"uniform": uniform,
+}
+
+// Spacings lists the spacings.
+func Spacings() []string { return configs.Names(spacings) }
+
+// uniform spreads the levels evenly over the schedule, as the published code does where n divides the number of levels.
+func uniform(s diffusion.Schedule, n int) []diffusion.Level {
+	levels := make([]diffusion.Level, n)
+	for i := range levels {
+		levels[i] = s.Level(1 - float64(i)/float64(n))
+	}
+	return levels
+}
+
+// Levels are the levels that a run visits, c.Steps of them from the noisiest on, then [diffusion.Clean].
+func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) {
+	space, err := configs.Pick(spacings, "sampler.spacing", c.Spacing)
+	if err != nil {
+		return nil, err
+	}
+	if total := s.Steps(); c.Steps < 1 || total > 0 && c.Steps > total {
+		return nil, fmt.Errorf("sampler.steps: %d, want 1 to diffusion.steps, which is %d", c.Steps, total)
+	}
+	return append(space(s, c.Steps), diffusion.Clean), nil
+}
+
+// Plan is the steps that a sampler makes of levels, which end with [diffusion.Clean]: all of a run, or the rest of one that starts
+// at a later level. A sampler never sees levels that are not visited.
+//
+// With c.LastDenoise a last move follows: the least noisy level visited still left noise that the network can see, so it is asked
+// once more, at that level, and what it finds is subtracted. As a move it starts from a level with the whole signal and that level's
+// noise. The published code tells the network another label there: the number of the last step, c.Steps-1, instead of its label.
+// c.ReferenceLastDenoiseLabel does so, too.
+func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
+	steps := s.Steps(levels)
+	for i := range steps {
+		steps[i].Clip = c.Clip
+	}
+	if c.LastDenoise {
+		last := levels[len(levels)-2]
+		last.Signal = 1
+		if c.ReferenceLastDenoiseLabel {
+			last.Label = float64(c.Steps - 1)
+		}
+		steps = append(steps, Step{From: last, To: diffusion.Clean, At: []diffusion.Level{last}})
+	}
+	return steps
+}
+
+// NFE is the number of network evaluations of steps.
+func NFE(steps []Step) int {
+	n := 0
+	for _, step := range steps {
+		n += len(step.At)
+	}
+	return n
+}
+
+// Start is how many of the levels a run leaves out that starts from frames made before, with noise added by [AddNoise] to the first
+// of the other levels. 0 says that there is no such run: c.Start is 0.
+//
+// A start that leaves none of the levels is an error.
+func Start(s diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) (int, error) {
+	if c.Start == 0 {
+		return 0, nil
+	}
+	first := float64(c.FirstLabel(s.Steps()))
+	for i, level := range levels[:len(levels)-1] {
+		if level.Label >= first {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("sampler.start: %g leaves out all of the %d sampler.steps, want less", c.Start, c.Steps)
+}
+
+// AddNoise is [diffusion.AddNoise] on the host, value by value: clean frames brought to a level with standard normal noise.
+func AddNoise(to diffusion.Level, frames, noise []float32) []float32 {
+	noisy := make([]float32, len(frames))
+	for i := range noisy {
+		noisy[i] = float32(to.Signal*float64(frames[i]) + to.Noise*float64(noise[i]))
+	}
+	return noisy
+}

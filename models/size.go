@@ -1,0 +1,82 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"mcvd/models/diffusion"
+	"mcvd/models/mask"
+	"mcvd/models/network"
+	"mcvd/models/nn"
+)
+
+// Size of a model: what `--dry-run` shows.
+type Size struct {
+	Parameters int
+	FLOPs      float64 // of a forward pass of the batch, 2 for each multiply-add
+	Cached     int     // values that [Model.Cache] makes for the batch
+}
+
+// TrainingFLOPs are those of an update of the weights by so many batches; a backward pass counts as two forward passes.
+func (s Size) TrainingFLOPs(batches int) float64 { return 3 * s.FLOPs * float64(batches) }
+
+// Declare builds the network once, without running it, so that its parameters exist in the scope, and measures it for a
+// batch of that size.
+func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {
+	b, cache := nn.NewBuilder(backend), network.NewCache()
+	if err := m.declare(backend, b, scope, batch, cache); err != nil {
+		return Size{}, err
+	}
+	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs}
+	for _, x := range cache.Values() {
+		size.Cached += x.Shape().Size()
+	}
+	return size, nil
+}
+
+// CacheKeys names what [Model.Cache] makes for a batch of that size, with the weights under scope; none for a network that makes
+// nothing of the conditioning frames alone.
+func (m *Model) CacheKeys(backend compute.Backend, scope *model.Scope, batch int) ([]string, error) {
+	if !m.Network.Caches() {
+		return nil, nil
+	}
+	cache := network.NewCache()
+	err := m.declare(backend, nn.NewBuilder(backend), scope, batch, cache)
+	return cache.Keys(), err
+}
+
+// declare builds the network, which fills the cache.
+func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Scope, batch int, cache *network.Cache) error {
+	err := exceptions.TryCatch[error](func() {
+		g := NewGraph(backend, "declare")
+		defer g.Finalize()
+		scope.Store().SetTraining(g, true) // parameters have no values yet: they must not become constants
+		past, current, future := m.Cut(Parameter(g, "clip", m.ClipShape(batch, m.Frames.Total())))
+		visible := Parameter(g, "visible", nn.F32(batch))
+		cond := Cond[*Node]{Past: past, Future: future, Visible: mask.Blocks(visible, visible, m.Frames), cache: cache}
+		m.predict(b, scope, current, diffusion.TableNodes(Parameter(g, "levels", nn.F32(batch, 1, diffusion.Columns))), cond)
+	})
+	if err != nil {
+		return fmt.Errorf("building the network: %w", err)
+	}
+	return nil
+}
+
+// Init makes the first weights, a function of the seed, and their average, which starts equal to them.
+func (m *Model) Init(backend compute.Backend, seed uint64) (*model.Store, error) {
+	store := model.NewStore()
+	for _, name := range []string{WeightsScope, EMAScope} {
+		scope := store.Scope("/" + name)
+		if _, err := m.Declare(backend, scope, 1); err != nil {
+			return nil, err
+		}
+		if err := nn.Initialize(scope, seed); err != nil {
+			return nil, err
+		}
+	}
+	return store, nil
+}
