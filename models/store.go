@@ -71,7 +71,7 @@ func Entries(store *model.Store) []weights.Entry {
 }
 
 // Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], as a file has them. The file must
-// hold exactly the model's parameters there, in their shapes: every one that is missing, misshapen or too many is named.
+// hold exactly the model's parameters there, in their shapes: what is missing, misshapen or too many is named.
 func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string) (*model.Store, error) {
 	store := model.NewStore()
 	expected := map[string]bool{}
@@ -95,7 +95,7 @@ func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string)
 		}
 	}
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("the weights are not those of this model:\n  %s", strings.Join(problems, "\n  "))
+		return nil, fmt.Errorf("the weights are not those of this model:%s", weights.List(problems))
 	}
 	return store, nil
 }

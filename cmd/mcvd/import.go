@@ -208,6 +208,14 @@ func (c *importCommand) report(checkpoint *published.Checkpoint, w []models.Weig
 	if !checkpoint.HasAdam() {
 		adam = "not in the file: training starts with zeros and warms up again"
 	}
-	fmt.Fprintf(c.stderr, "%s: %.2f million parameters, step %d\n  averaged weights %s\n  Adam's means %s\n",
-		c.out, float64(parameters)/1e6, p.Step, average, adam)
+	fmt.Fprintf(c.stderr, "%s: %.2f million parameters, step %d\n  averaged weights %s\n  Adam's means %s\n  %s\n",
+		c.out, float64(parameters)/1e6, p.Step, average, adam, checksums(checkpoint))
+}
+
+// checksums says whether damage to the file would have been noticed.
+func checksums(checkpoint *published.Checkpoint) string {
+	if checkpoint.HasChecksums() {
+		return "checksums in the file agree"
+	}
+	return "checksums not in the file: there was nothing to check, so damage to it would not have been noticed"
 }

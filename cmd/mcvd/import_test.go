@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +104,7 @@ func TestImportedRunsSampleAndTrain(t *testing.T) {
 			inNewFolder(t)
 			_, stderr := mustCall(t, "import "+fixture+"/checkpoint.pt --config "+fixture+
 				"/config.yml -o runs/x --set train.batch=1 --set train.validate_every=0 --set train.sample_every=0 --set sampler.steps=2 --set train.steps=1239")
-			for _, want := range []string{"million parameters, step 1234\n", "averaged weights in the file", "warms up again", "digits"} {
+			for _, want := range []string{"million parameters, step 1234\n", "averaged weights in the file", "warms up again", "digits", "checksums in the file agree\n"} {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("import says %q, want %q in it", stderr, want)
 				}
@@ -250,6 +253,38 @@ func TestAdamWithoutUpdatesIsRefused(t *testing.T) {
 	status, _, stderr := call(t, strings.Fields("import bare.safetensors -c configs/tiny.yml -o new")...)
 	if status != 1 || !strings.Contains(stderr, "bare.safetensors: Adam's means, but nothing says of how many updates") {
 		t.Errorf("status %d, says %q", status, stderr)
+	}
+}
+
+// A file in which there is nothing to check is said to be one: a safetensors file of another program, here.
+func TestImportWithoutChecksums(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
+	mustCall(t, "export run -o own.safetensors")
+	f, err := weights.Open("own.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	header, data := []string(nil), []byte(nil)
+	for _, tensor := range f.Tensors() {
+		values, err := f.Read(tensor.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := strings.ReplaceAll(fmt.Sprint(tensor.Shape), " ", ",")
+		header = append(header, fmt.Sprintf(`%q:{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}`, tensor.Name, shape, len(data), len(data)+len(values)))
+		data = append(data, values...)
+	}
+	text := "{" + strings.Join(header, ",") + "}"
+	content := slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), []byte(text), data)
+	if err := os.WriteFile("foreign.safetensors", content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"own": "checksums in the file agree", "foreign": "checksums not in the file: there was nothing to check"} {
+		if _, stderr := mustCall(t, "import "+file+".safetensors -c configs/tiny.yml -o "+file); !strings.Contains(stderr, want) {
+			t.Errorf("%s: says %q, want %q", file, stderr, want)
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func TestMistakes(t *testing.T) {
 		{"import checkpoint.pt", 2, "no run folder: give --out DIR"},
 		{"import checkpoint.pt -o new", 2, "checkpoint.pt: says nothing of its configuration: give --config FILE"},
 		{"import missing.pt -c config.yml -o new", 1, "missing.pt: no such file"},
-		{"import empty -c config.yml -o new", 1, "empty: not a file"},
+		{"import empty -c config.yml -o new", 1, "empty: not a regular file"},
 		{"import text.mp4 -c config.yml -o new", 1, "text.mp4: "},
 		{"import checkpoint.pt -c missing.yml -o new", 1, "missing.yml"},
 		{"import checkpoint.pt -c text.mp4 -o new", 1, "text.mp4"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"mcvd/models"
@@ -22,6 +21,7 @@ type Checkpoint struct {
 	mean, square *state   // Adam's running means by the names of the weights; nil if the file has none
 	own          bool     // whether names and layouts are this project's
 	strays       []string // tensors that are none of the above
+	summed       bool     // whether all of the file has checksums
 
 	// Step is how many training steps the weights have seen, Updates how many of these the optimizer's state in the file has; 0 where
 	// the file doesn't say.
@@ -44,7 +44,7 @@ func Open(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{path: path, closer: f}
+	c := &Checkpoint{path: path, closer: f, summed: f.Summed()}
 	if err := c.readRoot(f.Root()); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -54,13 +54,7 @@ func Open(path string) (*Checkpoint, error) {
 
 // sniff says whether a file begins like a safetensors file: 8 bytes of a length, then JSON.
 func sniff(path string) (bool, error) {
-	// Asked before opening, which waits for a writer where path is a pipe.
-	if info, err := os.Stat(path); err != nil {
-		return false, err
-	} else if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%s: not a file", path)
-	}
-	file, err := os.Open(path)
+	file, _, err := weights.OpenRegular(path)
 	if err != nil {
 		return false, err
 	}
@@ -85,13 +79,17 @@ func (c *Checkpoint) HasEMA() bool { return c.ema != nil }
 // HasAdam is whether the file has the optimizer's state.
 func (c *Checkpoint) HasAdam() bool { return c.mean != nil }
 
+// HasChecksums is whether all that is read of the file has checksums, which reading compares. Where it has not, damage can go
+// unnoticed.
+func (c *Checkpoint) HasChecksums() bool { return c.summed }
+
 // openSafetensors leaves the checksums to the reading of each tensor.
 func openSafetensors(path string) (*Checkpoint, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{path: path, closer: f, Metadata: f.Metadata()}
+	c := &Checkpoint{path: path, closer: f, summed: f.Summed(), Metadata: f.Metadata()}
 	if err := c.readTensors(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -26,22 +26,31 @@ type File struct {
 // Open reads the header of a safetensors file, and nothing else of it. The error of a file that breaks any rule of the
 // format names the file and, where there is one, the tensor; memory is bounded by the header's size, at most 100 MB.
 func Open(path string) (*File, error) {
-	file, err := os.Open(path)
+	file, size, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	f, err := newFile(path, file, info.Size())
+	f, err := newFile(path, file, size)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	f.closer = file
 	return f, nil
+}
+
+// OpenRegular opens a file for reading and says how many bytes it has. It refuses a pipe, a device or a folder before opening it:
+// opening a pipe would wait for a writer.
+func OpenRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s: not a regular file", path)
+	}
+	file, err := os.Open(path)
+	return file, info.Size(), err
 }
 
 // newFile reads the header of a file of size bytes.
@@ -76,6 +85,11 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 
 // Close closes the file.
 func (f *File) Close() error { return f.closer.Close() }
+
+// Summed is whether the file carries checksums of its tensors. Where it is false, damage can go unnoticed.
+func (f *File) Summed() bool {
+	return !slices.ContainsFunc(f.tensors, func(t stored) bool { return !t.checked })
+}
 
 // Metadata returns a copy of the header's metadata, without the checksums.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 
 	"mcvd/models/weights"
 )
@@ -42,13 +43,22 @@ var dtypes = map[string]weights.DType{
 	"torch.bool":     weights.BOOL,
 }
 
-// storage is count elements of width bytes from byte at on.
+// storage is count elements of width bytes in a record of the file.
 type storage struct {
+	extent
 	file  *File
 	dtype weights.DType
 	width int64
 	count int64
-	at    int64 // -1 while it isn't known
+
+	once   sync.Once // compares the checksum
+	broken error     // what came of that
+}
+
+// verified says, without reading it more than once, whether the storage is what was written.
+func (s *storage) verified() error {
+	s.once.Do(func() { s.broken = s.file.verify(s.extent) })
+	return s.broken
 }
 
 // span is a part of a storage: count elements from offset on.
@@ -98,7 +108,7 @@ func (f *File) storage(class, key string, count int64) (*storage, error) {
 	if !ok || !strings.HasPrefix(class, "torch.") {
 		return nil, fmt.Errorf("elements of %q, which are not supported", class)
 	}
-	s := &storage{file: f, dtype: dtype, width: int64(dtype.Width()), count: count, at: -1}
+	s := &storage{file: f, dtype: dtype, width: int64(dtype.Width()), count: count, extent: extent{at: -1}}
 	if count < 0 || count > math.MaxInt64/s.width {
 		return nil, fmt.Errorf("%d elements", count)
 	}

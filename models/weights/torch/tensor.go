@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"slices"
 
 	"mcvd/models/weights"
@@ -82,6 +83,12 @@ func read[T any](t *Tensor, decode func([]T, []byte, weights.DType)) ([]T, error
 	}
 	axes, dense := t.axes()
 	w := window[T]{t: t, decode: decode, end: t.last() + 1}
+	if dense && t.n*int64(t.dtype.Width()) == t.size { // the whole storage: its checksum needs no reading of its own
+		return w.copyAll()
+	}
+	if err := t.verified(); err != nil {
+		return nil, t.errorf("%w", err)
+	}
 	if dense {
 		return w.copy()
 	}
@@ -131,6 +138,7 @@ type window[T any] struct {
 	start, end int64
 	raw        []byte
 	elements   []T
+	sum        uint32 // of all that was read
 }
 
 // fill reads elements from start on into dst, as many as fit the buffer.
@@ -144,8 +152,23 @@ func (w *window[T]) fill(dst []T, start int64) (n int, err error) {
 	if got, err := t.file.data.ReadAt(raw, t.at+start*int64(width)); got < len(raw) {
 		return 0, t.errorf("%w", err)
 	}
+	w.sum = crc32.Update(w.sum, crc32.IEEETable, raw)
 	w.decode(dst[:n], raw, t.dtype)
 	return n, nil
+}
+
+// copyAll is copy for a tensor that is all of its storage, in its order: the checksum is that of what was read.
+func (w *window[T]) copyAll() ([]T, error) {
+	out, err := w.copy()
+	if err == nil {
+		if err = w.t.compare(w.sum); err != nil {
+			err = w.t.errorf("%w", err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // copy reads the elements of a dense tensor.

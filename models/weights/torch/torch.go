@@ -10,7 +10,10 @@
 // callers may recurse without care. The directory of a zip file has at most 8 MiB, and its records are stored, not
 // compressed. [Open] takes less than 512 MiB for the worst of files, and some 20 times the pickle for those of PyTorch.
 // Reading a tensor takes its elements and at most 10 MiB; it has no more elements than its storage, or 16 Mi where a view
-// repeats them. Checksums of zip records are not compared, as PyTorch itself may leave them out.
+// repeats them.
+//
+// The CRC-32 of every zip record that is read is compared: of the pickle when the file is opened, of a storage when a tensor of it is
+// read. PyTorch can leave checksums out, and the legacy form has none: see [File.Summed].
 //
 // Not read: files of big-endian machines, the tar form before PyTorch 0.1.10, TorchScript, pickles of protocol 0 and 1,
 // and complex and quantized storages.
@@ -21,7 +24,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"mcvd/models/weights"
 )
 
 // File is an open file of torch.save. Its methods and those of its tensors, except Close, may be called from several
@@ -32,6 +36,7 @@ type File struct {
 	size int64
 	root any
 
+	unsummed bool                               // whether a part of the file has no checksum
 	storages map[string]*storage                // by key
 	locate   func(key string, s *storage) error // finds a storage's place in the zip form; nil in the legacy form
 	closer   io.Closer
@@ -41,19 +46,11 @@ type File struct {
 // that breaks a rule of its form or a bound of this package, and for one that names a Python class or function other
 // than those of PyTorch, NumPy and some plain types.
 func Open(path string) (*File, error) {
-	// Asked before opening, which waits for a writer where path is a pipe.
-	info, err := os.Stat(path)
+	file, size, err := weights.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := newFile(path, file, info.Size())
+	f, err := newFile(path, file, size)
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -94,6 +91,9 @@ func (f *File) Close() error { return f.closer.Close() }
 
 // Path is the path that the file was opened by.
 func (f *File) Path() string { return f.path }
+
+// Summed is whether everything that is read of the file has a checksum. Where it is false, damage can go unnoticed.
+func (f *File) Summed() bool { return !f.unsummed }
 
 // Root is what was saved: nil, bool, int64, *big.Int, float64, string, []byte, [List], *[Dict], *[Tensor] or *[Object].
 // A storage saved by itself is a tensor of one dimension, a parameter is its tensor.

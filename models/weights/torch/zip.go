@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 )
@@ -34,12 +35,15 @@ func (f *File) readZip() error {
 		return errors.New("a TorchScript archive, want a file of torch.save")
 	}
 	if r := records[folder+"byteorder"]; r != nil {
-		at, size, err := f.stored(r)
+		rec, err := f.stored(r)
+		if err == nil {
+			err = f.verify(rec)
+		}
 		if err != nil {
 			return err
 		}
-		order := make([]byte, min(size, 16))
-		if _, err := f.data.ReadAt(order, at); err != nil {
+		order := make([]byte, min(rec.size, 16))
+		if _, err := f.data.ReadAt(order, rec.at); err != nil {
 			return err
 		}
 		if string(order) != "little" {
@@ -50,41 +54,80 @@ func (f *File) readZip() error {
 	if pickle == nil {
 		return fmt.Errorf("no record %.80q: not a file of torch.save", folder+"data.pkl")
 	}
-	at, size, err := f.stored(pickle)
+	rec, err := f.stored(pickle)
 	if err != nil {
 		return err
 	}
-	if size > maxPickle {
-		return fmt.Errorf("zip record %.80q: %d bytes, want %d or fewer", pickle.Name, size, maxPickle)
+	if rec.size > maxPickle {
+		return fmt.Errorf("zip record %.80q: %d bytes, want %d or fewer", rec.name, rec.size, maxPickle)
 	}
-	f.locate = func(key string, s *storage) (err error) {
+	if err := f.verify(rec); err != nil { // before it is run: what is wrong with it would have many names
+		return err
+	}
+	f.locate = func(key string, s *storage) error {
 		r := records[folder+"data/"+key]
 		if r == nil {
 			return fmt.Errorf("no zip record %.80q", folder+"data/"+key)
 		}
-		s.at, size, err = f.stored(r)
-		if err == nil && size != s.count*s.width {
-			err = fmt.Errorf("zip record %.80q: %d bytes, want %d for %d elements of %s", r.Name, size, s.count*s.width, s.count, s.dtype)
+		rec, err := f.stored(r)
+		if err == nil && rec.size != s.count*s.width {
+			err = fmt.Errorf("zip record %.80q: %d bytes, want %d for %d elements of %s", rec.name, rec.size, s.count*s.width, s.count, s.dtype)
 		}
+		s.extent = rec
 		return err
 	}
-	f.root, err = newInput(io.NewSectionReader(f.data, at, size), size).unpickle(f.persistent)
+	f.root, err = newInput(io.NewSectionReader(f.data, rec.at, rec.size), rec.size).unpickle(f.persistent)
 	return err
 }
 
-// stored is a record's place in the file.
-func (f *File) stored(r *zip.File) (at, size int64, err error) {
+// extent is a part of the file: in the zip form what the directory calls a record, in the legacy form a storage.
+type extent struct {
+	name     string // in the zip form
+	at, size int64  // bytes; at is -1 while it isn't known
+	sum      uint32 // CRC-32, which the directory of a zip file has
+	summed   bool   // whether sum is known
+}
+
+// stored is a record's place in the file. A checksum of 0 for any content is how PyTorch and others write that they made none.
+func (f *File) stored(r *zip.File) (extent, error) {
 	if r.Method != zip.Store || r.Flags&1 != 0 || r.CompressedSize64 != r.UncompressedSize64 {
-		return 0, 0, fmt.Errorf("zip record %.80q: compressed or encrypted, want it stored as PyTorch does", r.Name)
+		return extent{}, fmt.Errorf("zip record %.80q: compressed or encrypted, want it stored as PyTorch does", r.Name)
 	}
-	at, err = r.DataOffset()
+	at, err := r.DataOffset()
 	if err != nil {
-		return 0, 0, fmt.Errorf("zip record %.80q: %w", r.Name, err)
+		return extent{}, fmt.Errorf("zip record %.80q: %w", r.Name, err)
 	}
 	if at < 0 || at > f.size || r.CompressedSize64 > uint64(f.size-at) {
-		return 0, 0, fmt.Errorf("zip record %.80q: %d bytes at %d, the file has %d", r.Name, r.CompressedSize64, at, f.size)
+		return extent{}, fmt.Errorf("zip record %.80q: %d bytes at %d, the file has %d", r.Name, r.CompressedSize64, at, f.size)
 	}
-	return at, int64(r.CompressedSize64), nil
+	rec := extent{name: r.Name, at: at, size: int64(r.CompressedSize64), sum: r.CRC32, summed: r.CRC32 != 0 || r.CompressedSize64 == 0}
+	f.unsummed = f.unsummed || !rec.summed
+	return rec, nil
+}
+
+// verify reads a record and compares its checksum, if it has one.
+func (f *File) verify(r extent) error {
+	if !r.summed {
+		return nil
+	}
+	sum, buffer := uint32(0), make([]byte, min(r.size, bufferSize))
+	for done := int64(0); done < r.size; {
+		part := buffer[:min(int64(len(buffer)), r.size-done)]
+		if n, err := f.data.ReadAt(part, r.at+done); n < len(part) {
+			return fmt.Errorf("zip record %.80q: %w", r.name, err)
+		}
+		sum = crc32.Update(sum, crc32.IEEETable, part)
+		done += int64(len(part))
+	}
+	return r.compare(sum)
+}
+
+// compare fails if a checksum isn't that of the record.
+func (r extent) compare(sum uint32) error {
+	if r.summed && sum != r.sum {
+		return fmt.Errorf("zip record %.80q: checksum %08x, want %08x: the file is damaged", r.name, sum, r.sum)
+	}
+	return nil
 }
 
 // meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size in memory. What it
