@@ -3,7 +3,8 @@
 // [Config] is the whole experiment as one struct tree; the comments on its
 // fields are the reference that `mcvd config reference` prints. [Load] puts
 // defaults, the files named by base:, the file itself and overrides on top of
-// each other, strictly, and validates the result.
+// each other, strictly, and validates the result. What belongs to one implementation (a data set, a
+// sampler) is in Options, which the implementation declares as a struct of its own; a [Catalogue] lists them.
 package configs
 
 import "math"
@@ -31,11 +32,11 @@ type Config struct {
 // Frames says how a clip of past + current + future frames is cut.
 type Frames struct {
 	// Past is the number of conditioning frames before the block; 0 or more.
-	Past int `yaml:"past"`
+	Past int `yaml:"past" range:"[0, 1024]"`
 	// Current is the number of frames that are denoised together, the block; 1 or more.
-	Current int `yaml:"current"`
+	Current int `yaml:"current" range:"[1, 1024]"`
 	// Future is the number of conditioning frames after the block; 0 or more.
-	Future int `yaml:"future"`
+	Future int `yaml:"future" range:"[0, 1024]"`
 	// Mask says how often training hides the past and the future.
 	Mask Mask `yaml:"mask"`
 }
@@ -47,9 +48,9 @@ func (f Frames) Total() int { return f.Past + f.Current + f.Future }
 // anew (MCVD, section 3). Hidden frames are zeros.
 type Mask struct {
 	// Past is the probability of hiding the past; 0 to 1.
-	Past float64 `yaml:"past"`
+	Past float64 `yaml:"past" range:"[0, 1]"`
 	// Future is the probability of hiding the future; 0 to 1.
-	Future float64 `yaml:"future"`
+	Future float64 `yaml:"future" range:"[0, 1]"`
 	// Together hides past and future by one draw instead of one each; past and future must then be equal.
 	Together bool `yaml:"together"`
 }
@@ -61,15 +62,15 @@ type Data struct {
 	// Path of the data set's files, relative to the folder that mcvd runs in; digits need none.
 	Path string `yaml:"path"`
 	// Size is the height and the width of a frame in pixels; the network must be able to halve it for each further level.
-	Size int `yaml:"size"`
+	Size int `yaml:"size" range:"[1, 4096]"`
 	// Channels is 1 for grey or 3 for RGB.
 	Channels int `yaml:"channels"`
 	// FPS resamples videos to so many frames a second; 0 keeps every frame.
-	FPS float64 `yaml:"fps"`
+	FPS float64 `yaml:"fps" range:"[0, 1000]"`
 	// Flip mirrors training clips left to right, every second one at random.
 	Flip bool `yaml:"flip"`
 	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or fail.
-	OnError string `yaml:"on_error"`
+	OnError string `yaml:"on_error" choices:"skip fail"`
 	// Options belong to the named data set: docs/data.md lists them.
 	Options Options `yaml:"options,omitempty"`
 }
@@ -80,22 +81,22 @@ type Model struct {
 	Network string `yaml:"network"`
 	// Conditioning says how past and future frames enter: concat (as more input channels) or spatin (through the norms; it needs past
 	// or future frames).
-	Conditioning string `yaml:"conditioning"`
+	Conditioning string `yaml:"conditioning" choices:"concat spatin"`
 	// SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames.
-	SpatinWidth int `yaml:"spatin_width"`
+	SpatinWidth int `yaml:"spatin_width" range:"[1, 4096]"`
 	// Width is the number of channels at full resolution; 4 or more.
-	Width int `yaml:"width"`
+	Width int `yaml:"width" range:"[4, 4096]"`
 	// Multipliers times width is the number of channels of each level; the size halves from one level to the next.
-	Multipliers []int `yaml:"multipliers,flow"`
+	Multipliers []int `yaml:"multipliers,flow" range:"[1, 64]"`
 	// Blocks is the number of residual blocks in a level.
-	Blocks int `yaml:"blocks"`
+	Blocks int `yaml:"blocks" range:"[1, 64]"`
 	// Attention lists the sizes (in pixels) at which attention follows a residual block; of the default, sizes that the
 	// network does not have are left out.
-	Attention []int `yaml:"attention,flow"`
+	Attention []int `yaml:"attention,flow" range:"[1, 4096]"`
 	// HeadChannels is the number of channels of an attention head; layers with fewer channels have one head.
-	HeadChannels int `yaml:"head_channels"`
+	HeadChannels int `yaml:"head_channels" range:"[1, 4096]"`
 	// Dropout is the probability of dropping a value inside a residual block; 0 or more, below 1.
-	Dropout float64 `yaml:"dropout"`
+	Dropout float64 `yaml:"dropout" range:"[0, 1)"`
 	// MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible; it needs past
 	// frames.
 	MaskEmbedding bool `yaml:"mask_embedding"`
@@ -104,13 +105,13 @@ type Model struct {
 // Diffusion is the forward process and what the network learns of it.
 type Diffusion struct {
 	// Steps is the number T of noise levels, 2 or more; t = 0 is the least noisy.
-	Steps int `yaml:"steps"`
+	Steps int `yaml:"steps" range:"[2, 1e6]"`
 	// Schedule says how the noise grows: see `mcvd list schedules`.
 	Schedule string `yaml:"schedule"`
 	// BetaStart is the linear schedule's beta at t = 0; above 0, at most beta_end.
-	BetaStart float64 `yaml:"beta_start"`
-	// BetaEnd is the linear schedule's beta at t = T-1; below 1.
-	BetaEnd float64 `yaml:"beta_end"`
+	BetaStart float64 `yaml:"beta_start" range:"(0, 1)"`
+	// BetaEnd is the linear schedule's beta at t = T-1; at most 1.
+	BetaEnd float64 `yaml:"beta_end" range:"(0, 1]"`
 	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0 (the clean frames).
 	Target string `yaml:"target"`
 	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the clean frames count alike at all levels) or
@@ -119,54 +120,54 @@ type Diffusion struct {
 	// Levels says how training draws noise levels: uniform, or low_discrepancy (evenly spaced over a batch from one draw on).
 	Levels string `yaml:"levels"`
 	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch; logs show it by value.
-	Loss string `yaml:"loss"`
+	Loss string `yaml:"loss" choices:"l2 l1"`
 }
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
 // exponential moving average (EMA) of the weights, which sampling uses.
 type Optimizer struct {
 	// LearningRate after the warm-up; above 0.
-	LearningRate float64 `yaml:"learning_rate"`
+	LearningRate float64 `yaml:"learning_rate" range:"(0, inf)"`
 	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
-	WarmupSteps int `yaml:"warmup_steps"`
+	WarmupSteps int `yaml:"warmup_steps" range:"[0, 1e9]"`
 	// Beta1 is the decay of the mean of the gradients; 0 to below 1.
-	Beta1 float64 `yaml:"beta1"`
+	Beta1 float64 `yaml:"beta1" range:"[0, 1)"`
 	// Beta2 is the decay of the mean of the squared gradients; 0 to below 1.
-	Beta2 float64 `yaml:"beta2"`
+	Beta2 float64 `yaml:"beta2" range:"[0, 1)"`
 	// Epsilon is added to the root of the mean square; above 0.
-	Epsilon float64 `yaml:"epsilon"`
+	Epsilon float64 `yaml:"epsilon" range:"(0, inf)"`
 	// WeightDecay, decoupled from the gradients (AdamW), is multiplied by the learning rate; 0 for none.
-	WeightDecay float64 `yaml:"weight_decay"`
+	WeightDecay float64 `yaml:"weight_decay" range:"[0, inf)"`
 	// ClipNorm bounds the norm of all gradients together; 0 for no bound.
-	ClipNorm float64 `yaml:"clip_norm"`
+	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
 	// EMADecay of the average of the weights; 0 to below 1.
-	EMADecay float64 `yaml:"ema_decay"`
+	EMADecay float64 `yaml:"ema_decay" range:"[0, 1)"`
 }
 
 // Train is the training loop. Steps are updates of the weights.
 type Train struct {
 	// Batch is the number of clips in an update divided by accumulate.
-	Batch int `yaml:"batch"`
+	Batch int `yaml:"batch" range:"[1, 4096]"`
 	// Steps is the number of updates after which training ends.
-	Steps int `yaml:"steps"`
+	Steps int `yaml:"steps" range:"[1, 1e9]"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights, statistics and the optimizer stay float32).
-	Precision string `yaml:"precision"`
+	Precision string `yaml:"precision" choices:"float32 bfloat16"`
 	// GradientCheckpointing computes what is inside the network's blocks again in the backward pass instead of keeping it: less memory for
 	// about a third more time. A run may go on without it, or with it.
 	GradientCheckpointing bool `yaml:"gradient_checkpointing"`
 	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0 for all. A run may go on with
 	// another number. XLA's CPU plugin always shows 4, which are virtual and share the machine's cores: several are no faster than one.
-	Devices int `yaml:"devices"`
+	Devices int `yaml:"devices" range:"[0, 1024]"`
 	// Accumulate is how many batches' gradients are averaged for one update.
-	Accumulate int `yaml:"accumulate"`
+	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
 	// CheckpointEvery so many steps a checkpoint is written; one is always written at the end.
-	CheckpointEvery int `yaml:"checkpoint_every"`
+	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
 	// Keep is how many checkpoints stay, beside the best by validation loss.
-	Keep int `yaml:"keep"`
+	Keep int `yaml:"keep" range:"[1, 1e6]"`
 	// ValidateEvery so many steps the loss on the validation split is measured; 0 for never.
-	ValidateEvery int `yaml:"validate_every"`
+	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
 	// SampleEvery so many steps a contact sheet of what the model can do is written; 0 for never.
-	SampleEvery int `yaml:"sample_every"`
+	SampleEvery int `yaml:"sample_every" range:"[0, 1e9]"`
 }
 
 // Sampler is the reverse process.
@@ -176,13 +177,13 @@ type Sampler struct {
 	// Name: see `mcvd list samplers`.
 	Name string `yaml:"name" json:"name"`
 	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
-	Steps int `yaml:"steps" json:"steps"`
+	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`
 	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as published.
 	Spacing string `yaml:"spacing" json:"spacing"`
 	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
-	Eta float64 `yaml:"eta" json:"eta"`
+	Eta float64 `yaml:"eta" range:"[0, 1]" json:"eta"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
-	Precision string `yaml:"precision" json:"precision"`
+	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`
 	// Clip keeps the predicted clean frames in [-1, 1] in every step but the last denoising.
 	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
@@ -193,7 +194,7 @@ type Sampler struct {
 	// Start is the share of the schedule, from its noisiest level on, that all windows of a video but the first leave out: such a
 	// window starts from the block that the window before it made, with noise added, instead of from pure noise; 0 (always pure
 	// noise) to below 1.
-	Start float64 `yaml:"start" json:"start"`
+	Start float64 `yaml:"start" range:"[0, 1)" json:"start"`
 	// ReferenceStart applies start as the published code does: to the number of visited levels instead of to the schedule's, so
 	// that it leaves out less, by a slip, and to the first window, too, which starts from pure noise all the same.
 	ReferenceStart bool `yaml:"reference_start" json:"reference_start"`

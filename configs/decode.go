@@ -108,7 +108,11 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 		d.want(n, path, "a mapping of settings")
 		return
 	}
-	known := fields(v)
+	d.fields(n, fields(v), path)
+}
+
+// fields reads a mapping into settings.
+func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 	for key, item := range d.pairs(n, path) {
 		f, ok := lookup(known, key.Value)
 		if !ok {

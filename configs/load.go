@@ -164,8 +164,13 @@ func ReadFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// readFile returns the text of path and what identifies the file.
+// readFile returns the text of path and what identifies the file. Only a regular file is opened: opening a named pipe would wait
+// for somebody who writes into it. Standard input and what a shell passes as /dev/fd/63 are open already.
 func readFile(path string) ([]byte, os.FileInfo, error) {
+	isOpen := path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/")
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !isOpen {
+		return nil, nil, fmt.Errorf("%s: not a regular file, want a configuration", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err

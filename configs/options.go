@@ -13,12 +13,32 @@ import (
 // [Options.Decode].
 type Options map[string]any
 
-// Decode reads o over the defaults that are already in into, a pointer to a struct with yaml tags, as strictly as [Load]
-// reads a file. path is where o stands in the YAML, such as data.options, and begins every line of the error.
-func (o Options) Decode(path string, into any) error {
+// Decode reads o over the defaults that are already in the targets, pointers to structs with yaml tags, as strictly as [Load]
+// reads a file: each key must belong to one of them, and each value must be what the field's range and choices tags allow. path
+// is where o stands in the YAML, such as data.options, and begins every line of the error.
+func (o Options) Decode(path string, targets ...any) error {
+	known := targetFields(path, targets)
 	d := decoder{at: func(int, int) string { return "" }}
-	d.value(encode(reflect.ValueOf(o)), reflect.ValueOf(into).Elem(), path)
-	return errors.Join(d.problems...)
+	d.fields(encode(reflect.ValueOf(o)), known, path)
+	k := &checker{}
+	for _, f := range known {
+		k.checkValue(f.value, join(path, f.name), f.goes.Tag)
+	}
+	return errors.Join(append(d.problems, k.errs...)...)
+}
+
+// targetFields lists the settings of pointers to structs. Two with the same name are a programmer's mistake.
+func targetFields(path string, targets []any) []field {
+	var known []field
+	for _, target := range targets {
+		for _, f := range fields(reflect.ValueOf(target).Elem()) {
+			if _, again := lookup(known, f.name); again {
+				panic(fmt.Sprintf("configs: two settings are called %s", join(path, f.name)))
+			}
+			known = append(known, f)
+		}
+	}
+	return known
 }
 
 // Pick returns the entry of table that the YAML at path names. Tables map names to constructors: one line for each

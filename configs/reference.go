@@ -15,35 +15,66 @@ import (
 //go:embed config.go
 var source string
 
-// Reference describes every setting: its YAML path, its type, its default, and the comment on its field.
-func Reference() string {
+// Reference describes every setting: its YAML path, what it may be, its default, and the comment on its field or its doc tag.
+// Below a section's options are those of the implementations, each with the setting that chooses it.
+func (c Catalogue) Reference() string {
 	var out strings.Builder
 	out.WriteString("base: text\n    Another file that is read first, relative to this one. " +
 		"This file then is the lines that differ.\n")
-	r := reference{docs: comments(), out: &out}
-	r.section(reflect.ValueOf(Default()).Elem(), "")
+	r := reference{catalogue: c, docs: comments(), out: &out}
+	r.section(reflect.ValueOf(Default()).Elem(), "", "")
 	return out.String()
 }
 
 type reference struct {
-	docs map[string]string
-	out  *strings.Builder
+	catalogue Catalogue
+	docs      map[string]string
+	out       *strings.Builder
 }
 
-func (r reference) section(v reflect.Value, path string) {
+// section describes the fields of a struct; of is how the implementation that they belong to is chosen, if they do.
+func (r reference) section(v reflect.Value, path, of string) {
 	for _, f := range fields(v) {
-		at, doc := join(path, f.name), r.docs[v.Type().Name()+"."+f.goes.Name]
+		at := join(path, f.name)
+		doc, ok := f.goes.Tag.Lookup("doc")
+		if !ok {
+			doc = r.docs[v.Type().Name()+"."+f.goes.Name]
+		}
 		if f.value.Kind() == reflect.Struct {
 			fmt.Fprintf(r.out, "\n%s:\n    %s\n", at, doc)
-			r.section(f.value, at)
+			r.section(f.value, at, of)
 			continue
 		}
-		fmt.Fprintf(r.out, "\n%s: %s", at, typeName(f.value.Type()))
+		fmt.Fprintf(r.out, "\n%s: %s", at, kind(f))
 		if standard := show(f.value); standard != "" {
 			fmt.Fprintf(r.out, ", default %s", standard)
 		}
+		if of != "" {
+			fmt.Fprintf(r.out, " (%s)", of)
+		}
 		fmt.Fprintf(r.out, "\n    %s\n", doc)
+		for _, i := range r.catalogue.below(at) {
+			r.section(i.options, at, i.String())
+		}
 	}
+}
+
+// kind says what a setting may be: "integer, 1 to 64", "skip or fail", "list of numbers, each 0 or more, and finite".
+func kind(f field) string {
+	t, each := f.value.Type(), ""
+	text := typeName(t)
+	if t.Kind() == reflect.Slice {
+		t, each = t.Elem(), "each "
+	}
+	if known := choicesOf(f.goes.Tag); len(known) > 0 {
+		if text = strings.Join(known, " or "); each != "" {
+			text = "list, each " + text
+		}
+	}
+	if r, ok := rangeOf(f.goes.Tag); ok {
+		text += ", " + each + r.describe(typeName(t) == "integer")
+	}
+	return text
 }
 
 func typeName(t reflect.Type) string {

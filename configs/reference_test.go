@@ -20,8 +20,8 @@ func leaves(v reflect.Value, path string, visit func(path string, v reflect.Valu
 }
 
 func TestReferenceDescribesEverySetting(t *testing.T) {
-	text := Reference()
-	want := "\nmodel.blocks: integer, default 2\n    Blocks is the number of residual blocks in a level.\n"
+	text := Catalogue{}.Reference()
+	want := "\nmodel.blocks: integer, 1 to 64, default 2\n    Blocks is the number of residual blocks in a level.\n"
 	if !strings.Contains(text, want) {
 		t.Errorf("want %q in\n%s", want, text)
 	}
@@ -34,7 +34,7 @@ func TestReferenceDescribesEverySetting(t *testing.T) {
 }
 
 func TestSchemaKnowsEverySetting(t *testing.T) {
-	text, err := Schema()
+	text, err := Catalogue{}.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +73,60 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 	}
 	if strings.Contains(string(text), `"required"`) || at("data.options")["additionalProperties"] != nil {
 		t.Error("want nothing required and options free")
+	}
+}
+
+// toys is a catalogue of two tables that share a section.
+func toys() Catalogue {
+	return Catalogue{
+		{"sampler.name", "data.options", map[string]any{"ddim": &noise{Eta: 0.5, Steps: []int{1, 2}}, "ddpm": nil}},
+		{"data.name", "data.options", map[string]any{"digits": &colours{Color: "white"}, "lines": &struct {
+			Color float64 `yaml:"color"`
+		}{}}},
+	}
+}
+
+func TestReferenceAndSchemaShowTheOptionsOfImplementations(t *testing.T) {
+	text := toys().Reference()
+	for _, want := range []string{
+		"\ndata.options.eta: number, 0 to below 1, default 0.5 (sampler.name: ddim)\n    Eta is fresh noise.\n",
+		"\ndata.options.steps: list of integers, each 1 to 9, default [1, 2] (sampler.name: ddim)\n",
+		"\ndata.options.color: white or random, default \"white\" (data.name: digits)\n    Color of the digits.\n",
+		"\ndata.options.names: list, each a or b, default [] (data.name: digits)\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+	text2, err := toys().Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Data struct {
+				Properties struct {
+					Options struct {
+						Properties           map[string]map[string]any
+						AdditionalProperties any
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(text2, &schema); err != nil {
+		t.Fatal(err)
+	}
+	options := schema.Properties.Data.Properties.Options
+	if options.AdditionalProperties != false || len(options.Properties) != 5 {
+		t.Errorf("options %v", options)
+	}
+	eta := options.Properties["eta"]
+	if eta["minimum"] != 0.0 || eta["exclusiveMaximum"] != 1.0 || eta["default"] != 0.5 || eta["description"] != "(sampler.name: ddim) Eta is fresh noise." {
+		t.Errorf("eta: %v", eta)
+	}
+	if both, _ := options.Properties["color"]["anyOf"].([]any); len(both) != 2 {
+		t.Errorf("color, of two implementations: %v", options.Properties["color"])
 	}
 }
 

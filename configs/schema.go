@@ -2,6 +2,8 @@ package configs
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -10,9 +12,24 @@ import (
 )
 
 // Schema returns a JSON schema of configuration files, with which editors complete and check them. It knows names,
-// types, defaults, simple bounds and the field comments; what depends on several settings only [Load] sees.
-func Schema() ([]byte, error) {
-	docs := comments()
+// types, defaults, simple bounds and the comments; what depends on several settings only [Load] sees.
+func (c Catalogue) Schema() ([]byte, error) {
+	schema := schemaOf(reflect.ValueOf(Default()).Elem(), comments())
+	schema.Title = "mcvd experiment"
+	schema.Properties.Value("data").Properties.Value("channels").Enum = []any{1, 3}
+	for _, t := range c {
+		addOptions(find(schema, t.Section), c.below(t.Section))
+	}
+	schema.Properties.Set("base", &jsonschema.Schema{
+		Type:        "string",
+		Description: "A file that is read first, relative to this one; this file then is the lines that differ.",
+	})
+	text, err := json.MarshalIndent(schema, "", "  ")
+	return append(text, '\n'), err
+}
+
+// schemaOf describes a struct of settings with their defaults; docs are comments of its fields that have no doc tag.
+func schemaOf(v reflect.Value, docs map[string]string) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
 		DoNotReference:             true,
@@ -31,17 +48,35 @@ func Schema() ([]byte, error) {
 			return nil
 		},
 	}
-	standard := Default()
-	schema := reflector.Reflect(standard)
-	schema.Title = "mcvd experiment"
-	addDefaults(schema, reflect.ValueOf(standard).Elem())
-	addRules(schema, standard)
-	schema.Properties.Set("base", &jsonschema.Schema{
-		Type:        "string",
-		Description: "A file that is read first, relative to this one; this file then is the lines that differ.",
-	})
-	text, err := json.MarshalIndent(schema, "", "  ")
-	return append(text, '\n'), err
+	schema := reflector.Reflect(v.Addr().Interface())
+	schema.Version = ""
+	addDefaults(schema, v)
+	addRules(schema, v)
+	return schema
+}
+
+// addOptions describes the options of implementations in one section. Where two have one of the same name, either form will do.
+func addOptions(section *jsonschema.Schema, implementations []choice) {
+	section.Properties = jsonschema.NewProperties()
+	section.AdditionalProperties = jsonschema.FalseSchema
+	for _, i := range implementations {
+		own := schemaOf(i.options, nil).Properties
+		for p := own.Oldest(); p != nil; p = p.Next() {
+			p.Value.Description = fmt.Sprintf("(%s) %s", i, p.Value.Description)
+			if other, ok := section.Properties.Get(p.Key); ok {
+				p.Value = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{other, p.Value}}
+			}
+			section.Properties.Set(p.Key, p.Value)
+		}
+	}
+}
+
+// find returns the property at a YAML path.
+func find(schema *jsonschema.Schema, path string) *jsonschema.Schema {
+	for name := range strings.SplitSeq(path, ".") {
+		schema = schema.Properties.Value(name)
+	}
+	return schema
 }
 
 func addDefaults(schema *jsonschema.Schema, v reflect.Value) {
@@ -57,41 +92,36 @@ func addDefaults(schema *jsonschema.Schema, v reflect.Value) {
 	}
 }
 
-// addRules adds what [Config.Validate] knows of single settings.
-func addRules(schema *jsonschema.Schema, standard *Config) {
-	bound := func(x float64) json.Number { return json.Number(strconv.FormatFloat(x, 'g', -1, 64)) }
-	for _, r := range standard.ranges() {
-		property := find(schema, r.path)
-		if r.above {
-			property.ExclusiveMinimum = bound(r.low)
-		} else {
-			property.Minimum = bound(r.low)
+// addRules adds what the tags of a struct's fields say.
+func addRules(schema *jsonschema.Schema, v reflect.Value) {
+	for _, f := range fields(v) {
+		property := schema.Properties.Value(f.name)
+		if f.value.Kind() == reflect.Struct {
+			addRules(property, f.value)
+			continue
 		}
-		switch {
-		case r.high == most:
-		case r.below:
-			property.ExclusiveMaximum = bound(r.high)
-		default:
-			property.Maximum = bound(r.high)
+		if doc, ok := f.goes.Tag.Lookup("doc"); ok {
+			property.Description = doc
 		}
-	}
-	for _, r := range standard.choices() {
-		for _, name := range r.known {
-			property := find(schema, r.path)
+		if f.value.Kind() == reflect.Slice {
+			property = property.Items
+		}
+		if r, ok := rangeOf(f.goes.Tag); ok {
+			r.addTo(property)
+		}
+		for _, name := range choicesOf(f.goes.Tag) {
 			property.Enum = append(property.Enum, name)
 		}
 	}
-	find(schema, "data.channels").Enum = []any{1, 3}
 }
 
-// find returns the property at a YAML path; for an item such as model.attention[0], that of all items.
-func find(schema *jsonschema.Schema, path string) *jsonschema.Schema {
-	path, _, isItem := strings.Cut(path, "[")
-	for name := range strings.SplitSeq(path, ".") {
-		schema = schema.Properties.Value(name)
+func (r interval) addTo(property *jsonschema.Schema) {
+	bound := func(x float64, excluded, want bool) json.Number {
+		if math.IsInf(x, 0) || excluded != want {
+			return "" // which the encoder leaves out
+		}
+		return json.Number(strconv.FormatFloat(x, 'g', -1, 64))
 	}
-	if isItem {
-		return schema.Items
-	}
-	return schema
+	property.Minimum, property.ExclusiveMinimum = bound(r.low, r.above, false), bound(r.low, r.above, true)
+	property.Maximum, property.ExclusiveMaximum = bound(r.high, r.below, false), bound(r.high, r.below, true)
 }

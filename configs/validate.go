@@ -3,14 +3,11 @@ package configs
 import (
 	"errors"
 	"fmt"
-	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
 )
-
-// most is the upper bound of numbers that have none but must be finite.
-const most = math.MaxFloat64
 
 // maxLevels is how many levels the largest size can have.
 const maxLevels = 13
@@ -63,118 +60,12 @@ func (o origins) last(paths ...string) origin {
 // problems returns what is wrong with c; set says where its values are from.
 func (c *Config) problems(set origins) []error {
 	k := &checker{set: set}
-	for _, r := range c.ranges() {
-		k.check(r.holds(), r.path, r.got, r.want())
-	}
-	for _, r := range c.choices() {
-		k.check(slices.Contains(r.known, r.got), r.path, r.got, strings.Join(r.known, " or "))
-	}
+	k.checkTags(reflect.ValueOf(c).Elem(), "")
 	c.checkFrames(k)
 	c.checkData(k)
 	c.checkModel(k)
 	c.checkDiffusion(k)
 	return k.errs
-}
-
-// rangeRule says between which bounds a number must be.
-type rangeRule struct {
-	path         string
-	got          any
-	value        float64
-	low, high    float64
-	above, below bool // whether the bound itself is excluded
-}
-
-func between[T int | float64](path string, got T, low, high float64) rangeRule {
-	return rangeRule{path: path, got: got, value: float64(got), low: low, high: high}
-}
-
-func (r rangeRule) excludingLow() rangeRule  { r.above = true; return r }
-func (r rangeRule) excludingHigh() rangeRule { r.below = true; return r }
-
-// holds is false for NaN, which no comparison holds for.
-func (r rangeRule) holds() bool {
-	return (r.low < r.value || r.low == r.value && !r.above) && (r.value < r.high || r.value == r.high && !r.below)
-}
-
-func (r rangeRule) want() string {
-	low, high := fmt.Sprint(r.low), fmt.Sprintf(" to %d", int(min(r.high, 1<<53)))
-	if r.below {
-		high = fmt.Sprintf(" to below %v", r.high)
-	}
-	if r.high == most {
-		high = " or more, and finite"
-	}
-	if r.above {
-		low = "more than " + low
-		high = strings.Replace(high, " or more", "", 1)
-	}
-	return low + high
-}
-
-// ranges lists the bounds of all numbers. The upper ones of sizes and counts are far beyond what can be trained; they
-// keep products of them within an int64.
-func (c *Config) ranges() []rangeRule {
-	f, d, m, n, o, t := c.Frames, c.Data, c.Model, c.Diffusion, c.Optimizer, c.Train
-	rules := []rangeRule{
-		between("frames.past", f.Past, 0, 1024),
-		between("frames.current", f.Current, 1, 1024),
-		between("frames.future", f.Future, 0, 1024),
-		between("frames.mask.past", f.Mask.Past, 0, 1),
-		between("frames.mask.future", f.Mask.Future, 0, 1),
-		between("data.size", d.Size, 1, 4096),
-		between("data.fps", d.FPS, 0, 1000),
-		between("model.width", m.Width, 4, 4096), // groups of normalization need 4 channels
-		between("model.spatin_width", m.SpatinWidth, 1, 4096),
-		between("model.blocks", m.Blocks, 1, 64),
-		between("model.head_channels", m.HeadChannels, 1, 4096),
-		between("model.dropout", m.Dropout, 0, 1).excludingHigh(),
-		between("diffusion.steps", n.Steps, 2, 1e6),
-		between("diffusion.beta_start", n.BetaStart, 0, 1).excludingLow().excludingHigh(),
-		between("diffusion.beta_end", n.BetaEnd, 0, 1).excludingLow(),
-		between("optimizer.learning_rate", o.LearningRate, 0, most).excludingLow(),
-		between("optimizer.warmup_steps", o.WarmupSteps, 0, 1e9),
-		between("optimizer.beta1", o.Beta1, 0, 1).excludingHigh(),
-		between("optimizer.beta2", o.Beta2, 0, 1).excludingHigh(),
-		between("optimizer.epsilon", o.Epsilon, 0, most).excludingLow(),
-		between("optimizer.weight_decay", o.WeightDecay, 0, most),
-		between("optimizer.clip_norm", o.ClipNorm, 0, most),
-		between("optimizer.ema_decay", o.EMADecay, 0, 1).excludingHigh(),
-		between("train.batch", t.Batch, 1, 4096),
-		between("train.steps", t.Steps, 1, 1e9),
-		between("train.devices", t.Devices, 0, 1024),
-		between("train.accumulate", t.Accumulate, 1, 1024),
-		between("train.checkpoint_every", t.CheckpointEvery, 1, 1e9),
-		between("train.keep", t.Keep, 1, 1e6),
-		between("train.validate_every", t.ValidateEvery, 0, 1e9),
-		between("train.sample_every", t.SampleEvery, 0, 1e9),
-		between("sampler.steps", c.Sampler.Steps, 1, 1e6),
-		between("sampler.eta", c.Sampler.Eta, 0, 1),
-		between("sampler.start", c.Sampler.Start, 0, 1).excludingHigh(),
-	}
-	for i, multiplier := range m.Multipliers {
-		rules = append(rules, between(fmt.Sprintf("model.multipliers[%d]", i), multiplier, 1, 64))
-	}
-	for i, size := range m.Attention {
-		rules = append(rules, between(fmt.Sprintf("model.attention[%d]", i), size, 1, 4096))
-	}
-	return rules
-}
-
-// choiceRule says which values a setting can have.
-type choiceRule struct {
-	path, got string
-	known     []string
-}
-
-func (c *Config) choices() []choiceRule {
-	return []choiceRule{
-		{"data.on_error", c.Data.OnError, []string{"skip", "fail"}},
-		{"model.conditioning", c.Model.Conditioning, []string{"concat", "spatin"}},
-		{"train.precision", c.Train.Precision, []string{"float32", "bfloat16"}},
-		{"sampler.precision", c.Sampler.Precision, []string{"float32", "bfloat16"}},
-		{"diffusion.loss", c.Diffusion.Loss, []string{"l2", "l1"}},
-	}
 }
 
 func (c *Config) checkFrames(k *checker) {

@@ -35,6 +35,12 @@ func openFolder(ctx context.Context, c *configs.Config, split clips.Split, frame
 // Names lists the data sets.
 func Names() []string { return configs.Names(sets) }
 
+// Options lists the data sets' options, for the reference and the schema.
+func Options() configs.Table {
+	d, f := digits.DefaultOptions(), folder.DefaultOptions()
+	return configs.Table{Choice: "data.name", Section: "data.options", Options: map[string]any{"digits": &d, "folder": &f}}
+}
+
 // Open opens a split of the data set that c.Data names. Videos with less than frames frames are left out. What it does
 // on the way, such as decoding, and what it leaves out goes to log. It fails at an unknown name, at options that the
 // data set doesn't have, and where there is no usable video.

@@ -17,6 +17,9 @@ func newConfig(*app) *cobra.Command {
 	return group("config", "Check, show and explain configurations", newConfigCheck(), newConfigShow(), newConfigReference(), newConfigSchema())
 }
 
+// catalogue lists what has options of its own.
+func catalogue() configs.Catalogue { return configs.Catalogue{data.Options()} }
+
 // loadConfig reads a configuration and checks every name in it.
 func loadConfig(path string, set []string) (*configs.Config, error) {
 	c, err := configs.Load(path, set...)
@@ -87,7 +90,7 @@ func newConfigReference() *cobra.Command {
 		Example: "  mcvd config reference",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := fmt.Fprint(cmd.OutOrStdout(), configs.Reference())
+			_, err := fmt.Fprint(cmd.OutOrStdout(), catalogue().Reference())
 			return err
 		},
 	}
@@ -100,7 +103,7 @@ func newConfigSchema() *cobra.Command {
 		Example: "  mcvd config schema > mcvd.schema.json",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := configs.Schema()
+			text, err := catalogue().Schema()
 			if err != nil {
 				return err
 			}

@@ -15,18 +15,11 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	// Digits is how many digits move in a clip.
-	Digits int `yaml:"digits"`
-	// DigitSize is the height and width of the box around a digit in pixels; 0 is 28/64 of the frame, as in Moving MNIST.
-	DigitSize int `yaml:"digit_size"`
-	// Speed holds the least and the greatest speed in pixels a frame; [0, 0] is 2 to 5 in a frame of 64 pixels, and in
-	// proportion in others.
-	Speed []float64 `yaml:"speed,flow"`
-	// Color is white, or random for a colour for each digit in RGB frames.
-	Color string `yaml:"color"`
-	// MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font:
-	// train-images-idx3-ubyte for training, t10k-images-idx3-ubyte for validation and test.
-	MNIST string `yaml:"mnist"`
+	Digits    int       `yaml:"digits" range:"[1, 100]" doc:"Digits is how many digits move in a clip."`
+	DigitSize int       `yaml:"digit_size" range:"[0, 4096]" doc:"DigitSize is the height and width of the box around a digit in pixels; 0 is 28/64 of the frame, as in Moving MNIST."`
+	Speed     []float64 `yaml:"speed,flow" range:"[0, 4096]" doc:"Speed holds the least and the greatest speed in pixels a frame; [0, 0] is 2 to 5 in a frame of 64 pixels, and in proportion in others."`
+	Color     string    `yaml:"color" choices:"white random" doc:"Color is white, or random for a colour for each digit in RGB frames."`
+	MNIST     string    `yaml:"mnist" doc:"MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font: train-images-idx3-ubyte for training, t10k-images-idx3-ubyte for validation and test."`
 }
 
 // DefaultOptions is what missing options mean.
@@ -95,14 +88,10 @@ func (d *Dataset) complete() error {
 	switch {
 	case d.channels != 1 && d.channels != 3:
 		return fmt.Errorf("data.channels: %d, want 1 (grey) or 3 (RGB)", d.channels)
-	case o.Digits < 1 || o.Digits > 100:
-		return fmt.Errorf("data.options.digits: %d, want 1 to 100", o.Digits)
 	case o.DigitSize < 4 || o.DigitSize >= d.size:
 		return fmt.Errorf("data.options.digit_size: %d, want 4 or more and less than data.size, %d", o.DigitSize, d.size)
 	case len(o.Speed) != 2 || !(0 <= o.Speed[0] && o.Speed[0] <= o.Speed[1] && o.Speed[1] <= float64(d.size)):
 		return fmt.Errorf("data.options.speed: %v, want [least, greatest], from 0 to data.size, %d", o.Speed, d.size)
-	case o.Color != "white" && o.Color != "random":
-		return fmt.Errorf("data.options.color: %q, want white or random", o.Color)
 	case o.Color == "random" && d.channels == 1:
 		return fmt.Errorf("data.options.color: random has no effect because data.channels is 1")
 	}

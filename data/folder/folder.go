@@ -22,14 +22,10 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	// Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars.
-	Crop string `yaml:"crop"`
-	// Cache is the folder for decoded frames; "" is .mcvd-cache in the folder of the videos.
-	Cache string `yaml:"cache"`
-	// Valid is the fraction of videos for validation, where there are no folders train, valid and test.
-	Valid float64 `yaml:"valid"`
-	// Test is the fraction of videos for the test, likewise.
-	Test float64 `yaml:"test"`
+	Crop  string  `yaml:"crop" choices:"center whole" doc:"Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars."`
+	Cache string  `yaml:"cache" doc:"Cache is the folder for decoded frames; \"\" is .mcvd-cache in the folder of the videos."`
+	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"Valid is the fraction of videos for validation, where there are no folders train, valid and test."`
+	Test  float64 `yaml:"test" range:"[0, 1]" doc:"Test is the fraction of videos for the test, likewise."`
 }
 
 // DefaultOptions is what missing options mean.
@@ -106,11 +102,8 @@ func ReadOptions(c *configs.Config) (Options, error) {
 }
 
 func (o Options) check() error {
-	switch {
-	case o.Crop != string(video.Center) && o.Crop != string(video.Whole):
-		return fmt.Errorf("data.options.crop: unknown %q, want center or whole", o.Crop)
-	case !(o.Valid >= 0 && o.Test >= 0 && o.Valid+o.Test <= 1):
-		return fmt.Errorf("data.options: valid: %g, test: %g, want 0 or more and together up to 1", o.Valid, o.Test)
+	if !(o.Valid+o.Test <= 1) {
+		return fmt.Errorf("data.options: valid: %g, test: %g, want together up to 1", o.Valid, o.Test)
 	}
 	return nil
 }

@@ -318,7 +318,7 @@ func TestErrorsSayHowToFixThem(t *testing.T) {
 	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), clips.Train, 2)
 	wantError(t, err, "data.options: valid: 0.7, test: 0.7, want")
 	_, _, err = open(config(root, configs.Options{"crop": "middle"}), clips.Train, 2)
-	wantError(t, err, `data.options.crop: unknown "middle", want center or whole`)
+	wantError(t, err, `data.options.crop: "middle", want center or whole`)
 	_, _, err = open(config(root, nil), "dev", 2)
 	wantError(t, err, `split: unknown "dev"`)
 	options := configs.Options{"valid": 0.0, "test": 0.0, "cache": filepath.Join(path, "cache")} // below a file
