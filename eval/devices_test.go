@@ -42,10 +42,8 @@ func TestVideosOfSeveralDevices(t *testing.T) {
 			return nil, err
 		}
 		defer g.Close()
-		err = g.Run(context.Background(), Predict, requests, 3, c.Frames.Current, func(_, _ int, f []Frame) error {
-			for _, x := range f {
-				frames = append(frames, x...)
-			}
+		err = g.Run(context.Background(), Job{Task: Predict, Frames: 3, Advance: c.Frames.Current}, requests, func(_, _ int, f Frame) error {
+			frames = append(frames, f...)
 			return nil
 		}, nil)
 		return frames, err

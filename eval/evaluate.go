@@ -17,7 +17,16 @@ type Protocol struct {
 	Trajectories int    `json:"trajectories"` // videos made for each clip
 	Frames       int    `json:"frames"`       // made in each video
 	Advance      int    `json:"advance"`      // frames kept of a window
+	Windows      string `json:"windows"`      // how a video is cut into them, one of [WindowNames]
 	Seed         uint64 `json:"seed"`         // of the clips and of the noise
+}
+
+// Job is what is made of each clip.
+func (p Protocol) Job() (Job, error) {
+	task, err := ParseTask(p.Task)
+	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
+	j.Windows = j.windows()
+	return j, err
 }
 
 // Evaluate makes videos of a data set's clips and scores them against the frames that are there, next to baselines.
@@ -26,20 +35,21 @@ type Protocol struct {
 // of a clip's trajectories, chosen for each metric by itself, as the published protocol does, and their mean. A generated video
 // has no counterpart, so its scores are skipped. progress, if not nil, is called after each network evaluation of a batch.
 func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, progress func()) (*Report, error) {
-	task, err := ParseTask(p.Task)
+	j, err := p.Job()
 	if err != nil {
 		return nil, err
 	}
+	p.Windows = j.Windows
 	if p.Clips < 1 || p.Trajectories < 1 {
 		return nil, fmt.Errorf("evaluation of %d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
 	}
-	e := &evaluation{Generator: g, dataset: ds, Protocol: p, task: task, scores: map[string]*table{}, progress: progress}
+	e := &evaluation{Generator: g, dataset: ds, Protocol: p, job: j, scores: map[string]*table{}, progress: progress}
 	for first := 0; first < p.Clips; first += g.batch {
 		if err := e.clips(ctx, first, min(first+g.batch, p.Clips)); err != nil {
 			return nil, err
 		}
 	}
-	return e.report(), nil
+	return e.report()
 }
 
 // evaluation is an evaluation under way. It holds scores, not videos.
@@ -47,7 +57,7 @@ type evaluation struct {
 	*Generator
 	Protocol
 	dataset  clips.Dataset
-	task     Task
+	job      Job
 	scores   map[string]*table // by method: the model's name, or a baseline's
 	seconds  float64
 	progress func()
@@ -98,30 +108,30 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 	var cases []Case
 	var requests []Request
 	for i := first; i < end; i++ {
-		clip, err := data.Fixed(e.dataset, e.Seed, i, e.ClipFrames(e.task, e.Frames))
+		clip, err := data.Fixed(e.dataset, e.Seed, i, e.ClipFrames(e.job.Task, e.Frames))
 		if err != nil {
 			return err
 		}
-		c := e.Cut(e.task, clip, e.Frames)
+		c := e.Cut(e.job.Task, clip, e.Frames)
 		cases = append(cases, c)
 		for k := range e.Trajectories {
 			requests = append(requests, c.Request(uint64(i), uint64(k)))
 		}
 	}
 	began := time.Now()
-	made, err := e.Videos(ctx, e.task, requests, e.Frames, e.Advance, e.progress)
+	made, err := e.Videos(ctx, e.job, requests, e.progress)
 	if err != nil {
 		return err
 	}
 	e.seconds += time.Since(began).Seconds()
-	if e.task == Generate {
+	if e.job.Task == Generate {
 		return nil
 	}
 	for i, c := range cases {
 		if err := e.add(modelMethod, c.Real, made[i*e.Trajectories:(i+1)*e.Trajectories]); err != nil {
 			return err
 		}
-		for name, baseline := range baselines(e.task) {
+		for name, baseline := range baselines(e.job.Task) {
 			if err := e.add(name, c.Real, []clips.Clip{baseline(c.Past, c.Future, e.Frames)}); err != nil {
 				return err
 			}
@@ -131,21 +141,18 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 }
 
 // Videos is [Generator.Run] with the videos as a whole, in memory.
-func (g *Generator) Videos(ctx context.Context, task Task, requests []Request, n, advance int, progress func()) ([]clips.Clip, error) {
+func (g *Generator) Videos(ctx context.Context, j Job, requests []Request, progress func()) ([]clips.Clip, error) {
 	side, channels := g.model.Size, g.model.Channels
 	made := make([]clips.Clip, len(requests))
 	for i := range made {
-		made[i] = clips.NewClip(max(n, 0), side, side, channels)
+		made[i] = clips.NewClip(max(j.Frames, 0), side, side, channels)
 	}
-	err := g.Run(ctx, task, requests, n, advance, func(request, at int, frames []Frame) error {
-		for k, f := range frames {
-			clip, err := clips.ToClip(f, 1, side, side, channels)
-			if err != nil {
-				return err
-			}
-			copy(made[request].Slice(at+k, at+k+1).Pix, clip.Pix)
+	err := g.Run(ctx, j, requests, func(request, frame int, f Frame) error {
+		clip, err := clips.ToClip(f, 1, side, side, channels)
+		if err == nil {
+			copy(made[request].Slice(frame, frame+1).Pix, clip.Pix)
 		}
-		return nil
+		return err
 	}, progress)
 	return made, err
 }

@@ -105,55 +105,40 @@ func (g *Generator) Close() {
 	}
 }
 
-// NFE is the number of network evaluations that [Generator.Run] needs for n frames of a batch.
-func (g *Generator) NFE(task Task, n, advance int) int {
-	windows := g.Windows(task, n, advance)
-	shorter := windows // those that leave out the start
-	if windows > 0 && !g.plans.first {
-		shorter--
+// NFE is the number of network evaluations that [Generator.Run] needs for a batch of the job's videos.
+func (g *Generator) NFE(j Job) (int, error) {
+	windows, err := j.List(g.model.Frames)
+	if err != nil {
+		return 0, err
 	}
-	if g.plans.skip == 0 {
-		shorter = 0
+	nfe, number := 0, 0
+	for range windows {
+		nfe += sampler.NFE(g.plans.of(number))
+		number++
 	}
-	return (windows-shorter)*sampler.NFE(g.plans.whole) + shorter*sampler.NFE(g.plans.later)
+	return nfe, nil
 }
 
-// Windows is the number of windows that [Generator.Run] needs for n frames.
-func (g *Generator) Windows(task Task, n, advance int) int {
-	if n < 1 || advance < 1 {
-		return 0
+// Run makes the job's frames for each request and hands them out as they are made: emit gets the index of the request and
+// the number of the frame, see [Rollout]. Requests run in batches; the last batch is filled up by repeating its last
+// request, because each batch size is compiled anew. progress, if not nil, is called after each network evaluation of a batch.
+func (g *Generator) Run(ctx context.Context, j Job, requests []Request, emit func(request, frame int, made Frame) error, progress func()) error {
+	windows, err := j.List(g.model.Frames)
+	if err != nil {
+		return err
 	}
-	if current := g.model.Frames.Current; task == Interpolate && n > current {
-		return 1 + (n-current+advance-1)/advance
-	} else if task == Interpolate {
-		return 1
-	}
-	return (n + advance - 1) / advance
-}
-
-// Run makes n frames for each request, advance of them a window, and hands them out as they are made: emit gets the index
-// of the request, the index of the first frame among the n, and the frames (see [Rollout] for their order). Requests run in
-// batches; the last batch is filled up by repeating its last request, for each batch size is compiled anew. progress, if not
-// nil, is called after each network evaluation of a batch.
-func (g *Generator) Run(ctx context.Context, task Task, requests []Request, n, advance int,
-	emit func(request, at int, frames []Frame) error, progress func()) error {
 	for first := 0; first < len(requests); first += g.batch {
 		group := requests[first:min(first+g.batch, len(requests))]
-		b, err := g.newBatch(task, group, progress)
+		b, err := g.newBatch(j.Task, group, progress)
 		if err != nil {
 			return err
 		}
-		err = Rollout(task, b.frames(g.model.Frames.Past, past), b.frames(g.model.Frames.Future, future), n, g.model.Frames.Current, advance,
-			func(past, future []batchFrame, see Task) ([]batchFrame, error) {
-				return b.block(ctx, past, future, see)
-			},
-			func(at int, frames []batchFrame) error {
+		f := g.model.Frames
+		err = Rollout(windows, b.frames(f.Past, past), b.frames(f.Future, future), j.Frames,
+			func(_ Window, given []Frame) ([]Frame, error) { return b.block(ctx, given) },
+			func(frame int, made Frame) error {
 				for i := range group {
-					own := make([]Frame, len(frames))
-					for k, f := range frames {
-						own[k] = f[i*b.size : (i+1)*b.size]
-					}
-					if err := emit(first+i, at, own); err != nil {
+					if err := emit(first+i, frame, made[i*b.size:(i+1)*b.size]); err != nil {
 						return err
 					}
 				}
@@ -166,15 +151,12 @@ func (g *Generator) Run(ctx context.Context, task Task, requests []Request, n, a
 	return nil
 }
 
-// batchFrame is the same frame of each video of a batch, [batch, height, width, channels].
-type batchFrame = []float32
-
-// batch is the videos that are made together.
+// batch is the videos that are made together. Its frames are [batch, height, width, channels], the same frame of each video.
 type batch struct {
 	*Generator
 	requests []Request
-	size     int // values of a frame
-	window   uint64
+	size     int       // values of a video's frame
+	window   int       // how many windows are made
 	before   []float32 // what the window before made, if the next one starts from it
 	progress func()
 }
@@ -195,9 +177,6 @@ func (g *Generator) newBatch(task Task, group []Request, progress func()) (*batc
 		}
 		return nil
 	}
-	if task.Past && g.model.Frames.Past == 0 || task.Future && g.model.Frames.Future == 0 {
-		return nil, fmt.Errorf("%v: the model was trained with %d past and %d future frames, so it can't", task, g.model.Frames.Past, g.model.Frames.Future)
-	}
 	for _, r := range group {
 		if err := check("past", task.Past, r.Past, g.model.Frames.Past); err != nil {
 			return nil, err
@@ -215,11 +194,11 @@ func (g *Generator) newBatch(task Task, group []Request, progress func()) (*batc
 func past(r Request) []Frame   { return r.Past }
 func future(r Request) []Frame { return r.Future }
 
-// frames gathers the n conditioning frames of all requests; those that are not given are zeros.
-func (b *batch) frames(n int, of func(Request) []Frame) []batchFrame {
-	frames := make([]batchFrame, n)
+// frames gathers the n conditioning frames of all requests; those that are not given are blank.
+func (b *batch) frames(n int, of func(Request) []Frame) []Frame {
+	frames := make([]Frame, n)
 	for k := range frames {
-		frames[k] = make(batchFrame, len(b.requests)*b.size)
+		frames[k] = make(Frame, len(b.requests)*b.size)
 		for i, r := range b.requests {
 			if given := of(r); given != nil {
 				copy(frames[k][i*b.size:], given[k])
@@ -229,9 +208,9 @@ func (b *batch) frames(n int, of func(Request) []Frame) []batchFrame {
 	return frames
 }
 
-// block samples the current frames of a window.
-func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) ([]batchFrame, error) {
-	cond, err := b.cond(past, future, see)
+// block samples the current frames of a window. given has one frame for each conditioning slot, nil if it is hidden.
+func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
+	cond, err := b.cond(given)
 	if err != nil {
 		return nil, err
 	}
@@ -250,10 +229,11 @@ func (b *batch) block(ctx context.Context, past, future []batchFrame, see Task) 
 }
 
 // cond is what the steps of a window are given: frames, visibility, and what the network makes of both once a window.
-func (b *batch) cond(past, future []batchFrame, see Task) ([]devices.Value, error) {
-	given := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(see)}.Flatten(b.model.Frames, nil)
+func (b *batch) cond(given []Frame) ([]devices.Value, error) {
+	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
+	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given)}.Flatten(b.model.Frames, nil)
 	var cond []devices.Value
-	for _, t := range given {
+	for _, t := range inputs {
 		v, err := b.devices.Put(t, devices.Parts)
 		if err != nil {
 			devices.Free(cond)
@@ -278,38 +258,37 @@ func (b *batch) cond(past, future []batchFrame, see Task) ([]devices.Value, erro
 }
 
 // visible is a mask, [batch, past+future], the same for all videos.
-func (b *batch) visible(see Task) *tensors.Tensor {
-	f := b.model.Frames
-	v := make([]float32, 0, len(b.requests)*(f.Past+f.Future))
+func (b *batch) visible(given []Frame) *tensors.Tensor {
+	v := make([]float32, 0, len(b.requests)*len(given))
 	for range b.requests {
-		for i := range f.Past + f.Future {
-			if i < f.Past && see.Past || i >= f.Past && see.Future {
+		for _, f := range given {
+			if f != nil {
 				v = append(v, 1)
 			} else {
 				v = append(v, 0)
 			}
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(v, len(b.requests), f.Past+f.Future)
+	return tensors.FromFlatDataAndDimensions(v, len(b.requests), len(given))
 }
 
-// join makes [batch, frames, height, width, channels] of frames.
-func (b *batch) join(frames []batchFrame) *tensors.Tensor {
-	values := make([]float32, 0, len(frames)*len(b.requests)*b.size)
-	for i := range b.requests {
-		for _, f := range frames {
-			values = append(values, f[i*b.size:(i+1)*b.size]...)
+// join makes [batch, frames, height, width, channels] of frames; those that are nil are zeros.
+func (b *batch) join(frames []Frame) *tensors.Tensor {
+	values := make([]float32, len(b.requests)*len(frames)*b.size)
+	for k, f := range frames {
+		for i := range len(f) / b.size {
+			copy(values[(i*len(frames)+k)*b.size:], f[i*b.size:(i+1)*b.size])
 		}
 	}
 	return tensors.FromFlatDataAndDimensions(values, b.model.ClipShape(len(b.requests), len(frames)).Dimensions...)
 }
 
 // split undoes join.
-func (b *batch) split(x *tensors.Tensor) ([]batchFrame, error) {
+func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
 	n := b.model.Frames.Current
-	frames := make([]batchFrame, n)
+	frames := make([]Frame, n)
 	for k := range frames {
-		frames[k] = make(batchFrame, len(b.requests)*b.size)
+		frames[k] = make(Frame, len(b.requests)*b.size)
 	}
 	finite := true
 	err := tensors.ConstFlatData(x, func(values []float32) {
@@ -343,7 +322,7 @@ func (b *batch) normal(draw int) []float32 {
 	values := make([]float32, len(b.requests)*n)
 	var drawing sync.WaitGroup
 	for i, r := range b.requests {
-		drawing.Go(func() { b.draw(r, b.window, uint64(draw), values[i*n:(i+1)*n]) })
+		drawing.Go(func() { b.draw(r, uint64(b.window), uint64(draw), values[i*n:(i+1)*n]) })
 	}
 	drawing.Wait()
 	return values

@@ -108,18 +108,17 @@ func TestGeneratorCounts(t *testing.T) {
 							}
 							requests = append(requests, r)
 						}
+						j := Job{Task: task, Frames: n, Advance: advance}
 						calls := 0
 						made := make([][]Frame, 3)
 						for i := range made {
 							made[i] = make([]Frame, n)
 						}
-						err = g.Run(context.Background(), task, requests, n, advance, func(request, at int, frames []Frame) error {
-							for k, f := range frames {
-								if made[request][at+k] != nil {
-									t.Errorf("frame %d of video %d made twice", at+k, request)
-								}
-								made[request][at+k] = f
+						err = g.Run(context.Background(), j, requests, func(request, frame int, f Frame) error {
+							if made[request][frame] != nil {
+								t.Errorf("frame %d of video %d made twice", frame, request)
 							}
+							made[request][frame] = f
 							return nil
 						}, func() { calls++ })
 						if err != nil {
@@ -136,8 +135,8 @@ func TestGeneratorCounts(t *testing.T) {
 								}
 							}
 						}
-						if want := g.NFE(task, n, advance) * ((3 + batch - 1) / batch); calls != want {
-							t.Errorf("%d network evaluations, NFE says %d", calls, want)
+						if nfe, err := g.NFE(j); err != nil || calls != nfe*((3+batch-1)/batch) {
+							t.Errorf("%d network evaluations, NFE says %d a batch, %v", calls, nfe, err)
 						}
 					})
 				}
@@ -186,10 +185,8 @@ func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 			requests = append(requests, Request{Clip: i, Trajectory: i % 2, Past: constant(m, float32(i)/10, 2)})
 		}
 		out := make([][]float32, len(which))
-		err = g.Run(context.Background(), Predict, requests, 5, 2, func(request, _ int, frames []Frame) error {
-			for _, f := range frames {
-				out[request] = append(out[request], f...)
-			}
+		err = g.Run(context.Background(), Job{Task: Predict, Frames: 5, Advance: 2}, requests, func(request, _ int, f Frame) error {
+			out[request] = append(out[request], f...)
 			return nil
 		}, nil)
 		if err != nil {
@@ -220,9 +217,9 @@ func TestGeneratorRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	keep := func(int, int, []Frame) error { return nil }
+	keep := func(int, int, Frame) error { return nil }
 	run := func(task Task, r Request, n, advance int) error {
-		return g.Run(context.Background(), task, []Request{r}, n, advance, keep, nil)
+		return g.Run(context.Background(), Job{Task: task, Frames: n, Advance: advance}, []Request{r}, keep, nil)
 	}
 	for want, err := range map[string]error{
 		"predict: 1 past frames, want the model's 2":                              run(Predict, Request{Past: constant(m, 0, 1)}, 3, 3),
@@ -238,13 +235,14 @@ func TestGeneratorRefuses(t *testing.T) {
 	if _, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 0, 1); err == nil {
 		t.Error("a batch of 0: no error")
 	}
+	once := Job{Task: Generate, Frames: 3, Advance: 3}
 	stopped, cancel := context.WithCancelCause(context.Background())
 	enough := errors.New("enough")
 	cancel(enough)
-	if err := g.Run(stopped, Generate, []Request{{}}, 3, 3, keep, nil); !errors.Is(err, enough) {
+	if err := g.Run(stopped, once, []Request{{}}, keep, nil); !errors.Is(err, enough) {
 		t.Errorf("after a cancel: %v", err)
 	}
-	if err := g.Run(context.Background(), Generate, []Request{{}}, 3, 3, func(int, int, []Frame) error { return enough }, nil); err != enough {
+	if err := g.Run(context.Background(), once, []Request{{}}, func(int, int, Frame) error { return enough }, nil); err != enough {
 		t.Errorf("error of emit: %v", err)
 	}
 }
@@ -258,8 +256,8 @@ func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	err = g.Run(context.Background(), Generate, []Request{{}}, 3, 3, func(int, int, []Frame) error { return nil }, nil)
-	if want := "generate: frames 0 to 2 of 3: the frames made are not finite: the weights are broken"; err == nil || err.Error() != want {
+	err = g.Run(context.Background(), Job{Task: Generate, Frames: 3, Advance: 3}, []Request{{}}, func(int, int, Frame) error { return nil }, nil)
+	if want := "window 1 (frames 0 to 2 of 3): the frames made are not finite: the weights are broken"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

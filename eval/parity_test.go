@@ -138,27 +138,25 @@ func TestParityWindows(t *testing.T) {
 			}
 			*worst = max(*worst, d)
 		}
-		of := func(frame batchFrame, clip int) Frame { return frame[clip*b.size : (clip+1)*b.size] }
-		err = Rollout(r.task, b.frames(r.frames.Past, past), b.frames(r.frames.Future, future), r.n, r.frames.Current, r.frames.Current,
-			func(past, future []batchFrame, see Task) ([]batchFrame, error) {
-				seen := slices.Concat(past, future)
-				for k, frame := range seen {
-					if k < len(past) && !see.Past || k >= len(past) && !see.Future {
-						frame = make(batchFrame, len(frame))
+		of := func(frame Frame, clip int) Frame { return frame[clip*b.size : (clip+1)*b.size] }
+		job := Job{Task: r.task, Frames: r.n, Advance: r.frames.Current}
+		err = Rollout(list(t, job, r.frames), b.frames(r.frames.Past, past), b.frames(r.frames.Future, future), r.n,
+			func(_ Window, given []Frame) ([]Frame, error) {
+				for k, frame := range given {
+					if frame == nil { // hidden frames are zeros there
+						frame = make(Frame, r.clips*b.size)
 					}
 					for i := range r.clips {
-						at := (windows*r.clips+i)*len(seen) + k
+						at := (windows*r.clips+i)*len(given) + k
 						compare("conditioning frame", at, i, of(frame, i), cond[at], &worstCond)
 					}
 				}
 				windows++
-				return b.block(context.Background(), past, future, see)
+				return b.block(context.Background(), given)
 			},
-			func(at int, frames []batchFrame) error {
-				for k, frame := range frames {
-					for i := range r.clips {
-						compare("frame", at+k, i, of(frame, i), made[i*r.n+at+k], &worst)
-					}
+			func(at int, frame Frame) error {
+				for i := range r.clips {
+					compare("frame", at, i, of(frame, i), made[i*r.n+at], &worst)
 				}
 				return nil
 			})

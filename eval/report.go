@@ -49,10 +49,14 @@ type Score struct {
 }
 
 // report sums up.
-func (e *evaluation) report() *Report {
-	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: e.NFE(e.task, e.Frames, e.Advance),
+func (e *evaluation) report() (*Report, error) {
+	nfe, err := e.NFE(e.job)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: nfe,
 		SecondsPerClip: e.seconds / float64(e.Clips*e.Trajectories)}
-	methods := append([]string{modelMethod}, configs.Names(baselines(e.task))...)
+	methods := append([]string{modelMethod}, configs.Names(baselines(e.job.Task))...)
 	for _, method := range methods {
 		result := Result{Method: method, Scores: map[string]Score{}}
 		for _, name := range metric.Names() {
@@ -60,7 +64,7 @@ func (e *evaluation) report() *Report {
 		}
 		r.Results = append(r.Results, result)
 	}
-	return r
+	return r, nil
 }
 
 func (e *evaluation) score(method, name string) Score {

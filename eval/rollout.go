@@ -2,109 +2,112 @@ package eval
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
-// Block makes one block of current frames given the frames before and after it. Hidden frames are passed all the same;
-// see says which to use. past and future are valid only during the call. It returns exactly current frames.
-type Block[F any] func(past, future []F, see Task) ([]F, error)
+// Block makes the frames of one window. given has the frames of w.Given, and the zero F for a hidden slot; it is valid only
+// during the call. The result is exactly the frames of w.Make, also those that are dropped.
+type Block[F any] func(w Window, given []F) ([]F, error)
 
-// Rollout makes n frames with a model that makes current frames at a time: a window slides along the video, keeps
-// advance frames of each block (1 to current) and sees in its past or future what was made before (MCVD, section 3).
+// Rollout makes n frames window by window. past are the given frames up to frame -1, future those from frame n on; both
+// may be empty.
 //
-// past and future are what the task starts from, as many frames as the model takes; frames that the task hides must be
-// there all the same, as zeros. Of the tasks,
+// Each frame goes to emit with its number as soon as it is made, exactly once, in the order of the windows and within a
+// window in that of its block. A frame is held until the last window that is given it has run, so memory grows with how
+// far windows look back, not with n. Of every frame only a number is kept.
 //
-//   - [Predict] goes on from the past and never sees the future,
-//   - [Generate] does the same, but its first window sees nothing,
-//   - [Retrodict] is the mirror image of Predict: it goes backwards from the future and never sees the past,
-//   - [Interpolate] fills a gap of n frames, n >= current, between past and future. While more than current frames are
-//     missing, it predicts; the last block then ends at the future, and sees both sides. Where that block overlaps
-//     frames that are there already, those stay.
-//
-// Each window's new frames go to emit, with the index of the first of them among the n, as soon as they are made: no
-// frame is emitted twice, and memory doesn't grow with n. Indices increase; for Retrodict they decrease from window to
-// window. Errors of block are wrapped with the window's frames, those of emit are returned as they are. To stop early,
-// fail in either.
-func Rollout[F any](task Task, past, future []F, n, current, advance int,
-	block Block[F], emit func(at int, frames []F) error) error {
-	if err := task.Check(n, current, advance); err != nil {
+// Windows that can't be run are refused before the first one runs. windows is read twice, and must be the same both times.
+// Errors of block say which frames were being made; those of emit are returned as they are. To stop early, fail in either.
+func Rollout[F any](windows iter.Seq[Window], past, future []F, n int, block Block[F], emit func(frame int, made F) error) error {
+	last, err := lastUses(windows, n, len(past), len(future))
+	if err != nil {
 		return err
 	}
-	window := func(at int, past, future []F, see Task) ([]F, error) {
-		frames, err := block(past, future, see)
-		if err == nil && len(frames) != current {
-			err = fmt.Errorf("block of %d frames, want %d", len(frames), current)
+	held := map[int]F{}
+	for i, f := range past {
+		held[i-len(past)] = f
+	}
+	for i, f := range future {
+		held[n+i] = f
+	}
+	k := 0
+	for w := range windows {
+		given := make([]F, len(w.Given))
+		for slot, i := range w.Given {
+			given[slot] = held[i] // nothing is held at None
+		}
+		made, err := block(w, given)
+		if err == nil && len(made) != len(w.Make) {
+			err = fmt.Errorf("block of %d frames, want %d", len(made), len(w.Make))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%v: frames %d to %d of %d: %w", task, max(at, 0), min(at+current, n)-1, n, err)
+			return fmt.Errorf("window %d (%s of %d): %w", k+1, span(w), n, err)
 		}
-		return frames, nil
-	}
-	if task != Retrodict {
-		return slide(task, past, future, n, current, advance, window, emit)
-	}
-	// Seen in a mirror, the future is a past and the block ends where it began.
-	mirrored := func(at int, past, future []F, see Task) ([]F, error) {
-		frames, err := window(n-at-current, reversed(future), reversed(past), Task{Past: see.Future, Future: see.Past})
-		return reversed(frames), err
-	}
-	return slide(Predict, reversed(future), reversed(past), n, current, advance, mirrored, func(at int, frames []F) error {
-		return emit(n-at-len(frames), reversed(frames))
-	})
-}
-
-// Check reports numbers that [Rollout] can't work with.
-func (t Task) Check(n, current, advance int) error {
-	switch {
-	case current < 1:
-		return fmt.Errorf("%v: blocks of %d frames, want 1 or more", t, current)
-	case n < 1:
-		return fmt.Errorf("%v: %d frames, want 1 or more", t, n)
-	case advance < 1 || advance > current:
-		return fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", t, advance, current)
-	case t == Interpolate && n < current:
-		return fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", t, n, current)
-	}
-	return nil
-}
-
-// slide moves the window from left to right. The block of a window begins at frame at of the n.
-func slide[F any](task Task, past, future []F, n, current, advance int,
-	window func(at int, past, future []F, see Task) ([]F, error), emit func(at int, frames []F) error) error {
-	before := slices.Clone(past) // the frames that end at made, enough of them for any window
-	for made := 0; made < n; {
-		at, keep, see := made, min(advance, n-made), task
-		if task == Interpolate {
-			if n-made <= current { // the last window: ends at the future, keeps all that is missing
-				at, keep = n-current, n-made
-			} else {
-				see = Predict
+		for slot, i := range w.Make {
+			if i == None {
+				continue
+			}
+			if err := emit(i, made[slot]); err != nil {
+				return err
+			}
+			held[i] = made[slot]
+		}
+		for _, frames := range [][]int{w.Given, w.Make} {
+			for _, i := range frames {
+				if i >= 0 && i < n && int(last[i]) == k {
+					delete(held, i)
+				}
 			}
 		}
-		if task == Generate && made > 0 {
-			see.Past = true // what was generated is visible from then on
-		}
-		overlap := made - at
-		end := len(before) - overlap
-		frames, err := window(at, before[end-len(past):end:end], future, see)
-		if err != nil {
-			return err
-		}
-		kept := frames[overlap : overlap+keep]
-		if err := emit(made, kept); err != nil {
-			return err
-		}
-		made += keep
-		before = append(before, kept...)
-		before = slices.Delete(before, 0, max(0, len(before)-len(past)-current))
+		k++
 	}
 	return nil
 }
 
-// reversed is a copy in the opposite order.
-func reversed[F any](frames []F) []F {
-	out := slices.Clone(frames)
-	slices.Reverse(out)
-	return out
+// lastUses goes through the windows and returns for each of the n frames the last window that makes it or is given it.
+func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
+	last := make([]int32, n)
+	for i := range last {
+		last[i] = -1 // not made yet
+	}
+	k := int32(0)
+	for w := range windows {
+		for _, i := range w.Given {
+			switch {
+			case i == None || i >= -past && i < 0 || i >= n && i < n+future: // given from the beginning
+			case i < 0 || i >= n || last[i] < 0:
+				return nil, fmt.Errorf("window %d is given frame %d, which is not there yet", k+1, i)
+			default:
+				last[i] = k
+			}
+		}
+		for _, i := range w.Make {
+			switch {
+			case i == None:
+			case i < 0 || i >= n:
+				return nil, fmt.Errorf("window %d makes frame %d, want 0 to %d", k+1, i, n-1)
+			case last[i] >= 0:
+				return nil, fmt.Errorf("window %d makes frame %d a second time", k+1, i)
+			default:
+				last[i] = k
+			}
+		}
+		k++
+	}
+	for i, use := range last {
+		if use < 0 {
+			return nil, fmt.Errorf("no window makes frame %d of %d", i, n)
+		}
+	}
+	return last, nil
+}
+
+// span says which frames a window keeps.
+func span(w Window) string {
+	kept := slices.DeleteFunc(slices.Clone(w.Make), func(i int) bool { return i == None })
+	if len(kept) == 0 {
+		return "no frames"
+	}
+	return fmt.Sprintf("frames %d to %d", slices.Min(kept), slices.Max(kept))
 }

@@ -31,21 +31,33 @@ func newPlans(s sampler.Sampler, schedule diffusion.Schedule, c configs.Sampler)
 	return p, nil
 }
 
+// fromFrames says whether a window starts from a block of frames, by how many windows there were before it.
+func (p plans) fromFrames(window int) bool { return p.skip > 0 && (window > 0 || p.first) }
+
+// of is the steps of a window.
+func (p plans) of(window int) []sampler.Step {
+	if p.fromFrames(window) {
+		return p.later
+	}
+	return p.whole
+}
+
 // begin returns what the window starts from, the steps that it makes, and how many levels these leave out.
 //
 // A later window starts from the whole block that the window before it made, frame by frame, whatever advance is and wherever the
 // window lies: of overlapping blocks the same frames are not in the same place. With sampler.reference_start the first window does
 // as if pure noise were such a block.
 func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
+	steps = b.plans.of(b.window)
+	if !b.plans.fromFrames(b.window) {
+		return b.noise(0), steps, 0
+	}
 	frames := b.before
-	if frames == nil && b.plans.first {
+	if frames == nil {
 		frames = b.normal(0)
 	}
-	if b.plans.skip == 0 || frames == nil {
-		return b.noise(0), b.plans.whole, 0
-	}
 	// The noise is that of the last level left out: nobody else uses it.
-	return b.tensor(sampler.AddNoise(b.plans.level, frames, b.normal(b.plans.skip))), b.plans.later, b.plans.skip
+	return b.tensor(sampler.AddNoise(b.plans.level, frames, b.normal(b.plans.skip))), steps, b.plans.skip
 }
 
 // remember keeps the block that a window made for the next one.

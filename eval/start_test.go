@@ -24,16 +24,15 @@ func ddpm(start float64, reference bool) configs.Sampler {
 	return configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 5, Clip: true, LastDenoise: true, Start: start, ReferenceStart: reference}
 }
 
-// window is what a window was given and made.
-type window struct {
-	past, future []batchFrame
-	see          Task
-	made         []batchFrame
-	draws        []uint64 // numbers of the draws of its first request, in order
+// ran is what a window was given and made.
+type ran struct {
+	given []Frame
+	made  []Frame
+	draws []uint64 // numbers of the draws of its first request, in order
 }
 
 // windows runs a rollout of one batch of two requests and returns its windows, and how many network evaluations it took.
-func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, task Task, n, advance int) (list []window, evaluations int) {
+func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, task Task, n, advance int) (done []ran, evaluations int) {
 	t.Helper()
 	g, err := NewGenerator(b, store, m, c, 1, 2, 1)
 	if err != nil {
@@ -43,8 +42,8 @@ func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Mode
 	var draws []uint64
 	normal := g.draw
 	g.draw = func(r Request, window, number uint64, values []float32) {
-		if window != uint64(len(list)) {
-			t.Errorf("noise of window %d in window %d", window, len(list))
+		if window != uint64(len(done)) {
+			t.Errorf("noise of window %d in window %d", window, len(done))
 		}
 		if r.Clip == 0 {
 			draws = append(draws, number)
@@ -55,20 +54,21 @@ func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Mode
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Rollout(task, made.frames(2, past), made.frames(2, future), n, 3, advance,
-		func(past, future []batchFrame, see Task) ([]batchFrame, error) {
-			frames, err := made.block(context.Background(), past, future, see)
-			list = append(list, window{slices.Clone(past), slices.Clone(future), see, frames, draws})
+	j := Job{Task: task, Frames: n, Advance: advance}
+	err = Rollout(list(t, j, m.Frames), made.frames(2, past), made.frames(2, future), n,
+		func(_ Window, given []Frame) ([]Frame, error) {
+			frames, err := made.block(context.Background(), given)
+			done = append(done, ran{slices.Clone(given), frames, draws})
 			draws = nil
 			return frames, err
-		}, func(int, []batchFrame) error { return nil })
+		}, func(int, Frame) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := g.NFE(task, n, advance); evaluations != want {
-		t.Errorf("%v, %d frames, advance %d: %d evaluations, NFE says %d", task, n, advance, evaluations, want)
+	if want, err := g.NFE(j); err != nil || evaluations != want {
+		t.Errorf("%v, %d frames, advance %d: %d evaluations, NFE says %d, %v", task, n, advance, evaluations, want, err)
 	}
-	return list, evaluations
+	return done, evaluations
 }
 
 func requests(m *models.Model, n int) []Request {
@@ -120,7 +120,7 @@ func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 					case tt.reference:
 						steps, skip, x = g.plans.later, tt.skip, sampler.AddNoise(m.Schedule.(*diffusion.Discrete).At(tt.level), x, b.normal(tt.skip))
 					}
-					cond, err := b.cond(w.past, w.future, w.see)
+					cond, err := b.cond(w.given)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -176,17 +176,18 @@ func TestStartsOfABatchAreItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			videos := make([]Frame, 4)
+			j := Job{Task: Predict, Frames: 7, Advance: 3}
 			calls := 0
-			err = g.Run(context.Background(), Predict, requests(m, 4), 7, 3, func(request, _ int, frames []Frame) error {
-				videos[request] = append(videos[request], slices.Concat(frames...)...)
+			err = g.Run(context.Background(), j, requests(m, 4), func(request, _ int, frame Frame) error {
+				videos[request] = append(videos[request], frame...)
 				return nil
 			}, func() { calls++ })
 			g.Close()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := g.NFE(Predict, 7, 3) * ((4 + batch - 1) / batch); calls != want {
-				t.Errorf("batch %d: %d network evaluations, NFE says %d", batch, calls, want)
+			if nfe, err := g.NFE(j); err != nil || calls != nfe*((4+batch-1)/batch) {
+				t.Errorf("batch %d: %d network evaluations, NFE says %d a batch, %v", batch, calls, nfe, err)
 			}
 			if first == nil {
 				first = videos

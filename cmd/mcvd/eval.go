@@ -43,6 +43,7 @@ are 95 % by Student's t over clips. A generated video has no real counterpart: t
 	f.IntVar(&c.Trajectories, "trajectories", 1, "videos made for each clip")
 	f.IntVar(&c.Frames, "frames", 0, "frames to make (default: the model's block)")
 	f.IntVar(&c.Advance, "advance", 0, "frames kept of each window (default: the whole block)")
+	windowsFlag(cmd, &c.Windows)
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 16); does not change them")
 	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
@@ -63,6 +64,9 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"); err != nil {
 		return err
 	}
+	if err := checkWindows(c.Windows); err != nil {
+		return err
+	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
@@ -74,7 +78,11 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if c.Advance == 0 {
 		c.Advance = l.config.Frames.Current
 	}
-	if err := errors.Join(canDo(task, l.config), task.Check(c.Frames, l.config.Frames.Current, c.Advance)); err != nil {
+	job, err := c.Job()
+	if err != nil {
+		return err
+	}
+	if _, err := job.List(l.config.Frames); err != nil {
 		return err
 	}
 	c.batch = min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories)
@@ -93,7 +101,11 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	for first := 0; first < c.Clips; first += c.batch {
 		batches += (min(c.batch, c.Clips-first)*c.Trajectories + c.batch - 1) / c.batch
 	}
-	bar := newProgress(c.stderr, "eval", batches*g.NFE(task, c.Frames, c.Advance), 0)
+	nfe, err := g.NFE(job)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(c.stderr, "eval", batches*nfe, 0)
 	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, func() { bar.step("") })
 	bar.clear()
 	if err != nil {

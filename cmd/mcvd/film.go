@@ -33,18 +33,13 @@ func closeAll(films []*film) {
 	}
 }
 
-// put stores made frames from index at on.
-func (f *film) put(at int, frames []eval.Frame) error {
-	for k, frame := range frames {
-		clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
-		if err != nil {
-			return err
-		}
-		if err := f.made.Put(at+k, clip.Pix); err != nil {
-			return err
-		}
+// put stores made frame i.
+func (f *film) put(i int, frame eval.Frame) error {
+	clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
+	if err != nil {
+		return err
 	}
-	return nil
+	return f.made.Put(i, clip.Pix)
 }
 
 // frame is one frame of a film, and the real one in its place: the same where it was given, without pixels where it is not known.

@@ -31,7 +31,7 @@ func newNumbered(t *testing.T, n int) *film {
 	t.Cleanup(func() { f.made.Close() })
 	for i := range n { // backwards, as retrodiction makes them
 		at := n - 1 - i
-		if err := f.put(at, []eval.Frame{{clips.Float(uint8(2 + at))}}); err != nil {
+		if err := f.put(at, eval.Frame{clips.Float(uint8(2 + at))}); err != nil {
 			t.Fatal(err)
 		}
 	}

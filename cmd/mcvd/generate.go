@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +23,7 @@ type generateCommand struct {
 
 	runFlags
 	frames, clips, trajectories, advance, batch int
+	windows                                     string
 	video                                       string
 	start                                       float64
 	out, quality                                string
@@ -66,6 +66,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	f.IntVar(&c.clips, "clips", 4, "videos, one from each of so many test clips")
 	f.IntVar(&c.trajectories, "trajectories", 1, "different videos for each clip")
 	f.IntVar(&c.advance, "advance", 0, "frames kept of each window (default: the whole block)")
+	windowsFlag(cmd, &c.windows)
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
 	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(formats(), ", ")+"; may be repeated; png is a folder of frames")
@@ -107,7 +108,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if c.advance == 0 {
 		c.advance = l.config.Frames.Current
 	}
-	if err := errors.Join(canDo(c.task, l.config), c.task.Check(c.frames, l.config.Frames.Current, c.advance)); err != nil {
+	if _, err := c.job().List(l.config.Frames); err != nil {
 		return err
 	}
 	c.warnUnlearned(c.task, l.config)
@@ -136,9 +137,17 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	return err
 }
 
+// job is what is made of each clip.
+func (c *generateCommand) job() eval.Job {
+	return eval.Job{Task: c.task, Frames: c.frames, Advance: c.advance, Windows: c.windows}
+}
+
 // check refuses flags that can't be right before anything is opened.
 func (c *generateCommand) check(cmd *cobra.Command) error {
 	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch", "scale"); err != nil {
+		return err
+	}
+	if err := checkWindows(c.windows); err != nil {
 		return err
 	}
 	if !(c.fps > 0 && c.fps <= 1000) {
@@ -178,14 +187,6 @@ func extension(format string) string {
 	return "." + format
 }
 
-// canDo reports a task that the model lacks the frames for.
-func canDo(task eval.Task, c *configs.Config) error {
-	if task.Past && c.Frames.Past == 0 || task.Future && c.Frames.Future == 0 {
-		return fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", task, c.Frames.Past, c.Frames.Future)
-	}
-	return nil
-}
-
 // warnUnlearned says if a task hides frames that training never hid.
 func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
 	f := c.Frames
@@ -199,7 +200,8 @@ func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
 func tasksOf(c *configs.Config) []eval.Task {
 	var tasks []eval.Task
 	for _, t := range []eval.Task{eval.Predict, eval.Interpolate, eval.Generate} {
-		if canDo(t, c) == nil && (t != eval.Generate || len(tasks) == 0) {
+		f := c.Frames
+		if (!t.Past || f.Past > 0) && (!t.Future || f.Future > 0) && (t != eval.Generate || len(tasks) == 0) {
 			tasks = append(tasks, t)
 		}
 	}
@@ -211,7 +213,11 @@ func tasksOf(c *configs.Config) []eval.Task {
 func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error)) (written int, err error) {
 	total := c.clips * c.trajectories
 	batches := (total + c.batch - 1) / c.batch
-	bar := newProgress(c.stderr, c.task.String(), batches*g.NFE(c.task, c.frames, c.advance), 0)
+	nfe, err := g.NFE(c.job())
+	if err != nil {
+		return 0, err
+	}
+	bar := newProgress(c.stderr, c.task.String(), batches*nfe, 0)
 	defer bar.clear()
 	var rows []video.Row
 	for first := 0; first < total; first += c.batch {
@@ -262,8 +268,8 @@ func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded
 		}
 		requests = append(requests, cs.Request(uint64(clip), uint64(trajectory)))
 	}
-	return films, g.Run(ctx, c.task, requests, c.frames, c.advance, func(request, at int, frames []eval.Frame) error {
-		return films[request].put(at, frames)
+	return films, g.Run(ctx, c.job(), requests, func(request, frame int, made eval.Frame) error {
+		return films[request].put(frame, made)
 	}, func() { bar.step("") })
 }
 

@@ -32,6 +32,7 @@ var lists = map[string]func() []string{
 	"targets":       diffusion.Targets,
 	"weights":       diffusion.Weights,
 	"tasks":         eval.TaskNames,
+	"windows":       eval.WindowNames,
 }
 
 func newList(*app) *cobra.Command {

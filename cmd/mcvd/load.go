@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -49,6 +50,20 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
 	r.set = func(flag string) bool { return f.Changed(flag) }
+}
+
+// windowsFlag chooses how videos are cut into windows.
+func windowsFlag(cmd *cobra.Command, windows *string) {
+	cmd.Flags().StringVar(windows, "windows", "", "how a video is cut into windows: "+strings.Join(eval.WindowNames(), " or ")+
+		" (default: bridge for interpolate, else autoregressive)")
+}
+
+// checkWindows refuses a --windows that there is not.
+func checkWindows(name string) error {
+	if name != "" && !slices.Contains(eval.WindowNames(), name) {
+		return usagef("--windows: unknown %q (known: %s)", name, strings.Join(eval.WindowNames(), ", "))
+	}
+	return nil
 }
 
 // samplerOf is the experiment's sampler with what the flags override, checked.

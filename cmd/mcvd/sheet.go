@@ -77,7 +77,7 @@ func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds clips
 		cut := g.Cut(task, clip, n)
 		cases, requests = append(cases, cut), append(requests, cut.Request(uint64(i), 0))
 	}
-	made, err := g.Videos(ctx, task, requests, n, n, nil)
+	made, err := g.Videos(ctx, eval.Job{Task: task, Frames: n, Advance: n}, requests, nil)
 	if err != nil {
 		return nil, err
 	}

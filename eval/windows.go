@@ -1,0 +1,164 @@
+package eval
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+
+	"mcvd/configs"
+)
+
+// Window is one run of the sampler: the frames that it is given and those that it makes, by their numbers in the video.
+//
+// Frame 0 is the first that is made, and frame n-1 the last. The frames given before them end at frame -1, and those
+// given after them begin at frame n. For a task that is given none, these are blank: zeros in [-1, 1].
+type Window struct {
+	// Given has one number for each conditioning slot of the network: those of the past, then those of the future.
+	// A slot with [None] is hidden.
+	Given []int
+	// Make has one number for each frame of the block. A frame with [None] is made and dropped.
+	Make []int
+}
+
+// None stands in a [Window] where there is no frame.
+const None = math.MinInt
+
+// Job is a video to be made.
+type Job struct {
+	Task    Task
+	Frames  int    // to be made
+	Advance int    // frames kept of each window, 1 to the frames of a block
+	Windows string // how the video is cut into windows, one of [WindowNames]; "" is what the task takes if nothing is said
+}
+
+// maker lists the windows that make a job's frames with a model of those frames. Windows run in their order; a window may be
+// given every frame that was given from the beginning or kept of a window before it, however far away it is. Each frame
+// from 0 to n-1 must be kept exactly once. [Rollout] checks this before the first window runs.
+type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
+
+// makers are the ways to cut a video into windows.
+var makers = map[string]maker{
+	"autoregressive": autoregressive,
+	"bridge":         bridge,
+}
+
+// WindowNames lists the ways to cut a video into windows, in alphabetical order.
+func WindowNames() []string { return configs.Names(makers) }
+
+// List returns the job's windows for a model of those frames. It fails for numbers that make no sense together.
+func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
+	name := j.windows()
+	list, ok := makers[name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("windows: unknown %q (known: %s)", name, strings.Join(WindowNames(), ", "))
+	case j.Task.Past && model.Past == 0 || j.Task.Future && model.Future == 0:
+		return nil, fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", j.Task, model.Past, model.Future)
+	case model.Current < 1:
+		return nil, fmt.Errorf("%v: blocks of %d frames, want 1 or more", j.Task, model.Current)
+	case j.Frames < 1:
+		return nil, fmt.Errorf("%v: %d frames, want 1 or more", j.Task, j.Frames)
+	case j.Advance < 1 || j.Advance > model.Current:
+		return nil, fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", j.Task, j.Advance, model.Current)
+	}
+	return list(j, model)
+}
+
+// windows is the name of the maker.
+func (j Job) windows() string {
+	switch {
+	case j.Windows != "":
+		return j.Windows
+	case j.Task == Interpolate:
+		return "bridge"
+	}
+	return "autoregressive"
+}
+
+// autoregressive slides the window over its own output and keeps advance frames of each block (MCVD, section 3).
+//
+//   - [Predict] goes on from the past.
+//   - [Generate] does the same, but its first window sees nothing. The next ones see their whole past, as in training,
+//     where it is hidden or visible as a whole; blank frames stand where nothing has been made yet.
+//   - [Retrodict] is the mirror image of Predict: it goes backwards from the future.
+//   - [Interpolate] goes on from the past like Predict. It never sees the future, which shows what that is worth.
+func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
+	if j.Task == Retrodict {
+		j.Task = Predict
+		windows, err := autoregressive(j, configs.Frames{Past: model.Future, Current: model.Current, Future: model.Past})
+		return mirrored(windows, j.Frames), err
+	}
+	return func(yield func(Window) bool) {
+		for at := 0; at < j.Frames; at += j.Advance {
+			if !yield(block(j, model, at, at, at+j.Advance, false)) {
+				return
+			}
+		}
+	}, nil
+}
+
+// bridge fills the gap between past and future. While more than a block is missing, its windows see the past only and
+// predict. The block of the last window ends where the future begins, and that window sees both sides. Frames of the last
+// block that are there already stay as they are.
+func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
+	switch {
+	case j.Task != Interpolate:
+		return nil, fmt.Errorf("%v: windows %q fill the gap between past and future, want interpolate", j.Task, j.Windows)
+	case j.Frames < model.Current:
+		return nil, fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", j.Task, j.Frames, model.Current)
+	}
+	return func(yield func(Window) bool) {
+		made := 0
+		for ; j.Frames-made > model.Current; made += j.Advance {
+			if !yield(block(j, model, made, made, made+j.Advance, false)) {
+				return
+			}
+		}
+		yield(block(j, model, j.Frames-model.Current, made, j.Frames, true))
+	}, nil
+}
+
+// block is a window whose block lies at frame at, and of which the frames from from to to, exclusive, are kept. It is
+// given the frames right before the block, but the first of a task without a past, and with seeFuture the given future.
+func block(j Job, model configs.Frames, at, from, to int, seeFuture bool) Window {
+	w := Window{Given: make([]int, 0, model.Past+model.Future), Make: make([]int, model.Current)}
+	for i := at - model.Past; i < at; i++ {
+		w.Given = append(w.Given, orNone(i, at > 0 || j.Task.Past))
+	}
+	for k := range model.Future {
+		w.Given = append(w.Given, orNone(j.Frames+k, seeFuture))
+	}
+	for k := range w.Make {
+		w.Make[k] = orNone(at+k, at+k >= from && at+k < min(to, j.Frames))
+	}
+	return w
+}
+
+// orNone is frame i if it is there, else [None].
+func orNone(i int, there bool) int {
+	if there {
+		return i
+	}
+	return None
+}
+
+// mirrored turns windows over n frames around: what came first comes last.
+func mirrored(windows iter.Seq[Window], n int) iter.Seq[Window] {
+	turn := func(frames []int) {
+		slices.Reverse(frames)
+		for k, i := range frames {
+			frames[k] = orNone(n-1-i, i != None)
+		}
+	}
+	return func(yield func(Window) bool) {
+		for w := range windows {
+			turn(w.Given)
+			turn(w.Make)
+			if !yield(w) {
+				return
+			}
+		}
+	}
+}
