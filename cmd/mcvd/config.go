@@ -13,8 +13,8 @@ import (
 	"mcvd/models/sampler"
 )
 
-func newConfig(*app) *cobra.Command {
-	return group("config", "Check, show and explain configurations", newConfigCheck(), newConfigShow(), newConfigReference(), newConfigSchema())
+func newConfig(a *app) *cobra.Command {
+	return group("config", "Check, show and explain configurations", newConfigCheck(), newConfigShow(), newConfigReference(), newConfigSchema(), newConfigTranslate(a))
 }
 
 // catalogue lists what has options of its own.

@@ -178,14 +178,7 @@ func (c *importCommand) loadFile() (*configs.Config, error) {
 	if !schema.Is(text) {
 		return configs.Load(c.config, c.set...)
 	}
-	config, notes, err := schema.Translate(c.config, text)
-	if err != nil {
-		return nil, err
-	}
-	for _, note := range notes {
-		c.log.Info(c.config + ": " + note)
-	}
-	return configs.Parse(c.config+", translated", config.YAML(), c.set...)
+	return translate(c.config, text, c.set, c.log)
 }
 
 // report says on stderr what was imported.

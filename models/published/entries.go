@@ -15,14 +15,14 @@ import (
 
 // Entries lists what a checkpoint of this project holds for a model's weights, in its order: the weights, their average (the weights
 // themselves if the file has none), and Adam's running means (zeros if the file has none). Every name that is missing or that the
-// model doesn't have, and every wrong shape, is named in the error. The file is read while the entries are written, tensor by tensor.
+// model doesn't have, and every wrong shape, is a problem; the error names the first ten. The file is read while the entries are written, tensor by tensor.
 func (c *Checkpoint) Entries(l models.Listing) ([]weights.Entry, error) {
 	places, err := c.places(l)
 	if err != nil {
 		return nil, err
 	}
 	if problems := c.problems(places); len(problems) > 0 {
-		return nil, fmt.Errorf("%s: not the weights of this configuration:\n  %s", c.path, strings.Join(problems, "\n  "))
+		return nil, c.mismatch(places, problems)
 	}
 	ema := c.ema
 	if ema == nil {

@@ -170,6 +170,9 @@ func (s *sample) refuse(t *testing.T, path string, want []string) {
 	if first != path+": not the weights of this configuration" {
 		t.Errorf("error begins with %q", first)
 	}
+	if more := len(want) - 10; more > 0 {
+		want = append(want[:10:10], fmt.Sprintf("\n  and %d more", more))
+	}
 	if got := strings.Count(problems, "\n"); got != len(want) {
 		t.Errorf("%d problems, want %d:%s", got, len(want), problems)
 	}
