@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"mcvd/data/clips"
@@ -12,6 +11,11 @@ import (
 type Batch struct {
 	Pix                                    []float32
 	Batch, Frames, Height, Width, Channels int
+	// Labels has the class of each clip, [batch]; nil where the data set has no classes. None has any yet.
+	Labels []int32
+	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil where the network
+	// works on pixels. None is made yet.
+	Latents []float32
 }
 
 // Batches cuts a data set into batches without end. An epoch is every video once, in an order of its own; a batch may
@@ -42,7 +46,8 @@ func (b *Batches) At(n int) (Batch, error) {
 			return Batch{}, fmt.Errorf("batch %d: %w", n, err)
 		}
 		if k == 0 {
-			out = Batch{make([]float32, b.batch*len(clip.Pix)), b.batch, clip.Frames, clip.Height, clip.Width, clip.Channels}
+			out = Batch{Pix: make([]float32, b.batch*len(clip.Pix)), Batch: b.batch, Frames: clip.Frames,
+				Height: clip.Height, Width: clip.Width, Channels: clip.Channels}
 		}
 		if len(clip.Pix)*b.batch != len(out.Pix) || clip.Height != out.Height || clip.Width != out.Width {
 			return Batch{}, fmt.Errorf("batch %d: clip %d has frames of %dx%dx%d, want %dx%dx%d as the first", n, k,
@@ -56,29 +61,14 @@ func (b *Batches) At(n int) (Batch, error) {
 	return out, nil
 }
 
-// clip cuts the clip at a position of the endless order.
+// clip reads the clip at a position of the endless order.
 func (b *Batches) clip(position int) (clips.Clip, error) {
-	epoch, place := uint64(position/b.ds.Len()), position%b.ds.Len()
-	i := newPermutation(b.ds.Len(), hash(b.seed, forOrder, epoch)).at(place)
-	rng := source(b.seed, forClip, epoch, uint64(place))
-	mirrored := b.flip && rng.Uint64()&1 == 1 // drawn first: how much a data set draws must not matter
-	clip, err := cut(b.ds, i, rng, b.frames)
+	at, mirrored := b.place(position)
+	clip, err := Cut(b.ds, at, b.frames)
 	if err == nil && mirrored {
 		clip = mirror(clip)
 	}
 	return clip, err
-}
-
-// cut is the data set's Clip, with the name of the video in the error.
-func cut(ds clips.Dataset, i int, rng *rand.Rand, frames int) (clips.Clip, error) {
-	clip, err := ds.Clip(i, rng, frames)
-	if err != nil {
-		return clip, fmt.Errorf("%s: %w", Name(ds, i), err)
-	}
-	if clip.Frames != frames || len(clip.Pix) != frames*clip.FrameSize() {
-		return clip, fmt.Errorf("%s: a clip of %d frames in %d bytes, want %d", Name(ds, i), clip.Frames, len(clip.Pix), frames)
-	}
-	return clip, nil
 }
 
 // mirror returns the clip with left and right exchanged; the data set may still hold the one given.
@@ -94,17 +84,4 @@ func mirror(c clips.Clip) clips.Clip {
 		}
 	}
 	return c
-}
-
-// Fixed cuts clip i, 0 or more, of the order in which a data set is evaluated, which depends only on the seed. After
-// Len clips every video has been there once; from then on they come again with other windows.
-func Fixed(ds clips.Dataset, seed uint64, i, frames int) (clips.Clip, error) {
-	rng := source(seed, forFixedClip, uint64(i))
-	return cut(ds, FixedVideo(ds, seed, i), rng, frames)
-}
-
-// FixedVideo is which video [Fixed] cuts from, 0 to Len-1.
-func FixedVideo(ds clips.Dataset, seed uint64, i int) int {
-	round, place := uint64(i/ds.Len()), i%ds.Len()
-	return newPermutation(ds.Len(), hash(seed, forFixedOrder, round)).at(place)
 }

@@ -72,11 +72,3 @@ func some[D clips.Dataset](ds D, err error) (clips.Dataset, error) {
 	}
 	return ds, nil
 }
-
-// Name says which video i of a data set is: its own name for it where it has names, else its number.
-func Name(ds clips.Dataset, i int) string {
-	if named, ok := ds.(interface{ Name(int) string }); ok {
-		return named.Name(i)
-	}
-	return fmt.Sprintf("video %d", i)
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,30 +18,29 @@ import (
 	"mcvd/data/clips"
 )
 
-// fake is a data set whose clips say where they come from: the first pixel is the video, the second a random number.
+// fake is a data set whose clips say where they come from: the first pixel is the video, the second the start.
 type fake struct {
 	n     int
-	draws int // how much it draws from the generator
 	bad   int // the video that can't be read, if above 0
 	calls *atomic.Int64
 }
 
 func (f fake) Len() int          { return f.n }
 func (f fake) Name(i int) string { return fmt.Sprintf("v%d.mp4", i) }
+func (f fake) Frames(i int) int  { return 100 + i }
 
-func (f fake) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
+func (f fake) Clip(i, start, frames int) (clips.Clip, error) {
 	if f.calls != nil {
 		f.calls.Add(1)
 	}
 	if f.bad > 0 && i == f.bad {
 		return clips.Clip{}, errors.New("gone")
 	}
-	c := clips.NewClip(frames, 1, 3, 1)
-	c.Pix[0] = uint8(i)
-	c.Pix[1] = uint8(rng.Uint32())
-	for range f.draws {
-		rng.Uint64()
+	if err := clips.CheckRange(f, i, start, frames); err != nil {
+		return clips.Clip{}, err
 	}
+	c := clips.NewClip(frames, 1, 3, 1)
+	c.Pix[0], c.Pix[1] = uint8(i), uint8(start)
 	return c, nil
 }
 
@@ -133,11 +131,11 @@ func TestAnEpochHasEveryVideoOnce(t *testing.T) {
 }
 
 func TestABatchDependsOnSeedAndNumberOnly(t *testing.T) {
-	big, small := NewBatches(fake{n: 7}, 5, 6, 3, true), NewBatches(fake{n: 7, draws: 3}, 5, 3, 3, true)
+	big, small := NewBatches(fake{n: 7}, 5, 6, 3, true), NewBatches(fake{n: 7}, 5, 3, 3, true)
 	for n := range 10 {
 		whole, a, b := at(t, big, n), at(t, small, 2*n), at(t, small, 2*n+1)
 		if !slices.Equal(whole.Pix, slices.Concat(a.Pix, b.Pix)) {
-			t.Errorf("batch %d of 6 differs from two of 3, of a data set that draws more numbers", n)
+			t.Errorf("batch %d of 6 differs from two of 3", n)
 		}
 	}
 	if !equal(at(t, big, 4), at(t, big, 4)) {
@@ -232,29 +230,6 @@ func TestAnErrorNamesTheVideoAndEnds(t *testing.T) {
 	}
 }
 
-func TestFixedClips(t *testing.T) {
-	ds := fake{n: 6}
-	seen := map[int]int{}
-	var windows []byte
-	for i := range 12 {
-		a, errA := Fixed(ds, 9, i, 2)
-		b, errB := Fixed(ds, 9, i, 2)
-		if errors.Join(errA, errB) != nil || !slices.Equal(a.Pix, b.Pix) || int(a.Pix[0]) != FixedVideo(ds, 9, i) {
-			t.Fatalf("clip %d: %v and %v, %v, %v", i, a.Pix, b.Pix, errA, errB)
-		}
-		seen[int(a.Pix[0])]++
-		windows = append(windows, a.Pix[1])
-	}
-	for i := range 6 {
-		if seen[i] != 2 {
-			t.Errorf("video %d came %d times in two rounds", i, seen[i])
-		}
-	}
-	if slices.Equal(windows[:6], windows[6:]) {
-		t.Error("the second round has the windows of the first")
-	}
-}
-
 // Every data set of the table that needs no files opens, and gives clips of the configured shape.
 func TestTable(t *testing.T) {
 	if got := Names(); !slices.Equal(got, []string{"digits", "folder"}) {
@@ -267,7 +242,7 @@ func TestTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clip, err := Fixed(ds, 1, 0, 5)
+		clip, err := Cut(ds, Fixed(ds, 1, 0, 5), 5)
 		if err != nil || clip.Frames != 5 || clip.Height != 32 || clip.Width != 32 || clip.Channels != 3 {
 			t.Errorf("%s: %+v, %v", split, clip, err)
 		}

@@ -108,7 +108,8 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 	var cases []Case
 	var requests []Request
 	for i := first; i < end; i++ {
-		clip, err := data.Fixed(e.dataset, e.Seed, i, e.ClipFrames(e.job.Task, e.Frames))
+		frames := e.ClipFrames(e.job.Task, e.Frames)
+		clip, err := data.Cut(e.dataset, data.Fixed(e.dataset, e.Seed, i, frames), frames)
 		if err != nil {
 			return err
 		}

@@ -265,9 +265,11 @@ func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
 // rampSet has videos whose frames get brighter by a constant amount.
 type rampSet struct{ step int }
 
-func (rampSet) Len() int { return 5 }
+func (rampSet) Len() int            { return 5 }
+func (s rampSet) Name(i int) string { return fmt.Sprint(i) }
+func (s rampSet) Frames(int) int    { return 1000 }
 
-func (s rampSet) Clip(i int, _ *rand.Rand, frames int) (clips.Clip, error) {
+func (s rampSet) Clip(i, _, frames int) (clips.Clip, error) {
 	c := clips.NewClip(frames, 4, 4, 1)
 	for k := range frames {
 		for p := range 16 {

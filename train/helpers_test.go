@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,11 +45,12 @@ func toy() *configs.Config {
 // waves is a data set of moving sines.
 type waves struct{ size, videos int }
 
-func (w waves) Len() int { return w.videos }
+func (w waves) Len() int          { return w.videos }
+func (w waves) Name(i int) string { return fmt.Sprintf("wave%d", i) }
+func (w waves) Frames(int) int    { return 12 }
 
-func (w waves) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
+func (w waves) Clip(i, start, frames int) (clips.Clip, error) {
 	c := clips.NewClip(frames, w.size, w.size, 1)
-	start := rng.IntN(10)
 	for k := range c.Pix {
 		frame, y, x := k/c.FrameSize(), k/w.size%w.size, k%w.size
 		c.Pix[k] = uint8(127.5 + 127*math.Sin(float64(i)+float64(start+frame)/2+0.8*float64(x)+0.5*float64(y)))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -229,11 +228,11 @@ func TestALearningRateThatIsFarTooHighEndsInTheError(t *testing.T) {
 // broken is a data set that has a video that can't be read.
 type broken struct{ waves }
 
-func (b broken) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
+func (b broken) Clip(i, start, frames int) (clips.Clip, error) {
 	if i == 3 {
 		return clips.Clip{}, errors.New("bits are gone")
 	}
-	return b.waves.Clip(i, rng, frames)
+	return b.waves.Clip(i, start, frames)
 }
 
 func (broken) Name(i int) string { return fmt.Sprintf("clip%d.mp4", i) }

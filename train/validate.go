@@ -67,7 +67,7 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 		for i := range batch {
 			// Strided, so that each batch, and each bin, sees all kinds of clips and levels.
 			n, total := i*batches+b, batch*batches
-			clip, err := data.Fixed(v.dataset, v.config.Seed, n, frames)
+			clip, err := data.Cut(v.dataset, data.Fixed(v.dataset, v.config.Seed, n, frames), frames)
 			if err != nil {
 				return validation{}, fmt.Errorf("validation: %w", err)
 			}

@@ -71,11 +71,12 @@ func newPeek(a *app) *cobra.Command {
 			}
 			var rows []video.Row
 			for i := range d.clips {
-				clip, err := data.Fixed(ds, c.Seed, i, d.frames)
+				at := data.Fixed(ds, c.Seed, i, d.frames)
+				clip, err := data.Cut(ds, at, d.frames)
 				if err != nil {
 					return err
 				}
-				rows = append(rows, video.Row{Label: data.Name(ds, data.FixedVideo(ds, c.Seed, i)), Clip: clip})
+				rows = append(rows, video.Row{Label: ds.Name(at.Video), Clip: clip})
 			}
 			title := fmt.Sprintf("%s/%s, %d videos", c.Data.Name, d.split, ds.Len())
 			if err := video.WriteSheet(out, title, rows...); err != nil {
@@ -113,7 +114,7 @@ func newExport(a *app) *cobra.Command {
 			bar := newProgress(a.stderr, "export", d.clips, 0)
 			defer bar.clear()
 			for i := range d.clips {
-				clip, err := data.Fixed(ds, c.Seed, i, d.frames)
+				clip, err := data.Cut(ds, data.Fixed(ds, c.Seed, i, d.frames), d.frames)
 				if err != nil {
 					return err
 				}

@@ -179,7 +179,7 @@ func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *load
 		return nil, err
 	}
 	return func(i int) (eval.Case, error) {
-		clip, err := data.Fixed(ds, l.seed, i, whole)
+		clip, err := data.Cut(ds, data.Fixed(ds, l.seed, i, whole), whole)
 		if err != nil {
 			return eval.Case{}, err
 		}

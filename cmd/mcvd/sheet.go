@@ -70,7 +70,8 @@ func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds clips
 	var cases []eval.Case
 	var requests []eval.Request
 	for i := range count {
-		clip, err := data.Fixed(ds, c.Seed, i, g.ClipFrames(task, n))
+		frames := g.ClipFrames(task, n)
+		clip, err := data.Cut(ds, data.Fixed(ds, c.Seed, i, frames), frames)
 		if err != nil {
 			return nil, err
 		}

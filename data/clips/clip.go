@@ -1,8 +1,6 @@
 // Package clips is what every part of the project means by a clip, a split and a data set. It imports nothing of the project.
 package clips
 
-import "math/rand/v2"
-
 // Clip is a video in memory: 8-bit frames, row-major [frames, height, width, channels], channels 1 (grey) or 3 (RGB).
 type Clip struct {
 	Pix                             []uint8
@@ -22,13 +20,4 @@ func (c Clip) Slice(from, to int) Clip {
 	size := c.FrameSize()
 	c.Pix, c.Frames = c.Pix[from*size:to*size:to*size], to-from
 	return c
-}
-
-// Dataset is a collection of videos from which clips are cut.
-type Dataset interface {
-	// Len is the number of videos. A data set that makes them up returns the number after which an epoch ends.
-	Len() int
-	// Clip cuts consecutive frames from video i, 0 <= i < Len. All choices, such as the first frame, come from rng, so
-	// that equal states of rng give equal clips. It may be called from several goroutines, each with its own rng.
-	Clip(i int, rng *rand.Rand, frames int) (Clip, error)
 }

@@ -5,6 +5,7 @@
 package digits
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,19 +20,22 @@ type Options struct {
 	DigitSize int       `yaml:"digit_size" range:"[0, 4096]" doc:"DigitSize is the height and width of the box around a digit in pixels; 0 is 28/64 of the frame, as in Moving MNIST."`
 	Speed     []float64 `yaml:"speed,flow" range:"[0, 4096]" doc:"Speed holds the least and the greatest speed in pixels a frame; [0, 0] is 2 to 5 in a frame of 64 pixels, and in proportion in others."`
 	Color     string    `yaml:"color" choices:"white random" doc:"Color is white, or random for a colour for each digit in RGB frames."`
-	MNIST     string    `yaml:"mnist" doc:"MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font: train-images-idx3-ubyte for training, t10k-images-idx3-ubyte for validation and test."`
+	MNIST     string    `yaml:"mnist" doc:"MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font: train-images-idx3-ubyte for training and, its last twelfth, for validation, t10k-images-idx3-ubyte for the test."`
 }
 
 // DefaultOptions is what missing options mean.
 func DefaultOptions() Options { return Options{Digits: 2, Speed: []float64{0, 0}, Color: "white"} }
 
-// The number of clips after which an epoch ends.
 const (
-	trainLen = 10000
-	evalLen  = 256
+	trainLen = 1_000_000_000 // so many that no training sees a video twice
+	evalLen  = 10_000        // as many as Moving MNIST's test set has
+	// videoLen is the number of frames of a video, which goes on as long as anybody asks. Up to here positions are exact
+	// to a millionth of a pixel.
+	videoLen = 1 << 20
 )
 
-// Dataset makes up clips. It is safe for use by several goroutines.
+// Dataset makes up videos: digits and their ways are drawn from the split and the video's number alone, so validation
+// and test are the same for every experiment, whatever its seed. It is safe for use by several goroutines.
 type Dataset struct {
 	size, channels int
 	o              Options
@@ -98,7 +102,7 @@ func (d *Dataset) complete() error {
 	return nil
 }
 
-// Len is 10000 for training, 256 for validation and test.
+// Len is the number of videos: a billion for training, 10,000 for validation and test.
 func (d *Dataset) Len() int {
 	if d.split == clips.Train {
 		return trainLen
@@ -106,32 +110,36 @@ func (d *Dataset) Len() int {
 	return evalLen
 }
 
-// Name says which clip this is.
+// Name says which video this is.
 func (d *Dataset) Name(i int) string { return fmt.Sprintf("digits/%s/%d", d.split, i) }
 
-// Clip makes frames determined by i, the split and the state of rng. Equal states give different clips in different
-// splits.
-func (d *Dataset) Clip(i int, rng *rand.Rand, frames int) (clips.Clip, error) {
-	if i < 0 || i >= d.Len() || frames < 1 {
-		return clips.Clip{}, fmt.Errorf("digits: %d frames of clip %d, want 1 or more of 0 to %d", frames, i, d.Len()-1)
+// Frames is about a million: the digits never stop.
+func (d *Dataset) Frames(int) int { return videoLen }
+
+// Clip draws frames of a video; see [clips.Dataset].
+func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(d, video, start, frames); err != nil {
+		return clips.Clip{}, err
 	}
-	rng = rand.New(rand.NewPCG(rng.Uint64()^salts[d.split], rng.Uint64()^uint64(i)*0x9e3779b97f4a7c15))
+	rng := d.source(video)
 	clip := clips.NewClip(frames, d.size, d.size, d.channels)
 	for range d.o.Digits {
 		m := d.newMover(rng)
 		for f := range frames {
-			x, y := m.at(float64(f))
+			x, y := m.at(float64(start + f))
 			m.glyph.draw(clip.Slice(f, f+1), x, y, m.color)
 		}
 	}
 	return clip, nil
 }
 
-// salts keep the splits' random numbers apart: the digits of pi.
-var salts = map[clips.Split]uint64{
-	clips.Train: 0x243f6a8885a308d3,
-	clips.Valid: 0x13198a2e03707344,
-	clips.Test:  0xa4093822299f31d0,
+// source is a generator that depends on the split and a video's number only. A cryptographic one, because equal seeds
+// but for a number must give unrelated videos.
+func (d *Dataset) source(video int) *rand.Rand {
+	var seed [32]byte
+	copy(seed[:24], "digits/"+d.split)
+	binary.LittleEndian.PutUint64(seed[24:], uint64(video))
+	return rand.New(rand.NewChaCha8(seed))
 }
 
 // mover is one digit on its way.

@@ -33,26 +33,26 @@ func open(t *testing.T, c *configs.Config, split clips.Split) *Dataset {
 	return d
 }
 
-func clip(t *testing.T, d *Dataset, i int, seed uint64, frames int) clips.Clip {
+func clip(t *testing.T, d *Dataset, video, start, frames int) clips.Clip {
 	t.Helper()
-	c, err := d.Clip(i, rand.New(rand.NewPCG(seed, 2)), frames)
+	c, err := d.Clip(video, start, frames)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func TestClipIsDeterminedByIndexSplitAndRng(t *testing.T) {
+func TestAFrameIsAFunctionOfSplitVideoAndNumber(t *testing.T) {
 	train, valid, test := open(t, config(nil), clips.Train), open(t, config(nil), clips.Valid), open(t, config(nil), clips.Test)
 	base := clip(t, train, 3, 7, 6)
 	if again := clip(t, open(t, config(nil), clips.Train), 3, 7, 6); !slices.Equal(base.Pix, again.Pix) {
-		t.Error("equal index, split and rng gave different clips")
+		t.Error("equal addresses gave different frames")
 	}
-	if longer := clip(t, train, 3, 7, 9); !slices.Equal(base.Pix, longer.Slice(0, 6).Pix) {
-		t.Error("asking for more frames changed the first ones")
+	if longer := clip(t, train, 3, 5, 9); !slices.Equal(base.Pix, longer.Slice(2, 8).Pix) {
+		t.Error("frames 7 to 12 depend on where the clip starts and on its length")
 	}
 	for name, other := range map[string]clips.Clip{
-		"another index": clip(t, train, 4, 7, 6), "another rng": clip(t, train, 3, 8, 6),
+		"another video": clip(t, train, 4, 7, 6), "another start": clip(t, train, 3, 8, 6),
 		"valid": clip(t, valid, 3, 7, 6), "test": clip(t, test, 3, 7, 6),
 	} {
 		if slices.Equal(base.Pix, other.Pix) {
@@ -61,6 +61,31 @@ func TestClipIsDeterminedByIndexSplitAndRng(t *testing.T) {
 	}
 	if slices.Equal(clip(t, valid, 3, 7, 6).Pix, clip(t, test, 3, 7, 6).Pix) {
 		t.Error("valid and test gave the same clip")
+	}
+	for _, at := range [][3]int{{-1, 0, 1}, {train.Len(), 0, 1}, {0, -1, 2}, {0, train.Frames(0), 1}, {0, 0, 0}} {
+		if _, err := train.Clip(at[0], at[1], at[2]); err == nil || !strings.Contains(err.Error(), "want ") {
+			t.Errorf("%d frames of video %d from frame %d on: error %v, want one that says what there is", at[2], at[0], at[1], err)
+		}
+	}
+}
+
+// Digits move on to the end as they did at the beginning: a step is as long as the speed says wherever nothing bounces.
+func TestMotionIsExactAtTheLastFrame(t *testing.T) {
+	d := open(t, config(nil), clips.Train)
+	if last := clip(t, d, 5, d.Frames(5)-1, 1); slices.Max(last.Pix) < 200 {
+		t.Errorf("the lightest pixel of the last frame is %d, want digits", slices.Max(last.Pix))
+	}
+	rng, whole := rand.New(rand.NewPCG(1, 1)), 0
+	for range 100 {
+		m := d.newMover(rng)
+		x, _ := m.at(videoLen - 2)
+		next, _ := m.at(videoLen - 1)
+		if math.Abs(math.Abs(next-x)-math.Abs(m.vx)) <= 1e-6 {
+			whole++
+		}
+	}
+	if whole < 80 {
+		t.Errorf("only %d of 100 digits move by their speed at the end", whole)
 	}
 }
 
@@ -191,25 +216,32 @@ func idx(n, side int) []byte {
 	return out
 }
 
+// Training and validation share the first file and no image of it.
 func TestMNISTFilesBySplit(t *testing.T) {
 	dir := t.TempDir()
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	z.Write(idx(5, 28))
 	z.Close()
-	for name, content := range map[string][]byte{"train-images-idx3-ubyte": idx(3, 28), "t10k-images-idx3-ubyte.gz": zipped.Bytes()} {
+	for name, content := range map[string][]byte{"train-images-idx3-ubyte": idx(24, 28), "t10k-images-idx3-ubyte.gz": zipped.Bytes()} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for split, want := range map[clips.Split]int{clips.Train: 3, clips.Valid: 5, clips.Test: 5} {
-		d := open(t, config(configs.Options{"mnist": dir, "digit_size": 14}), split)
-		if len(d.glyphs) != want {
-			t.Errorf("%s: %d images, want %d", split, len(d.glyphs), want)
+	for split, want := range map[clips.Split][2]int{clips.Train: {1, 22}, clips.Valid: {23, 24}, clips.Test: {1, 5}} {
+		d := open(t, config(configs.Options{"mnist": dir, "digit_size": 14, "digits": 1}), split)
+		if got := [2]int{int(d.glyphs[0].pix[0]), int(d.glyphs[len(d.glyphs)-1].pix[0])}; got != want {
+			t.Errorf("%s: images %v, want %v", split, got, want)
 		}
-		if got := slices.Max(clip(t, d, 0, 1, 2).Pix); got < 1 || int(got) > want {
-			t.Errorf("%s: the lightest pixel is %d, want 1 to %d", split, got, want)
+		if got := int(slices.Max(clip(t, d, 0, 1, 2).Pix)); got < want[0]-1 || got > want[1] {
+			t.Errorf("%s: the lightest pixel is %d, want one of %v", split, got, want)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "train-images-idx3-ubyte"), idx(1, 28), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(config(configs.Options{"mnist": dir}), clips.Valid); err == nil || !strings.Contains(err.Error(), "one training image, want 2 or more") {
+		t.Errorf("one image for two splits: error %v", err)
 	}
 }
 
@@ -266,9 +298,8 @@ func BenchmarkClip(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 1))
 	for b.Loop() {
-		if _, err := d.Clip(0, rng, 15); err != nil {
+		if _, err := d.Clip(0, 0, 15); err != nil {
 			b.Fatal(err)
 		}
 	}

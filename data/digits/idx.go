@@ -14,12 +14,31 @@ import (
 	"mcvd/data/clips"
 )
 
-// mnistGlyphs reads the images of a split from a folder with MNIST's files.
+// validShare of the images of MNIST's training file, the last ones, are for validation: 5,000 of 60,000.
+const validShare = 1.0 / 12
+
+// mnistGlyphs reads the images of a split from a folder with MNIST's files. Training and validation share a file and no
+// image; the test file is for the test alone.
 func mnistGlyphs(dir string, split clips.Split) ([]glyph, error) {
-	name := "t10k-images-idx3-ubyte"
-	if split == clips.Train {
-		name = "train-images-idx3-ubyte"
+	if split == clips.Test {
+		return readMNIST(dir, "t10k-images-idx3-ubyte")
 	}
+	glyphs, err := readMNIST(dir, "train-images-idx3-ubyte")
+	if err != nil {
+		return nil, err
+	}
+	if len(glyphs) < 2 {
+		return nil, fmt.Errorf("data.options.mnist: %s: one training image, want 2 or more, for training and for validation", dir)
+	}
+	training := len(glyphs) - max(1, int(float64(len(glyphs))*validShare))
+	if split == clips.Valid {
+		return glyphs[training:], nil
+	}
+	return glyphs[:training], nil
+}
+
+// readMNIST reads a file of images, plain or packed, under one of the names that it goes by.
+func readMNIST(dir, name string) ([]glyph, error) {
 	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {
 		path := filepath.Join(dir, candidate)
 		file, err := os.Open(path)

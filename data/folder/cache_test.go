@@ -87,7 +87,7 @@ func TestProcessesShareACache(t *testing.T) {
 				err = fmt.Errorf("%d videos", d.Len())
 			}
 			if err == nil {
-				_, err = d.Window(3, 0, 6)
+				_, err = d.Clip(3, 0, 6)
 			}
 			errs[i] = err
 		})

@@ -69,7 +69,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, split: split}
+	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels}
 	for _, v := range videos {
 		if v.frames < frames {
 			short := problem{v.name, fmt.Errorf("%d frames, want at least %d", v.frames, frames)}
