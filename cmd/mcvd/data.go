@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/configs/atomicfile"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
@@ -22,6 +24,7 @@ type dataFlags struct {
 	config, split string
 	set           []string
 	clips, frames int
+	every         int
 }
 
 func (d *dataFlags) addTo(cmd *cobra.Command, count int) {
@@ -31,29 +34,45 @@ func (d *dataFlags) addTo(cmd *cobra.Command, count int) {
 	f.StringVar(&d.split, "split", string(clips.Train), "train, valid or test")
 	f.IntVar(&d.clips, "clips", count, "number of clips")
 	f.IntVar(&d.frames, "frames", 0, "frames of a clip (default: the experiment's past, current and future)")
+	f.IntVar(&d.every, "every", 0, "take the clips that start at every so many frames, video by video (default: those that eval takes)")
 }
 
-// open opens the data set.
-func (d *dataFlags) open(cmd *cobra.Command, a *app) (clips.Dataset, *configs.Config, error) {
+// load checks the flags and reads the configuration.
+func (d *dataFlags) load(cmd *cobra.Command) (*configs.Config, error) {
 	if d.config == "" {
-		return nil, nil, usagef("no configuration: give --config FILE")
+		return nil, usagef("no configuration: give --config FILE")
 	}
-	if err := checkCounts(cmd, "clips", "frames"); err != nil {
-		return nil, nil, err
+	if err := checkCounts(cmd, "clips", "frames", "every"); err != nil {
+		return nil, err
 	}
-	split := clips.Split(d.split)
-	if err := split.Check(); err != nil {
-		return nil, nil, usagef("--%v", err)
+	if err := clips.Split(d.split).Check(); err != nil {
+		return nil, usagef("--%v", err)
 	}
 	c, err := configs.Load(d.config, d.set...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if d.frames == 0 {
 		d.frames = c.Frames.Total()
 	}
-	ds, err := data.Open(cmd.Context(), c, split, d.frames, a.log)
-	return ds, c, err
+	return c, nil
+}
+
+// places are where the clips start.
+func (d *dataFlags) places(ds clips.Dataset, c *configs.Config) []data.At {
+	var places []data.At
+	if d.every == 0 {
+		for i := range d.clips {
+			places = append(places, data.Fixed(ds, c.Seed, i, d.frames))
+		}
+		return places
+	}
+	for at := range data.Windows(ds, d.frames, d.every) {
+		if places = append(places, at); len(places) == d.clips {
+			break
+		}
+	}
+	return places
 }
 
 func newPeek(a *app) *cobra.Command {
@@ -65,13 +84,19 @@ func newPeek(a *app) *cobra.Command {
 		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ds, c, err := d.open(cmd, a)
+			c, err := d.load(cmd)
+			if err != nil {
+				return err
+			}
+			if err := atomicfile.Prepare(out); err != nil {
+				return err
+			}
+			ds, err := data.Open(cmd.Context(), c, clips.Split(d.split), d.frames, a.log)
 			if err != nil {
 				return err
 			}
 			var rows []video.Row
-			for i := range d.clips {
-				at := data.Fixed(ds, c.Seed, i, d.frames)
+			for _, at := range d.places(ds, c) {
 				clip, err := data.Cut(ds, at, d.frames)
 				if err != nil {
 					return err
@@ -104,21 +129,27 @@ func newExport(a *app) *cobra.Command {
 			if out == "" {
 				return usagef("no folder: give --out DIR")
 			}
-			ds, c, err := d.open(cmd, a)
+			c, err := d.load(cmd)
+			if err != nil {
+				return err
+			}
+			ds, err := data.Open(cmd.Context(), c, clips.Split(d.split), d.frames, a.log)
 			if err != nil {
 				return err
 			}
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return err
 			}
-			bar := newProgress(a.stderr, "export", d.clips, 0)
+			places := d.places(ds, c)
+			bar := newProgress(a.stderr, "export", len(places), 0)
 			defer bar.clear()
-			for i := range d.clips {
-				clip, err := data.Cut(ds, data.Fixed(ds, c.Seed, i, d.frames), d.frames)
+			for i, at := range places {
+				clip, err := data.Cut(ds, at, d.frames)
 				if err != nil {
 					return err
 				}
-				o := video.WriterOptions{Width: clip.Width, Height: clip.Height, Channels: clip.Channels, FPS: fps, Quality: video.Lossless}
+				o := video.WriterOptions{Width: clip.Width, Height: clip.Height, Channels: clip.Channels, Quality: video.Lossless,
+					FPS: cmp.Or(fps, clips.FPS(ds, at.Video), 10)}
 				if err := video.WriteClip(cmd.Context(), filepath.Join(out, fmt.Sprintf("%05d.mp4", i)), clip, o); err != nil {
 					return err
 				}
@@ -130,6 +161,6 @@ func newExport(a *app) *cobra.Command {
 	}
 	d.addTo(cmd, 100)
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the folder to write (required)")
-	cmd.Flags().Float64Var(&fps, "fps", 10, "frames a second")
+	cmd.Flags().Float64Var(&fps, "fps", 0, "frames a second (default: the data set's, or 10 where it has none)")
 	return cmd
 }

@@ -208,7 +208,7 @@ func TestMistakes(t *testing.T) {
 		{"data peek", 2, "no configuration"},
 		{"data peek -c configs/tiny.yml --clips 0", 2, "--clips 0"},
 		{"data peek -c configs/tiny.yml --frames 99999999999", 2, "--frames"},
-		{"data peek -c configs/tiny.yml -o missing/peek.png", 1, "missing"},
+		{"data peek -c configs/tiny.yml -o config.yml/peek.png", 1, "config.yml: not a directory"},
 		{"data export -c configs/tiny.yml", 2, "no folder"},
 	} {
 		status, _, stderr := call(t, strings.Fields(tt.args)...)

@@ -15,8 +15,8 @@ const Prefix = ".mcvd-tmp-"
 // folder. If fill or any later step fails, the temporary file is removed and path is left as it was; so are folders and
 // devices, such as /dev/null, which a rename would replace. fill may also give tmp.Name() to another process to write to.
 func Write(path string, fill func(tmp *os.File) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file, want another path", path)
+	if err := checkRegular(path); err != nil {
+		return err
 	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, Prefix+"*"+filepath.Ext(path))
@@ -39,6 +39,30 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// Prepare makes the folder that path lies in, with those above it, and reports what [Write] would fail at: commands call
+// it before long work whose result goes to path. It leaves no file.
+func Prepare(path string) error {
+	if err := checkRegular(path); err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, Prefix+"*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
+}
+
+func checkRegular(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file, want another path", path)
+	}
+	return nil
 }
 
 // syncDir makes a rename in dir survive a power cut.

@@ -102,3 +102,28 @@ func TestADeviceIsNotReplaced(t *testing.T) {
 		t.Errorf("the link leads to %q, error %v, want %s", target, err, os.DevNull)
 	}
 }
+
+func TestPrepareMakesFoldersAndSaysWhatWriteWouldFailAt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a", "b", "c.txt")
+	if err := Prepare(path); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 0 {
+		t.Errorf("%v, %v in the new folder, want nothing", entries, err)
+	}
+	if err := Write(path, func(tmp *os.File) error { _, err := tmp.WriteString("x"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := Prepare(path); err != nil { // what is there is left alone
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(path); string(text) != "x" || err != nil {
+		t.Errorf("%q, %v after Prepare, want x", text, err)
+	}
+	for _, bad := range []string{dir, os.DevNull, filepath.Join(path, "below", "a", "file"), "/proc/no/such"} {
+		if err := Prepare(bad); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+}

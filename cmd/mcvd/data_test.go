@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"mcvd/data/clips"
+	"mcvd/data/video"
+)
+
+func TestPeekMakesItsFolder(t *testing.T) {
+	inNewFolder(t)
+	out := filepath.Join("new", "folder", "peek.png")
+	if status, stdout, stderr := call(t, "data", "peek", "-c", "configs/tiny.yml", "-o", out, "--clips", "1"); status != 0 || stdout != out+"\n" {
+		t.Errorf("status %d, says %q and %q, want the sheet's path", status, stdout, stderr)
+	}
+}
+
+// Windows at a stride overlap by what the stride leaves: the second clip begins with the first one's frames from there on.
+func TestExportEvery(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "data", "export", "-c", "configs/tiny.yml", "-o", "out", "--every", "2", "--clips", "3", "--frames", "5",
+		"--fps", "7"); status != 0 {
+		t.Fatal(stderr)
+	}
+	var all [3]clips.Clip
+	for i, name := range []string{"00000.mp4", "00001.mp4", "00002.mp4"} {
+		path := filepath.Join("out", name)
+		info, err := video.Probe(context.Background(), path)
+		if err != nil || info.FPS != 7 {
+			t.Fatalf("%s: %g frames a second, %v, want 7", name, info.FPS, err)
+		}
+		all[i] = clips.Clip{Height: 16, Width: 16, Channels: 1}
+		if all[i].Frames, err = video.Decode(context.Background(), path, video.DecodeOptions{Channels: 1}, func(frame []uint8) error {
+			all[i].Pix = append(all[i].Pix, frame...)
+			return nil
+		}); err != nil || all[i].Frames != 5 {
+			t.Fatalf("%s: %d frames, %v", name, all[i].Frames, err)
+		}
+	}
+	for i := range 2 {
+		if !slices.Equal(all[i].Slice(2, 5).Pix, all[i+1].Slice(0, 3).Pix) {
+			t.Errorf("clip %d doesn't begin two frames after clip %d", i+1, i)
+		}
+	}
+}
