@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +24,7 @@ import (
 type importCommand struct {
 	*app
 	config, out string
-	set         []string
+	set, only   []string
 }
 
 func newImport(a *app) *cobra.Command {
@@ -35,20 +37,26 @@ a state dict; by the published names or by those of this project. "mcvd predict"
 
 The configuration may be in the published schema or in this project's; a file that "mcvd export" wrote has its own. Names and shapes
 must be exactly the configuration's. A checkpoint without averaged weights is given its weights for them; one without Adam's state starts
-with zeros and warms up again. Nothing in a file is executed. docs/published.md says what becomes of each setting and each name.`,
+with zeros and warms up again. Nothing in a file is executed. docs/published.md says what becomes of each setting and each name.
+
+With --only, training begins anew, at step 0, from a part of the weights: the parameters that match a pattern are the file's, all others
+are the first weights of the seed, and the average starts equal to both. A pattern such as 'down*' or 'middle/0' is one of a layer, of a
+part of it or of a parameter; * stops at a slash. A table on stdout says what is from where.`,
 		Example: `  mcvd import checkpoint.pt --config config.yml -o runs/published
-  mcvd import model.safetensors -o runs/copy`,
+  mcvd import model.safetensors -o runs/copy
+  mcvd import model.safetensors --only down0 --only middle -o runs/tuned`,
 		Args: arguments(1, 1, "a checkpoint"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "configuration file, in the published schema or in this project's")
 	f.StringVarP(&c.out, "out", "o", "", "run folder")
+	f.StringArrayVar(&c.only, "only", nil, "import the parameters that match this pattern, such as 'down*', and no others; may be repeated")
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as data.path=clips/; may be repeated")
 	return cmd
 }
 
-func (c *importCommand) run(ctx context.Context, path string) error {
+func (c *importCommand) run(ctx context.Context, path string, stdout io.Writer) error {
 	if c.out == "" {
 		return usagef("no run folder: give --out DIR")
 	}
@@ -67,28 +75,74 @@ func (c *importCommand) run(ctx context.Context, path string) error {
 	if err := checkNames(cmp.Or(c.config, path), config); err != nil {
 		return err
 	}
-	progress, err := progressOf(path, checkpoint)
-	if err != nil {
-		return err
-	}
 	m, l, err := layOut(config)
 	if err != nil {
 		return err
 	}
-	if err := checkpoint.CheckSchedule(m.Schedule); err != nil {
-		return err
+	in := incoming{path, checkpoint, config, m, l}
+	if len(c.only) > 0 {
+		return c.part(ctx, in, stdout)
 	}
-	entries, err := checkpoint.Entries(l)
+	return c.whole(ctx, in)
+}
+
+// incoming is a file of weights and what they are to be weights of.
+type incoming struct {
+	path       string
+	checkpoint *published.Checkpoint
+	config     *configs.Config
+	model      *models.Model
+	listing    models.Listing
+}
+
+// whole imports all of a file: training goes on.
+func (c *importCommand) whole(ctx context.Context, in incoming) error {
+	progress, err := progressOf(in.path, in.checkpoint)
 	if err != nil {
 		return err
 	}
-	if err := train.Create(c.out, config, progress, stopping(ctx, entries), os.Args, versions()); err != nil {
+	if err := in.checkpoint.CheckSchedule(in.model.Schedule); err != nil {
 		return err
 	}
-	c.report(checkpoint, l.Weights, progress)
-	if progress.Step >= config.Train.Steps {
-		c.log.Warn(fmt.Sprintf("training is over at train.steps, which is %d: to go on, mcvd train %s --set train.steps=%d, say", config.Train.Steps, c.out, progress.Step+1000))
+	entries, err := in.checkpoint.Entries(in.listing)
+	if err != nil {
+		return err
 	}
+	if err := train.Create(c.out, in.config, progress, stopping(ctx, entries), os.Args, versions()); err != nil {
+		return err
+	}
+	c.report(in.checkpoint, in.listing.Weights, progress)
+	if progress.Step >= in.config.Train.Steps {
+		c.log.Warn(fmt.Sprintf("training is over at train.steps, which is %d: to go on, mcvd train %s --set train.steps=%d, say", in.config.Train.Steps, c.out, progress.Step+1000))
+	}
+	return nil
+}
+
+// part imports a part of a file: training begins anew.
+func (c *importCommand) part(ctx context.Context, in incoming, stdout io.Writer) error {
+	part, err := in.checkpoint.Part(in.listing, c.only, in.config.Seed)
+	if err != nil {
+		return fmt.Errorf("--only: %w", err)
+	}
+	// The weights may be of use to a model with another schedule, but somebody should know.
+	if err := in.checkpoint.CheckSchedule(in.model.Schedule); err != nil {
+		c.log.Warn(err.Error())
+	}
+	if err := train.Create(c.out, in.config, train.Progress{}, stopping(ctx, part.Entries), os.Args, versions()); err != nil {
+		return err
+	}
+	count := map[string]int{}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "from\tlayer\ttensors\tvalues\tin the file")
+	for _, r := range part.Rows {
+		count[r.Origin] += r.Tensors
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", r.Origin, cmp.Or(r.Layer, "-"), r.Tensors, r.Values, cmp.Or(r.InFile, "-"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "%s: %d parameters from the file, %d with first weights; %d tensors of the file not used; step 0\n  averaged weights equal, Adam's means zeros\n  %s\n",
+		c.out, count[published.FromFile], count[published.FirstWeights], count[published.Unused], checksums(in.checkpoint))
 	return nil
 }
 

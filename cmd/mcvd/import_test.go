@@ -256,6 +256,50 @@ func TestAdamWithoutUpdatesIsRefused(t *testing.T) {
 	}
 }
 
+// A part of a run's weights is where another experiment's training begins: at step 0, with a table that says what is from where.
+func TestImportOnly(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=3")
+	mustCall(t, "export run --weights all -o all.safetensors")
+	stdout, stderr := mustCall(t, "import all.safetensors --only down* --only middle/0 --set frames.past=3 --set train.steps=1 -o part")
+	for _, want := range []string{"from           layer  ", "file           middle/0  ", "first weights  in  ", "unused         -  ", " in\n"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("prints %q, want %q in it", stdout, want)
+		}
+	}
+	for _, want := range []string{"frames.past: 2 -> 3", "parameters from the file, ", "with first weights; ", "; step 0\n", "checksums in the file agree"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("says %q, want %q in it", stderr, want)
+		}
+	}
+	if _, p := newestOf(t, "part"); p != (train.Progress{}) {
+		t.Errorf("progress %+v, want none", p)
+	}
+	mustCall(t, "train part")
+	if _, p := newestOf(t, "part"); p.Step != 1 || p.Updates != 1 {
+		t.Errorf("progress %+v, want step 1", p)
+	}
+	// Another schedule is another use of the weights, but one to know of.
+	copyFixture(t)
+	_, stderr = mustCall(t, "import checkpoint.pt -c config.yml --set diffusion.beta_end=0.03 --only out -o scheduled")
+	if !strings.Contains(stderr, "warning: checkpoint.pt: another schedule than the configuration's") {
+		t.Errorf("says %q, want another schedule", stderr)
+	}
+	for line, want := range map[string]string{
+		"import all.safetensors --only in --set frames.past=3 -o new":              "in/w: shape [3 3 6 8], want [3 3 7 8]",
+		"import all.safetensors --only downn* -o new":                              `--only: all.safetensors: pattern "downn*": matches no parameter`,
+		"import all.safetensors --only down[ --only in -o new":                     "syntax error in pattern",
+		"import checkpoint.pt -c config.yml --set model.blocks=2 --only in -o new": "other layers than this configuration's",
+	} {
+		if status, stdout, stderr := call(t, strings.Fields(line)...); status != 1 || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("mcvd %s: status %d, prints %q, says %q, want %q", line, status, stdout, stderr, want)
+		}
+	}
+	if _, err := os.Stat("new"); err == nil {
+		t.Error("a refused import left a folder")
+	}
+}
+
 // A file in which there is nothing to check is said to be one: a safetensors file of another program, here.
 func TestImportWithoutChecksums(t *testing.T) {
 	inNewFolder(t)

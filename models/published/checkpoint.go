@@ -17,11 +17,11 @@ type Checkpoint struct {
 	path   string
 	closer io.Closer
 
-	weights, ema *state   // ema is nil if the file has none; they are the same if it has the average alone
-	mean, square *state   // Adam's running means by the names of the weights; nil if the file has none
-	own          bool     // whether names and layouts are this project's
-	strays       []string // tensors that are none of the above
-	summed       bool     // whether all of the file has checksums
+	weights, ema *state           // ema is nil if the file has none; they are the same if it has the average alone
+	mean, square *state           // Adam's running means by the names of the weights; nil if the file has none
+	own          bool             // whether names and layouts are this project's
+	strays       []weights.Tensor // tensors that are none of the above
+	summed       bool             // whether all of the file has checksums
 
 	// Step is how many training steps the weights have seen, Updates how many of these the optimizer's state in the file has; 0 where
 	// the file doesn't say.
@@ -116,7 +116,7 @@ next:
 				continue next
 			}
 		}
-		c.strays = append(c.strays, t.Name)
+		c.strays = append(c.strays, t)
 		if err := all.add(strings.TrimPrefix(t.Name, parallelPrefix), stored{f, t}); err != nil {
 			return err
 		}

@@ -15,7 +15,8 @@ import (
 
 // Entries lists what a checkpoint of this project holds for a model's weights, in its order: the weights, their average (the weights
 // themselves if the file has none), and Adam's running means (zeros if the file has none). Every name that is missing or that the
-// model doesn't have, and every wrong shape, is a problem; the error names the first ten. The file is read while the entries are written, tensor by tensor.
+// model doesn't have, and every wrong shape, is a problem; the error names the first ten. The file is read while the entries are
+// written, tensor by tensor.
 func (c *Checkpoint) Entries(l models.Listing) ([]weights.Entry, error) {
 	places, err := c.places(l)
 	if err != nil {
@@ -87,36 +88,43 @@ func published(l models.Listing) ([]located, error) {
 
 // problems lists what is wrong with the file. If the weights are others, so are the average and Adam's means: that is said once.
 func (c *Checkpoint) problems(w []located) []string {
-	problems := c.check("", c.weights, w)
-	for _, name := range c.strays {
-		problems = append(problems, printable(name)+": in none of the scopes of a checkpoint")
+	problems := c.weights.check("", w)
+	for _, t := range c.strays {
+		problems = append(problems, printable(t.Name)+": in none of the scopes of a checkpoint")
 	}
 	for _, other := range []struct {
 		what string
 		*state
 	}{{"EMA: ", c.ema}, {"Adam's mean: ", c.mean}, {"Adam's mean square: ", c.square}} {
 		if len(problems) == 0 && other.state != nil {
-			problems = c.check(other.what, other.state, w)
+			problems = other.check(other.what, w)
 		}
 	}
 	return problems
 }
 
 // check lists what is wrong with a state.
-func (c *Checkpoint) check(what string, s *state, w []located) (problems []string) {
-	known := map[string]bool{}
+func (s *state) check(what string, w []located) []string {
+	problems, known := s.lacks(what, w), map[string]bool{}
 	for _, p := range w {
-		name, want := s.inFile(p.Name), p.Layout.Shape(p.Shape)
-		known[name] = true
-		if t, ok := s.tensors[name]; !ok {
-			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s here)", what, name, want, p.Path))
-		} else if !slices.Equal(t.Shape(), want) {
-			problems = append(problems, fmt.Sprintf("%s%s: shape %v, want %v", what, name, t.Shape(), want))
-		}
+		known[s.inFile(p.Name)] = true
 	}
 	for _, name := range s.names {
 		if !known[name] && !isBuffer(name) {
 			problems = append(problems, fmt.Sprintf("%s%s: shape %v, not a parameter of this model", what, printable(name), s.tensors[name].Shape()))
+		}
+	}
+	return problems
+}
+
+// lacks lists which of the weights are not in a state or have another shape there.
+func (s *state) lacks(what string, w []located) (problems []string) {
+	for _, p := range w {
+		name, want := s.inFile(p.Name), p.Layout.Shape(p.Shape)
+		if t, ok := s.tensors[name]; !ok {
+			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s here)", what, name, want, p.Path))
+		} else if !slices.Equal(t.Shape(), want) {
+			problems = append(problems, fmt.Sprintf("%s%s: shape %v, want %v", what, name, t.Shape(), want))
 		}
 	}
 	return problems
@@ -163,10 +171,4 @@ type zeros []int
 
 func (z zeros) Shape() []int { return z }
 
-func (z zeros) Float32s() ([]float32, error) {
-	n := 1
-	for _, d := range z {
-		n *= d
-	}
-	return make([]float32, n), nil
-}
+func (z zeros) Float32s() ([]float32, error) { return make([]float32, size(z)), nil }

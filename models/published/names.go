@@ -66,7 +66,7 @@ func (n Names) Of(w models.Weight) (Place, error) {
 	if number < 0 {
 		return Place{}, fmt.Errorf("the published code has no counterpart of %s", w.Path)
 	}
-	module, rest := fmt.Sprintf("unet.all_modules.%d", number), w.Path[len(layer):]
+	module, rest := fmt.Sprint(modules, number), w.Path[len(layer):]
 	switch rest {
 	case "/scale", "/shift":
 		return Place{module + ".Norm_0" + weightOrBias(rest), Same}, nil

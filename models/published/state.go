@@ -46,9 +46,12 @@ func (s *state) parameters() []string {
 	return names
 }
 
+// modules begins the names of all layers' parameters; the number of the layer follows.
+const modules = "unet.all_modules."
+
 // moduleNumber is N of unet.all_modules.N.
 func moduleNumber(name string) int {
-	rest, _ := strings.CutPrefix(name, "unet.all_modules.")
+	rest, _ := strings.CutPrefix(name, modules)
 	number, _, _ := strings.Cut(rest, ".")
 	n, _ := strconv.Atoi(number)
 	return n
