@@ -126,22 +126,32 @@ type Diffusion struct {
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
 // exponential moving average (EMA) of the weights, which sampling uses.
 type Optimizer struct {
+	// Name: adamw (weight decay is decoupled from the gradients) or adam (it is added to them, as PyTorch's Adam does); the same
+	// without weight decay.
+	Name string `yaml:"name"`
 	// LearningRate after the warm-up; above 0.
 	LearningRate float64 `yaml:"learning_rate" range:"(0, inf)"`
 	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
 	WarmupSteps int `yaml:"warmup_steps" range:"[0, 1e9]"`
+	// Schedule of the learning rate after the warm-up: constant, or cosine or linear, which end at options.final of it at train.steps.
+	Schedule string `yaml:"schedule"`
 	// Beta1 is the decay of the mean of the gradients; 0 to below 1.
 	Beta1 float64 `yaml:"beta1" range:"[0, 1)"`
 	// Beta2 is the decay of the mean of the squared gradients; 0 to below 1.
 	Beta2 float64 `yaml:"beta2" range:"[0, 1)"`
 	// Epsilon is added to the root of the mean square; above 0.
 	Epsilon float64 `yaml:"epsilon" range:"(0, inf)"`
-	// WeightDecay, decoupled from the gradients (AdamW), is multiplied by the learning rate; 0 for none.
+	// WeightDecay; 0 for none. AdamW multiplies it by the learning rate.
 	WeightDecay float64 `yaml:"weight_decay" range:"[0, inf)"`
 	// ClipNorm bounds the norm of all gradients together; 0 for no bound.
 	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
-	// EMADecay of the average of the weights; 0 to below 1.
+	// EMA is the average of the weights: constant (of the same decay at every update) or power (whose width, options.sigma_rel, is a
+	// share of the training so far; EDM2).
+	EMA string `yaml:"ema"`
+	// EMADecay of the constant average; 0 to below 1.
 	EMADecay float64 `yaml:"ema_decay" range:"[0, 1)"`
+	// Options belong to the schedule and to the average.
+	Options Options `yaml:"options,omitempty"`
 }
 
 // Train is the training loop. Steps are updates of the weights.
@@ -218,7 +228,7 @@ func Default() *Config {
 		Model: Model{Network: "unet", Conditioning: "concat", SpatinWidth: 128, Width: 64, Multipliers: []int{1, 2, 3, 4},
 			Blocks: 2, Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
-		Optimizer: Optimizer{LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
+		Optimizer: Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMADecay: 0.999},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000},

@@ -34,6 +34,8 @@ func (c *Config) idle() []idleSetting {
 		func(c *Config) any { return c.Diffusion.BetaStart })
 	idle(cosine, "diffusion.schedule", "the cosine schedule has no betas to choose", "diffusion.beta_end",
 		func(c *Config) any { return c.Diffusion.BetaEnd })
+	idle(c.Optimizer.EMA == "power", "optimizer.ema", "optimizer.ema is power", "optimizer.ema_decay",
+		func(c *Config) any { return c.Optimizer.EMADecay })
 	idle(c.Model.Conditioning != "spatin", "model.conditioning", "model.conditioning is not spatin", "model.spatin_width",
 		func(c *Config) any { return c.Model.SpatinWidth })
 	idle(c.Sampler.ReferenceLastDenoiseLabel && !c.Sampler.LastDenoise, "sampler.last_denoise", "sampler.last_denoise is false",

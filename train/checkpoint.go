@@ -204,21 +204,29 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 		return nil, p, err
 	}
 	defer f.Close()
-	store, err := m.Load(backend, f, scopes...)
+	u, err := newUpdate(r.Config)
+	if err != nil {
+		return nil, p, err
+	}
+	store, err := m.Load(backend, f, u.scopes()...)
 	if err != nil {
 		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	return store, p, nil
 }
 
-// firstState is the model's first weights, their average, and zeros for Adam.
+// firstState is the model's first weights, their average, and zeros for what the optimizer remembers.
 func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*model.Store, error) {
+	u, err := newUpdate(c)
+	if err != nil {
+		return nil, err
+	}
 	store, err := m.Init(backend, c.Seed)
 	if err != nil {
 		return nil, err
 	}
 	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
-		for _, s := range []string{models.AdamMeanScope, models.AdamSquareScope} {
+		for _, s := range u.optimizer.state() {
 			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
 			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
 				return nil, err

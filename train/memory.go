@@ -27,6 +27,10 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 	if err := checkBackend(backend, c); err != nil {
 		return need, err
 	}
+	u, err := newUpdate(c)
+	if err != nil {
+		return need, err
+	}
 	precision, err := nn.Precision(backend, c.Train.Precision)
 	if err != nil {
 		return need, err
@@ -38,7 +42,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
 		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, 1, diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
-		need.State = weights * int64(len(scopes)+1)
+		need.State = weights * int64(len(u.scopes())+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -17,9 +16,6 @@ import (
 	"mcvd/models/nn"
 )
 
-// scopes is everything that a checkpoint holds.
-var scopes = []string{models.WeightsScope, models.EMAScope, models.AdamMeanScope, models.AdamSquareScope}
-
 // stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the host sees the loss and
 // the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
 // batches can be added up; the scalars of the update are computed on the host, in float64.
@@ -28,6 +24,7 @@ type stepper struct {
 	config    *configs.Config
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
+	update    *update
 	values    float64 // in a clip's current frames: the log shows the loss by value
 }
 
@@ -55,7 +52,11 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("train.devices: %w", err)
 	}
-	s := &stepper{devices: d, config: c, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
+	u, err := newUpdate(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &stepper{devices: d, config: c, update: u, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		return gradientsGraph(m, precision, c.Train, scope, in)
 	})
@@ -63,7 +64,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 		return nil, fmt.Errorf("training step: %w", err)
 	}
 	apply, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-		return applyGraph(c.Optimizer, scope, in)
+		return u.graph(scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -123,65 +124,6 @@ func globalNorm(xs []*Node) *Node {
 	return Sqrt(ReduceAllSum(Stack(squares, 0)))
 }
 
-// updateScalars are what the host computes for [applyGraph], in this order.
-func updateScalars(o configs.Optimizer, update int, norm float64) (scalars []float32, learningRate float64) {
-	learningRate = o.LearningRate
-	if o.WarmupSteps > 0 {
-		learningRate *= min(1, float64(update)/float64(o.WarmupSteps))
-	}
-	clip := 1.0
-	if o.ClipNorm > 0 {
-		clip = min(1, o.ClipNorm/(norm+1e-6))
-	}
-	correct1, correct2 := 1-math.Pow(o.Beta1, float64(update)), 1-math.Pow(o.Beta2, float64(update))
-	return []float32{
-		float32(clip * (1 - o.Beta1)),
-		float32(clip * clip * (1 - o.Beta2)),
-		float32(learningRate / correct1),
-		float32(1 / math.Sqrt(correct2)),
-		float32(1 - learningRate*o.WeightDecay),
-	}, learningRate
-}
-
-// applyGraph is one update of Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter 2019)
-// and of the average of the weights, for gradients g already clipped by the scalars:
-//
-//	mean   = beta1 mean + (1-beta1) g
-//	square = beta2 square + (1-beta2) g^2
-//	w      = (1 - rate decay) w - rate mean/(1-beta1^t) / (sqrt(square/(1-beta2^t)) + epsilon)
-//	ema    = decay ema + (1-decay) w
-//
-// Inputs: the scalars of [updateScalars], then the gradients.
-func applyGraph(o configs.Optimizer, scope *model.Scope, in []*Node) []*Node {
-	g := in[0].Graph()
-	scope.Store().SetTraining(g, true) // else updates are dropped
-	scalar := func(i int) *Node { return Reshape(Slice(in[0], AxisElem(i))) }
-	meanWeight, squareWeight, rate, correct, keep := scalar(0), scalar(1), scalar(2), scalar(3), scalar(4)
-	i := 0
-	for v := range scope.At(models.WeightsScope).IterVariables() {
-		i++
-		beside := func(s string) *model.Variable {
-			return scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
-		}
-		mean, square, ema := beside(models.AdamMeanScope), beside(models.AdamSquareScope), beside(models.EMAScope)
-		gradient, w := in[i], v.NodeValue(g)
-		newMean := Add(MulScalar(mean.NodeValue(g), o.Beta1), Mul(gradient, meanWeight))
-		newSquare := Add(MulScalar(square.NodeValue(g), o.Beta2), Mul(Square(gradient), squareWeight))
-		if o.WeightDecay > 0 {
-			w = Mul(w, keep)
-		}
-		w = Sub(w, Div(Mul(newMean, rate), AddScalar(Mul(Sqrt(newSquare), correct), o.Epsilon)))
-		mean.SetNodeValue(newMean)
-		square.SetNodeValue(newSquare)
-		v.SetNodeValue(w)
-		ema.SetNodeValue(Add(MulScalar(ema.NodeValue(g), o.EMADecay), MulScalar(w, 1-o.EMADecay)))
-	}
-	if i != len(in)-1 {
-		panic(fmt.Errorf("%d gradients for %d parameters", len(in)-1, i))
-	}
-	return []*Node{in[0]}
-}
-
 // run makes one step from its batches: update is the number of this update, from 1. draw makes the random state of each batch and its
 // table of noise levels.
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
@@ -206,7 +148,7 @@ func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) 
 		sums = append(out[:1:1], out[2:]...)
 	}
 	loss := sums[0].Scalar()
-	scalars, rate := updateScalars(s.config.Optimizer, update, norm)
+	scalars, rate := s.update.scalars(update, norm)
 	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
 	if !finite(loss) || !finite(norm) {
 		devices.Free(sums)
@@ -227,5 +169,3 @@ func (s *stepper) close() {
 	s.gradients.Close()
 	s.apply.Close()
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -17,16 +18,29 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// adam is one parameter under the reference's Adam, in float64.
-type adam struct{ w, mean, square, ema float64 }
+// exact is one parameter under the reference's Adam, in float64.
+type exact struct{ w, mean, square, ema float64 }
 
-func (a *adam) update(o configs.Optimizer, update int, gradient, rate float64) {
+func (a *exact) update(o configs.Optimizer, update int, gradient, rate float64) {
 	a.mean = o.Beta1*a.mean + (1-o.Beta1)*gradient
 	a.square = o.Beta2*a.square + (1-o.Beta2)*gradient*gradient
 	mean, square := a.mean/(1-math.Pow(o.Beta1, float64(update))), a.square/(1-math.Pow(o.Beta2, float64(update)))
 	a.w -= rate * o.WeightDecay * a.w
 	a.w -= rate * mean / (math.Sqrt(square) + o.Epsilon)
 	a.ema = o.EMADecay*a.ema + (1-o.EMADecay)*a.w
+}
+
+// updateOf is the update of an optimizer whose names are the defaults where they are empty.
+func updateOf(t *testing.T, o configs.Optimizer) *update {
+	t.Helper()
+	c := configs.Default()
+	o.Name, o.Schedule, o.EMA = cmp.Or(o.Name, "adamw"), cmp.Or(o.Schedule, "constant"), cmp.Or(o.EMA, "constant")
+	c.Optimizer, c.Train.Steps = o, 100
+	u, err := newUpdate(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // bare is a store with one parameter, its average and Adam's means, and the program that updates them.
@@ -38,7 +52,7 @@ func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32
 			t.Fatal(err)
 		}
 	}
-	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node { return applyGraph(o, scope, in) })
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node { return updateOf(t, o).graph(scope, in) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +80,9 @@ func TestAdamIsItsDefinition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := []float32{1, -2, 0.5}
 			store, exec := bare(t, b, o, w, w)
-			reference := make([]adam, len(w))
+			reference := make([]exact, len(w))
 			for i := range w {
-				reference[i] = adam{w: float64(w[i]), ema: float64(w[i])}
+				reference[i] = exact{w: float64(w[i]), ema: float64(w[i])}
 			}
 			for update := 1; update <= 7; update++ {
 				gradient := []float32{float32(update), -0.3, float32(math.Sin(float64(update)))}
@@ -85,7 +99,7 @@ func TestAdamIsItsDefinition(t *testing.T) {
 				if o.ClipNorm > 0 && norm > o.ClipNorm {
 					clip = o.ClipNorm / (norm + 1e-6)
 				}
-				scalars, gotRate := updateScalars(o, update, norm)
+				scalars, gotRate := updateOf(t, o).scalars(update, norm)
 				if !(math.Abs(gotRate-rate) <= 1e-15) {
 					t.Errorf("update %d: learning rate %g, want %g", update, gotRate, rate)
 				}
@@ -113,7 +127,7 @@ func TestAverageApproachesConstantWeightsByItsDecay(t *testing.T) {
 	o := configs.Optimizer{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.75}
 	store, exec := bare(t, b, o, []float32{1, -3}, []float32{5, 0})
 	for update := 1; update <= 20; update++ {
-		scalars, _ := updateScalars(o, update, 0)
+		scalars, _ := updateOf(t, o).scalars(update, 0)
 		if _, err := exec.Call(scalars, []float32{0, 0}); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +145,7 @@ func TestGradientsThatDoNotMatchTheParametersAreAnError(t *testing.T) {
 	b := backendtest.Open(t)
 	o := configs.Optimizer{LearningRate: 0.1, Epsilon: 1e-8}
 	_, exec := bare(t, b, o, []float32{1}, []float32{1})
-	scalars, _ := updateScalars(o, 1, 1)
+	scalars, _ := updateOf(t, o).scalars(1, 1)
 	if _, err := exec.Call(scalars, []float32{1}, []float32{2}); err == nil {
 		t.Error("two gradients for one parameter are no error")
 	}
@@ -141,7 +155,8 @@ func TestClippingBoundsTheNormAndLeavesSmallGradientsAlone(t *testing.T) {
 	for _, c := range []struct{ bound, norm, want float64 }{
 		{1, 0.5, 1}, {1, 0, 1}, {1, 4, 1 / (4 + 1e-6)}, {0.1, 1e10, 0.1 / 1e10}, {0, 1e10, 1},
 	} {
-		scalars, _ := updateScalars(configs.Optimizer{LearningRate: 1, ClipNorm: c.bound}, 1, c.norm) // with both betas 0
+		scalars, _ := updateOf(t, configs.Optimizer{LearningRate: 1, ClipNorm: c.bound}).scalars(1, c.norm) // with both betas 0
+		scalars = scalars[2:]
 		if got := float64(scalars[0]); !(math.Abs(got/c.want-1) <= 1e-6) {
 			t.Errorf("norm %g, bound %g: gradients are multiplied by %g, want %g", c.norm, c.bound, got, c.want)
 		}

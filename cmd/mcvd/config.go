@@ -11,6 +11,7 @@ import (
 	"mcvd/data"
 	"mcvd/models"
 	"mcvd/models/sampler"
+	"mcvd/train"
 )
 
 func newConfig(a *app) *cobra.Command {
@@ -18,7 +19,7 @@ func newConfig(a *app) *cobra.Command {
 }
 
 // catalogue lists what has options of its own.
-func catalogue() configs.Catalogue { return configs.Catalogue{data.Options()} }
+func catalogue() configs.Catalogue { return append(train.OptimizerOptions(), data.Options()) }
 
 // loadConfig reads a configuration and checks every name in it.
 func loadConfig(path string, set []string) (*configs.Config, error) {
@@ -33,7 +34,7 @@ func loadConfig(path string, set []string) (*configs.Config, error) {
 func checkNames(path string, c *configs.Config) error {
 	_, samplerErr := sampler.New(c.Sampler)
 	_, modelErr := models.New(c)
-	err := errors.Join(data.Check(c), modelErr, samplerErr)
+	err := errors.Join(data.Check(c), modelErr, samplerErr, train.CheckOptimizer(c))
 	if err == nil {
 		return nil
 	}

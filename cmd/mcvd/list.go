@@ -15,6 +15,7 @@ import (
 	"mcvd/models/diffusion"
 	"mcvd/models/network"
 	"mcvd/models/sampler"
+	"mcvd/train"
 )
 
 // lists is what there is to choose from, by kind.
@@ -24,7 +25,10 @@ var lists = map[string]func() []string{
 	"datasets":      data.Names,
 	"losses":        diffusion.Losses,
 	"metrics":       metric.Names,
+	"averages":      train.Averages,
 	"networks":      network.Names,
+	"optimizers":    train.Optimizers,
+	"rates":         train.Rates,
 	"samplers":      sampler.Names,
 	"levels":        diffusion.Spreads,
 	"schedules":     diffusion.Schedules,

@@ -1,0 +1,52 @@
+package train
+
+import (
+	"math"
+
+	"mcvd/configs"
+)
+
+// average is a moving average of the weights (EMA). It is a pointer to its options.
+type average interface {
+	// decay is how much of the average stays at an update, counted from 1.
+	decay(update int) float64
+}
+
+// averages are the values of optimizer.ema.
+var averages = map[string]func(configs.Optimizer) average{
+	"constant": func(o configs.Optimizer) average { return &constantAverage{o.EMADecay} },
+	"power":    func(configs.Optimizer) average { return &powerAverage{SigmaRel: 0.1} },
+}
+
+// Averages lists the averages of the weights.
+func Averages() []string { return configs.Names(averages) }
+
+// constantAverage keeps the same share at every update.
+type constantAverage struct{ share float64 }
+
+func (c *constantAverage) decay(int) float64 { return c.share }
+
+// powerAverage weighs the weights of update t by t^gamma (Karras et al. 2024, EDM2, section 3.1 and eq. 8), so that it forgets the
+// first updates without being slow later on: its width grows with training.
+type powerAverage struct {
+	SigmaRel float64 `yaml:"sigma_rel" range:"(0, 0.28]" doc:"The width of the average: its standard deviation in time, by the length of training so far."`
+}
+
+// decay is (1 - 1/t)^(gamma+1) (EDM2, eq. 9): the first average is the weights themselves.
+func (p *powerAverage) decay(update int) float64 {
+	return math.Pow(1-1/float64(update), p.gamma()+1)
+}
+
+// gamma solves sigma_rel = sqrt((gamma+1) / ((gamma+2)^2 (gamma+3))) (EDM2, eq. 123), which falls with gamma, by halving an interval.
+func (p *powerAverage) gamma() float64 {
+	low, high := 0.0, 1e6
+	for range 200 {
+		middle := (low + high) / 2
+		if math.Sqrt((middle+1)/((middle+2)*(middle+2)*(middle+3))) > p.SigmaRel {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
+}

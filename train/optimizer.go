@@ -1,0 +1,142 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+)
+
+// optimizer turns gradients into new weights. Its scalars are computed on the host in float64, its formula stands in a graph.
+type optimizer interface {
+	// state names the scopes of what is remembered of each weight from update to update. They are zeros at first.
+	state() []string
+	// coefs are the scalars of an update, counted from 1, at a learning rate; clip is the factor that bounds the gradients' norm.
+	coefs(update int, rate, clip float64) []float64
+	// updateGraph makes a new weight and its new state of the old ones and a gradient.
+	updateGraph(w, gradient *Node, state, coefs []*Node) (newW *Node, newState []*Node)
+}
+
+// optimizers are the values of optimizer.name.
+var optimizers = map[string]func(configs.Optimizer) optimizer{
+	"adam":  newAdam,
+	"adamw": newAdamW,
+}
+
+// Optimizers lists the optimizers.
+func Optimizers() []string { return configs.Names(optimizers) }
+
+// update is what an update of the weights is made of, as the configuration describes it.
+type update struct {
+	configs.Optimizer
+	optimizer optimizer
+	rate      rate
+	average   average
+	steps     int // after which training ends
+}
+
+// newUpdate checks every name and option of the configuration; all problems are reported.
+func newUpdate(c *configs.Config) (*update, error) {
+	o := c.Optimizer
+	build, optimizerErr := configs.Pick(optimizers, "optimizer.name", o.Name)
+	shape, rateErr := configs.Pick(rates, "optimizer.schedule", o.Schedule)
+	mean, averageErr := configs.Pick(averages, "optimizer.ema", o.EMA)
+	if err := errors.Join(optimizerErr, rateErr, averageErr); err != nil {
+		return nil, err
+	}
+	u := &update{Optimizer: o, optimizer: build(o), rate: shape(), average: mean(o), steps: c.Train.Steps}
+	return u, o.Options.Decode("optimizer.options", u.rate, u.average)
+}
+
+// CheckOptimizer reports unknown names and options of the configuration's optimizer.
+func CheckOptimizer(c *configs.Config) error {
+	_, err := newUpdate(c)
+	return err
+}
+
+// OptimizerOptions are the tables of what has options under optimizer.options.
+func OptimizerOptions() []configs.Table {
+	schedule := configs.Table{Choice: "optimizer.schedule", Section: "optimizer.options", Options: map[string]any{}}
+	for name, shape := range rates {
+		schedule.Options[name] = shape()
+	}
+	ema := configs.Table{Choice: "optimizer.ema", Section: "optimizer.options", Options: map[string]any{}}
+	for name, mean := range averages {
+		ema.Options[name] = mean(configs.Default().Optimizer)
+	}
+	return []configs.Table{schedule, ema}
+}
+
+// scopes is everything that a checkpoint holds.
+func (u *update) scopes() []string {
+	return append([]string{models.WeightsScope, models.EMAScope}, u.optimizer.state()...)
+}
+
+// scalars are what the host computes for [update.graph]: the decay of the average and its complement, then the optimizer's.
+func (u *update) scalars(number int, norm float64) (scalars []float32, learningRate float64) {
+	learningRate = u.LearningRate * u.share(number)
+	clip := 1.0
+	if u.ClipNorm > 0 {
+		clip = min(1, u.ClipNorm/(norm+1e-6))
+	}
+	decay := u.average.decay(number)
+	for _, x := range append([]float64{decay, 1 - decay}, u.optimizer.coefs(number, learningRate, clip)...) {
+		scalars = append(scalars, float32(x))
+	}
+	return scalars, learningRate
+}
+
+// share is the share of the learning rate that an update has: a linear warm-up, then the schedule's.
+func (u *update) share(number int) float64 {
+	if number < u.WarmupSteps {
+		return float64(number) / float64(u.WarmupSteps)
+	}
+	done := 1.0
+	if u.steps > u.WarmupSteps {
+		done = min(1, float64(number-u.WarmupSteps)/float64(u.steps-u.WarmupSteps))
+	}
+	return u.rate.share(done)
+}
+
+// graph is one update of the weights and of their average,
+//
+//	ema = decay ema + (1-decay) w
+//
+// Inputs: the scalars of [update.scalars], then the gradients.
+func (u *update) graph(scope *model.Scope, in []*Node) []*Node {
+	g := in[0].Graph()
+	scope.Store().SetTraining(g, true) // else updates are dropped
+	scalars := make([]*Node, in[0].Shape().Dimensions[0])
+	for i := range scalars {
+		scalars[i] = Reshape(Slice(in[0], AxisElem(i)))
+	}
+	i := 0
+	for v := range scope.At(models.WeightsScope).IterVariables() {
+		i++
+		beside := func(s string) *model.Variable {
+			return scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
+		}
+		var state []*Node
+		for _, s := range u.optimizer.state() {
+			state = append(state, beside(s).NodeValue(g))
+		}
+		w, state := u.optimizer.updateGraph(v.NodeValue(g), in[i], state, scalars[2:])
+		for k, s := range u.optimizer.state() {
+			beside(s).SetNodeValue(state[k])
+		}
+		v.SetNodeValue(w)
+		ema := beside(models.EMAScope)
+		ema.SetNodeValue(Add(Mul(ema.NodeValue(g), scalars[0]), Mul(w, scalars[1])))
+	}
+	if i != len(in)-1 {
+		panic(fmt.Errorf("%d gradients for %d parameters", len(in)-1, i))
+	}
+	return []*Node{in[0]}
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
