@@ -32,7 +32,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		return 0, nil, err
 	}
 	defer g.Close()
-	b, err := g.newBatch(Generate, []Request{{}}, nil)
+	b, err := g.newBatch(Generate, []Case{{}}, nil)
 	if err != nil {
 		return 0, nil, err
 	}

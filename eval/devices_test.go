@@ -20,15 +20,11 @@ func TestVideosOfSeveralDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests := make([]Request, 3) // of a batch of 4
-	for i := range requests {
-		requests[i].Clip = uint64(i)
-		for range c.Frames.Past {
-			f := make(Frame, c.Data.Size*c.Data.Size*c.Data.Channels)
-			for k := range f {
-				f[k] = float32(math.Sin(float64(k + i)))
-			}
-			requests[i].Past = append(requests[i].Past, f)
+	cases := make([]Case, 3) // of a batch of 4
+	for i := range cases {
+		cases[i] = Case{Clip: i, Past: rising(20*i, c.Frames.Past)}
+		for k := range cases[i].Past.Pix {
+			cases[i].Past.Pix[k] += uint8(37 * k)
 		}
 	}
 	videos := func(n int) (frames []float32, err error) {
@@ -42,7 +38,7 @@ func TestVideosOfSeveralDevices(t *testing.T) {
 			return nil, err
 		}
 		defer g.Close()
-		err = g.Run(context.Background(), Job{Task: Predict, Frames: 3, Advance: c.Frames.Current}, requests, func(_, _ int, f Frame) error {
+		err = g.Run(context.Background(), Job{Task: Predict, Frames: 3, Advance: c.Frames.Current}, cases, func(_, _ int, f Frame) error {
 			frames = append(frames, f...)
 			return nil
 		}, nil)

@@ -3,8 +3,10 @@ package eval
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
+	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval/metric"
@@ -29,111 +31,193 @@ func (p Protocol) Job() (Job, error) {
 	return j, err
 }
 
-// Evaluate makes videos of a data set's clips and scores them against the frames that are there, next to baselines.
+// Watch is told how an evaluation goes on. Each function may be nil.
+type Watch struct {
+	Record   func(Record) error // gets each record as soon as it is there; its error ends the evaluation
+	Progress func()             // is called after each network evaluation of a batch
+}
+
+// Evaluate makes videos of a data set's clips and scores them by the metrics, next to baselines.
 //
-// A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees it. Every metric takes the best
-// of a clip's trajectories, chosen for each metric by itself, as the published protocol does, and their mean. A generated video
-// has no counterpart, so its scores are skipped. progress, if not nil, is called after each network evaluation of a batch.
-func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, progress func()) (*Report, error) {
+// A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees it. The made frames, or a
+// baseline's, are compared with the real ones in their place: by metrics of pairs for each video, by metrics of sets for all
+// clips as a whole, where all trajectories of a clip count. A generated video has no real counterpart, so scores of pairs are skipped; as
+// a whole generated videos are compared with the test clips.
+//
+// The report's header lacks what the caller knows: the run, its checkpoint and so on.
+func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened, w Watch) (*Report, error) {
 	j, err := p.Job()
 	if err != nil {
 		return nil, err
 	}
-	p.Windows = j.Windows
 	if p.Clips < 1 || p.Trajectories < 1 {
 		return nil, fmt.Errorf("evaluation of %d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
 	}
-	e := &evaluation{Generator: g, dataset: ds, Protocol: p, job: j, scores: map[string]*table{}, progress: progress}
+	nfe, err := g.NFE(j)
+	if err != nil {
+		return nil, err
+	}
+	p.Windows = j.Windows
+	e := &evaluation{Generator: g, Protocol: p, Watch: w, job: j, dataset: ds, metrics: metrics, made: features{}, real: features{}}
 	for first := 0; first < p.Clips; first += g.batch {
 		if err := e.clips(ctx, first, min(first+g.batch, p.Clips)); err != nil {
 			return nil, err
 		}
 	}
-	return e.report()
+	sets, err := e.setValues()
+	if err != nil {
+		return nil, err
+	}
+	h := Header{Protocol: p, Videos: ds.Len(), NFE: nfe, SecondsPerClip: e.seconds / float64(p.Clips*p.Trajectories)}
+	for _, m := range metrics {
+		h.Metrics = append(h.Metrics, m.Info)
+	}
+	return NewReport(h, e.records, sets), nil
 }
 
-// evaluation is an evaluation under way. It holds scores, not videos.
+// evaluation is an evaluation under way. It holds scores and features, not videos.
 type evaluation struct {
 	*Generator
 	Protocol
-	dataset  clips.Dataset
-	job      Job
-	scores   map[string]*table // by method: the model's name, or a baseline's
-	seconds  float64
-	progress func()
+	Watch
+	job        Job
+	dataset    clips.Dataset
+	metrics    []metric.Opened
+	records    []Record
+	real, made features
+	seconds    float64
 }
+
+// features are what metrics of sets need: by metric and method, a row for each clip. The method of real clips is "".
+type features map[[2]string][][]float32
 
 // modelMethod names the model among the baselines.
 const modelMethod = "model"
 
-// Case is a test clip cut for a task.
-type Case struct{ Past, Real, Future clips.Clip }
-
-// Cut cuts the clip for the task: the past if it is visible, n frames, the future if it is visible.
-func (g *Generator) Cut(task Task, clip clips.Clip, n int) Case {
-	past := 0
-	if task.Past {
-		past = g.model.Frames.Past
-	}
-	return Case{clip.Slice(0, past), clip.Slice(past, past+n), clip.Slice(past+n, clip.Frames)}
-}
-
-// ClipFrames is how many frames a clip must have that [Generator.Cut] cuts.
-func (g *Generator) ClipFrames(task Task, n int) int {
-	if task.Past {
-		n += g.model.Frames.Past
-	}
-	if task.Future {
-		n += g.model.Frames.Future
-	}
-	return n
-}
-
-// Request asks for the frames that the case leaves out.
-func (c Case) Request(clip, trajectory uint64) Request {
-	return Request{Clip: clip, Trajectory: trajectory, Past: framesOf(c.Past), Future: framesOf(c.Future)}
-}
-
-// framesOf is the frames of a clip in [-1, 1], nil if it has none.
-func framesOf(c clips.Clip) []Frame {
-	var frames []Frame
-	for i := range c.Frames {
-		frames = append(frames, clips.ToFloat(c.Slice(i, i+1)))
-	}
-	return frames
-}
+// noCounterpart is why a generated video is not compared with another one.
+const noCounterpart = "a generated video has no real counterpart"
 
 // clips evaluates the clips from first to end: as many as a batch, so that their trajectories fill whole batches.
 func (e *evaluation) clips(ctx context.Context, first, end int) error {
-	var cases []Case
-	var requests []Request
+	var cases, videos []Case // a case for each clip, and one for each video of it
 	for i := first; i < end; i++ {
-		frames := e.ClipFrames(e.job.Task, e.Frames)
-		clip, err := data.Cut(e.dataset, data.Fixed(e.dataset, e.Seed, i, frames), frames)
+		c, err := e.cut(i)
 		if err != nil {
 			return err
 		}
-		c := e.Cut(e.job.Task, clip, e.Frames)
 		cases = append(cases, c)
-		for k := range e.Trajectories {
-			requests = append(requests, c.Request(uint64(i), uint64(k)))
+		for c.Trajectory = range e.Trajectories {
+			videos = append(videos, c)
 		}
 	}
 	began := time.Now()
-	made, err := e.Videos(ctx, e.job, requests, e.progress)
+	made, err := e.Videos(ctx, e.job, videos, e.Progress)
 	if err != nil {
 		return err
 	}
 	e.seconds += time.Since(began).Seconds()
-	if e.job.Task == Generate {
-		return nil
+	if err := e.score(modelMethod, videos, made); err != nil {
+		return err
 	}
-	for i, c := range cases {
-		if err := e.add(modelMethod, c.Real, made[i*e.Trajectories:(i+1)*e.Trajectories]); err != nil {
+	for _, name := range configs.Names(baselines(e.job.Task)) {
+		var simple []clips.Clip
+		for _, c := range cases {
+			simple = append(simple, baselines(e.job.Task)[name](c.Past, c.Future, e.Frames))
+		}
+		if err := e.score(name, cases, simple); err != nil {
 			return err
 		}
-		for name, baseline := range baselines(e.job.Task) {
-			if err := e.add(name, c.Real, []clips.Clip{baseline(c.Past, c.Future, e.Frames)}); err != nil {
+	}
+	return e.addReal(cases)
+}
+
+// cut is test clip i as a case.
+func (e *evaluation) cut(i int) (Case, error) {
+	frames := ClipFrames(e.job.Task, e.model.Frames, e.Frames)
+	at := data.Fixed(e.dataset, e.Seed, i, frames)
+	clip, err := data.Cut(e.dataset, at, frames)
+	if err != nil {
+		return Case{}, err
+	}
+	c := Cut(e.job.Task, e.model.Frames, clip, e.Frames)
+	c.Clip, c.Video, c.Start = i, e.dataset.Name(at.Video), at.Start
+	return c, nil
+}
+
+// score scores what a method made of the cases, and keeps a record of each video.
+func (e *evaluation) score(method string, cases []Case, made []clips.Clip) error {
+	records := make([]Record, len(cases))
+	real := make([]clips.Clip, len(cases))
+	for i, c := range cases {
+		records[i] = Record{e.Task, c.Clip, c.Video, c.Start, c.Trajectory, method, map[string]metric.Score{}}
+		real[i] = c.Real
+	}
+	for _, m := range e.metrics {
+		if m.Sets != nil {
+			if err := e.made.add(m, method, made); err != nil {
+				return err
+			}
+			continue
+		}
+		scores, err := e.pairs(m, real, made)
+		if err != nil {
+			return fmt.Errorf("metric %s: %w", m.Name, err)
+		}
+		for i, s := range scores {
+			records[i].Scores[m.Name] = s
+		}
+	}
+	for _, r := range records {
+		if e.Record == nil {
+			break
+		}
+		if err := e.Record(r); err != nil {
+			return err
+		}
+	}
+	e.records = append(e.records, records...)
+	return nil
+}
+
+// pairs scores made clips by a metric of pairs, or says of each why it has no score.
+func (e *evaluation) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Score, error) {
+	reason := m.Skipped
+	if reason == "" && e.job.Task == Generate {
+		reason = noCounterpart
+	}
+	if reason != "" {
+		scores := make([]metric.Score, len(made))
+		for i := range scores {
+			scores[i].Skipped = reason
+		}
+		return scores, nil
+	}
+	scores, err := m.Pairs.Score(real, made)
+	if err == nil && len(scores) != len(made) {
+		err = fmt.Errorf("%d scores, want one for each of %d clips", len(scores), len(made))
+	}
+	for i, s := range scores {
+		if n := len(s.Frames); err == nil && n != 0 && n != e.Frames {
+			err = fmt.Errorf("clip %d: scores of %d frames, want %d or none", i, n, e.Frames)
+		}
+		for _, x := range append([]float64{s.Value}, s.Frames...) {
+			if err == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {
+				err = fmt.Errorf("clip %d: a score of %g, want a number, or that it is skipped", i, x)
+			}
+		}
+	}
+	return scores, err
+}
+
+// addReal adds the real frames to the sets, once for all methods.
+func (e *evaluation) addReal(cases []Case) error {
+	var real []clips.Clip
+	for _, c := range cases {
+		real = append(real, c.Real)
+	}
+	for _, m := range e.metrics {
+		if m.Sets != nil {
+			if err := e.real.add(m, "", real); err != nil {
 				return err
 			}
 		}
@@ -141,59 +225,41 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 	return nil
 }
 
-// Videos is [Generator.Run] with the videos as a whole, in memory.
-func (g *Generator) Videos(ctx context.Context, j Job, requests []Request, progress func()) ([]clips.Clip, error) {
-	side, channels := g.model.Size, g.model.Channels
-	made := make([]clips.Clip, len(requests))
-	for i := range made {
-		made[i] = clips.NewClip(max(j.Frames, 0), side, side, channels)
+// add adds clips to a method's set.
+func (f features) add(m metric.Opened, method string, list []clips.Clip) error {
+	rows, err := m.Sets.Features(list)
+	if err == nil && len(rows) != len(list) {
+		err = fmt.Errorf("%d vectors, want one for each of %d clips", len(rows), len(list))
 	}
-	err := g.Run(ctx, j, requests, func(request, frame int, f Frame) error {
-		clip, err := clips.ToClip(f, 1, side, side, channels)
-		if err == nil {
-			copy(made[request].Slice(frame, frame+1).Pix, clip.Pix)
-		}
-		return err
-	}, progress)
-	return made, err
+	if err != nil {
+		return fmt.Errorf("metric %s: %w", m.Name, err)
+	}
+	f[[2]string{m.Name, method}] = append(f[[2]string{m.Name, method}], rows...)
+	return nil
 }
 
-// table is the scores of one method: by metric, then [clips][trajectories], and [clips][trajectories][frames].
-type table struct {
-	video   map[string][][]float64
-	frames  map[string][][][]float64
-	skipped map[string]string // why a metric has no score
-}
-
-// add scores one clip's trajectories.
-func (e *evaluation) add(method string, real clips.Clip, made []clips.Clip) error {
-	t := e.scores[method]
-	if t == nil {
-		t = &table{map[string][][]float64{}, map[string][][][]float64{}, map[string]string{}}
-		e.scores[method] = t
-	}
-	for _, name := range metric.Names() {
-		m, err := metric.Lookup(name)
-		if err != nil {
-			return err
-		}
-		whole, frames := make([]float64, len(made)), make([][]float64, len(made))
-		for k, clip := range made {
-			if whole[k], err = m.Video(real, clip); err == nil {
-				frames[k], err = m.Frames(real, clip)
-			}
-			if reason, ok := metric.Reason(err); ok {
-				t.skipped[name] = reason
+// setValues compares the sets of each method with the real ones.
+func (e *evaluation) setValues() ([]SetValue, error) {
+	var values []SetValue
+	for _, method := range append([]string{modelMethod}, configs.Names(baselines(e.job.Task))...) {
+		for _, m := range e.metrics {
+			if m.Sets == nil {
 				continue
 			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			real, made := e.real[[2]string{m.Name, ""}], e.made[[2]string{m.Name, method}]
+			v := SetValue{Method: method, Metric: m.Name, Real: len(real), Made: len(made)}
+			value, err := m.Sets.Value(real, made)
+			if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
+				err = fmt.Errorf("a value of %g, want a number, or that it is skipped", value)
 			}
-		}
-		if t.skipped[name] == "" {
-			t.video[name] = append(t.video[name], whole)
-			t.frames[name] = append(t.frames[name], frames)
+			if reason, ok := metric.Reason(err); ok {
+				v.Skipped = reason
+			} else if err != nil {
+				return nil, fmt.Errorf("metric %s: %w", m.Name, err)
+			}
+			v.Value = value
+			values = append(values, v)
 		}
 	}
-	return nil
+	return values, nil
 }

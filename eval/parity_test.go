@@ -81,18 +81,23 @@ func (r recorded) read(name string) []Frame {
 	return frames
 }
 
-// requests cuts the source.
-func (r recorded) requests() []Request {
-	video, list := r.read("video"), make([]Request, r.clips)
+// given are the source's conditioning frames: past and future, or blank where the task hides them.
+func (r recorded) given() (past, future []Frame) {
+	video, size := r.read("video"), r.channels*r.side*r.side
 	length := len(video) / r.clips
-	for i := range list {
-		clip := video[i*length : (i+1)*length]
-		list[i] = Request{Clip: uint64(i), Past: clip[:r.frames.Past]}
-		if r.task == Interpolate {
-			list[i].Future = clip[r.frames.Past+r.n:][:r.frames.Future]
+	gather := func(first, n int, visible bool) (frames []Frame) {
+		for k := range n {
+			frame := make(Frame, r.clips*size)
+			for i := range r.clips {
+				if visible {
+					copy(frame[i*size:], video[i*length+first+k])
+				}
+			}
+			frames = append(frames, frame)
 		}
+		return frames
 	}
-	return list
+	return gather(0, r.frames.Past, r.task.Past), gather(r.frames.Past+r.n, r.frames.Future, r.task.Future)
 }
 
 // generator is one that starts from the recorded noise.
@@ -111,11 +116,11 @@ func (r recorded) generator(t *testing.T) *Generator {
 	}
 	t.Cleanup(g.Close)
 	noise := r.read("init_noise")
-	g.draw = func(q Request, window, number uint64, values []float32) {
+	g.draw = func(c Case, window, number uint64, values []float32) {
 		if number != 0 {
 			t.Errorf("draw %d in window %d: DDIM starts from noise and adds none", number, window)
 		}
-		first := (int(window)*r.clips + int(q.Clip)) * r.frames.Current
+		first := (int(window)*r.clips + c.Clip) * r.frames.Current
 		copy(values, slices.Concat(noise[first:first+r.frames.Current]...))
 	}
 	return g
@@ -125,7 +130,12 @@ func (r recorded) generator(t *testing.T) *Generator {
 func TestParityWindows(t *testing.T) {
 	paritytest.Each(t, "window/*.safetensors", func(t *testing.T, path string) {
 		r := openRecorded(t, path)
-		b, err := r.generator(t).newBatch(r.task, r.requests(), nil)
+		cases := make([]Case, r.clips)
+		for i := range cases {
+			cases[i].Clip = i
+		}
+		// The recorded frames are not bytes: they are given to the rollout as they are.
+		b, err := r.generator(t).newBatch(Generate, cases, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +150,8 @@ func TestParityWindows(t *testing.T) {
 		}
 		of := func(frame Frame, clip int) Frame { return frame[clip*b.size : (clip+1)*b.size] }
 		job := Job{Task: r.task, Frames: r.n, Advance: r.frames.Current}
-		err = Rollout(list(t, job, r.frames), b.frames(r.frames.Past, past), b.frames(r.frames.Future, future), r.n,
+		past, future := r.given()
+		err = Rollout(list(t, job, r.frames), past, future, r.n,
 			func(_ Window, given []Frame) ([]Frame, error) {
 				for k, frame := range given {
 					if frame == nil { // hidden frames are zeros there

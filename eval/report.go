@@ -1,9 +1,12 @@
 package eval
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -11,9 +14,10 @@ import (
 	"mcvd/eval/metric"
 )
 
-// Report is the result of an evaluation, with everything that its numbers depend on.
-type Report struct {
+// Header is what the numbers of a report depend on.
+type Header struct {
 	Protocol   Protocol        `json:"protocol"`
+	Metrics    []metric.Info   `json:"metrics"`
 	Run        string          `json:"run"`
 	Checkpoint string          `json:"checkpoint"`
 	Step       int             `json:"step"` // training steps behind the weights
@@ -25,6 +29,11 @@ type Report struct {
 	// NFE is the number of network evaluations behind a video.
 	NFE            int     `json:"nfe"`
 	SecondsPerClip float64 `json:"seconds_per_clip"` // for one trajectory
+}
+
+// Report is the result of an evaluation.
+type Report struct {
+	Header
 	// Results, the model first, then the baselines.
 	Results []Result `json:"results"`
 }
@@ -38,71 +47,123 @@ type Result struct {
 // Score is one metric's result over all clips.
 type Score struct {
 	Unit string `json:"unit,omitempty"`
-	// Best takes each clip's best trajectory, Mean the mean of its trajectories.
-	Best metric.Summary `json:"best"`
-	Mean metric.Summary `json:"mean"`
+	// Best takes each clip's best trajectory, chosen for each metric by itself, as the published protocol does. Mean takes the
+	// mean of a clip's trajectories.
+	Best metric.Summary `json:"best,omitzero"`
+	Mean metric.Summary `json:"mean,omitzero"`
 	// ByFrame are the means over clips for each frame: of the trajectory that is best in this metric over the whole video, and of all.
 	BestByFrame []float64 `json:"best_by_frame,omitempty"`
 	MeanByFrame []float64 `json:"mean_by_frame,omitempty"`
-	// Skipped says why there is no score.
-	Skipped string `json:"skipped,omitempty"`
+	// Set is the result of a metric of sets, which has none of the above.
+	Set *SetScore `json:"set,omitempty"`
+	// Skipped says why scores are missing; of how many videos, if there are others.
+	Skipped       string `json:"skipped,omitempty"`
+	SkippedVideos int    `json:"skipped_videos,omitempty"`
 }
 
-// report sums up.
-func (e *evaluation) report() (*Report, error) {
-	nfe, err := e.NFE(e.job)
-	if err != nil {
-		return nil, err
+// SetScore is how far so many made clips as a whole are from so many real ones.
+type SetScore struct {
+	Value float64 `json:"value"`
+	Real  int     `json:"real"`
+	Made  int     `json:"made"`
+}
+
+// NewReport sums records up. It is a function of its arguments alone, whatever the order of the records.
+func NewReport(h Header, records []Record, sets []SetValue) *Report {
+	byMethod := map[string][]Record{modelMethod: nil}
+	for _, r := range records {
+		byMethod[r.Method] = append(byMethod[r.Method], r)
 	}
-	r := &Report{Protocol: e.Protocol, Videos: e.dataset.Len(), NFE: nfe,
-		SecondsPerClip: e.seconds / float64(e.Clips*e.Trajectories)}
-	methods := append([]string{modelMethod}, configs.Names(baselines(e.job.Task))...)
-	for _, method := range methods {
+	r := &Report{Header: h}
+	for _, method := range configs.Names(byMethod) {
 		result := Result{Method: method, Scores: map[string]Score{}}
-		for _, name := range metric.Names() {
-			result.Scores[name] = e.score(method, name)
+		for _, m := range h.Metrics {
+			at := slices.IndexFunc(sets, func(v SetValue) bool { return v.Method == method && v.Metric == m.Name })
+			if at >= 0 {
+				result.Scores[m.Name] = setScore(m, sets[at])
+			} else {
+				result.Scores[m.Name] = pairScore(m, byMethod[method])
+			}
 		}
-		r.Results = append(r.Results, result)
+		if method == modelMethod {
+			r.Results = slices.Insert(r.Results, 0, result)
+		} else {
+			r.Results = append(r.Results, result)
+		}
 	}
-	return r, nil
+	return r
 }
 
-func (e *evaluation) score(method, name string) Score {
-	m, err := metric.Lookup(name)
-	t := e.scores[method]
-	switch {
-	case err != nil:
-		return Score{Skipped: err.Error()}
-	case t == nil:
-		return Score{Unit: m.Unit, Skipped: "a generated video has no real counterpart"}
-	case t.skipped[name] != "":
-		return Score{Unit: m.Unit, Skipped: t.skipped[name]}
+func setScore(m metric.Info, v SetValue) Score {
+	if v.Skipped != "" {
+		return Score{Unit: m.Unit, Skipped: v.Skipped}
 	}
-	score := Score{Unit: m.Unit, Best: metric.Summarize(m.Best(t.video[name])), Mean: metric.Summarize(metric.Average(t.video[name])),
-		BestByFrame: make([]float64, e.Frames), MeanByFrame: make([]float64, e.Frames)}
-	for c, trajectories := range t.frames[name] {
-		best := bestOf(m, t.video[name][c])
-		for k, frames := range trajectories {
-			for i, s := range frames {
-				score.MeanByFrame[i] += s / float64(len(t.frames[name])*len(trajectories))
-				if k == best {
-					score.BestByFrame[i] += s / float64(len(t.frames[name]))
-				}
+	return Score{Unit: m.Unit, Set: &SetScore{v.Value, v.Real, v.Made}}
+}
+
+// pairScore sums one metric of a method's videos up.
+func pairScore(m metric.Info, records []Record) Score {
+	score := Score{Unit: m.Unit}
+	var videos [][]metric.Score // by clip and trajectory
+	slices.SortStableFunc(records, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Clip, b.Clip), cmp.Compare(a.Trajectory, b.Trajectory))
+	})
+	for i, r := range records {
+		s, ok := r.Scores[m.Name]
+		if !ok {
+			s.Skipped = "not in the records"
+		}
+		if s.Skipped != "" {
+			score.Skipped = cmp.Or(score.Skipped, s.Skipped)
+			score.SkippedVideos++
+		}
+		if i == 0 || r.Clip != records[i-1].Clip {
+			videos = append(videos, nil)
+		}
+		videos[len(videos)-1] = append(videos[len(videos)-1], s)
+	}
+	if score.SkippedVideos == len(records) {
+		score.SkippedVideos, score.Skipped = 0, cmp.Or(score.Skipped, "no records")
+		return score
+	}
+	values := make([][]float64, len(videos))
+	for c, clip := range videos {
+		for _, s := range clip {
+			if s.Skipped != "" {
+				s.Value = math.NaN()
+			}
+			values[c] = append(values[c], s.Value)
+		}
+	}
+	score.Best, score.Mean = metric.Summarize(m.Best(values)), metric.Summarize(metric.Average(values))
+	var best, all [][]float64
+	for c, clip := range videos {
+		for k, s := range clip {
+			if s.Skipped != "" {
+				continue
+			}
+			all = append(all, s.Frames)
+			if k == m.BestOf(values[c]) {
+				best = append(best, s.Frames)
 			}
 		}
 	}
+	score.BestByFrame, score.MeanByFrame = byFrame(best), byFrame(all)
 	return score
 }
 
-// bestOf is the index of the best score.
-func bestOf(m metric.Metric, scores []float64) int {
-	best := 0
-	for k, s := range scores {
-		if m.HigherIsBetter && s > scores[best] || !m.HigherIsBetter && s < scores[best] {
-			best = k
+// byFrame is the mean for each frame over videos of the same length, nil if it differs.
+func byFrame(videos [][]float64) []float64 {
+	means := make([]float64, len(videos[0]))
+	for _, frames := range videos {
+		if len(frames) != len(means) {
+			return nil
+		}
+		for i, s := range frames {
+			means[i] += s / float64(len(videos))
 		}
 	}
-	return best
+	return means
 }
 
 // WriteText prints the report as tables for people.
@@ -114,17 +175,24 @@ func (r *Report) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
 	header := []string{"mean over clips [95 % interval]"}
-	for _, name := range metric.Names() {
-		header = append(header, label(name, r.Results[0].Scores[name].Unit))
+	for _, m := range r.Metrics {
+		header = append(header, label(m))
 	}
 	row(header...)
+	mean := func(m metric.Info, s Score) string {
+		if s.Set != nil {
+			return number(m, s.Set.Value)
+		}
+		return interval(m, s.Mean)
+	}
+	best := func(m metric.Info, s Score) string { return interval(m, s.Best) }
 	for _, result := range r.Results {
 		if result.Method == modelMethod && p.Trajectories > 1 {
-			row(r.cells(fmt.Sprintf("model, best of %d", p.Trajectories), result, func(s Score) metric.Summary { return s.Best })...)
-			row(r.cells(fmt.Sprintf("model, mean of %d", p.Trajectories), result, func(s Score) metric.Summary { return s.Mean })...)
+			row(r.cells(fmt.Sprintf("model, best of %d", p.Trajectories), result, best)...)
+			row(r.cells(fmt.Sprintf("model, mean of %d", p.Trajectories), result, mean)...)
 			continue
 		}
-		row(r.cells(result.Method, result, func(s Score) metric.Summary { return s.Mean })...)
+		row(r.cells(result.Method, result, mean)...)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -132,39 +200,49 @@ func (r *Report) WriteText(out io.Writer) error {
 	return r.writeFrames(out)
 }
 
-func (r *Report) cells(name string, result Result, pick func(Score) metric.Summary) []string {
+func (r *Report) cells(name string, result Result, cell func(metric.Info, Score) string) []string {
 	cells := []string{name}
-	for _, m := range metric.Names() {
-		s := result.Scores[m]
-		switch summary := pick(s); {
-		case s.Skipped != "":
-			cells = append(cells, "-")
-		case math.IsNaN(summary.Low):
-			cells = append(cells, number(m, summary.Mean))
-		default:
-			cells = append(cells, fmt.Sprintf("%s [%s, %s]", number(m, summary.Mean), number(m, summary.Low), number(m, summary.High)))
-		}
+	for _, m := range r.Metrics {
+		cells = append(cells, cell(m, result.Scores[m.Name]))
 	}
 	return cells
 }
 
-// writeFrames prints the means by frame, and why scores are missing.
+// interval is a mean with its interval, or a dash where there is none.
+func interval(m metric.Info, s metric.Summary) string {
+	switch {
+	case s.N == 0:
+		return "-"
+	case math.IsNaN(s.Low):
+		return number(m, s.Mean)
+	}
+	return fmt.Sprintf("%s [%s, %s]", number(m, s.Mean), number(m, s.Low), number(m, s.High))
+}
+
+// writeFrames prints the means by frame, how large sets were, and why scores are missing.
 func (r *Report) writeFrames(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, name := range metric.Names() {
-		first := r.Results[0].Scores[name]
-		if first.Skipped != "" {
-			fmt.Fprintf(w, "\n%s: skipped: %s", name, first.Skipped)
+	for _, m := range r.Metrics {
+		first := r.Results[0].Scores[m.Name]
+		switch {
+		case first.SkippedVideos > 0:
+			fmt.Fprintf(w, "\n%s: %d videos skipped: %s", m.Name, first.SkippedVideos, first.Skipped)
+		case first.Skipped != "":
+			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
+		case first.Set != nil:
+			fmt.Fprintf(w, "\n%s: of %d real and %d made clips", m.Name, first.Set.Real, first.Set.Made)
+		}
+		if len(first.MeanByFrame) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s by frame\t", label(name, first.Unit))
+		fmt.Fprintf(w, "\n%s by frame\t", label(m))
 		for i := range first.MeanByFrame {
 			fmt.Fprintf(w, "%d\t", i+1)
 		}
 		for _, result := range r.Results {
 			fmt.Fprintf(w, "\n%s\t", result.Method)
-			for _, s := range result.Scores[name].MeanByFrame {
-				fmt.Fprintf(w, "%s\t", number(name, s))
+			for _, s := range result.Scores[m.Name].MeanByFrame {
+				fmt.Fprintf(w, "%s\t", number(m, s))
 			}
 		}
 		fmt.Fprintln(w)
@@ -173,17 +251,13 @@ func (r *Report) writeFrames(out io.Writer) error {
 	return w.Flush()
 }
 
-func label(name, unit string) string {
-	if unit == "" {
-		return name
+// label is the head of a metric's column.
+func label(m metric.Info) string {
+	if m.Unit == "" {
+		return m.Name
 	}
-	return name + " " + unit
+	return m.Name + " " + m.Unit
 }
 
 // number prints a score with the digits that mean something.
-func number(metricName string, x float64) string {
-	if metricName == "psnr" {
-		return fmt.Sprintf("%.2f", x)
-	}
-	return fmt.Sprintf("%.4f", x)
-}
+func number(m metric.Info, x float64) string { return strconv.FormatFloat(x, 'f', m.Digits, 64) }

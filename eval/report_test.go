@@ -13,13 +13,15 @@ func TestWriteText(t *testing.T) {
 	summary := metric.Summary{Mean: 18.5, Low: 17.75, High: 19.25, N: 24}
 	score := Score{Unit: "dB", Best: summary, Mean: metric.Summary{Mean: 17, Low: 16.5, High: 17.5, N: 24}, MeanByFrame: []float64{18, 16}}
 	skipped := Score{Skipped: "too small"}
-	r := Report{
+	set := Score{Set: &SetScore{Value: 0.01234, Real: 24, Made: 72}}
+	r := Report{Header: Header{
 		Protocol: Protocol{Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Seed: 7},
 		Dataset:  "folder", Split: "test", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
 		Sampler: configs.Sampler{Name: "ddpm", Steps: 20}, Backend: "go",
+		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", Digits: 2}, {Name: "mmd", Digits: 4}, {Name: "ssim", Digits: 4}}},
 		Results: []Result{
-			{Method: modelMethod, Scores: map[string]Score{"psnr": score, "ssim": skipped}},
-			{Method: "copy last", Scores: map[string]Score{"psnr": score, "ssim": skipped}},
+			{Method: modelMethod, Scores: map[string]Score{"psnr": score, "mmd": set, "ssim": skipped}},
+			{Method: "copy last", Scores: map[string]Score{"psnr": score, "mmd": set, "ssim": skipped}},
 		},
 	}
 	var out strings.Builder
@@ -34,11 +36,12 @@ func TestWriteText(t *testing.T) {
 	for _, want := range []string{
 		"predict 2 frames: 24 clips of the 12 videos of folder/test, trajectories: 3 each, advance 1, seed 7\n",
 		"a.safetensors (step 9), ddpm with 20 steps, 21 network evaluations and 0.50 s a video, backend go\n",
-		"mean over clips [95 % interval] psnr dB ssim\n",
-		"model, best of 3 18.50 [17.75, 19.25] -\n",
-		"model, mean of 3 17.00 [16.50, 17.50] -\n",
-		"copy last 17.00 [16.50, 17.50] -\n",
+		"mean over clips [95 % interval] psnr dB mmd ssim\n",
+		"model, best of 3 18.50 [17.75, 19.25] - -\n",
+		"model, mean of 3 17.00 [16.50, 17.50] 0.0123 -\n",
+		"copy last 17.00 [16.50, 17.50] 0.0123 -\n",
 		"psnr dB by frame 1 2\nmodel 18.00 16.00\ncopy last 18.00 16.00\n",
+		"mmd: of 24 real and 72 made clips\n",
 		"ssim: skipped: too small\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -41,21 +41,21 @@ func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Mode
 	defer g.Close()
 	var draws []uint64
 	normal := g.draw
-	g.draw = func(r Request, window, number uint64, values []float32) {
+	g.draw = func(c Case, window, number uint64, values []float32) {
 		if window != uint64(len(done)) {
 			t.Errorf("noise of window %d in window %d", window, len(done))
 		}
-		if r.Clip == 0 {
+		if c.Clip == 0 {
 			draws = append(draws, number)
 		}
-		normal(r, window, number, values)
+		normal(c, window, number, values)
 	}
-	made, err := g.newBatch(task, requests(m, 2), func() { evaluations++ })
+	made, err := g.newBatch(task, twoSided(2), func() { evaluations++ })
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := Job{Task: task, Frames: n, Advance: advance}
-	err = Rollout(list(t, j, m.Frames), made.frames(2, past), made.frames(2, future), n,
+	err = Rollout(list(t, j, m.Frames), made.frames(2, Case.past), made.frames(2, Case.future), n,
 		func(_ Window, given []Frame) ([]Frame, error) {
 			frames, err := made.block(context.Background(), given)
 			done = append(done, ran{slices.Clone(given), frames, draws})
@@ -71,12 +71,13 @@ func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Mode
 	return done, evaluations
 }
 
-func requests(m *models.Model, n int) []Request {
-	r := make([]Request, n)
-	for i := range r {
-		r[i] = Request{Clip: uint64(i), Past: constant(m, float32(i)/10, 2), Future: constant(m, float32(i)/10+0.2, 2)}
+// twoSided is n cases that know both sides.
+func twoSided(n int) []Case {
+	cases := make([]Case, n)
+	for i := range cases {
+		cases[i] = Case{Clip: i, Past: rising(100+20*i, 2), Future: rising(125+20*i, 2)}
 	}
-	return r
+	return cases
 }
 
 // Each window is what the loop makes of the block before with noise added: all of it, in the order it was made, to the level of the first
@@ -106,7 +107,7 @@ func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer g.Close()
-				b, err := g.newBatch(c.task, requests(m, 2), nil)
+				b, err := g.newBatch(c.task, twoSided(2), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -178,8 +179,8 @@ func TestStartsOfABatchAreItsOwn(t *testing.T) {
 			videos := make([]Frame, 4)
 			j := Job{Task: Predict, Frames: 7, Advance: 3}
 			calls := 0
-			err = g.Run(context.Background(), j, requests(m, 4), func(request, _ int, frame Frame) error {
-				videos[request] = append(videos[request], frame...)
+			err = g.Run(context.Background(), j, twoSided(4), func(i, _ int, frame Frame) error {
+				videos[i] = append(videos[i], frame...)
 				return nil
 			}, func() { calls++ })
 			g.Close()

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +15,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
+	"mcvd/eval/metric"
 )
 
 // evalCommand scores a run.
@@ -19,9 +23,11 @@ type evalCommand struct {
 	*app
 	runFlags
 	eval.Protocol
-	batch      int
-	split, out string
-	json       bool
+	batch        int
+	split        string
+	metrics      []string
+	out, records string
+	json         bool
 }
 
 func newEval(a *app) *cobra.Command {
@@ -29,10 +35,14 @@ func newEval(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval RUN",
 		Short: "Score a run on held-out clips",
-		Long: `Make videos of held-out clips and score them by PSNR and SSIM, in all and by frame, next to baselines.
+		Long: `Make videos of held-out clips and score them, in all and by frame, next to baselines.
 
-Each metric takes the best of a clip's trajectories, chosen by itself (the published protocol), and their mean. Intervals
-are 95 % by Student's t over clips. A generated video has no real counterpart: there only its cost is measured.`,
+PSNR and SSIM compare each made video with the real one in its place. They take the best of a clip's trajectories,
+chosen for each metric by itself (the published protocol), and their mean. Intervals are 95 % by Student's t over
+clips. MMD compares all made videos as a whole with the real ones. A generated video has no real counterpart: there only
+metrics of the whole apply.
+
+--records writes a line of JSON for each video as soon as it is scored, also for the baselines'.`,
 		Example: "  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json",
 		Args:    arguments(1, 1, "a run folder"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
@@ -46,6 +56,8 @@ are 95 % by Student's t over clips. A generated video has no real counterpart: t
 	windowsFlag(cmd, &c.Windows)
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 16); does not change them")
 	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
+	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", in this order (default: all that can be used)")
+	f.StringVar(&c.records, "records", "", "also write the scores of each video to this new file, as lines of JSON")
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
 	c.addTo(cmd)
@@ -66,6 +78,9 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	if err := checkWindows(c.Windows); err != nil {
 		return err
+	}
+	if err := metric.Check(c.metrics); err != nil {
+		return usagef("--%v", err)
 	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
@@ -93,7 +108,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer g.Close()
-	ds, err := data.Open(cmd.Context(), l.config, split, g.ClipFrames(task, c.Frames), c.log)
+	ds, err := data.Open(cmd.Context(), l.config, split, eval.ClipFrames(task, l.config.Frames, c.Frames), c.log)
 	if err != nil {
 		return err
 	}
@@ -105,15 +120,54 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(c.stderr, "eval", batches*nfe, 0)
-	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, func() { bar.step("") })
-	bar.clear()
+	metrics, err := metric.Open(c.metrics, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
 	if err != nil {
+		return err
+	}
+	defer metric.Close(metrics)
+	record, done, err := c.openRecords()
+	if err != nil {
+		return err
+	}
+	bar := newProgress(c.stderr, "eval", batches*nfe, 0)
+	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
+	bar.clear()
+	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
 	report.Run, report.Checkpoint, report.Step = dir, l.checkpoint, l.step
 	report.Dataset, report.Split, report.Sampler, report.Backend = l.config.Data.Name, c.split, l.sampler, l.choice.Name
 	return c.print(cmd, report)
+}
+
+// openRecords opens the file of --records; done closes it, and removes it if no record came. Without the flag, record is nil.
+func (c *evalCommand) openRecords() (record func(eval.Record) error, done func() error, err error) {
+	if c.records == "" {
+		return nil, func() error { return nil }, nil
+	}
+	f, err := os.OpenFile(c.records, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil, nil, fmt.Errorf("--records %s: is there already, want a new file", c.records)
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("--records: %w", err)
+	}
+	return eval.WriteRecords(f), func() error {
+		info, err := f.Stat()
+		if err == nil && info.Size() == 0 {
+			return errors.Join(f.Close(), os.Remove(c.records))
+		}
+		return errors.Join(err, f.Sync(), f.Close())
+	}, nil
+}
+
+// metricsFolder is where the weights of metrics are: mcvd/metrics in the user's data folder.
+func metricsFolder() string {
+	folder := os.Getenv("XDG_DATA_HOME")
+	if folder == "" {
+		home, _ := os.UserHomeDir() // without one, the metric says where it looked
+		folder = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(folder, "mcvd", "metrics")
 }
 
 func (c *evalCommand) print(cmd *cobra.Command, report *eval.Report) error {

@@ -121,7 +121,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer g.Close()
-	source, err := c.source(cmd.Context(), g, l)
+	source, err := c.source(cmd.Context(), l)
 	if err != nil {
 		return err
 	}
@@ -251,13 +251,14 @@ func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *load
 // make makes the videos from number first to end: all trajectories of a clip, then those of the next.
 func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error),
 	first, end int, bar *progress) (films []*film, err error) {
-	var requests []eval.Request
+	var cases []eval.Case
 	for n := first; n < end; n++ {
 		clip, trajectory := n/c.trajectories, n%c.trajectories
 		cs, err := source(clip)
 		if err != nil {
 			return films, err
 		}
+		cs.Clip, cs.Trajectory = clip, trajectory
 		f, err := newFilm(c.out, c.name(clip, trajectory), cs, c.frames, l.config)
 		if err != nil {
 			return films, err
@@ -266,10 +267,10 @@ func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded
 		if err := c.checkOutputs(f); err != nil {
 			return films, err
 		}
-		requests = append(requests, cs.Request(uint64(clip), uint64(trajectory)))
+		cases = append(cases, cs)
 	}
-	return films, g.Run(ctx, c.job(), requests, func(request, frame int, made eval.Frame) error {
-		return films[request].put(frame, made)
+	return films, g.Run(ctx, c.job(), cases, func(i, frame int, made eval.Frame) error {
+		return films[i].put(frame, made)
 	}, func() { bar.step("") })
 }
 

@@ -148,11 +148,11 @@ func (l *loaded) close() {
 
 // source returns what the videos of each clip start from: --video, or a clip of the test split, cut for the task. Real frames are
 // there if the videos are long enough.
-func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *loaded) (func(clip int) (eval.Case, error), error) {
+func (c *generateCommand) source(ctx context.Context, l *loaded) (func(clip int) (eval.Case, error), error) {
 	if c.task == eval.Generate {
 		return func(int) (eval.Case, error) { return eval.Case{}, nil }, nil
 	}
-	whole := g.ClipFrames(c.task, c.frames)
+	whole := eval.ClipFrames(c.task, l.config.Frames, c.frames)
 	given := whole // the fewest frames that will do
 	if c.task != eval.Interpolate {
 		given -= c.frames
@@ -168,7 +168,7 @@ func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *load
 		if err != nil {
 			return nil, err
 		}
-		return func(int) (eval.Case, error) { return c.cut(g, clip), nil }, nil
+		return func(int) (eval.Case, error) { return c.cut(l.config.Frames, clip), nil }, nil
 	}
 	ds, err := data.Open(ctx, l.config, clips.Test, whole, c.log)
 	if err != nil && whole > given {
@@ -183,14 +183,14 @@ func (c *generateCommand) source(ctx context.Context, g *eval.Generator, l *load
 		if err != nil {
 			return eval.Case{}, err
 		}
-		return c.cut(g, clip), nil
+		return c.cut(l.config.Frames, clip), nil
 	}, nil
 }
 
-// cut is Generator.Cut for clips that may lack the real frames.
-func (c *generateCommand) cut(g *eval.Generator, clip clips.Clip) eval.Case {
-	n := min(c.frames, max(0, clip.Frames-g.ClipFrames(c.task, 0)))
-	cut := g.Cut(c.task, clip, n)
+// cut is [eval.Cut] for clips that may lack the real frames.
+func (c *generateCommand) cut(f configs.Frames, clip clips.Clip) eval.Case {
+	n := min(c.frames, max(0, clip.Frames-eval.ClipFrames(c.task, f, 0)))
+	cut := eval.Cut(c.task, f, clip, n)
 	if n < c.frames || c.frames > maxCompared {
 		cut.Real = clips.Clip{}
 	}

@@ -163,6 +163,10 @@ func TestMistakes(t *testing.T) {
 		{"eval run --split dev", 2, `unknown "dev"`},
 		{"eval run --clips 0", 2, "--clips 0"},
 		{"eval run --frames 99999999999", 2, "--frames"},
+		{"eval run --metrics psnr,beauty", 2, `--metrics: unknown "beauty" (known: psnr`},
+		{"eval run --windows some", 2, `--windows: unknown "some" (known: autoregressive, bridge)`},
+		{"eval run --windows bridge", 1, "want interpolate"},
+		{"eval run --records text.mp4 --clips 1", 1, "--records text.mp4: is there already, want a new file"},
 		{"eval run -o missing/report.json --clips 1", 1, "missing"},
 		{"import", 2, "0 arguments, want a checkpoint"},
 		{"import checkpoint.pt", 2, "no run folder: give --out DIR"},
@@ -258,7 +262,7 @@ func TestReport(t *testing.T) {
 	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
 		t.Fatal(stderr)
 	}
-	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "report.json", "--steps", "2", "--seed", "9")
+	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "report.json", "--records", "records.jsonl", "--metrics", "ssim,psnr", "--steps", "2", "--seed", "9")
 	if status != 0 {
 		t.Fatal(stderr)
 	}
@@ -275,6 +279,7 @@ func TestReport(t *testing.T) {
 			Clips, Trajectories int
 			Seed                int
 		}
+		Metrics []struct{ Name string }
 		Step    int
 		NFE     int
 		Sampler struct{ Steps int }
@@ -288,6 +293,13 @@ func TestReport(t *testing.T) {
 	}
 	if r.Protocol.Clips != 3 || r.Protocol.Trajectories != 2 || r.Protocol.Seed != 9 || r.Step != 1 || r.NFE != 3 {
 		t.Errorf("report %+v", r)
+	}
+	if len(r.Metrics) != 2 || r.Metrics[0].Name != "ssim" {
+		t.Errorf("metrics %+v, want those asked for, in their order", r.Metrics)
+	}
+	records, err := os.ReadFile("records.jsonl")
+	if err != nil || bytes.Count(records, []byte("\n")) != 3*2+3 || !bytes.Contains(records, []byte(`"method":"copy last"`)) {
+		t.Errorf("records\n%s\n%v, want 9 lines", records, err)
 	}
 	if len(r.Results) != 2 || r.Results[0].Method != "model" || r.Results[0].Scores["psnr"].Best.N != 3 {
 		t.Errorf("results %+v", r.Results)

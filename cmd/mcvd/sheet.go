@@ -68,17 +68,17 @@ func join(parts ...clips.Clip) clips.Clip {
 func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds clips.Dataset, c *configs.Config, count int) ([]video.Row, error) {
 	n := c.Frames.Current
 	var cases []eval.Case
-	var requests []eval.Request
 	for i := range count {
-		frames := g.ClipFrames(task, n)
+		frames := eval.ClipFrames(task, c.Frames, n)
 		clip, err := data.Cut(ds, data.Fixed(ds, c.Seed, i, frames), frames)
 		if err != nil {
 			return nil, err
 		}
-		cut := g.Cut(task, clip, n)
-		cases, requests = append(cases, cut), append(requests, cut.Request(uint64(i), 0))
+		cs := eval.Cut(task, c.Frames, clip, n)
+		cs.Clip = i
+		cases = append(cases, cs)
 	}
-	made, err := g.Videos(ctx, eval.Job{Task: task, Frames: n, Advance: n}, requests, nil)
+	made, err := g.Videos(ctx, eval.Job{Task: task, Frames: n, Advance: n}, cases, nil)
 	if err != nil {
 		return nil, err
 	}

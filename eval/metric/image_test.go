@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"mcvd/data/clips"
@@ -106,72 +105,90 @@ func TestPSNR(t *testing.T) {
 	}
 }
 
+// pairsOf opens a metric of pairs.
+func pairsOf(t *testing.T, name string) Pairs {
+	t.Helper()
+	opened, err := Open([]string{name}, Needs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened[0].Pairs
+}
+
+// score scores one pair.
+func score(t *testing.T, p Pairs, real, made clips.Clip) Score {
+	t.Helper()
+	scores, err := p.Score([]clips.Clip{real}, []clips.Clip{made})
+	if err != nil || len(scores) != 1 {
+		t.Fatalf("%d scores, %v", len(scores), err)
+	}
+	return scores[0]
+}
+
 // One frame is perfect and one is off by 51, a fifth of the range: the video's MSE is half of 0.04, and its PSNR not
 // the mean of the frames'.
 func TestVideoAveragesMSEFirst(t *testing.T) {
-	real, generated := clips.NewClip(2, 12, 12, 1), clips.NewClip(2, 12, 12, 1)
+	real, made := clips.NewClip(2, 12, 12, 1), clips.NewClip(2, 12, 12, 1)
 	for i := range 144 {
-		generated.Pix[144+i] = 51
+		made.Pix[144+i] = 51
 	}
-	psnr, _ := Lookup("psnr")
-	got, err := psnr.Video(real, generated)
-	if want := 10 * math.Log10(1/0.02); err != nil || !(math.Abs(got-want) <= 1e-12) {
-		t.Errorf("video = %g, %v; want %g", got, err, want)
+	got := score(t, pairsOf(t, "psnr"), real, made)
+	if want := 10 * math.Log10(1/0.02); !(math.Abs(got.Value-want) <= 1e-12) {
+		t.Errorf("video = %g, want %g", got.Value, want)
 	}
-	frames, err := psnr.Frames(real, generated)
-	if want := 10 * math.Log10(1/0.04); err != nil || frames[0] != MaxPSNR || !(math.Abs(frames[1]-want) <= 1e-12) {
-		t.Errorf("frames = %g, %v; want %d and %g", frames, err, MaxPSNR, want)
+	if want := 10 * math.Log10(1/0.04); got.Frames[0] != MaxPSNR || !(math.Abs(got.Frames[1]-want) <= 1e-12) {
+		t.Errorf("frames = %g, want %d and %g", got.Frames, MaxPSNR, want)
 	}
 }
 
-func TestEveryMetric(t *testing.T) {
-	for key, m := range metrics {
-		t.Run(key, func(t *testing.T) {
-			if got, err := Lookup(m.Name); err != nil || got.Name != key {
-				t.Errorf("Lookup(%q) = %q, %v", m.Name, got.Name, err)
-			}
+// What holds for each metric of pairs in the table.
+func TestEveryMetricOfPairs(t *testing.T) {
+	for _, m := range metrics {
+		if m.OpenPairs == nil {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			pairs := pairsOf(t, m.Name)
 			real := noise(1, 3, 16, 20, 3)
 			near, far := noise(1, 3, 16, 20, 3), noise(2, 3, 16, 20, 3)
 			near.Pix[5] ^= 64
-			good, err1 := m.Video(real, near)
-			bad, err2 := m.Video(real, far)
-			if err := errors.Join(err1, err2); err != nil {
+			scores, err := pairs.Score([]clips.Clip{real, real}, []clips.Clip{near, far})
+			if err != nil {
 				t.Fatal(err)
 			}
+			good, bad := scores[0].Value, scores[1].Value
 			if good == bad || good > bad != m.HigherIsBetter {
 				t.Errorf("near %g, far %g, higher is better: %v", good, bad, m.HigherIsBetter)
 			}
-			frames, err := m.Frames(real, near)
-			if err != nil || len(frames) != 3 {
-				t.Fatalf("frames = %v, %v; want 3", frames, err)
+			if n := len(scores[0].Frames); n != 3 {
+				t.Fatalf("scores of %d frames, want 3", n)
 			}
-			for i, got := range frames {
-				if want, err := m.Video(real.Slice(i, i+1), near.Slice(i, i+1)); err != nil || got != want {
-					t.Errorf("frame %d = %g, alone %g, %v", i, got, want, err)
+			for i, got := range scores[0].Frames {
+				if want := score(t, pairs, real.Slice(i, i+1), near.Slice(i, i+1)).Value; got != want {
+					t.Errorf("frame %d = %g, alone %g", i, got, want)
 				}
 			}
-			if _, err := m.Video(real, far.Slice(0, 2)); err == nil {
-				t.Error("videos of different lengths: no error")
-			}
-			if _, err := m.Frames(clips.Clip{}, clips.Clip{}); err == nil {
-				t.Error("empty videos: no error")
+			for _, wrong := range [][2][]clips.Clip{{{real}, {far.Slice(0, 2)}}, {{{}}, {{}}}, {{real, real}, {far}}} {
+				if _, err := pairs.Score(wrong[0], wrong[1]); err == nil {
+					t.Error("clips that don't fit: no error")
+				}
 			}
 		})
 	}
-	if _, err := Lookup("x"); err == nil || !strings.HasPrefix(err.Error(), `metric "x": want one of `) {
-		t.Errorf("Lookup(x) = %v", err)
-	}
 }
 
+// A pair that can't be scored is skipped, the others are not.
 func TestSmallFramesAreSkipped(t *testing.T) {
-	ssim, _ := Lookup("ssim")
-	small := noise(1, 2, 10, 64, 1)
-	_, err := ssim.Video(small, small)
-	if want := "frame 0: skipped: ssim needs frames of 11x11 or more, got 10x64"; err == nil || err.Error() != want {
-		t.Errorf("error = %v, want %s", err, want)
+	small, large := noise(1, 2, 10, 64, 1), noise(1, 2, 11, 64, 1)
+	scores, err := pairsOf(t, "ssim").Score([]clips.Clip{small, large}, []clips.Clip{small, large})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if reason, ok := Reason(err); !ok || reason == "" {
-		t.Errorf("Reason = %q, %t; want the reason", reason, ok)
+	if want := "ssim needs frames of 11x11 or more, got 10x64"; scores[0].Skipped != want || scores[0].Value != 0 {
+		t.Errorf("score %+v, want to be skipped: %s", scores[0], want)
+	}
+	if scores[1].Skipped != "" || !(math.Abs(scores[1].Value-1) <= 1e-12) {
+		t.Errorf("score %+v, want 1", scores[1])
 	}
 	if _, ok := Reason(errors.New("no file")); ok {
 		t.Error("another error is taken for a skipped score")

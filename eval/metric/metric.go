@@ -1,43 +1,156 @@
-// Package metric scores generated videos against real ones.
+// Package metric scores made videos against real ones.
 package metric
 
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gomlx/compute"
 
 	"mcvd/data/clips"
 )
 
-// Metric is a score of a generated video against the real one, which must have the same size.
+// Metric is a way to score made videos. It is of pairs or of sets: one of its two functions is there.
 type Metric struct {
-	Name           string
-	HigherIsBetter bool
-	Unit           string // "dB", or empty for a plain number
-	// Video scores the whole video as the published results of MCVD do.
-	Video func(real, generated clips.Clip) (float64, error)
-	// Frames scores each frame alone; the result has one number a frame.
-	Frames func(real, generated clips.Clip) ([]float64, error)
+	Info
+	OpenPairs func(Needs) (Pairs, error)
+	OpenSets  func(Needs) (Sets, error)
 }
 
-// metrics are all metrics by name.
-var metrics = map[string]Metric{
-	"psnr": {Name: "psnr", HigherIsBetter: true, Unit: "dB", Video: psnrVideo, Frames: psnrFrames},
-	"ssim": {Name: "ssim", HigherIsBetter: true, Video: ssimVideo, Frames: ssimFrames},
+// Info says how a metric's values are to be read.
+type Info struct {
+	Name           string `json:"name"`
+	Unit           string `json:"unit,omitempty"` // "dB", or empty for a plain number
+	HigherIsBetter bool   `json:"higher_is_better"`
+	Digits         int    `json:"digits"` // behind the point that mean something
 }
 
-// Names lists the metrics in alphabetical order.
-func Names() []string { return slices.Sorted(maps.Keys(metrics)) }
+// Pairs scores made clips against the real ones in their place. If it is an [io.Closer], it is closed after use.
+type Pairs interface {
+	// Score scores each made clip of a batch against the real one with the same index. Those two have the same size.
+	Score(real, made []clips.Clip) ([]Score, error)
+}
 
-// Lookup returns the metric of that name.
-func Lookup(name string) (Metric, error) {
-	m, ok := metrics[name]
-	if !ok {
-		return Metric{}, fmt.Errorf("metric %q: want one of %s", name, strings.Join(Names(), ", "))
+// Sets compares the distribution of made clips with that of real ones, which need not be the same clips nor as many. If it
+// is an [io.Closer], it is closed after use.
+type Sets interface {
+	// Features describes each clip by a vector of numbers. All vectors have the same length.
+	Features(list []clips.Clip) ([][]float32, error)
+	// Value compares the features of real clips with those of made ones. It is [Skipped] where they are too few.
+	Value(real, made [][]float32) (float64, error)
+}
+
+// Needs is what a metric may ask for when it is opened.
+type Needs struct {
+	Backend compute.Backend // to run networks on
+	Weights string          // the folder where networks' weights are
+}
+
+// File is the path of a file of weights. If there is no such file, it is [Skipped], and says by which command to get it.
+func (n Needs) File(name, command string) (string, error) {
+	path := filepath.Join(n.Weights, name)
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return "", Skipped{fmt.Sprintf("no weights (%s): `%s` gets them", path, command)}
+	case err != nil:
+		return "", err
 	}
-	return m, nil
+	return path, nil
+}
+
+// metrics are all metrics, in the order of reports.
+var metrics = []Metric{
+	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
+	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
+	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD},
+}
+
+// Names lists the metrics in the order of reports.
+func Names() []string {
+	var names []string
+	for _, m := range metrics {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// Opened is a metric that is ready to score.
+type Opened struct {
+	Info
+	// Pairs or Sets is there, unless Skipped says why the metric can't be used here.
+	Pairs   Pairs
+	Sets    Sets
+	Skipped string
+}
+
+// Open opens the metrics of these names, in this order. No names are all metrics that can be used here. Close them after use.
+func Open(names []string, needs Needs) ([]Opened, error) {
+	if err := Check(names); err != nil {
+		return nil, err
+	}
+	all := len(names) == 0
+	if all {
+		names = Names()
+	}
+	var opened []Opened
+	for _, name := range names {
+		o, err := metrics[slices.Index(Names(), name)].Open(needs)
+		if err != nil {
+			return nil, errors.Join(err, Close(opened))
+		}
+		if !all || o.Skipped == "" {
+			opened = append(opened, o)
+		}
+	}
+	return opened, nil
+}
+
+// Check reports names that no metric has, and those that are there twice.
+func Check(names []string) error {
+	for i, name := range names {
+		if !slices.Contains(Names(), name) {
+			return fmt.Errorf("metrics: unknown %q (known: %s)", name, strings.Join(Names(), ", "))
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("metrics: %q is there twice", name)
+		}
+	}
+	return nil
+}
+
+// Open gets the metric ready.
+func (m Metric) Open(needs Needs) (o Opened, err error) {
+	o.Info = m.Info
+	if m.OpenPairs != nil {
+		o.Pairs, err = m.OpenPairs(needs)
+	} else {
+		o.Sets, err = m.OpenSets(needs)
+	}
+	if reason, ok := Reason(err); ok {
+		return Opened{Info: m.Info, Skipped: reason}, nil
+	}
+	if err != nil {
+		return o, fmt.Errorf("metric %s: %w", m.Name, err)
+	}
+	return o, nil
+}
+
+// Close closes what the metrics hold.
+func Close(opened []Opened) error {
+	var errs []error
+	for _, o := range opened {
+		for _, held := range []any{o.Pairs, o.Sets} {
+			if c, ok := held.(io.Closer); ok {
+				errs = append(errs, c.Close())
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Skipped is the error of a score that has no meaning for these videos, such as SSIM of frames smaller than its window.
@@ -51,31 +164,4 @@ func (s Skipped) Error() string { return "skipped: " + s.Reason }
 func Reason(err error) (string, bool) {
 	skipped, ok := errors.AsType[Skipped](err)
 	return skipped.Reason, ok
-}
-
-// eachFrame scores frame by frame.
-func eachFrame(real, generated clips.Clip, score func(a, b []uint8) (float64, error)) ([]float64, error) {
-	if err := sameSize(real, generated); err != nil {
-		return nil, err
-	}
-	out := make([]float64, real.Frames)
-	for i := range out {
-		var err error
-		if out[i], err = score(real.Slice(i, i+1).Pix, generated.Slice(i, i+1).Pix); err != nil {
-			return nil, fmt.Errorf("frame %d: %w", i, err)
-		}
-	}
-	return out, nil
-}
-
-// sameSize makes sure that two clips can be compared and have something to compare.
-func sameSize(real, generated clips.Clip) error {
-	size := func(c clips.Clip) [4]int { return [4]int{c.Frames, c.Height, c.Width, c.Channels} }
-	if size(real) != size(generated) {
-		return fmt.Errorf("generated video %v, want the real one's [frames height width channels] %v", size(generated), size(real))
-	}
-	if len(real.Pix) == 0 {
-		return fmt.Errorf("video %v [frames height width channels], want one pixel or more", size(real))
-	}
-	return nil
 }

@@ -30,13 +30,10 @@ func PSNR(a, b []uint8) float64 {
 	return min(10*math.Log10(1/MSE(a, b)), MaxPSNR)
 }
 
-func psnrVideo(real, generated clips.Clip) (float64, error) {
-	if err := sameSize(real, generated); err != nil {
-		return 0, err
-	}
-	return PSNR(real.Pix, generated.Pix), nil
-}
-
-func psnrFrames(real, generated clips.Clip) ([]float64, error) {
-	return eachFrame(real, generated, func(a, b []uint8) (float64, error) { return PSNR(a, b), nil })
+// openPSNR needs nothing.
+func openPSNR(Needs) (Pairs, error) {
+	return eachPair(func(real, made clips.Clip) (Score, error) {
+		frames, err := eachFrame(real, made, func(a, b []uint8) (float64, error) { return PSNR(a, b), nil })
+		return Score{Value: PSNR(real.Pix, made.Pix), Frames: frames}, err
+	}), nil
 }

@@ -123,21 +123,16 @@ func gaussian() (kernel [ssimWindow]float64) {
 	return kernel
 }
 
-// ssimVideo is the mean over frames.
-func ssimVideo(real, generated clips.Clip) (float64, error) {
-	frames, err := ssimFrames(real, generated)
-	if err != nil {
-		return 0, err
-	}
-	var sum float64
-	for _, s := range frames {
-		sum += s
-	}
-	return sum / float64(len(frames)), nil
-}
-
-func ssimFrames(real, generated clips.Clip) ([]float64, error) {
-	return eachFrame(real, generated, func(a, b []uint8) (float64, error) {
-		return SSIM(a, b, real.Height, real.Width, real.Channels)
-	})
+// openSSIM needs nothing. A clip's score is the mean over its frames.
+func openSSIM(Needs) (Pairs, error) {
+	return eachPair(func(real, made clips.Clip) (Score, error) {
+		frames, err := eachFrame(real, made, func(a, b []uint8) (float64, error) {
+			return SSIM(a, b, real.Height, real.Width, real.Channels)
+		})
+		var sum float64
+		for _, s := range frames {
+			sum += s
+		}
+		return Score{Value: sum / float64(len(frames)), Frames: frames}, err
+	}), nil
 }

@@ -47,17 +47,26 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 
 // Best takes each clip's best trajectory from scores [clips][trajectories], the published protocol. NaN, a skipped
 // score, is never the best; a clip that has nothing else is NaN.
-func (m Metric) Best(scores [][]float64) []float64 {
+func (m Info) Best(scores [][]float64) []float64 {
 	out := make([]float64, len(scores))
 	for i, clip := range scores {
 		out[i] = math.NaN()
-		for _, s := range clip {
-			if math.IsNaN(out[i]) || m.HigherIsBetter && s > out[i] || !m.HigherIsBetter && s < out[i] {
-				out[i] = s
-			}
+		if best := m.BestOf(clip); best >= 0 {
+			out[i] = clip[best]
 		}
 	}
 	return out
+}
+
+// BestOf is the index of the best score, the first of equal ones; -1 if all are NaN.
+func (m Info) BestOf(scores []float64) int {
+	best := -1
+	for k, s := range scores {
+		if !math.IsNaN(s) && (best < 0 || m.HigherIsBetter && s > scores[best] || !m.HigherIsBetter && s < scores[best]) {
+			best = k
+		}
+	}
+	return best
 }
 
 // Average takes the mean of each clip's trajectories from scores [clips][trajectories], without those that are NaN.

@@ -46,8 +46,8 @@ func TestBestAndAverage(t *testing.T) {
 		name      string
 		got, want []float64
 	}{
-		{"higher is better", Metric{HigherIsBetter: true}.Best(scores), []float64{3, -4, nan, nan, 7}},
-		{"lower is better", Metric{}.Best(scores), []float64{1, -4, nan, nan, 5}},
+		{"higher is better", Info{HigherIsBetter: true}.Best(scores), []float64{3, -4, nan, nan, 7}},
+		{"lower is better", Info{}.Best(scores), []float64{1, -4, nan, nan, 5}},
 		{"average", Average(scores), []float64{2, -4, nan, nan, 6}},
 	} {
 		if len(tt.got) != len(tt.want) {

@@ -1,0 +1,204 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/data/clips"
+	"mcvd/models"
+	"mcvd/models/devices"
+)
+
+// batch is the videos that are made together. Its frames are [batch, height, width, channels], the same frame of each video.
+type batch struct {
+	*Generator
+	cases    []Case
+	size     int       // values of a video's frame
+	window   int       // how many windows are made
+	before   []float32 // what the window before made, if the next one starts from it
+	progress func()
+}
+
+func (g *Generator) newBatch(task Task, group []Case, progress func()) (*batch, error) {
+	b := &batch{Generator: g, size: g.model.ClipShape(1, 1).Size(), progress: progress}
+	check := func(name string, visible bool, c clips.Clip, want int) error {
+		switch {
+		case visible && c.Frames != want:
+			return fmt.Errorf("%v: %d %s frames, want the model's %d", task, c.Frames, name, want)
+		case visible && c.FrameSize() != b.size:
+			return fmt.Errorf("%v: a %s frame has %d values, want %d", task, name, c.FrameSize(), b.size)
+		}
+		return nil
+	}
+	for _, c := range group {
+		if err := errors.Join(check("past", task.Past, c.Past, g.model.Frames.Past), check("future", task.Future, c.Future, g.model.Frames.Future)); err != nil {
+			return nil, err
+		}
+	}
+	for len(b.cases) < g.batch {
+		b.cases = append(b.cases, group[min(len(b.cases), len(group)-1)])
+	}
+	return b, nil
+}
+
+// frames gathers the n conditioning frames of all videos, which are blank where there are none.
+func (b *batch) frames(n int, of func(Case) clips.Clip) []Frame {
+	frames := make([]Frame, n)
+	for k := range frames {
+		frames[k] = make(Frame, 0, len(b.cases)*b.size)
+		for _, c := range b.cases {
+			if given := of(c); given.Frames > 0 {
+				frames[k] = append(frames[k], clips.ToFloat(given.Slice(k, k+1))...)
+			} else {
+				frames[k] = append(frames[k], make(Frame, b.size)...)
+			}
+		}
+	}
+	return frames
+}
+
+// block samples the current frames of a window. given has one frame for each conditioning slot, nil if it is hidden.
+func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
+	cond, err := b.cond(given)
+	if err != nil {
+		return nil, err
+	}
+	defer devices.Free(cond)
+	start, steps, skip := b.begin()
+	x, err := b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.progress)
+	if err != nil {
+		return nil, err
+	}
+	b.window++
+	defer x.FinalizeAll()
+	if err := b.remember(x); err != nil {
+		return nil, err
+	}
+	return b.split(x)
+}
+
+// cond is what the steps of a window are given: frames, visibility, and what the network makes of both once a window.
+func (b *batch) cond(given []Frame) ([]devices.Value, error) {
+	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
+	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given)}.Flatten(b.model.Frames, nil)
+	var cond []devices.Value
+	for _, t := range inputs {
+		v, err := b.devices.Put(t, devices.Parts)
+		if err != nil {
+			devices.Free(cond)
+			return nil, fmt.Errorf("conditioning: %w", err)
+		}
+		cond = append(cond, v)
+	}
+	if b.cache == nil {
+		return cond, nil
+	}
+	made, err := b.cache.Call(cond...)
+	if err != nil {
+		devices.Free(cond)
+		return nil, fmt.Errorf("conditioning: %w", err)
+	}
+	c := models.Unflatten(b.model.Frames, nil, cond)
+	c.Cached = map[string]devices.Value{}
+	for i, key := range b.keys {
+		c.Cached[key] = made[i]
+	}
+	return c.Flatten(b.model.Frames, b.keys), nil
+}
+
+// visible is a mask, [batch, past+future], the same for all videos.
+func (b *batch) visible(given []Frame) *tensors.Tensor {
+	v := make([]float32, 0, len(b.cases)*len(given))
+	for range b.cases {
+		for _, f := range given {
+			if f != nil {
+				v = append(v, 1)
+			} else {
+				v = append(v, 0)
+			}
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(v, len(b.cases), len(given))
+}
+
+// join makes [batch, frames, height, width, channels] of frames; those that are nil are zeros.
+func (b *batch) join(frames []Frame) *tensors.Tensor {
+	values := make([]float32, len(b.cases)*len(frames)*b.size)
+	for k, f := range frames {
+		for i := range len(f) / b.size {
+			copy(values[(i*len(frames)+k)*b.size:], f[i*b.size:(i+1)*b.size])
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, b.model.ClipShape(len(b.cases), len(frames)).Dimensions...)
+}
+
+// split undoes join.
+func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
+	n := b.model.Frames.Current
+	frames := make([]Frame, n)
+	for k := range frames {
+		frames[k] = make(Frame, len(b.cases)*b.size)
+	}
+	finite := true
+	err := tensors.ConstFlatData(x, func(values []float32) {
+		for _, v := range values {
+			finite = finite && !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
+		}
+		for i := range b.cases {
+			for k := range frames {
+				copy(frames[k][i*b.size:(i+1)*b.size], values[(i*n+k)*b.size:])
+			}
+		}
+	})
+	if err == nil && !finite {
+		err = errors.New("the frames made are not finite: the weights are broken")
+	}
+	return frames, err
+}
+
+// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from, draw 1+i is of step i.
+func (b *batch) noise(draw int) *tensors.Tensor { return b.tensor(b.normal(draw)) }
+
+// tensor makes a block of its values.
+func (b *batch) tensor(values []float32) *tensors.Tensor {
+	shape := b.model.ClipShape(len(b.cases), b.model.Frames.Current)
+	return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
+}
+
+// normal is the values of noise.
+func (b *batch) normal(draw int) []float32 {
+	n := b.model.Frames.Current * b.size
+	values := make([]float32, len(b.cases)*n)
+	var drawing sync.WaitGroup
+	for i, c := range b.cases {
+		drawing.Go(func() { b.draw(c, uint64(b.window), uint64(draw), values[i*n:(i+1)*n]) })
+	}
+	drawing.Wait()
+	return values
+}
+
+// hostNoise draws noise. It comes from the host, so that every backend makes the same videos of a seed.
+func hostNoise(seed uint64) func(c Case, window, number uint64, values []float32) {
+	return func(c Case, window, number uint64, values []float32) {
+		rng := rand.New(rand.NewChaCha8(noiseKey(seed, uint64(c.Clip), uint64(c.Trajectory), window<<32|number)))
+		for i := range values {
+			values[i] = float32(rng.NormFloat64())
+		}
+	}
+}
+
+// noiseKey puts four numbers side by side.
+func noiseKey(numbers ...uint64) (key [32]byte) {
+	for i, n := range numbers {
+		for k := range 8 {
+			key[8*i+k] = byte(n >> (8 * k))
+		}
+	}
+	return key
+}

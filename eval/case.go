@@ -1,0 +1,42 @@
+package eval
+
+import (
+	"mcvd/configs"
+	"mcvd/data/clips"
+)
+
+// Case is one video to be made: what it starts from, and the real frames in the place of the made ones.
+type Case struct {
+	// Clip and Trajectory tell the videos of a seed apart: a video's noise is a function of (seed, Clip, Trajectory), so it
+	// depends neither on the batch size nor on what else is made. Clips and trajectories count from 0.
+	Clip, Trajectory int
+	// Video and Start say where the clip comes from: the data set's name of the video, and the number of its first frame there.
+	Video string
+	Start int
+	// Past and Future are the given frames, as many as the model takes, and none where the task hides them. Real has no
+	// frames if they are not known.
+	Past, Real, Future clips.Clip
+}
+
+func (c Case) past() clips.Clip   { return c.Past }
+func (c Case) future() clips.Clip { return c.Future }
+
+// Cut cuts a clip for the task: the past if it is visible, n frames, the future if it is visible.
+func Cut(task Task, f configs.Frames, clip clips.Clip, n int) Case {
+	past := 0
+	if task.Past {
+		past = f.Past
+	}
+	return Case{Past: clip.Slice(0, past), Real: clip.Slice(past, past+n), Future: clip.Slice(past+n, clip.Frames)}
+}
+
+// ClipFrames is how many frames a clip must have that [Cut] cuts.
+func ClipFrames(task Task, f configs.Frames, n int) int {
+	if task.Past {
+		n += f.Past
+	}
+	if task.Future {
+		n += f.Future
+	}
+	return n
+}

@@ -1,0 +1,43 @@
+package eval
+
+import (
+	"encoding/json"
+	"io"
+
+	"mcvd/eval/metric"
+)
+
+// Record is what an evaluation found out about one video. [NewReport] sums records up.
+type Record struct {
+	Task       string `json:"task"`
+	Clip       int    `json:"clip"`       // in the order of [data.Fixed]
+	Video      string `json:"video"`      // the data set's name of the video that the clip is of
+	Start      int    `json:"start"`      // the number of the clip's first frame there
+	Trajectory int    `json:"trajectory"` // of those made for the clip; a baseline has one
+	Method     string `json:"method"`     // "model", or the name of a baseline
+	// Scores has each metric of pairs, by its name.
+	Scores map[string]metric.Score `json:"scores"`
+}
+
+// SetValue is the value of a metric of sets.
+type SetValue struct {
+	Method string
+	Metric string
+	Value  float64
+	Real   int // clips on the real side
+	Made   int
+	// Skipped says why there is no value.
+	Skipped string
+}
+
+// WriteRecords returns a function that writes a record as one line of JSON, in one call of Write: a file that they are appended
+// to holds whole records after a kill, but for a last line without an end.
+func WriteRecords(out io.Writer) func(Record) error {
+	return func(r Record) error {
+		line, err := json.Marshal(r)
+		if err == nil {
+			_, err = out.Write(append(line, '\n'))
+		}
+		return err
+	}
+}
