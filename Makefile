@@ -2,10 +2,14 @@
 export GOTOOLCHAIN = auto
 export GOEXPERIMENT = simd
 
+# The program knows its commit (`mcvd --version`, a run's versions.json), also where GOFLAGS or `go env -w` switch Go's stamp off.
+# Where git can't tell, such as in a copy without .git or in somebody else's clone, the program is built without it.
+stamp = $(shell git status --porcelain >/dev/null 2>&1 && echo -buildvcs=true)
+
 .PHONY: build demo test lint clean
 
 build:
-	go build -o bin/mcvd ./cmd/mcvd
+	go build $(stamp) -o bin/mcvd ./cmd/mcvd
 
 # Trains a small model on a folder of MP4s, makes videos with it and scores it: 5 to 8 minutes on two cores.
 demo:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -137,6 +138,7 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 				t.Network, t.Batch = strings.TrimSuffix(filepath.Base(c.config), filepath.Ext(c.config)), config.Train.Batch
 			}
 			t.PeakRSSMB, t.Versions = peakRSS()/1e6, versions()
+			maps.Copy(t.Versions, choice.Versions())
 			if err := c.print(cmd, t); err != nil {
 				return err
 			}

@@ -141,7 +141,7 @@ func newExport(a *app) *cobra.Command {
 				return err
 			}
 			places := d.places(ds, c)
-			bar := newProgress(a.stderr, "export", len(places), 0)
+			bar := newProgress(a.stderr, "export", len(places))
 			defer bar.clear()
 			for i, at := range places {
 				clip, err := data.Cut(ds, at, d.frames)

@@ -59,8 +59,8 @@ func (f *findings) say(what, state string, err error) {
 
 func examine(cmd *cobra.Command) error {
 	f := &findings{out: cmd.OutOrStdout()}
-	about := versions()
-	f.say("mcvd", strings.TrimSpace(about["vcs.revision"]+" built with "+about["go"]+" for "+about["platform"]), nil)
+	v := versions()
+	f.say("mcvd", commit(v)+", built with "+v["go"]+" for "+v["platform"], nil)
 	f.say("cores", fmt.Sprint(runtime.GOMAXPROCS(0)), nil)
 	f.backends(cmd.Context())
 	if backend.SlowBuild != "" {

@@ -129,7 +129,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(c.stderr, "eval", batches*nfe, 0)
+	bar := newProgress(c.stderr, "eval", batches*nfe)
 	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
 	bar.clear()
 	if err := errors.Join(err, done()); err != nil {

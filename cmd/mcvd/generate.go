@@ -217,7 +217,7 @@ func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *load
 	if err != nil {
 		return 0, err
 	}
-	bar := newProgress(c.stderr, c.task.String(), batches*nfe, 0)
+	bar := newProgress(c.stderr, c.task.String(), batches*nfe)
 	defer bar.clear()
 	var rows []video.Row
 	for first := 0; first < total; first += c.batch {

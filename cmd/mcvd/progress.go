@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -15,40 +16,75 @@ type progress struct {
 	out   io.Writer
 	what  string
 	total int
-	done  int
-	bar   *progressbar.ProgressBar
+	bar   *progressbar.ProgressBar // nil where there is no terminal
+	now   func() time.Time
 	began time.Time
-	shown time.Time
+	shown time.Time // when the last line was shown
+	done  int
+	// The time left is reckoned from when the first step of this process was over: a run that is resumed made the steps before it
+	// at another time, and the first step also builds and compiles the programs.
+	first    int
+	firstEnd time.Time
 }
 
 // lineEvery is the time between two lines where there is no terminal.
 const lineEvery = 10 * time.Second
 
-func newProgress(out io.Writer, what string, total, done int) *progress {
-	p := &progress{out: out, what: what, total: total, done: done, began: time.Now(), shown: time.Now()}
+func newProgress(out io.Writer, what string, total int) *progress {
+	p := &progress{out: out, what: what, total: total, now: time.Now, began: time.Now(), shown: time.Now()}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true))
-		p.bar.Set(done)
+		p.bar = newBar(out, what, total)
 	}
 	return p
 }
 
+// newBar is a bar without a forecast: the library's own takes the steps before a resumed one for steps of this process.
+func newBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+}
+
 // step counts one more; detail is shown behind the count.
-func (p *progress) step(detail string) {
-	p.done++
+func (p *progress) step(detail string) { p.reach(p.done+1, detail) }
+
+// reach notes that so many steps are done, those of earlier processes among them.
+func (p *progress) reach(done int, detail string) {
+	now := p.now()
+	p.done = done
+	if p.firstEnd.IsZero() {
+		p.first, p.firstEnd = done, now
+	}
+	parts := []string{detail}
+	if d := left(p.total-done, done-p.first, now.Sub(p.firstEnd)); d > 0 {
+		parts = append(parts, readable(d)+" left")
+	}
+	text := strings.TrimPrefix(strings.Join(parts, ", "), ", ")
 	if p.bar != nil {
-		if detail != "" {
-			p.bar.Describe(p.what + " " + detail)
-		}
-		p.bar.Add(1)
+		p.bar.Describe(strings.TrimSpace(p.what + " " + text))
+		p.bar.Set(done)
 		return
 	}
-	if time.Since(p.shown) >= lineEvery {
-		p.shown = time.Now()
-		fmt.Fprintf(p.out, "%s %d of %d, %s %s\n", p.what, p.done, p.total, time.Since(p.began).Round(time.Second), detail)
+	if now.Sub(p.shown) >= lineEvery {
+		p.shown = now
+		fmt.Fprintln(p.out, strings.TrimSuffix(fmt.Sprintf("%s %d of %d, %s, %s", p.what, done, p.total, readable(now.Sub(p.began)), text), ", "))
 	}
+}
+
+// left is how long the missing steps take if they are as fast as the made ones, which took that long; 0 if that can't be said.
+func left(missing, made int, took time.Duration) time.Duration {
+	if made < 1 {
+		return 0
+	}
+	return time.Duration(float64(took) / float64(made) * float64(missing))
+}
+
+// readable rounds a duration to what is of interest: "8.2s" is "8s", "1h20m31s" is "1h21m".
+func readable(d time.Duration) string {
+	if d >= time.Hour {
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return d.Round(time.Second).String()
 }
 
 // clear removes the bar.

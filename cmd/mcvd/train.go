@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,9 +80,9 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 	if c.dryRun {
 		return dryRun(cmd.OutOrStdout(), b, config)
 	}
-	about := versions()
-	about["backend"] = choice.Name
-	return c.train(cmd.Context(), b, choice, config, about)
+	with := versions()
+	maps.Copy(with, choice.Versions())
+	return c.train(cmd.Context(), b, choice, config, with)
 }
 
 // load reads the configuration: of the file, or of the run that exists.
@@ -120,7 +121,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return err
 		}
 	}
-	bar, steps := newProgress(c.stderr, "train", config.Train.Steps, 0), 0
+	bar, steps := newProgress(c.stderr, "train", config.Train.Steps), 0
 	defer bar.clear()
 	done, err := train.Train(ctx, train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
@@ -134,8 +135,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 				return
 			}
 			steps++
-			bar.done = l.Step - 1
-			bar.step(detail(l))
+			bar.reach(l.Step, detail(l))
 		},
 	})
 	bar.clear()
@@ -173,8 +173,11 @@ func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backe
 	return peak
 }
 
-// detail is what the progress of training shows of a step.
+// detail is what the progress of training shows of a step. The first one of a process has no speed.
 func detail(l train.Line) string {
+	if l.ClipsPerSecond == 0 {
+		return fmt.Sprintf("loss %.4f, a step that compiled its programs", float64(l.Loss))
+	}
 	share := ""
 	if l.PeakShare > 0 {
 		share = fmt.Sprintf(" (%.0f %% of peak)", 100*float64(l.PeakShare))

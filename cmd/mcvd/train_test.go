@@ -16,6 +16,10 @@ func TestDetailOfAStep(t *testing.T) {
 	if got, want := detail(l), "loss 0.5000, 20.0 clips/s, 3.0 GFLOP/s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	first := train.Line{Step: 501, Loss: 0.5}
+	if got, want := detail(first), "loss 0.5000, a step that compiled its programs"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	l.PeakShare = 0.314
 	if got, want := detail(l), "loss 0.5000, 20.0 clips/s, 3.0 GFLOP/s (31 % of peak)"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -90,6 +90,9 @@ func TestInstalledCPUPlugin(t *testing.T) {
 	if said, err := c.Describe(b); err != nil || !strings.Contains(said, "PJRT 0.") || !strings.Contains(said, " virtual devices, which share the machine's cores: ") {
 		t.Errorf("it is %q, error %v, want its version and devices", said, err)
 	}
+	if v := c.Versions(); v["backend"] != "xla-cpu" || v["plugin"] != c.Plugin || !strings.HasPrefix(v["pjrt"], "0.") {
+		t.Errorf("versions %v, want the backend's name, the plugin's path and PJRT's version", v)
+	}
 	if unknown, err := unknownFlags(c.Plugin, append(ourFlags, "xla_nonsense")); err != nil || len(unknown) != 1 {
 		t.Errorf("it doesn't know %q, error %v, want only xla_nonsense", unknown, err)
 	}

@@ -28,7 +28,30 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	if c.virtual() {
 		what = "virtual devices, which share the machine's cores"
 	}
-	return fmt.Sprintf("%s%s, PJRT %s, %d %s: %s", c.Plugin, packageOf(c.Plugin), version, len(devices), what, strings.Join(devices, ", ")), nil
+	plugin := c.Plugin
+	if from := packageOf(c.Plugin); from != "" {
+		plugin += " of " + from
+	}
+	return fmt.Sprintf("%s, PJRT %s, %d %s: %s", plugin, version, len(devices), what, strings.Join(devices, ", ")), nil
+}
+
+// Versions says what an opened backend is for a record of what a result was made with: its name, and of a plugin the file, the
+// Python package that it came in, and the version of its interface.
+func (c Choice) Versions() map[string]string {
+	v := map[string]string{"backend": c.Name}
+	if c.Plugin == "" {
+		return v
+	}
+	v["plugin"] = c.Plugin
+	if from := packageOf(c.Plugin); from != "" {
+		v["plugin.package"] = from
+	}
+	version, err := pluginVersion(c.Plugin)
+	if err != nil {
+		version = "unknown: " + err.Error()
+	}
+	v["pjrt"] = version
+	return v
 }
 
 // virtual is whether all devices are the same cores: the CPU plugin always shows several, and one alone uses every core.
@@ -37,7 +60,7 @@ func (c Choice) virtual() bool { return c.kind == cpu }
 // packageOf is the Python package, with its version, that a plugin came in, if it did.
 func packageOf(plugin string) string {
 	for _, info := range glob(filepath.Join(filepath.Dir(plugin), "../.."), "xla_cpu_pjrt-*.dist-info", "jax_cuda*_pjrt-*.dist-info") {
-		return " of " + strings.TrimSuffix(filepath.Base(info), ".dist-info")
+		return strings.TrimSuffix(filepath.Base(info), ".dist-info")
 	}
 	return ""
 }
