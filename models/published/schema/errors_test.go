@@ -31,7 +31,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"image_mean: [0.5]":                    "a list, want none" + scale,
 		"optim.optimizer: SGD":                 "SGD, want Adam: there is no other here",
 		"optim.amsgrad: true":                  "true, want false: there is no such form of Adam here",
-		"optim.weight_decay: 0.01":             "0.01, want 0: there it is added to the gradients, here it is decoupled from them",
+		"optim.weight_decay: -0.01":            "-0.01, want 0 or more, and finite (optimizer.weight_decay here)",
 		"optim.grad_clip: 0":                   "0, want more than 0 (or no such key): there it makes all gradients 0",
 		"sampling.data_init: true":             "true, want false: windows start from noise or from the frames before them here",
 		"sampling.subsample: 0":                "0, want 1 or more",

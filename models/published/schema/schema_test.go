@@ -91,7 +91,7 @@ func (e experiment) want() *configs.Config {
 		c.Model.Conditioning, c.Model.SpatinWidth = "spatin", e.spatin
 	}
 	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 0.0001, BetaEnd: 0.02, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"}
-	c.Optimizer = configs.Optimizer{LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
+	c.Optimizer = configs.Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 		EMADecay: 0.999}
 	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000,
 		SampleEvery: 50000}

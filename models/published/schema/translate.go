@@ -167,7 +167,9 @@ func (r *reader) readOptimizer(o *configs.Optimizer) {
 	r.readClip(o)
 	must(r, "optim.optimizer", "Adam", "there is no other here")
 	must(r, "optim.amsgrad", false, "there is no such form of Adam here")
-	must(r, "optim.weight_decay", 0.0, "there it is added to the gradients, here it is decoupled from them")
+	if opt(r, "optim.weight_decay", "optimizer.weight_decay", &o.WeightDecay, 0); o.WeightDecay != 0 {
+		o.Name = "adam" // there it is added to the gradients; without it, adam and adamw are the same
+	}
 	average := true
 	keep(r, "model.ema", "optimizer.ema_decay", &average)
 	keep(r, "model.ema_rate", "optimizer.ema_decay", &o.EMADecay)

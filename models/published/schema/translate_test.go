@@ -71,6 +71,8 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		"clipping":       {[]string{"optim.grad_clip", "0.5"}, []string{"optimizer.clip_norm: 1.0 -> 0.5"}, ""},
 		"no bound":       {[]string{"optim.grad_clip", ".inf"}, []string{"optimizer.clip_norm: 1.0 -> 0.0"}, ""},
 		"no bound there": {[]string{"optim.grad_clip", ""}, []string{"optimizer.clip_norm: 1.0 -> 0.0"}, ""},
+		"weight decay":   {[]string{"optim.weight_decay", "0.01"}, []string{`optimizer.name: "adamw" -> "adam"`, "optimizer.weight_decay: 0.0 -> 0.01"}, ""},
+		"no decay there": {[]string{"optim.weight_decay", ""}, nil, ""},
 		"no warm-up":     {[]string{"optim.warmup", ""}, []string{"optimizer.warmup_steps: 5000 -> 0"}, "optim.warmup: 0: the published loop"},
 		"adam":           {[]string{"optim.lr", "1e-3", "optim.beta1", "0.5", "optim.eps", "0.001"}, []string{"optimizer.learning_rate: 0.0002 -> 0.001", "optimizer.beta1: 0.9 -> 0.5", "optimizer.epsilon: 1e-08 -> 0.001"}, ""},
 		"average":        {[]string{"model.ema_rate", "0.99"}, []string{"optimizer.ema_decay: 0.999 -> 0.99"}, ""},
