@@ -92,7 +92,7 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 
 // own reports weights that mean something else than those of this run, though their shapes may be the same.
 func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
-	c, err := configs.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
+	c, err := settings(f)
 	if err == nil {
 		if diff := Differences(c, r.Config); len(diff) > 0 {
 			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, configFile), strings.Join(diff, "\n  "))
@@ -103,6 +103,11 @@ func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) 
 		return nil, p, err
 	}
 	return f, p, nil
+}
+
+// settings is the experiment that a checkpoint was trained in.
+func settings(f *weights.File) (*configs.Config, error) {
+	return configs.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 }
 
 // Differences lists the settings, a line each, in which weights of experiment a would mean something else in experiment b.
@@ -204,6 +209,9 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 		return nil, p, err
 	}
 	defer f.Close()
+	if err := r.checkSettings(f, p, log); err != nil {
+		return nil, p, err
+	}
 	u, err := newUpdate(r.Config)
 	if err != nil {
 		return nil, p, err
@@ -213,6 +221,27 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	return store, p, nil
+}
+
+// checkSettings reports settings that were edited since the checkpoint was written, and with which the run can't go on. Those that may
+// change are logged.
+func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
+	was, err := settings(f)
+	if err != nil {
+		return err
+	}
+	if diff := forbidden(was, r.Config); len(diff) > 0 {
+		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, or train in another folder (only %s may change):\n  %s",
+			filepath.Join(r.Dir, configFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
+	}
+	if diff := configs.Diff(was, r.Config); len(diff) > 0 {
+		log.Info("going on with changed settings: " + strings.Join(diff, ", "))
+	}
+	changed, err := changedRate(was, r.Config, p.Updates+1)
+	if changed != "" {
+		log.Warn(changed)
+	}
+	return err
 }
 
 // firstState is the model's first weights, their average, and zeros for what the optimizer remembers.

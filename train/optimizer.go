@@ -91,6 +91,24 @@ func (u *update) scalars(number int, norm float64) (scalars []float32, learningR
 	return scalars, learningRate
 }
 
+// changedRate says what another train.steps makes of the learning rates to come, the next update's for example. It is empty if they
+// don't depend on it.
+func changedRate(was, is *configs.Config, next int) (string, error) {
+	before, err := newUpdate(was)
+	if err != nil {
+		return "", err
+	}
+	after, err := newUpdate(is)
+	if err != nil {
+		return "", err
+	}
+	if last := min(before.steps, after.steps); before.share(last) == after.share(last) {
+		return "", nil
+	}
+	return fmt.Sprintf("optimizer.schedule %s ends at train.steps, which was %d and is %d: from here on the learning rate is another, %.4g instead of %.4g in the next step",
+		is.Optimizer.Schedule, before.steps, after.steps, after.LearningRate*after.share(next), before.LearningRate*before.share(next)), nil
+}
+
 // share is the share of the learning rate that an update has: a linear warm-up, then the schedule's.
 func (u *update) share(number int) float64 {
 	if number < u.WarmupSteps {

@@ -1,7 +1,9 @@
 package train
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -128,6 +130,32 @@ func TestEveryOptimizerLearnsAndResumes(t *testing.T) {
 		}
 		if w := values(t, store, "/model/layer/w"); !(math.Hypot(float64(w[0]), float64(w[1])) <= 0.5) {
 			t.Errorf("%s: %v after 100 updates, want it near 0", name, w)
+		}
+	}
+}
+
+// A schedule that ends at train.steps makes other learning rates when these change, which is said, with the next one. Others don't.
+func TestOtherStepsOfAFallingRateAreSaid(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.ValidateEvery, c.Train.Steps, c.Optimizer.WarmupSteps = 0, 4, 0
+	for schedule, want := range map[string]string{"constant": "",
+		"linear": "optimizer.schedule linear ends at train.steps, which was 4 and is 10: from here on the learning rate is another, 0.0001 instead of 0 in the next step",
+		"cosine": "optimizer.schedule cosine ends at train.steps, which was 4 and is 10: from here on the learning rate is another, 0.0001 instead of 0 in the next step"} {
+		c.Optimizer.Schedule, c.Train.Steps = schedule, 4
+		dir := t.TempDir()
+		mustTrain(t, options(b, c, dir))
+		for range 2 { // the second time they are what they were
+			c.Train.Steps = 10
+			var log bytes.Buffer
+			ctx, o := stopAt(options(b, c, dir), 5)
+			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+			if _, err := Train(ctx, o); want != "" && err == nil {
+				t.Fatal("the run was not stopped")
+			}
+			if !strings.Contains(log.String(), want) || want == "" && strings.Contains(log.String(), "learning rate is another") {
+				t.Errorf("%s: says %q, want %q", schedule, &log, want)
+			}
+			want = ""
 		}
 	}
 }

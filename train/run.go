@@ -35,13 +35,16 @@ type Run struct {
 
 // OpenRun reads a run folder's experiment.
 func OpenRun(dir string) (*Run, error) {
-	path := filepath.Join(dir, configFile)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
-			return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, configFile)
-		}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s: no such run folder (`mcvd train -c CONFIG.yml -o %s` makes one)", dir, dir)
+	}
+	path := filepath.Join(dir, configFile)
+	text, err := configs.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, configFile)
+	}
+	if err != nil {
+		return nil, err
 	}
 	config, err := configs.Parse(path, text)
 	if err != nil {
@@ -55,8 +58,7 @@ func (r *Run) SamplePath(step int) string {
 	return filepath.Join(r.Dir, samplesDir, fmt.Sprintf("step-%08d.png", step))
 }
 
-// start makes the folder or opens it again, and locks it. Another experiment in the folder is an error that shows the difference;
-// only train.steps, train.devices and train.gradient_checkpointing may change.
+// start makes the folder or opens it again, and locks it. Another experiment in the folder is an error that shows the difference.
 func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
 		return nil, nil, err
@@ -79,6 +81,12 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 
 // claim makes a run folder's folders and takes its lock.
 func claim(dir string) (*flock.Flock, error) {
+	for _, name := range []string{configFile, commandsFile, versionsFile, logFile, lockFile} {
+		// Opening a named pipe would wait for whoever is at its other end.
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file, want a run's own; use another folder", filepath.Join(dir, name))
+		}
+	}
 	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, fmt.Errorf("run folder: %w", err)
@@ -98,7 +106,7 @@ func claim(dir string) (*flock.Flock, error) {
 // backend is what the run was last run on, empty if that is not known.
 func (r *Run) backend() string {
 	var versions map[string]string
-	text, err := os.ReadFile(filepath.Join(r.Dir, versionsFile))
+	text, err := configs.ReadFile(filepath.Join(r.Dir, versionsFile))
 	if err != nil || json.Unmarshal(text, &versions) != nil {
 		return ""
 	}
@@ -215,14 +223,25 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	same := *old.Config
-	same.Train.Steps, same.Train.Devices = c.Train.Steps, c.Train.Devices
-	same.Train.GradientCheckpointing = c.Train.GradientCheckpointing
-	if diff := configs.Diff(&same, c); len(diff) > 0 {
-		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only train.steps, train.devices and train.gradient_checkpointing may change):\n  %s",
-			dir, strings.Join(diff, "\n  "))
+	if diff := forbidden(old.Config, c); len(diff) > 0 {
+		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only %s may change):\n  %s",
+			dir, MayChange, strings.Join(diff, "\n  "))
 	}
 	return nil
+}
+
+// MayChange names the settings in which a run may go on differently: how long it is trained, on what it is computed, and where files
+// are. They change no step but by rounding.
+const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep and data.path"
+
+// forbidden lists the changes, a line each, with which a run must not go on: whatever else than [MayChange] differs, because the
+// steps to come would then not be those of one experiment.
+func forbidden(was, is *configs.Config) []string {
+	same := *was
+	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
+	same.Train.GradientCheckpointing = is.Train.GradientCheckpointing
+	same.Data.Path = is.Data.Path
+	return configs.Diff(&same, is)
 }
 
 // removeLeftovers removes temporary files that a killed process left; the lock says that nobody is writing them.

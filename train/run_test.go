@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/models/backend/backendtest"
 )
@@ -207,4 +208,54 @@ func TestOpenRunSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: error %v, want it to say %q", path, err, want)
 		}
 	}
+}
+
+// A setting that was edited in the folder's config.yml since the newest checkpoint is shown and refused, and nothing is touched.
+// Restored, the run ends as one that was never stopped. How long, on what and from where it trains may change, and is said.
+func TestSettingsThatWereEditedAreRefused(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	undisturbed, dir := t.TempDir(), t.TempDir()
+	mustTrain(t, options(b, c, undisturbed))
+	ctx, o := stopAt(options(b, c, dir), 6)
+	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	edit := func(c *configs.Config) {
+		if err := os.WriteFile(filepath.Join(dir, configFile), c.YAML(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edited := *c
+	edited.Optimizer.LearningRate, edited.Seed, edited.Train.Keep = 0.5, 8, 3
+	edit(&edited)
+	before := snapshotFolder(t, dir)
+	_, err := Train(context.Background(), options(b, &edited, dir))
+	for _, want := range []string{filepath.Join(dir, configFile) + ": other settings than those that step-00000006.safetensors was trained with; restore",
+		"optimizer.learning_rate: 0.0002 -> 0.5", "seed: 7 -> 8"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want it to say %q", err, want)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "train.keep: ") {
+		t.Errorf("error %v shows what may change", err)
+	}
+	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
+		t.Error("refused, but the folder has changed")
+	}
+	moved := *c
+	moved.Data.Path, moved.Train.Keep = "elsewhere", 9
+	edit(&moved)
+	var log bytes.Buffer
+	o = options(b, &moved, dir)
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	ctx, o = stopAt(o, 7)
+	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
+		t.Errorf("other files: error %v, want %v", err, ErrStopped)
+	}
+	if !strings.Contains(log.String(), `going on with changed settings: data.path: \"\" -> \"elsewhere\", train.keep: 2 -> 9`) {
+		t.Errorf("logged %s", &log)
+	}
+	edit(c)
+	mustTrain(t, options(b, c, dir))
+	sameRuns(t, dir, undisturbed, c)
 }

@@ -41,8 +41,8 @@ func newTrain(a *app) *cobra.Command {
 		Long: `Train a model from a configuration into a run folder: checkpoints, samples, a log.
 
 The same command again goes on from the newest checkpoint, and ends with the same weights as a run that was never
-stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only train.steps, train.devices and
-train.gradient_checkpointing may change.`,
+stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only these may change:
+` + train.MayChange + ".",
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
   mcvd train -c configs/digits.yml -o runs/narrow --set model.width=32 --dry-run
   mcvd train runs/tiny --set train.steps=100`,
