@@ -13,7 +13,7 @@ var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/..."},
 	"eval":                       {"configs", "data", "data/clips", "models/...", "eval/metric"},
-	"eval/metric":                {"data/clips"},
+	"eval/metric":                {"data/clips", "data/digits"},
 	"models":                     {"configs", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
 	"models/network":             {"configs", "models/mask", "models/nn"},
 	"models/sampler":             {"configs", "models/diffusion", "models/devices"},

@@ -20,6 +20,8 @@ type Metric struct {
 	Info
 	OpenPairs func(Needs) (Pairs, error)
 	OpenSets  func(Needs) (Sets, error)
+	// Special says that the metric is for one kind of data only, so it must be asked for by its name.
+	Special bool
 }
 
 // Info says how a metric's values are to be read.
@@ -68,6 +70,7 @@ var metrics = []Metric{
 	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
 	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD},
+	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true},
 }
 
 // Names lists the metrics in the order of reports.
@@ -88,7 +91,7 @@ type Opened struct {
 	Skipped string
 }
 
-// Open opens the metrics of these names, in this order. No names are all metrics that can be used here. Close them after use.
+// Open opens the metrics of these names, in this order. No names are all metrics that can be used here, but for special ones. Close them after use.
 func Open(names []string, needs Needs) ([]Opened, error) {
 	if err := Check(names); err != nil {
 		return nil, err
@@ -99,7 +102,11 @@ func Open(names []string, needs Needs) ([]Opened, error) {
 	}
 	var opened []Opened
 	for _, name := range names {
-		o, err := metrics[slices.Index(Names(), name)].Open(needs)
+		m := metrics[slices.Index(Names(), name)]
+		if all && m.Special {
+			continue
+		}
+		o, err := m.Open(needs)
 		if err != nil {
 			return nil, errors.Join(err, Close(opened))
 		}

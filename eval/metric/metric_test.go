@@ -27,11 +27,14 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 	if err != nil || len(opened) != 2 || opened[0].Name != "ssim" || opened[1].Name != "psnr" {
 		t.Errorf("opened %+v, %v", opened, err)
 	}
-	if opened, err = Open(nil, Needs{}); err != nil || len(opened) != len(metrics) {
-		t.Errorf("without names: %d metrics, %v, want %d", len(opened), err, len(metrics))
+	if opened, err = Open(nil, Needs{}); err != nil || len(opened) != len(metrics)-1 {
+		t.Errorf("without names: %d metrics, %v, want all but one, which is for digits", len(opened), err)
+	}
+	if opened, err = Open([]string{"digit"}, Needs{}); err != nil || len(opened) != 1 || opened[0].Pairs == nil {
+		t.Errorf("a special one by its name: %+v, %v", opened, err)
 	}
 	for want, names := range map[string][]string{
-		`metrics: unknown "x" (known: psnr, ssim, mmd)`: {"psnr", "x"},
+		`metrics: unknown "x" (known: psnr, ssim, mmd, digit)`: {"psnr", "x"},
 		`metrics: "psnr" is there twice`:                {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {
