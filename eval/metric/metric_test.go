@@ -35,7 +35,7 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 	}
 	for want, names := range map[string][]string{
 		`metrics: unknown "x" (known: psnr, ssim, mmd, digit)`: {"psnr", "x"},
-		`metrics: "psnr" is there twice`:                {"psnr", "psnr"},
+		`metrics: "psnr" is there twice`:                       {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {
 			t.Errorf("%v: error %v, want %s", names, err, want)
