@@ -33,12 +33,14 @@ func TestExportEvery(t *testing.T) {
 			t.Fatalf("%s: %g frames a second, %v, want 7", name, info.FPS, err)
 		}
 		all[i] = clips.Clip{Height: 16, Width: 16, Channels: 1}
-		if all[i].Frames, err = video.Decode(context.Background(), path, video.DecodeOptions{Channels: 1}, func(frame []uint8) error {
+		decoded, err := video.Decode(context.Background(), path, video.DecodeOptions{Channels: 1}, func(frame []uint8) error {
 			all[i].Pix = append(all[i].Pix, frame...)
 			return nil
-		}); err != nil || all[i].Frames != 5 {
-			t.Fatalf("%s: %d frames, %v", name, all[i].Frames, err)
+		})
+		if err != nil || decoded != (video.Decoded{Frames: 5, FPS: 7}) {
+			t.Fatalf("%s: %+v, %v, want 5 frames at 7 a second", name, decoded, err)
 		}
+		all[i].Frames = decoded.Frames
 	}
 	for i := range 2 {
 		if !slices.Equal(all[i].Slice(2, 5).Pix, all[i+1].Slice(0, 3).Pix) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,43 +16,56 @@ import (
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/data/clips"
+	"mcvd/data/store"
 )
+
+// cacheFile is the file of the only video in a root's cache.
+func cacheFile(t *testing.T, root string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(root, ".mcvd-cache", "*.frames"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q in the cache, want one file of frames", found)
+	}
+	return found[0]
+}
 
 func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	root := t.TempDir()
 	path := steps(t, filepath.Join(root, "a.mp4"), 6)
 	c := config(root, all)
-	d, _ := mustOpen(t, c, clips.Train, 2)
-	raw := d.videos[0].path
-	manifestPath := strings.TrimSuffix(raw, ".raw") + ".json"
-	good, _ := os.ReadFile(raw)
+	mustOpen(t, c, clips.Train, 2)
+	file := cacheFile(t, root)
+	good, _ := os.ReadFile(file)
 	again := func(what string, frames int) {
 		t.Helper()
 		d, log := mustOpen(t, c, clips.Train, 2)
-		if !strings.Contains(log, "decoding") || d.Frames(0) != frames {
+		if !strings.Contains(log, "decoding") || strings.Contains(log, "level=WARN") || d.Frames(0) != frames {
 			t.Errorf("%s: %d frames, want %d; log %s", what, d.Frames(0), frames, log)
 		}
-		if content, _ := os.ReadFile(d.videos[0].path); len(content) != frames*16*16*c.Data.Channels {
-			t.Errorf("%s: %d bytes", what, len(content))
+		if clip, err := d.Clip(0, frames-1, 1); err != nil || clip.Channels != c.Data.Channels {
+			t.Errorf("%s: %v", what, err)
 		}
 		if _, log := mustOpen(t, c, clips.Train, 2); strings.Contains(log, "decoding") {
 			t.Errorf("%s: decoded a second time", what)
 		}
 	}
-	write(t, raw, string(good[:len(good)-1]))
+	write(t, file, string(good[:len(good)-1]))
 	again("a short cache file", 6)
-	write(t, raw, string(good[:len(good)-16*16]))
-	again("a cache file that lacks a frame", 6)
-	write(t, raw, string(good)+"x")
+	write(t, file, string(good)+"x")
 	again("a long cache file", 6)
-	os.Remove(raw)
-	again("a missing cache file", 6)
-	write(t, manifestPath, `{"version": 1,`)
-	again("a broken manifest", 6)
-	write(t, filepath.Join(filepath.Dir(raw), atomicfile.Prefix+"123.raw"), "left by a killed process")
+	write(t, file, string(make([]byte, len(good))))
+	again("a cache file of zeros", 6)
+	os.Remove(file)
+	write(t, strings.TrimSuffix(file, ".frames")+".json", `{"version":1,"source":"a.mp4"}`)
+	write(t, strings.TrimSuffix(file, ".frames")+".raw", "frames of version 1")
+	again("a cache of version 1", 6)
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*.[jr]*")); len(left) > 0 {
+		t.Errorf("what version 1 cached is still there: %v", left)
+	}
+	write(t, filepath.Join(filepath.Dir(file), atomicfile.Prefix+"123.frames"), "left by a killed process")
 	steps(t, path, 9)
 	again("another video of the same name", 9)
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(raw), atomicfile.Prefix+"*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), atomicfile.Prefix+"*")); len(left) > 0 {
 		t.Errorf("what a killed process left is still there: %v", left)
 	}
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
@@ -71,6 +83,60 @@ func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	if _, log := mustOpen(t, c, clips.Train, 2); strings.Contains(log, "decoding") {
 		t.Error("settings of before were decoded again")
 	}
+}
+
+// Training must not go on with other frames than it was given: what is damaged while it runs is decoded anew, once, with a line,
+// for all goroutines and processes that need it at once.
+func TestDamageWhileItRunsIsMended(t *testing.T) {
+	root := t.TempDir()
+	path := steps(t, filepath.Join(root, "a.mp4"), 6)
+	var log [2]bytes.Buffer
+	var sets [2]*Dataset
+	for i := range sets { // as of two processes
+		var err error
+		if sets[i], err = Open(context.Background(), config(root, all), clips.Train, 2, slog.New(slog.NewTextHandler(&log[i], nil))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := cacheFile(t, root)
+	good, _ := os.ReadFile(file)
+	const size = 16 * 16
+	zeroed := append(make([]byte, 6*size), good[6*size:]...)
+	for name, damage := range map[string]func(){
+		"frames of zeros": func() { write(t, file, string(zeroed)) },
+		"all zeros":       func() { write(t, file, string(make([]byte, len(good)))) },
+		"cut off":         func() { write(t, file, string(good[:3*size+5])) },
+		"deleted":         func() { os.RemoveAll(filepath.Dir(file)) },
+	} {
+		log[0].Reset()
+		log[1].Reset()
+		damage()
+		var group sync.WaitGroup
+		for i := range 12 {
+			group.Go(func() {
+				clip, err := sets[i%2].Clip(0, i%5, 2)
+				if want := []uint8{uint8(10 * (i % 5)), uint8(10 * (i%5 + 1))}; err != nil || clip.Pix[0] != want[0] || clip.Pix[size] != want[1] {
+					t.Errorf("%s: frames %v from %d on, %v, want %v", name, clip.Pix[:1], i%5, err, want)
+				}
+			})
+		}
+		group.Wait()
+		if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, good) {
+			t.Errorf("%s: the cache isn't as it was: %v", name, err)
+		}
+		said := log[0].String() + log[1].String()
+		if n := strings.Count(said, "decoded anew"); n != 1 || !strings.Contains(said, "video=a.mp4") {
+			t.Errorf("%s: said %d times, want once, that a.mp4 is decoded anew:\n%s", name, n, said)
+		}
+	}
+
+	write(t, file, string(zeroed))
+	steps(t, path, 7)
+	_, err := sets[0].Clip(0, 0, 2)
+	wantError(t, err, "frame 1 has another checksum", "it has changed since it was opened: start again")
+	os.Remove(path)
+	_, err = sets[0].Clip(0, 0, 2)
+	wantError(t, err, "frame 1 has another checksum", "no such file")
 }
 
 func TestProcessesShareACache(t *testing.T) {
@@ -97,8 +163,8 @@ func TestProcessesShareACache(t *testing.T) {
 		t.Error(err)
 	}
 	entries, _ := os.ReadDir(filepath.Join(root, ".mcvd-cache"))
-	if len(entries) != 4*2+1 {
-		t.Errorf("%d files in the cache, want two a video and the lock", len(entries))
+	if len(entries) != 4+1 {
+		t.Errorf("%d files in the cache, want one a video and the lock", len(entries))
 	}
 }
 
@@ -113,9 +179,8 @@ func TestCancelEndsDecodingAndLeavesNoHalves(t *testing.T) {
 		case "before":
 			cancel()
 		case "while waiting":
-			c := cache{dir: filepath.Join(root, ".mcvd-cache"), log: log}
 			var err error
-			if unlock, err = c.lock(context.Background()); err != nil {
+			if unlock, err = store.New(filepath.Join(root, ".mcvd-cache"), log).Lock(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			log = slog.New(slog.NewTextHandler(&calling{"waiting for another", cancel}, nil))
@@ -149,35 +214,4 @@ func (c *calling) Write(p []byte) (int, error) {
 		c.do()
 	}
 	return len(p), nil
-}
-
-func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"version":1,"source":"a.mp4","bytes":7,"modified":"2001-01-01T00:00:00Z","size":16,"channels":1,"fps":0,"crop":"center","frames":3}`))
-	f.Add([]byte(`{"frames":-1}`))
-	f.Add([]byte(`{"frames":1,"size":1,"channels":1,"more":1}`))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		m, err := readManifest(bytes.NewReader(content))
-		if err == nil && (m.Frames < 1 || m.Size < 1 || m.Channels < 1) {
-			t.Fatalf("accepted %+v", m)
-		}
-		if err != nil && m.Frames > 0 && m.Size > 0 && m.Channels > 0 {
-			t.Fatalf("%v, but %+v", err, m)
-		}
-	})
-}
-
-func TestManifestIsReadStrictly(t *testing.T) {
-	const good = `{"frames":1,"size":1,"channels":1}`
-	if _, err := readManifest(strings.NewReader(good)); err != nil {
-		t.Error(err)
-	}
-	for _, bad := range []string{"", "null", good + good, `{"frames":1,"size":1,"channels":1,"sise":2}`, `{"frames":1.5,"size":1,"channels":1}`,
-		`{"frames":0,"size":1,"channels":1}`} {
-		if m, err := readManifest(strings.NewReader(bad)); err == nil {
-			t.Errorf("%q was read as %+v", bad, m)
-		}
-	}
-	if _, err := readManifest(io.MultiReader(strings.NewReader(good), strings.NewReader(strings.Repeat(" ", 1<<20)))); err != nil {
-		t.Errorf("space behind: %v", err)
-	}
 }

@@ -32,7 +32,7 @@ func (c *cache) fill(ctx context.Context, sources []source) ([]cached, error) {
 	}
 	usable := videos[:0]
 	for _, v := range videos {
-		if v.frames > 0 {
+		if v.Frames > 0 {
 			usable = append(usable, v)
 		}
 	}

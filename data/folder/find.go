@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,7 +19,13 @@ import (
 )
 
 // extensions are the names of files that are taken for videos. What is really in them is ffmpeg's to say.
-var extensions = []string{".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+var extensions = []string{".3g2", ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+	".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+
+// unread are the names of videos and images in formats that are not read. They are named, so that nobody believes that
+// they were.
+var unread = []string{".apng", ".avif", ".bmp", ".heic", ".m3u8", ".mpd", ".mxf", ".rm", ".rmvb", ".tif", ".tiff", ".webp",
+	".y4m", ".yuv"}
 
 // source is a video file or a folder of images.
 type source struct {
@@ -26,6 +33,42 @@ type source struct {
 	path     string
 	bytes    int64
 	modified time.Time // the latest, of a folder and what is in it
+	isImages bool
+}
+
+// include adds an image to a folder of them.
+func (s *source) include(image fs.FileInfo) {
+	s.bytes += image.Size()
+	if image.ModTime().After(s.modified) {
+		s.modified = image.ModTime()
+	}
+}
+
+// isAsItWas reports what is different at a source's path now. Of a folder it looks at the images alone, since the cache
+// may lie in it.
+func (s source) isAsItWas() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	now := source{bytes: info.Size(), modified: info.ModTime()}
+	if s.isImages {
+		names, err := video.Images(s.path)
+		if err != nil {
+			return err
+		}
+		now = source{modified: s.modified}
+		for _, name := range names {
+			if info, err = os.Stat(name); err != nil {
+				return err
+			}
+			now.include(info)
+		}
+	}
+	if now.bytes != s.bytes || !now.modified.Equal(s.modified) {
+		return errors.New("it has changed since it was opened: start again")
+	}
+	return nil
 }
 
 // problem is a file that can't be used.
@@ -127,15 +170,16 @@ func (f *found) walk(dir, name string, above []fs.FileInfo) {
 		f.problems = append(f.problems, problem{name, plain(err)})
 		return
 	}
-	images := source{name: name, path: dir, modified: above[len(above)-1].ModTime()}
-	count := 0
+	images := source{name: name, path: dir, modified: above[len(above)-1].ModTime(), isImages: true}
+	count, passed := 0, map[string]int{}
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		file, at := path.Join(name, entry.Name()), filepath.Join(dir, entry.Name())
 		info, err := os.Stat(at) // follows links, as entry doesn't
-		isVideo := slices.Contains(extensions, strings.ToLower(filepath.Ext(at)))
+		extension := strings.ToLower(filepath.Ext(at))
+		isVideo := slices.Contains(extensions, extension)
 		switch {
 		case err != nil:
 			f.problems = append(f.problems, problem{file, plain(err)})
@@ -143,20 +187,23 @@ func (f *found) walk(dir, name string, above []fs.FileInfo) {
 			if !slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
 				f.walk(at, file, append(slices.Clip(above), info))
 			}
+		case slices.Contains(unread, extension):
+			passed[extension]++
 		case !isVideo && !video.IsImage(entry.Name()):
 		case !info.Mode().IsRegular():
 			f.problems = append(f.problems, problem{file, errors.New("not a regular file")})
 		case info.Size() == 0:
 			f.problems = append(f.problems, problem{file, errors.New("empty file")})
 		case isVideo:
-			f.sources = append(f.sources, source{file, at, info.Size(), info.ModTime()})
+			f.sources = append(f.sources, source{name: file, path: at, bytes: info.Size(), modified: info.ModTime()})
 		default:
 			count++
-			images.bytes += info.Size()
-			if info.ModTime().After(images.modified) {
-				images.modified = info.ModTime()
-			}
+			images.include(info)
 		}
+	}
+	for _, extension := range slices.Sorted(maps.Keys(passed)) {
+		f.problems = append(f.problems, problem{path.Join(name, "*"+extension),
+			fmt.Errorf("%d in a format that is not read: want MP4, WebM, MKV or another video, or PNG or JPEG images", passed[extension])})
 	}
 	if count > 0 {
 		f.sources = append(f.sources, images)

@@ -13,19 +13,22 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/store"
 	"mcvd/data/video"
 )
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop  string  `yaml:"crop" choices:"center whole" doc:"Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars."`
-	Cache string  `yaml:"cache" doc:"Cache is the folder for decoded frames; \"\" is .mcvd-cache in the folder of the videos."`
-	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"Valid is the fraction of videos for validation, where there are no folders train, valid and test."`
-	Test  float64 `yaml:"test" range:"[0, 1]" doc:"Test is the fraction of videos for the test, likewise."`
+	Crop     string  `yaml:"crop" choices:"center whole" doc:"Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars."`
+	Cache    string  `yaml:"cache" doc:"Cache is the folder for decoded frames; \"\" is .mcvd-cache in the folder of the videos."`
+	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"Valid is the fraction of videos for validation, where there are no folders train, valid and test."`
+	Test     float64 `yaml:"test" range:"[0, 1]" doc:"Test is the fraction of videos for the test, likewise."`
+	ImageFPS float64 `yaml:"image_fps" range:"[0, 1000]" doc:"ImageFPS is how many frames a second folders of images were taken at; 0 is unknown. data.fps needs it for them."`
 }
 
 // DefaultOptions is what missing options mean.
@@ -35,11 +38,12 @@ func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid
 // and then. The videos are those in the sub-folder train, valid or test of c.Data.Path, at any depth; if there is no
 // such sub-folder, a hash of a video's name decides where it belongs, so that it stays there when others come or go; of three
 // videos or more, every split gets one.
-// Hidden files and folders are left out.
+// Hidden files and folders are left out. Folders of images with an unknown rate are problems, as broken files are, where
+// c.Data.FPS asks for a rate.
 //
 // A file that can't be read is named in log and left out, or is an error if c.Data.OnError is "fail". Videos with less
 // than frames frames are named and left out. It is an error if none is left, if the cache can't be written, if ffmpeg
-// is missing, and if ctx ends.
+// is missing, and if ctx ends, which also ends what Clip may have to decode later.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
 	o, err := ReadOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
@@ -58,8 +62,8 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if o.Cache == "" {
 		o.Cache = filepath.Join(root, ".mcvd-cache")
 	}
-	cache := &cache{dir: o.Cache, log: log, fail: c.Data.OnError == "fail", decode: video.DecodeOptions{
-		FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}}
+	cache := &cache{store: store.New(o.Cache, log), dir: o.Cache, log: log, fail: c.Data.OnError == "fail", decode: o.decode(c)}
+	found.refuseImagesWithoutRate(cache.decode)
 	for _, p := range found.problems {
 		if err := cache.skip(p); err != nil {
 			return nil, err
@@ -69,10 +73,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels}
+	d := &Dataset{cache: cache, ctx: ctx}
 	for _, v := range videos {
-		if v.frames < frames {
-			short := problem{v.name, fmt.Errorf("%d frames, want at least %d", v.frames, frames)}
+		if v.Frames < frames {
+			short := problem{v.name, fmt.Errorf("%d frames, want at least %d", v.Frames, frames)}
 			log.Warn("video is too short and left out", "video", v.name, "reason", short.err)
 			cache.problems = append(cache.problems, short)
 			continue
@@ -84,6 +88,25 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	}
 	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", len(cache.problems))
 	return d, nil
+}
+
+// decode says how frames are made of a video.
+func (o Options) decode(c *configs.Config) video.DecodeOptions {
+	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
+}
+
+// refuseImagesWithoutRate makes problems of folders of images that can't be brought to a rate, because nobody said theirs.
+func (f *found) refuseImagesWithoutRate(o video.DecodeOptions) {
+	if o.FPS == 0 || o.ImageFPS > 0 {
+		return
+	}
+	f.sources = slices.DeleteFunc(f.sources, func(s source) bool {
+		if s.isImages {
+			f.problems = append(f.problems, problem{s.name, fmt.Errorf("data.fps is %g, but images don't say how many a second "+
+				"they are: set data.options.image_fps to that, or data.fps to 0", o.FPS)})
+		}
+		return s.isImages
+	})
 }
 
 // Check reports settings that [Open] would refuse, without touching any file.

@@ -222,6 +222,19 @@ func TestImageFolders(t *testing.T) {
 			t.Errorf("frame %d is %d, want %d", f, got, 10*f)
 		}
 	}
+	if got := d.FPS(0); got != 0 {
+		t.Errorf("%g frames a second, which nobody said", got)
+	}
+	c := config(root, all)
+	c.Data.FPS = 5
+	_, _, err = open(c, clips.Train, 2)
+	wantError(t, err, "walk: data.fps is 5, but images don't say how many a second they are: set data.options.image_fps")
+	c.Data.Options = configs.Options{"valid": 0.0, "test": 0.0, "image_fps": 10.0}
+	if d, _ := mustOpen(t, c, clips.Train, 6); d.Frames(0) != 6 || d.FPS(0) != 5 {
+		t.Errorf("half of 11 images at 10 a second: %d at %g, want 6 at 5", d.Frames(0), d.FPS(0))
+	} else if clip, err := d.Clip(0, 4, 2); err != nil || clip.Pix[0] != 80 || clip.Pix[len(clip.Pix)-1] != 100 {
+		t.Errorf("frames 4 and 5 are %d and %d, %v, want 80 and 100", clip.Pix[0], clip.Pix[len(clip.Pix)-1], err)
+	}
 	os.Remove(filepath.Join(root, "walk", "f10.png"))
 	if d, _ := mustOpen(t, config(root, all), clips.Train, 5); d.Frames(0) != 10 {
 		t.Errorf("%d frames after one was removed, want 10", d.Frames(0))
@@ -288,6 +301,24 @@ func TestAMessyFolder(t *testing.T) {
 	}
 	_, _, err = open(config(root, all), clips.Train, 2)
 	wantError(t, err, "no usable video for split train: 9 found, 9 left out: ", "; ...")
+}
+
+// What isn't read is named, once for each folder and kind.
+func TestOtherFormatsAreNamed(t *testing.T) {
+	root := t.TempDir()
+	steps(t, filepath.Join(root, "a.mp4"), 6)
+	for _, name := range []string{"b.webp", "c.WEBP", "walk/1.bmp", "walk/2.bmp", "list.m3u8", "notes.txt"} {
+		write(t, filepath.Join(root, name), "x")
+	}
+	d, log := mustOpen(t, config(root, all), clips.Train, 2)
+	if d.Len() != 1 || d.FPS(0) != 10 {
+		t.Errorf("%q at %g frames a second, want a.mp4 at 10", names(d), d.FPS(0))
+	}
+	for _, want := range []string{`file=*.webp reason="2 in a format that is not read`, `file=walk/*.bmp reason="2 in`, `file=*.m3u8 reason="1 in`, "left_out=3"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %s in\n%s", want, log)
+		}
+	}
 }
 
 func TestOnErrorFailNamesABrokenVideo(t *testing.T) {

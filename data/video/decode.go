@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	ffmpeg "github.com/u2takey/ffmpeg-go"
 )
@@ -27,8 +28,10 @@ const (
 type DecodeOptions struct {
 	// Start skips so many seconds. Images have no time: a folder of them wants 0.
 	Start float64
-	// FPS resamples to so many frames a second; 0 keeps every frame, and so does a folder of images.
+	// FPS resamples to so many frames a second; 0 keeps every frame. A folder of images needs ImageFPS for it.
 	FPS float64
+	// ImageFPS is how many frames a second a folder of images was taken at; 0 is unknown. Videos know it themselves.
+	ImageFPS float64
 	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
 	Size int
 	// Channels is 1 for grey or 3 for RGB.
@@ -39,11 +42,23 @@ type DecodeOptions struct {
 	MaxFrames int
 }
 
+// patience is how long a program that reads a file may go without any progress: far longer than any sound file takes,
+// also from a slow disk. Files can be made that keep ffmpeg busy for ever.
+const patience = 5 * time.Minute
+
+// Decoded says what [Decode] handed out.
+type Decoded struct {
+	// Frames is how many.
+	Frames int
+	// FPS is how many of them are a second; 0 where that is unknown, as in a folder of images.
+	FPS float64
+}
+
 func (o DecodeOptions) check() error {
 	switch {
 	case o.Channels != 1 && o.Channels != 3:
 		return fmt.Errorf("decode: channels: %d, want 1 (grey) or 3 (RGB)", o.Channels)
-	case o.Size < 0 || o.MaxFrames < 0 || !(o.Start >= 0) || !(o.FPS >= 0):
+	case o.Size < 0 || o.MaxFrames < 0 || !(o.Start >= 0) || !(o.FPS >= 0) || !(o.ImageFPS >= 0):
 		return fmt.Errorf("decode: %+v: want nothing negative", o)
 	case o.Crop != "" && o.Crop != Center && o.Crop != Whole:
 		return fmt.Errorf("decode: crop: unknown %q, want center or whole", o.Crop)
@@ -54,27 +69,35 @@ func (o DecodeOptions) check() error {
 }
 
 // Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before frame10), and calls each
-// with one frame after the other: row-major [height, width, channels], valid only during the call. It returns how many
-// there were. Memory does not grow with the length. Frames are scaled by averaging areas; a phone's rotation and pixels
+// with one frame after the other: row-major [height, width, channels], valid only during the call. Memory does not grow with the length. Frames are scaled by averaging areas; a phone's rotation and pixels
 // that aren't square are undone, and a video that changes its size midway is scaled to one.
 //
 // A file that is broken or cut off is an error that says after which frame, also when all frames before were handed
-// out. An error of each ends the decoding and is returned as it is.
-func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame []uint8) error) (frames int, err error) {
+// out; so is one of which ffmpeg makes no frame for minutes. Only containers that hold their frames themselves are read,
+// no playlists. An error of each ends the decoding and is returned as it is. Decoded counts the frames handed out also
+// where there is an error.
+func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame []uint8) error) (Decoded, error) {
 	if err := o.check(); err != nil {
-		return 0, err
+		return Decoded{}, err
 	}
 	stat, err := statVideo(path)
 	if err != nil {
-		return 0, err
+		return Decoded{}, err
 	}
 	if stat.IsDir() {
-		return decodeImages(ctx, path, o, each)
+		frames, err := decodeImages(ctx, path, o, each)
+		return Decoded{frames, cmp.Or(o.FPS, o.ImageFPS)}, err
 	}
 	info, err := probe(ctx, path)
 	if err != nil {
-		return 0, err
+		return Decoded{}, err
 	}
+	frames, err := decodeFile(ctx, path, o, info, each)
+	return Decoded{frames, cmp.Or(o.FPS, info.FPS)}, err
+}
+
+// decodeFile is [Decode] for a file.
+func decodeFile(ctx context.Context, path string, o DecodeOptions, info Info, each func([]uint8) error) (frames int, err error) {
 	if o.Size > 0 {
 		info.Width, info.Height = o.Size, o.Size
 	}
@@ -87,7 +110,7 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	var stop error // what each returned
-	frames, err = readFrames(ctx, args, info.Width*info.Height*o.Channels, func(frame []uint8) error {
+	frames, err = readFrames(ctx, args, info.Width*info.Height*o.Channels, patience, func(frame []uint8) error {
 		stop = each(frame)
 		return stop
 	})
@@ -110,7 +133,7 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 
 // decodeGraph writes raw frames of info's size to stdout.
 func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
-	in := ffmpeg.KwArgs{"protocol_whitelist": "file"} // a playlist in disguise must not reach the network
+	in := ffmpeg.KwArgs{"protocol_whitelist": "file", "format_whitelist": containers}
 	if o.Start > 0 {
 		in["ss"] = decimal(o.Start)
 	}
@@ -144,11 +167,13 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 	return s.Output("pipe:", out)
 }
 
-// readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of each, of ffmpeg, or
-// one about a last piece that is too short, which ffmpeg doesn't report.
-func readFrames(ctx context.Context, args []string, size int, each func([]uint8) error) (frames int, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of each, of ffmpeg, one
+// about a last piece that is too short, which ffmpeg doesn't report, or one about a piece that takes longer than patience.
+func readFrames(ctx context.Context, args []string, size int, patience time.Duration, each func([]uint8) error) (frames int, err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	stalled := time.AfterFunc(patience, func() { stop(noProgress(patience)) })
+	defer stalled.Stop()
 	p, err := command(ctx, "ffmpeg", args...)
 	if err != nil {
 		return 0, err
@@ -167,12 +192,14 @@ func readFrames(ctx context.Context, args []string, size int, each func([]uint8)
 		n, err := io.ReadFull(out, frame)
 		switch {
 		case err == nil:
+			stalled.Stop() // each may take as long as it likes
 			if err := each(frame); err != nil {
-				cancel()
+				stop(nil)
 				p.Wait()
 				return frames, err
 			}
 			frames++
+			stalled.Reset(patience)
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return frames, cmp.Or(p.Wait(), fmt.Errorf("the next frame has %d of %d bytes", n, size))
 		case errors.Is(err, io.EOF):

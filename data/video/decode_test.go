@@ -44,11 +44,11 @@ func decodeAll(t *testing.T, path string, o DecodeOptions) clips.Clip {
 
 func tryDecode(path string, o DecodeOptions) (clips.Clip, error) {
 	c := clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
-	var err error
-	c.Frames, err = Decode(context.Background(), path, o, func(frame []uint8) error {
+	d, err := Decode(context.Background(), path, o, func(frame []uint8) error {
 		c.Pix = append(c.Pix, frame...)
 		return nil
 	})
+	c.Frames = d.Frames
 	return c, err
 }
 
@@ -259,13 +259,14 @@ func TestASizeThatChangesMidway(t *testing.T) {
 func TestCancelAndConsumersErrorEndDecoding(t *testing.T) {
 	path := testsrc(t, filepath.Join(t.TempDir(), "a.mp4"), "64x64", 300)
 	ctx, cancel := context.WithCancel(context.Background())
-	n, err := Decode(ctx, path, DecodeOptions{Channels: 3}, func([]uint8) error { cancel(); return nil })
-	if !errors.Is(err, context.Canceled) || n == 300 {
-		t.Errorf("canceled: %d frames, %v", n, err)
+	d, err := Decode(ctx, path, DecodeOptions{Channels: 3}, func([]uint8) error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || d.Frames == 300 {
+		t.Errorf("canceled: %d frames, %v", d.Frames, err)
 	}
 	full := errors.New("full")
-	if n, err := Decode(context.Background(), path, DecodeOptions{Channels: 3}, func([]uint8) error { return full }); err != full || n != 0 {
-		t.Errorf("consumer's error: %d frames, %v, want 0, %v", n, err, full)
+	d, err = Decode(context.Background(), path, DecodeOptions{Channels: 3}, func([]uint8) error { return full })
+	if err != full || d.Frames != 0 {
+		t.Errorf("consumer's error: %d frames, %v, want 0, %v", d.Frames, err, full)
 	}
 }
 

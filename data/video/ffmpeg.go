@@ -70,6 +70,13 @@ func arguments(build func() *ffmpeg.Stream) (args []string, err error) {
 		build().GetArgs()...), nil
 }
 
+// containers are the formats of files that ffmpeg may read: those that hold their frames themselves. Without this list a
+// playlist, whatever its name, makes ffmpeg read files elsewhere, and may have no end.
+const containers = "avi,flv,asf,gif,matroska,mov,mpeg,mpegts,mpegvideo,m4v,ogg"
+
+// noProgress is the error of a program that was ended because it took too long.
+func noProgress(patience time.Duration) error { return fmt.Errorf("no progress for %v", patience) }
+
 // fileURL names a file so that ffmpeg takes it as nothing but a file: not as an option (-x.mp4) or a protocol (a:b.mp4).
 func fileURL(path string) (string, error) {
 	abs, err := filepath.Abs(path)
@@ -110,6 +117,9 @@ func (t *tail) reason() string {
 			if _, after, ok := strings.Cut(line, ": "); ok {
 				line = after
 			}
+		}
+		if strings.HasPrefix(line, "Format not on whitelist") {
+			return "a format that is not read, such as a playlist: want a video that holds its frames itself"
 		}
 		lines = append(lines, line)
 	}

@@ -71,7 +71,7 @@ func TestCancelNeverHangs(t *testing.T) {
 		t.Errorf("writing: %v", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	n, err := readFrames(ctx, nil, 4, func([]uint8) error { stop(); return nil })
+	n, err := readFrames(ctx, nil, 4, patience, func([]uint8) error { stop(); return nil })
 	if n != 1 || !errors.Is(err, context.Canceled) {
 		t.Errorf("reading: %d frames, %v", n, err)
 	}
@@ -99,7 +99,7 @@ func TestAPartialLastFrameIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	n, err := readFrames(context.Background(), nil, 4, func([]uint8) error { return nil })
+	n, err := readFrames(context.Background(), nil, 4, patience, func([]uint8) error { return nil })
 	if n != 2 || err == nil || err.Error() != "the next frame has 2 of 4 bytes" {
 		t.Errorf("%d frames, %v", n, err)
 	}
@@ -112,7 +112,7 @@ func TestAnOldFFmpegIsNoBrokenVideo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	_, err := readFrames(context.Background(), nil, 4, func([]uint8) error { return nil })
+	_, err := readFrames(context.Background(), nil, 4, patience, func([]uint8) error { return nil })
 	if !errors.Is(err, ErrTool) || !strings.Contains(err.Error(), "'fps_mode'") {
 		t.Errorf("%v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"image/color"
 	_ "image/jpeg" // read by image.Decode
 	_ "image/png"  // read by image.Decode
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,10 +101,14 @@ func imageSize(path string) (image.Point, error) {
 }
 
 // decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent pixels are seen
-// over black; a JPEG's note about rotation is not followed.
+// over black; a JPEG's note about rotation is not followed. With FPS, each frame is the image that is nearest in
+// time, so that some are left out or come again.
 func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]uint8) error) (frames int, err error) {
 	if o.Start > 0 {
 		return 0, fmt.Errorf("%s: start at %g s: images have no time", dir, o.Start)
+	}
+	if o.FPS > 0 && o.ImageFPS == 0 {
+		return 0, fmt.Errorf("%s: %g frames a second: images don't say how many a second they are", dir, o.FPS)
 	}
 	info, err := probeImages(dir)
 	if err != nil {
@@ -120,7 +125,7 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 	}
 	from, to := fit(size, out.Rect.Max, o)
 	frame := make([]uint8, out.Rect.Dx()*out.Rect.Dy()*o.Channels)
-	for _, name := range names {
+	for _, name := range resample(names, o.ImageFPS, o.FPS) {
 		if err := ctx.Err(); err != nil {
 			return frames, fmt.Errorf("%s: after frame %d: %w", dir, frames, context.Cause(ctx))
 		}
@@ -138,6 +143,22 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 		}
 	}
 	return frames, nil
+}
+
+// resample lists, for every moment of a video of fps frames a second, the image nearest to it, of those half way the
+// earlier one; images are 1/rate seconds apart. With fps 0 it is all images once.
+func resample(names []string, rate, fps float64) []string {
+	if fps == 0 {
+		return names
+	}
+	var out []string
+	for k := 0; ; k++ {
+		i := int(math.Ceil(float64(k)*rate/fps - 0.5 - 1e-9)) // what rounding adds to a half must not matter
+		if i >= len(names) {
+			return out
+		}
+		out = append(out, names[i])
+	}
 }
 
 // fit says which part of an image of the given size goes to which part of a frame.

@@ -53,6 +53,14 @@ func TestImagesInNaturalOrder(t *testing.T) {
 	if info, err := Probe(context.Background(), dir); err != nil || info != (Info{Width: 20, Height: 10, Frames: 4}) {
 		t.Errorf("%+v, %v", info, err)
 	}
+	_, err = tryDecode(dir, DecodeOptions{Channels: 1, FPS: 5})
+	if err == nil || !strings.Contains(err.Error(), "5 frames a second: images don't say how many a second they are") {
+		t.Errorf("a rate for images of which nobody said theirs: %v", err)
+	}
+	half := decodeAll(t, dir, DecodeOptions{Size: 4, Channels: 1, FPS: 5, ImageFPS: 10})
+	if half.Frames != 2 || !near([]uint8{half.Pix[0], half.Pix[16]}, []uint8{0, 150}, 1) {
+		t.Errorf("every second image: %d frames: %v", half.Frames, half.Pix)
+	}
 	saveImage(t, filepath.Join(dir, "frame3.png"), image.NewGray(image.Rect(0, 0, 21, 10)))
 	if _, err := tryDecode(dir, DecodeOptions{Size: 4, Channels: 1}); err == nil || !strings.Contains(err.Error(), "frame3.png: 21x10 pixels, want 20x10") {
 		t.Errorf("an image of another size: %v", err)
@@ -60,5 +68,19 @@ func TestImagesInNaturalOrder(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, "frame3.png"), []byte("no image"), 0o644)
 	if _, err := tryDecode(dir, DecodeOptions{Size: 4, Channels: 1}); err == nil || !strings.Contains(err.Error(), "frame3.png: not a readable image") {
 		t.Errorf("a broken image: %v", err)
+	}
+}
+
+func TestResampledImagesAreTheNearest(t *testing.T) {
+	names := []string{"0", "1", "2", "3", "4", "5"}
+	if got := strings.Join(resample(names, 29.97, 30), ""); got != "012345" {
+		t.Errorf("almost the same rate: %s, want each once", got)
+	}
+	for want, rates := range map[string][2]float64{"012345": {7, 0}, "024": {10, 5}, "03": {30, 10}, "001122334455": {10, 20}, "0134": {3, 2},
+		"0122345": {5, 6}} {
+		got := strings.Join(resample(names, rates[0], rates[1]), "")
+		if got != want {
+			t.Errorf("%g to %g a second: %s, want %s", rates[0], rates[1], got, want)
+		}
 	}
 }

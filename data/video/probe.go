@@ -73,7 +73,7 @@ func statVideo(path string) (os.FileInfo, error) {
 
 // probe is [Probe] for a file, with 0 frames where the container doesn't say how many there are.
 func probe(ctx context.Context, path string) (Info, error) {
-	answer, err := ffprobe(ctx, path, "-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,sample_aspect_ratio,"+
+	answer, err := ffprobe(ctx, path, patience, "-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,sample_aspect_ratio,"+
 		"nb_frames,duration:stream_side_data=rotation:format=duration")
 	if err != nil {
 		return Info{}, err
@@ -103,9 +103,12 @@ func probe(ctx context.Context, path string) (Info, error) {
 	return info, nil
 }
 
+// countingPatience is longer than [patience], because all of a file is read.
+const countingPatience = 30 * time.Minute
+
 // countPackets counts the compressed frames of a file whose container doesn't say how many there are, by reading it.
 func countPackets(ctx context.Context, path string) (int, error) {
-	answer, err := ffprobe(ctx, path, "-count_packets", "-show_entries", "stream=nb_read_packets")
+	answer, err := ffprobe(ctx, path, countingPatience, "-count_packets", "-show_entries", "stream=nb_read_packets")
 	if err != nil {
 		return 0, err
 	}
@@ -113,15 +116,17 @@ func countPackets(ctx context.Context, path string) (int, error) {
 }
 
 // ffprobe asks about the first video stream of a file; the answer has at least one stream.
-func ffprobe(ctx context.Context, path string, args ...string) (probed, error) {
+func ffprobe(ctx context.Context, path string, patience time.Duration, args ...string) (probed, error) {
 	url, err := fileURL(path)
 	if err != nil {
 		return probed{}, err
 	}
 	var out bytes.Buffer
 	var answer probed
-	args = append([]string{"-loglevel", "error", "-protocol_whitelist", "file", "-select_streams", "V:0", "-of", "json"}, args...)
-	p, err := command(ctx, "ffprobe", append(args, "-i", url)...)
+	args = append([]string{"-loglevel", "error", "-protocol_whitelist", "file", "-format_whitelist", containers, "-select_streams", "V:0", "-of", "json"}, args...)
+	limited, stop := context.WithTimeoutCause(ctx, patience, noProgress(patience)) // it says nothing until it has all
+	defer stop()
+	p, err := command(limited, "ffprobe", append(args, "-i", url)...)
 	if err != nil {
 		return answer, err
 	}
