@@ -13,6 +13,8 @@ type Case struct {
 	// Video and Start say where the clip comes from: the data set's name of the video, and the number of its first frame there.
 	Video string
 	Start int
+	// FPS is how many frames a second there are; 0 if that is not known.
+	FPS float64
 	// Past and Future are the given frames, as many as the model takes, and none where the task hides them. Real has no
 	// frames if they are not known.
 	Past, Real, Future clips.Clip

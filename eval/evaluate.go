@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"mcvd/configs"
-	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval/metric"
 )
@@ -29,6 +28,17 @@ func (p Protocol) Job() (Job, error) {
 	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
 	j.Windows = j.windows()
 	return j, err
+}
+
+// Evaluations is the number of network evaluations of batches that [Evaluate] needs.
+func (p Protocol) Evaluations(g *Generator) (total int, err error) {
+	j, err := p.Job()
+	for first := 0; first < p.Clips && err == nil; first += g.batch {
+		var n int
+		n, err = g.Evaluations(j, min(g.batch, p.Clips-first)*p.Trajectories)
+		total += n
+	}
+	return total, err
 }
 
 // Watch is told how an evaluation goes on. Each function may be nil.
@@ -58,7 +68,7 @@ func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, m
 		return nil, err
 	}
 	p.Windows = j.Windows
-	e := &evaluation{Generator: g, Protocol: p, Watch: w, job: j, dataset: ds, metrics: metrics, made: features{}, real: features{}}
+	e := &evaluation{Generator: g, Protocol: p, Watch: w, job: j, source: FromDataset(ds, p.Seed, j, g.model.Frames), metrics: metrics, made: features{}, real: features{}}
 	for first := 0; first < p.Clips; first += g.batch {
 		if err := e.clips(ctx, first, min(first+g.batch, p.Clips)); err != nil {
 			return nil, err
@@ -81,7 +91,7 @@ type evaluation struct {
 	Protocol
 	Watch
 	job        Job
-	dataset    clips.Dataset
+	source     Source
 	metrics    []metric.Opened
 	records    []Record
 	real, made features
@@ -101,7 +111,7 @@ const noCounterpart = "a generated video has no real counterpart"
 func (e *evaluation) clips(ctx context.Context, first, end int) error {
 	var cases, videos []Case // a case for each clip, and one for each video of it
 	for i := first; i < end; i++ {
-		c, err := e.cut(i)
+		c, err := e.source(i)
 		if err != nil {
 			return err
 		}
@@ -129,19 +139,6 @@ func (e *evaluation) clips(ctx context.Context, first, end int) error {
 		}
 	}
 	return e.addReal(cases)
-}
-
-// cut is test clip i as a case.
-func (e *evaluation) cut(i int) (Case, error) {
-	frames := ClipFrames(e.job.Task, e.model.Frames, e.Frames)
-	at := data.Fixed(e.dataset, e.Seed, i, frames)
-	clip, err := data.Cut(e.dataset, at, frames)
-	if err != nil {
-		return Case{}, err
-	}
-	c := Cut(e.job.Task, e.model.Frames, clip, e.Frames)
-	c.Clip, c.Video, c.Start = i, e.dataset.Name(at.Video), at.Start
-	return c, nil
 }
 
 // score scores what a method made of the cases, and keeps a record of each video.

@@ -106,6 +106,12 @@ func (g *Generator) NFE(j Job) (int, error) {
 	return nfe, nil
 }
 
+// Evaluations is the number of network evaluations of so many of the job's videos, each counted once for a whole batch.
+func (g *Generator) Evaluations(j Job, videos int) (int, error) {
+	nfe, err := g.NFE(j)
+	return nfe * ((videos + g.batch - 1) / g.batch), err
+}
+
 // Run makes the job's frames of each case and hands them out as they are made: emit gets the index of the case and the
 // number of the frame, see [Rollout]. Cases run in batches; the last batch is filled up by repeating its last case, because
 // each batch size is compiled anew. progress, if not nil, is called after each network evaluation of a batch.

@@ -22,6 +22,7 @@ type Header struct {
 	Checkpoint string          `json:"checkpoint"`
 	Step       int             `json:"step"` // training steps behind the weights
 	Dataset    string          `json:"dataset"`
+	Path       string          `json:"path,omitempty"` // of the data set
 	Split      string          `json:"split"`
 	Videos     int             `json:"videos"` // in the split; more clips than that come from some of them twice
 	Sampler    configs.Sampler `json:"sampler"`

@@ -4,6 +4,8 @@ package eval
 import (
 	"fmt"
 	"strings"
+
+	"mcvd/configs"
 )
 
 // Task says which conditioning frames are visible when a video is made. The model is the same for all tasks; only
@@ -17,6 +19,27 @@ var (
 	Generate    = Task{}                         // a video out of nothing
 	Retrodict   = Task{Future: true}             // what came before the future
 )
+
+// Can says whether a model of those frames has what the task sees.
+func (t Task) Can(f configs.Frames) bool {
+	return !(t.Past && f.Past == 0 || t.Future && f.Future == 0)
+}
+
+// Learned says whether training hid the frames that the task hides.
+func (t Task) Learned(f configs.Frames) bool {
+	return !(!t.Past && f.Past > 0 && f.Mask.Past == 0 || !t.Future && f.Future > 0 && f.Mask.Future == 0)
+}
+
+// shownTasks are those that show what a model of those frames can do.
+func shownTasks(f configs.Frames) []Task {
+	var tasks []Task
+	for _, t := range []Task{Predict, Interpolate, Generate} {
+		if t.Can(f) && (t != Generate || len(tasks) == 0) {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
 
 // taskNames are all tasks; there is no other combination.
 var taskNames = []struct {

@@ -54,7 +54,7 @@ func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("windows: unknown %q (known: %s)", name, strings.Join(WindowNames(), ", "))
-	case j.Task.Past && model.Past == 0 || j.Task.Future && model.Future == 0:
+	case !j.Task.Can(model):
 		return nil, fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", j.Task, model.Past, model.Future)
 	case model.Current < 1:
 		return nil, fmt.Errorf("%v: blocks of %d frames, want 1 or more", j.Task, model.Current)

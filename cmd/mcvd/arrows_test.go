@@ -12,7 +12,7 @@ import (
 var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/..."},
-	"eval":                       {"configs", "data", "data/clips", "models/...", "eval/metric"},
+	"eval":                       {"configs", "data", "data/clips", "data/video", "models/...", "eval/metric"},
 	"eval/metric":                {"data/clips", "data/digits"},
 	"models":                     {"configs", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
 	"models/network":             {"configs", "models/mask", "models/nn"},
@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"models/published":           {"models", "models/diffusion", "models/weights", "models/weights/torch"},
 	"models/published/schema":    {"configs"},
 	"models/paritytest":          {"models/weights"},
-	"data":                       {"configs", "data/clips", "data/digits", "data/folder"},
+	"data":                       {"configs", "data/clips", "data/digits", "data/folder", "data/video"},
 	"data/digits":                {"configs", "data/clips"},
 	"data/folder":                {"configs", "data/clips", "data/store", "data/video"},
 	"data/store":                 {"configs/atomicfile"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,9 +44,11 @@ clips. MMD compares all made videos as a whole with the real ones. A generated v
 metrics of the whole apply.
 
 --records writes a line of JSON for each video as soon as it is scored, also for the baselines'.`,
-		Example: "  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json",
-		Args:    arguments(1, 1, "a run folder"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
+		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
+  mcvd eval runs/tiny --metrics psnr --records out/records.jsonl
+  mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
+		Args: arguments(1, 1, "a run folder"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.Task, "task", "predict", "predict, interpolate, retrodict or generate")
@@ -61,38 +64,22 @@ metrics of the whole apply.
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
 	c.addTo(cmd)
+	c.dataFlag(cmd)
 	return cmd
 }
 
 func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
-	task, err := eval.ParseTask(c.Task)
-	if err != nil {
-		return usagef("--%v", err)
-	}
-	split := clips.Split(c.split)
-	if err := split.Check(); err != nil {
-		return usagef("--%v", err)
-	}
-	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"); err != nil {
+	if err := c.check(cmd); err != nil {
 		return err
-	}
-	if err := checkWindows(c.Windows); err != nil {
-		return err
-	}
-	if err := metric.Check(c.metrics); err != nil {
-		return usagef("--%v", err)
 	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	if c.Frames == 0 {
-		c.Frames = l.config.Frames.Current
-	}
-	if c.Advance == 0 {
-		c.Advance = l.config.Frames.Current
-	}
+	c.Seed = l.seed
+	c.Frames = cmp.Or(c.Frames, l.config.Frames.Current)
+	c.Advance = cmp.Or(c.Advance, l.config.Frames.Current)
 	job, err := c.Job()
 	if err != nil {
 		return err
@@ -100,50 +87,72 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if _, err := job.List(l.config.Frames); err != nil {
 		return err
 	}
-	c.batch = min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories)
-	c.warnUnlearned(task, l.config)
-	c.Seed = l.seed
-	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch, l.devices)
-	if err != nil {
-		return err
+	c.warnUnlearned(job.Task, l.config)
+	if c.out != "" {
+		if err := atomicfile.Prepare(c.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
 	}
-	defer g.Close()
-	ds, err := data.Open(cmd.Context(), l.config, split, eval.ClipFrames(task, l.config.Frames, c.Frames), c.log)
-	if err != nil {
-		return err
-	}
-	batches := 0
-	for first := 0; first < c.Clips; first += c.batch {
-		batches += (min(c.batch, c.Clips-first)*c.Trajectories + c.batch - 1) / c.batch
-	}
-	nfe, err := g.NFE(job)
-	if err != nil {
-		return err
-	}
-	metrics, err := metric.Open(c.metrics, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
-	if err != nil {
-		return err
-	}
-	defer metric.Close(metrics)
 	record, done, err := c.openRecords()
 	if err != nil {
 		return err
 	}
-	bar := newProgress(c.stderr, "eval", batches*nfe)
-	report, err := eval.Evaluate(cmd.Context(), g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
-	bar.clear()
+	report, err := c.evaluate(cmd.Context(), l, job, record)
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
 	report.Run, report.Checkpoint, report.Step = dir, l.checkpoint, l.step
-	report.Dataset, report.Split, report.Sampler, report.Backend = l.config.Data.Name, c.split, l.sampler, l.choice.Name
+	report.Dataset, report.Path, report.Split = l.config.Data.Name, l.config.Data.Path, c.split
+	report.Sampler, report.Backend = l.sampler, l.choice.Name
 	return c.print(cmd, report)
+}
+
+// check refuses flags that can't be right before anything is opened.
+func (c *evalCommand) check(cmd *cobra.Command) error {
+	if _, err := eval.ParseTask(c.Task); err != nil {
+		return usagef("--%v", err)
+	}
+	if err := clips.Split(c.split).Check(); err != nil {
+		return usagef("--%v", err)
+	}
+	if err := metric.Check(c.metrics); err != nil {
+		return usagef("--%v", err)
+	}
+	return errors.Join(checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"), checkWindows(c.Windows))
+}
+
+// evaluate scores the run.
+func (c *evalCommand) evaluate(ctx context.Context, l *loaded, j eval.Job, record func(eval.Record) error) (*eval.Report, error) {
+	g, err := l.generator(min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories))
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	metrics, err := metric.Open(c.metrics, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
+	if err != nil {
+		return nil, err
+	}
+	defer metric.Close(metrics)
+	ds, err := data.Open(ctx, l.config, clips.Split(c.split), eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
+	if err != nil {
+		return nil, err
+	}
+	evaluations, err := c.Evaluations(g)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(c.stderr, "eval", evaluations)
+	defer bar.clear()
+	return eval.Evaluate(ctx, g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
 }
 
 // openRecords opens the file of --records; done closes it, and removes it if no record came. Without the flag, record is nil.
 func (c *evalCommand) openRecords() (record func(eval.Record) error, done func() error, err error) {
 	if c.records == "" {
 		return nil, func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(c.records), 0o755); err != nil {
+		return nil, nil, fmt.Errorf("--records: %w", err)
 	}
 	f, err := os.OpenFile(c.records, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, os.ErrExist) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/configs/atomicfile"
 	"mcvd/data/video"
 	"mcvd/eval"
 )
@@ -24,7 +24,7 @@ type generateCommand struct {
 	runFlags
 	frames, clips, trajectories, advance, batch int
 	windows                                     string
-	video                                       string
+	videos                                      []string
 	start                                       float64
 	out, quality                                string
 	formats                                     []string
@@ -34,7 +34,8 @@ type generateCommand struct {
 
 func newPredict(a *app) *cobra.Command {
 	return newGenerateCommand(a, eval.Predict, "Predict what comes after the given frames",
-		"  mcvd predict runs/tiny --frames 8 -o out/\n  mcvd predict runs/tiny --video clip.mp4 --start 1.5 --frames 6 -o out/")
+		"  mcvd predict runs/tiny --frames 8 -o out/\n  mcvd predict runs/tiny --video clip.mp4 --start 1.5 --frames 6 -o out/\n"+
+			"  mcvd predict runs/tiny --set data.name=folder --set data.path=clips -o out/")
 }
 
 func newInterpolate(a *app) *cobra.Command {
@@ -69,12 +70,13 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	windowsFlag(cmd, &c.windows)
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
-	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(formats(), ", ")+"; may be repeated; png is a folder of frames")
+	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(eval.Formats(), ", ")+"; may be repeated; png is a folder of frames")
 	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
-	f.Float64Var(&c.fps, "fps", 10, "frames a second of the videos")
+	f.Float64Var(&c.fps, "fps", 0, "frames a second of the videos (default: as in the source, or 10)")
 	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: up to 128 pixels; 1 for lossless)")
 	if task != eval.Generate {
-		f.StringVar(&c.video, "video", "", "take the given frames from this video instead of the test clips")
+		c.dataFlag(cmd)
+		f.StringArrayVar(&c.videos, "video", nil, "take the given frames from this video instead of the test clips; may be repeated")
 		f.Float64Var(&c.start, "start", 0, "second of --video at which the given frames begin")
 	}
 	return cmd
@@ -90,56 +92,71 @@ to 256 frames were asked for (TASK-0000-beside.mp4: real left, made right, betwe
 line that is blue while the frames are given and orange while they are made); and a contact sheet of the first videos (TASK.png), with
 the first and the last frames of long ones. Prints the paths.`
 
-// maxCompared is up to how many made frames the real ones are loaded to compare with.
-const maxCompared = 256
-
 func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if err := c.check(cmd); err != nil {
 		return err
 	}
+	c.out = cmp.Or(c.out, filepath.Join(dir, c.task.String()))
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	if c.frames == 0 {
-		c.frames = l.config.Frames.Current
-	}
-	if c.advance == 0 {
-		c.advance = l.config.Frames.Current
-	}
-	if _, err := c.job().List(l.config.Frames); err != nil {
+	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, l.config.Frames.Current), Advance: cmp.Or(c.advance, l.config.Frames.Current), Windows: c.windows}
+	if _, err := j.List(l.config.Frames); err != nil {
 		return err
 	}
 	c.warnUnlearned(c.task, l.config)
-	if c.video != "" {
-		c.clips = 1
+	if len(c.videos) > 0 {
+		c.clips = len(c.videos)
 	}
-	c.batch = min(cmp.Or(c.batch, 8), c.clips*c.trajectories)
-	g, err := eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, c.batch, l.devices)
+	g, err := l.generator(min(cmp.Or(c.batch, 8), c.clips*c.trajectories))
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	source, err := c.source(cmd.Context(), l)
+	done, err := c.prepare()
 	if err != nil {
 		return err
 	}
-	c.out = cmp.Or(c.out, filepath.Join(dir, c.task.String()))
-	_, statErr := os.Stat(c.out)
-	if err := os.MkdirAll(c.out, 0o755); err != nil {
-		return err
-	}
-	written, err := c.makeAll(cmd, g, l, source)
-	if written == 0 && statErr != nil {
-		os.Remove(c.out) // leave no new folder without anything in it
-	}
+	f := eval.Films{Job: j, Clips: c.clips, Trajectories: c.trajectories, Dir: c.out, Formats: c.formats, FPS: c.fps,
+		Quality: video.Quality(c.quality), Scale: c.scale}
+	written, err := c.write(cmd, g, l, f)
+	done(written)
 	return err
 }
 
-// job is what is made of each clip.
-func (c *generateCommand) job() eval.Job {
-	return eval.Job{Task: c.task, Frames: c.frames, Advance: c.advance, Windows: c.windows}
+// prepare makes the folder for the videos; done removes it again if it is new and nothing was written.
+func (c *generateCommand) prepare() (done func(written int), err error) {
+	_, statErr := os.Stat(c.out)
+	if err := atomicfile.Prepare(filepath.Join(c.out, c.task.String()+".png")); err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	return func(written int) {
+		if written == 0 && statErr != nil {
+			os.Remove(c.out)
+		}
+	}, nil
+}
+
+// write makes the videos and prints their paths. It returns how many there are.
+func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded, f eval.Films) (written int, err error) {
+	if len(c.videos) > 0 {
+		f.Source = eval.OwnVideos(cmd.Context(), l.config, f.Job, c.videos, c.start)
+	} else if f.Source, err = eval.TestClips(cmd.Context(), l.config, l.seed, f.Job, c.log); err != nil {
+		return 0, err
+	}
+	evaluations, err := g.Evaluations(f.Job, f.Clips*f.Trajectories)
+	if err != nil {
+		return 0, err
+	}
+	bar := newProgress(c.stderr, c.task.String(), evaluations)
+	defer bar.clear()
+	err = f.Write(cmd.Context(), g, func(path string) {
+		fmt.Fprintln(cmd.OutOrStdout(), path)
+		written++
+	}, func() { bar.step("") })
+	return written, err
 }
 
 // check refuses flags that can't be right before anything is opened.
@@ -150,174 +167,35 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 	if err := checkWindows(c.windows); err != nil {
 		return err
 	}
-	if !(c.fps > 0 && c.fps <= 1000) {
+	if cmd.Flags().Changed("fps") && !(c.fps > 0 && c.fps <= 1000) {
 		return usagef("--fps %g: want more than 0, at most 1000", c.fps)
 	}
-	if !(c.start >= 0 && c.start <= 1e9) || c.start > 0 && c.video == "" {
+	if !(c.start >= 0 && c.start <= 1e9) || c.start > 0 && len(c.videos) == 0 {
 		return usagef("--start %g: want 0 to 1e9, and --video", c.start)
+	}
+	if len(c.videos) > 0 && cmd.Flags().Changed("clips") {
+		return usagef("--clips has no effect with --video: there is a clip for each")
+	}
+	for _, o := range c.data {
+		if key, _, _ := strings.Cut(o, "="); len(c.videos) > 0 && (key == "data.path" || key == "data.name") {
+			return usagef("--set %s has no effect with --video", o)
+		}
 	}
 	if q := video.Quality(c.quality); q != video.Share && q != video.Lossless {
 		return usagef("--quality %q: want share or lossless", c.quality)
 	}
 	for _, f := range c.formats {
-		if !slices.Contains(formats(), f) {
-			return usagef("--format %q: want %s", f, strings.Join(formats(), ", "))
+		if !slices.Contains(eval.Formats(), f) {
+			return usagef("--format %q: want %s", f, strings.Join(eval.Formats(), ", "))
 		}
 	}
 	return nil
-}
-
-// folderFormat is the format of a path without an extension: a folder of PNG frames.
-const folderFormat = "png"
-
-// formats are the values of --format.
-func formats() []string {
-	var names []string
-	for _, extension := range video.Extensions() {
-		names = append(names, cmp.Or(strings.TrimPrefix(extension, "."), folderFormat))
-	}
-	return names
-}
-
-// extension is what a format's paths end in.
-func extension(format string) string {
-	if format == folderFormat {
-		return ""
-	}
-	return "." + format
 }
 
 // warnUnlearned says if a task hides frames that training never hid.
 func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
-	f := c.Frames
-	if !task.Past && f.Past > 0 && f.Mask.Past == 0 || !task.Future && f.Future > 0 && f.Mask.Future == 0 {
+	if !task.Learned(c.Frames) {
 		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", task,
-			"frames.mask.past", f.Mask.Past, "frames.mask.future", f.Mask.Future)
+			"frames.mask.past", c.Frames.Mask.Past, "frames.mask.future", c.Frames.Mask.Future)
 	}
-}
-
-// tasksOf lists the tasks that a model has the frames for.
-func tasksOf(c *configs.Config) []eval.Task {
-	var tasks []eval.Task
-	for _, t := range []eval.Task{eval.Predict, eval.Interpolate, eval.Generate} {
-		f := c.Frames
-		if (!t.Past || f.Past > 0) && (!t.Future || f.Future > 0) && (t != eval.Generate || len(tasks) == 0) {
-			tasks = append(tasks, t)
-		}
-	}
-	return tasks
-}
-
-// makeAll makes the videos batch by batch, writes them, prints their paths, and then the contact sheet. It returns how many files
-// it wrote.
-func (c *generateCommand) makeAll(cmd *cobra.Command, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error)) (written int, err error) {
-	total := c.clips * c.trajectories
-	batches := (total + c.batch - 1) / c.batch
-	nfe, err := g.NFE(c.job())
-	if err != nil {
-		return 0, err
-	}
-	bar := newProgress(c.stderr, c.task.String(), batches*nfe)
-	defer bar.clear()
-	var rows []video.Row
-	for first := 0; first < total; first += c.batch {
-		films, err := c.make(cmd.Context(), g, l, source, first, min(first+c.batch, total), bar)
-		if err == nil {
-			var paths []string
-			paths, err = c.write(cmd.Context(), films)
-			for _, p := range paths {
-				fmt.Fprintln(cmd.OutOrStdout(), p)
-			}
-			written += len(paths)
-		}
-		if err == nil && first < maxFilms {
-			var more []video.Row
-			more, err = sheetRows(films[:min(len(films), maxFilms-first)])
-			rows = append(rows, more...)
-		}
-		closeAll(films)
-		if err != nil {
-			return written, err
-		}
-	}
-	sheet := filepath.Join(c.out, c.task.String()+".png")
-	if err := video.WriteSheet(sheet, c.task.String(), rows...); err != nil {
-		return written, err
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), sheet)
-	return written + 1, nil
-}
-
-// make makes the videos from number first to end: all trajectories of a clip, then those of the next.
-func (c *generateCommand) make(ctx context.Context, g *eval.Generator, l *loaded, source func(clip int) (eval.Case, error),
-	first, end int, bar *progress) (films []*film, err error) {
-	var cases []eval.Case
-	for n := first; n < end; n++ {
-		clip, trajectory := n/c.trajectories, n%c.trajectories
-		cs, err := source(clip)
-		if err != nil {
-			return films, err
-		}
-		cs.Clip, cs.Trajectory = clip, trajectory
-		f, err := newFilm(c.out, c.name(clip, trajectory), cs, c.frames, l.config)
-		if err != nil {
-			return films, err
-		}
-		films = append(films, f)
-		if err := c.checkOutputs(f); err != nil {
-			return films, err
-		}
-		cases = append(cases, cs)
-	}
-	return films, g.Run(ctx, c.job(), cases, func(i, frame int, made eval.Frame) error {
-		return films[i].put(frame, made)
-	}, func() { bar.step("") })
-}
-
-// checkOutputs reports before anything is made what would keep a film from being written.
-func (c *generateCommand) checkOutputs(f *film) error {
-	for _, format := range c.formats {
-		if err := f.check(filepath.Join(c.out, f.name), extension(format), c.writerOptions(f)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *generateCommand) writerOptions(f *film) video.WriterOptions {
-	return video.WriterOptions{FPS: c.fps, Quality: video.Quality(c.quality), Scale: c.scaleOf(f)}
-}
-
-// name is the file name of a video, without its extension.
-func (c *generateCommand) name(clip, trajectory int) string {
-	name := fmt.Sprintf("%v-%04d", c.task, clip)
-	if c.trajectories > 1 {
-		name += fmt.Sprintf("-%02d", trajectory)
-	}
-	return name
-}
-
-// write writes the videos and returns their paths.
-func (c *generateCommand) write(ctx context.Context, films []*film) (paths []string, err error) {
-	for _, f := range films {
-		for _, format := range c.formats {
-			written, err := f.write(ctx, filepath.Join(c.out, f.name), extension(format), c.writerOptions(f))
-			paths = append(paths, written...)
-			if err != nil {
-				return paths, err
-			}
-		}
-	}
-	return paths, nil
-}
-
-// scaleOf is how much a film is enlarged: what people look at, to 128 pixels at least; lossless videos not at all.
-func (c *generateCommand) scaleOf(f *film) int {
-	if c.scale > 0 {
-		return c.scale
-	}
-	if video.Quality(c.quality) == video.Lossless {
-		return 1
-	}
-	return (128 + f.size - 1) / f.size
 }

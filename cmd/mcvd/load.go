@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,9 +11,6 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
-	"mcvd/data/clips"
-	"mcvd/data/folder"
-	"mcvd/data/video"
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
@@ -35,6 +30,7 @@ type samplerFlags struct {
 type runFlags struct {
 	samplerFlags
 	checkpoint, backend string
+	data                []string
 	devices             int
 	seed                uint64
 }
@@ -50,6 +46,11 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
 	r.set = func(flag string) bool { return f.Changed(flag) }
+}
+
+// dataFlag lets other data take the place of the run's.
+func (r *runFlags) dataFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&r.data, "set", nil, "take clips from elsewhere: data.path=FOLDER, data.name=NAME and other settings of where videos come from; may be repeated")
 }
 
 // windowsFlag chooses how videos are cut into windows.
@@ -114,7 +115,11 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if r.devices < 0 || r.devices > 1024 {
 		return nil, usagef("--devices %d: want 0, for all, to 1024", r.devices)
 	}
-	l := &loaded{config: run.Config, seed: run.Config.Seed, devices: r.devices}
+	config, err := data.Override(run.Config, r.data)
+	if err != nil {
+		return nil, usagef("--set: %w", err)
+	}
+	l := &loaded{config: config, seed: run.Config.Seed, devices: r.devices}
 	if r.set("seed") {
 		l.seed = r.seed
 	}
@@ -146,79 +151,7 @@ func (l *loaded) close() {
 	l.backend.Finalize()
 }
 
-// source returns what the videos of each clip start from: --video, or a clip of the test split, cut for the task. Real frames are
-// there if the videos are long enough.
-func (c *generateCommand) source(ctx context.Context, l *loaded) (func(clip int) (eval.Case, error), error) {
-	if c.task == eval.Generate {
-		return func(int) (eval.Case, error) { return eval.Case{}, nil }, nil
-	}
-	whole := eval.ClipFrames(c.task, l.config.Frames, c.frames)
-	given := whole // the fewest frames that will do
-	if c.task != eval.Interpolate {
-		given -= c.frames
-		if c.frames > maxCompared {
-			whole = given
-		}
-	}
-	if c.video != "" {
-		if c.task == eval.Retrodict {
-			whole = given // --start is where the given frames begin
-		}
-		clip, err := c.own(ctx, l.config, given, whole)
-		if err != nil {
-			return nil, err
-		}
-		return func(int) (eval.Case, error) { return c.cut(l.config.Frames, clip), nil }, nil
-	}
-	ds, err := data.Open(ctx, l.config, clips.Test, whole, c.log)
-	if err != nil && whole > given {
-		whole = given
-		ds, err = data.Open(ctx, l.config, clips.Test, whole, c.log)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func(i int) (eval.Case, error) {
-		clip, err := data.Cut(ds, data.Fixed(ds, l.seed, i, whole), whole)
-		if err != nil {
-			return eval.Case{}, err
-		}
-		return c.cut(l.config.Frames, clip), nil
-	}, nil
-}
-
-// cut is [eval.Cut] for clips that may lack the real frames.
-func (c *generateCommand) cut(f configs.Frames, clip clips.Clip) eval.Case {
-	n := min(c.frames, max(0, clip.Frames-eval.ClipFrames(c.task, f, 0)))
-	cut := eval.Cut(c.task, f, clip, n)
-	if n < c.frames || c.frames > maxCompared {
-		cut.Real = clips.Clip{}
-	}
-	return cut
-}
-
-// own decodes the clip of --video, prepared as the experiment's data are.
-func (c *generateCommand) own(ctx context.Context, config *configs.Config, given, whole int) (clips.Clip, error) {
-	d := config.Data
-	o := video.DecodeOptions{Start: c.start, FPS: d.FPS, Size: d.Size, Channels: d.Channels, MaxFrames: whole}
-	if d.Name == "folder" {
-		options, err := folder.ReadOptions(config)
-		if err != nil {
-			return clips.Clip{}, err
-		}
-		o.Crop = video.Crop(options.Crop)
-	}
-	clip := clips.Clip{Height: d.Size, Width: d.Size, Channels: d.Channels}
-	_, err := video.Decode(ctx, c.video, o, func(frame []uint8) error {
-		clip.Pix = append(clip.Pix, frame...)
-		clip.Frames++
-		return nil
-	})
-	switch {
-	case err != nil && (clip.Frames < whole || errors.Is(err, context.Canceled)):
-		return clip, err
-	case clip.Frames < given:
-		return clip, fmt.Errorf("%s: %d frames from second %g on, want %d or more", c.video, clip.Frames, c.start, given)
-	}
-	return clip, nil
+// generator makes videos with the run's averaged weights, so many at a time.
+func (l *loaded) generator(batch int) (*eval.Generator, error) {
+	return eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, batch, l.devices)
 }

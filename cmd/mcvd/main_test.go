@@ -167,7 +167,14 @@ func TestMistakes(t *testing.T) {
 		{"eval run --windows some", 2, `--windows: unknown "some" (known: autoregressive, bridge)`},
 		{"eval run --windows bridge", 1, "want interpolate"},
 		{"eval run --records text.mp4 --clips 1", 1, "--records text.mp4: is there already, want a new file"},
-		{"eval run -o missing/report.json --clips 1", 1, "missing"},
+		{"eval run -o text.mp4/report.json --clips 1", 1, "--out: mkdir text.mp4: not a directory"},
+		{"eval run --set model.width=8", 2, "--set: model.width: can't be changed for weights that are trained"},
+		{"eval run --set data.name=folder --set data.path=empty", 1, "no videos in it"},
+		{"predict run -o text.mp4/new", 1, "--out: mkdir text.mp4: not a directory"},
+		{"predict run --video text.mp4 --clips 2", 2, "--clips has no effect with --video"},
+		{"predict run --video text.mp4 --set data.path=empty", 2, "--set data.path=empty has no effect with --video"},
+		{"predict run --set data.size=8", 2, "--set: data.size: can't be changed"},
+		{"generate run --set data.path=empty", 2, "unknown flag: --set"},
 		{"import", 2, "0 arguments, want a checkpoint"},
 		{"import checkpoint.pt", 2, "no run folder: give --out DIR"},
 		{"import checkpoint.pt -o new", 2, "checkpoint.pt: says nothing of its configuration: give --config FILE"},
@@ -262,11 +269,11 @@ func TestReport(t *testing.T) {
 	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
 		t.Fatal(stderr)
 	}
-	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "report.json", "--records", "records.jsonl", "--metrics", "ssim,psnr", "--steps", "2", "--seed", "9")
+	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "new/folder/report.json", "--records", "other/folder/records.jsonl", "--metrics", "ssim,psnr", "--steps", "2", "--seed", "9")
 	if status != 0 {
 		t.Fatal(stderr)
 	}
-	file, err := os.ReadFile("report.json")
+	file, err := os.ReadFile("new/folder/report.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +304,7 @@ func TestReport(t *testing.T) {
 	if len(r.Metrics) != 2 || r.Metrics[0].Name != "ssim" {
 		t.Errorf("metrics %+v, want those asked for, in their order", r.Metrics)
 	}
-	records, err := os.ReadFile("records.jsonl")
+	records, err := os.ReadFile("other/folder/records.jsonl")
 	if err != nil || bytes.Count(records, []byte("\n")) != 3*2+3 || !bytes.Contains(records, []byte(`"method":"copy last"`)) {
 		t.Errorf("records\n%s\n%v, want 9 lines", records, err)
 	}

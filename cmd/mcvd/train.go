@@ -17,7 +17,6 @@ import (
 	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/data/clips"
-	"mcvd/data/video"
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
@@ -193,13 +192,5 @@ func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store,
 		return err
 	}
 	defer g.Close()
-	var rows []video.Row
-	for _, task := range tasksOf(c) {
-		more, err := sampleRows(ctx, g, task, ds, c, clips)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, more...)
-	}
-	return video.WriteSheet(path, strings.TrimSuffix(filepath.Base(path), ".png"), rows...)
+	return eval.SampleSheet(ctx, g, ds, c.Seed, clips, path, strings.TrimSuffix(filepath.Base(path), ".png"))
 }

@@ -1,30 +1,27 @@
-package main
+package eval
 
 import (
 	"context"
 
-	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/data/video"
-	"mcvd/eval"
 )
 
-// film is a video in the making: the given frames in memory, the made ones in a spool.
+// film is a case's video in the making: the given and the real frames in memory, the made ones in a spool.
 type film struct {
+	Case
 	name           string
-	eval.Case          // Real has no frames if there is nothing to compare with
 	n              int // frames made
 	size, channels int
 	made           *video.Spool
 }
 
-func newFilm(dir, name string, c eval.Case, n int, config *configs.Config) (*film, error) {
-	size, channels := config.Data.Size, config.Data.Channels
+func newFilm(dir, name string, c Case, n, size, channels int) (*film, error) {
 	spool, err := video.NewSpool(dir, size*size*channels)
 	if err != nil {
 		return nil, err
 	}
-	return &film{name, c, n, size, channels, spool}, nil
+	return &film{c, name, n, size, channels, spool}, nil
 }
 
 func closeAll(films []*film) {
@@ -34,7 +31,7 @@ func closeAll(films []*film) {
 }
 
 // put stores made frame i.
-func (f *film) put(i int, frame eval.Frame) error {
+func (f *film) put(i int, frame Frame) error {
 	clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
 	if err != nil {
 		return err
@@ -42,19 +39,13 @@ func (f *film) put(i int, frame eval.Frame) error {
 	return f.made.Put(i, clip.Pix)
 }
 
-// frame is one frame of a film, and the real one in its place: the same where it was given, without pixels where it is not known.
-type frame struct {
-	clips.Clip
-	real clips.Clip
-	mark video.Mark // Given or Generated
-}
-
-// each calls visit with every frame of the film in order.
-func (f *film) each(visit func(frame) error) error {
+// each calls visit with every frame of the film in order, and with the real one in its place: the same where it was given, without
+// pixels where it is not known. mark is [video.Given] or [video.Generated].
+func (f *film) each(visit func(frame, real clips.Clip, mark video.Mark) error) error {
 	whole := func(c clips.Clip) error {
 		for i := range c.Frames {
 			given := c.Slice(i, i+1)
-			if err := visit(frame{given, given, video.Given}); err != nil {
+			if err := visit(given, given, video.Given); err != nil {
 				return err
 			}
 		}
@@ -72,24 +63,27 @@ func (f *film) each(visit func(frame) error) error {
 		if i < f.Real.Frames {
 			real = f.Real.Slice(i, i+1)
 		}
-		if err := visit(frame{made, real, video.Generated}); err != nil {
+		if err := visit(made, real, video.Generated); err != nil {
 			return err
 		}
 	}
 	return whole(f.Future)
 }
 
+// compared says whether the real frames are known.
+func (f *film) compared() bool { return f.Real.Frames >= f.n }
+
 const (
 	besideName = "-beside"
-	gap        = 2 // pixels between the real frames and the made ones
+	besideGap  = 2 // pixels between the real frames and the made ones
 )
 
 // check reports what write would fail at, whatever the frames.
 func (f *film) check(path, extension string, o video.WriterOptions) error {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	err := video.CheckWriter(path+extension, o)
-	if err == nil && f.Real.Frames >= f.n {
-		o.Width, o.Channels = 2*f.size+gap, 3
+	if err == nil && f.compared() {
+		o.Width, o.Channels = 2*f.size+besideGap, 3
 		err = video.CheckWriter(path+besideName+extension, o)
 	}
 	return err
@@ -100,17 +94,16 @@ func (f *film) check(path, extension string, o video.WriterOptions) error {
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	paths := []string{path + extension}
-	if err := f.encode(ctx, paths[0], o, func(fr frame) ([]uint8, error) { return fr.Pix, nil }); err != nil {
+	if err := f.encode(ctx, paths[0], o, func(frame, _ clips.Clip, _ video.Mark) (clips.Clip, error) { return frame, nil }); err != nil {
 		return nil, err
 	}
-	if f.Real.Frames < f.n {
+	if !f.compared() {
 		return paths, nil
 	}
-	o.Width, o.Channels = 2*f.size+gap, 3
+	o.Width, o.Channels = 2*f.size+besideGap, 3
 	beside := path + besideName + extension
-	err := f.encode(ctx, beside, o, func(fr frame) ([]uint8, error) {
-		both, err := video.SideBySide(gap, fr.mark, fr.real, fr.Clip)
-		return both.Pix, err
+	err := f.encode(ctx, beside, o, func(frame, real clips.Clip, mark video.Mark) (clips.Clip, error) {
+		return video.SideBySide(besideGap, mark, real, frame)
 	})
 	if err != nil {
 		return paths, err
@@ -118,17 +111,17 @@ func (f *film) write(ctx context.Context, path, extension string, o video.Writer
 	return append(paths, beside), nil
 }
 
-func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, pixels func(frame) ([]uint8, error)) error {
+func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, picture func(frame, real clips.Clip, mark video.Mark) (clips.Clip, error)) error {
 	w, err := video.NewWriter(ctx, path, o)
 	if err != nil {
 		return err
 	}
-	err = f.each(func(fr frame) error {
-		pix, err := pixels(fr)
+	err = f.each(func(frame, real clips.Clip, mark video.Mark) error {
+		shown, err := picture(frame, real, mark)
 		if err != nil {
 			return err
 		}
-		return w.WriteFrame(pix)
+		return w.WriteFrame(shown.Pix)
 	})
 	if err != nil {
 		w.Abort()

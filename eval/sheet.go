@@ -1,14 +1,11 @@
-package main
+package eval
 
 import (
 	"context"
 	"fmt"
 
-	"mcvd/configs"
-	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
-	"mcvd/eval"
 )
 
 // What a contact sheet shows at most.
@@ -24,7 +21,7 @@ func sheetRows(films []*film) (rows []video.Row, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.Real.Frames >= f.n {
+		if f.compared() {
 			real, _, err := f.excerpt(true)
 			if err != nil {
 				return nil, err
@@ -37,12 +34,12 @@ func sheetRows(films []*film) (rows []video.Row, err error) {
 }
 
 // madeRow is the row of a video that was made of the case's given frames.
-func madeRow(name string, clip clips.Clip, c eval.Case, numbers []int) video.Row {
+func madeRow(name string, clip clips.Clip, c Case, numbers []int) video.Row {
 	return video.Row{Label: name, Clip: clip, Marks: video.Marks(clip.Frames, c.Past.Frames, c.Future.Frames), Numbers: numbers}
 }
 
 // realRow is the row of the real video with the case's given frames.
-func realRow(clip clips.Clip, c eval.Case, numbers []int) video.Row {
+func realRow(clip clips.Clip, c Case, numbers []int) video.Row {
 	row := madeRow("real", clip, c, numbers)
 	for i, mark := range row.Marks {
 		if mark == video.Generated {
@@ -64,31 +61,30 @@ func join(parts ...clips.Clip) clips.Clip {
 	return out
 }
 
-// sampleRows makes the model's block for a few clips of a data set.
-func sampleRows(ctx context.Context, g *eval.Generator, task eval.Task, ds clips.Dataset, c *configs.Config, count int) ([]video.Row, error) {
-	n := c.Frames.Current
-	var cases []eval.Case
-	for i := range count {
-		frames := eval.ClipFrames(task, c.Frames, n)
-		clip, err := data.Cut(ds, data.Fixed(ds, c.Seed, i, frames), frames)
-		if err != nil {
-			return nil, err
-		}
-		cs := eval.Cut(task, c.Frames, clip, n)
-		cs.Clip = i
-		cases = append(cases, cs)
-	}
-	made, err := g.Videos(ctx, eval.Job{Task: task, Frames: n, Advance: n}, cases, nil)
-	if err != nil {
-		return nil, err
-	}
+// SampleSheet writes a contact sheet of a block that the model makes for each of so many clips, task by task: of predictions, and
+// of what else the model can do.
+func SampleSheet(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, path, title string) error {
 	var rows []video.Row
-	for i, clip := range made {
-		cs := cases[i]
-		if task != eval.Generate {
-			rows = append(rows, realRow(join(cs.Past, cs.Real, cs.Future), cs, nil))
+	for _, task := range shownTasks(g.model.Frames) {
+		n := g.model.Frames.Current
+		j := Job{Task: task, Frames: n, Advance: n}
+		source, cases := FromDataset(ds, seed, j, g.model.Frames), make([]Case, count)
+		for i := range cases {
+			var err error
+			if cases[i], err = source(i); err != nil {
+				return err
+			}
 		}
-		rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(cs.Past, clip, cs.Future), cs, nil))
+		made, err := g.Videos(ctx, j, cases, nil)
+		if err != nil {
+			return err
+		}
+		for i, c := range cases {
+			if task != Generate {
+				rows = append(rows, realRow(join(c.Past, c.Real, c.Future), c, nil))
+			}
+			rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, made[i], c.Future), c, nil))
+		}
 	}
-	return rows, nil
+	return video.WriteSheet(path, title, rows...)
 }

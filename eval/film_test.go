@@ -1,13 +1,11 @@
-package main
+package eval
 
 import (
 	"slices"
 	"testing"
 
-	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/data/video"
-	"mcvd/eval"
 )
 
 // numbered is n frames of 1x1, the first of the given value, each one more than the one before.
@@ -22,16 +20,14 @@ func numbered(first, n int) clips.Clip {
 // newNumbered is a film whose frame i has the value i; the real frame in its place has 100 more.
 func newNumbered(t *testing.T, n int) *film {
 	t.Helper()
-	c := configs.Default()
-	c.Data.Size, c.Data.Channels = 1, 1
-	f, err := newFilm(t.TempDir(), "film", eval.Case{Past: numbered(0, 2), Real: numbered(102, n), Future: numbered(2+n, 1)}, n, c)
+	f, err := newFilm(t.TempDir(), "film", Case{Past: numbered(0, 2), Real: numbered(102, n), Future: numbered(2+n, 1)}, n, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.made.Close() })
 	for i := range n { // backwards, as retrodiction makes them
 		at := n - 1 - i
-		if err := f.put(at, eval.Frame{clips.Float(uint8(2 + at))}); err != nil {
+		if err := f.put(at, Frame{clips.Float(uint8(2 + at))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,14 +36,14 @@ func newNumbered(t *testing.T, n int) *film {
 
 func TestAFilmsFramesAreInOrderNextToTheRealOnes(t *testing.T) {
 	f := newNumbered(t, 4)
-	var made, real []uint8
+	var made, reals []uint8
 	var marks []video.Mark
-	err := f.each(func(fr frame) error {
-		made, real, marks = append(made, fr.Pix...), append(real, fr.real.Pix...), append(marks, fr.mark)
+	err := f.each(func(frame, real clips.Clip, mark video.Mark) error {
+		made, reals, marks = append(made, frame.Pix...), append(reals, real.Pix...), append(marks, mark)
 		return nil
 	})
-	if err != nil || !slices.Equal(made, []uint8{0, 1, 2, 3, 4, 5, 6}) || !slices.Equal(real, []uint8{0, 1, 102, 103, 104, 105, 6}) {
-		t.Errorf("made %v, real %v, %v", made, real, err)
+	if err != nil || !slices.Equal(made, []uint8{0, 1, 2, 3, 4, 5, 6}) || !slices.Equal(reals, []uint8{0, 1, 102, 103, 104, 105, 6}) {
+		t.Errorf("made %v, real %v, %v", made, reals, err)
 	}
 	if g, m := video.Given, video.Generated; !slices.Equal(marks, []video.Mark{g, g, m, m, m, m, g}) {
 		t.Errorf("marks %v", marks)
@@ -86,7 +82,7 @@ func TestExcerpt(t *testing.T) {
 
 // Given frames are marked in both rows, made ones in theirs only.
 func TestRowsAreMarked(t *testing.T) {
-	c := eval.Case{Past: numbered(0, 2), Future: numbered(5, 1)}
+	c := Case{Past: numbered(0, 2), Future: numbered(5, 1)}
 	g, m, p := video.Given, video.Generated, video.Plain
 	if row := madeRow("made", numbered(0, 5), c, nil); !slices.Equal(row.Marks, []video.Mark{g, g, m, m, g}) {
 		t.Errorf("made frames have marks %v", row.Marks)

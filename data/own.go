@@ -1,0 +1,18 @@
+package data
+
+import (
+	"mcvd/configs"
+	"mcvd/data/folder"
+	"mcvd/data/video"
+)
+
+// DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees it as it saw those that do.
+func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
+	o := video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels}
+	if c.Data.Name != "folder" {
+		return o, nil
+	}
+	options, err := folder.ReadOptions(c)
+	o.Crop = video.Crop(options.Crop)
+	return o, err
+}

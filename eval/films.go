@@ -1,0 +1,131 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"mcvd/data/video"
+)
+
+// Films are videos to be made and written to files: for each clip of a source, so many trajectories.
+type Films struct {
+	Job
+	Source              Source
+	Clips, Trajectories int
+	Dir                 string // a folder that is there
+	Formats             []string
+	// FPS is frames a second; 0 is what the source has, or 10 if it has none.
+	FPS     float64
+	Quality video.Quality // of MP4s
+	// Scale enlarges pixels; 0 is up to 128 pixels for what people look at, and not at all for lossless videos.
+	Scale int
+}
+
+// folderFormat is the format whose paths have no extension: a folder of PNG frames.
+const folderFormat = "png"
+
+// defaultFPS is the rate of videos of which nothing is known.
+const defaultFPS = 10
+
+// Formats are those that films can have.
+func Formats() []string {
+	var names []string
+	for _, extension := range video.Extensions() {
+		names = append(names, cmp.Or(strings.TrimPrefix(extension, "."), folderFormat))
+	}
+	return names
+}
+
+// extension is what a format's paths end in.
+func extension(format string) string {
+	if format == folderFormat {
+		return ""
+	}
+	return "." + format
+}
+
+// Write makes the videos batch by batch and writes each with its given frames, in every format (TASK-0000.mp4); again beside the
+// real frames, where they are known (TASK-0000-beside.mp4); and a contact sheet of the first ones (TASK.png). wrote is told
+// each path; progress, if not nil, is called after each network evaluation of a batch. What can't be written is refused before a
+// batch is made.
+func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string), progress func()) error {
+	var rows []video.Row
+	var c Case // of the last clip: its trajectories share it
+	for first, total := 0, f.Clips*f.Trajectories; first < total; first += g.batch {
+		var cases []Case
+		for n := first; n < min(first+g.batch, total); n++ {
+			var err error
+			if c.Trajectory = n % f.Trajectories; c.Trajectory == 0 {
+				if c, err = f.Source(n / f.Trajectories); err != nil {
+					return err
+				}
+			}
+			cases = append(cases, c)
+		}
+		more, err := f.batch(ctx, g, cases, max(0, maxFilms-first), wrote, progress)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	sheet := filepath.Join(f.Dir, f.Task.String()+".png")
+	err := video.WriteSheet(sheet, f.Task.String(), rows...)
+	if err == nil {
+		wrote(sheet)
+	}
+	return err
+}
+
+// batch makes and writes the films of a batch, and returns the first shown of them as rows of a contact sheet.
+func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int, wrote func(path string), progress func()) ([]video.Row, error) {
+	var films []*film
+	defer func() { closeAll(films) }()
+	for _, c := range cases {
+		one, err := newFilm(f.Dir, f.name(c), c, f.Frames, g.model.Size, g.model.Channels)
+		if err != nil {
+			return nil, err
+		}
+		films = append(films, one)
+		for _, format := range f.Formats {
+			if err := one.check(filepath.Join(f.Dir, one.name), extension(format), f.options(one)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	err := g.Run(ctx, f.Job, cases, func(i, frame int, made Frame) error { return films[i].put(frame, made) }, progress)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range films {
+		for _, format := range f.Formats {
+			paths, err := one.write(ctx, filepath.Join(f.Dir, one.name), extension(format), f.options(one))
+			for _, path := range paths {
+				wrote(path)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return sheetRows(films[:min(len(films), shown)])
+}
+
+// name is a video's file name, without its extension.
+func (f Films) name(c Case) string {
+	name := fmt.Sprintf("%v-%04d", f.Task, c.Clip)
+	if f.Trajectories > 1 {
+		name += fmt.Sprintf("-%02d", c.Trajectory)
+	}
+	return name
+}
+
+func (f Films) options(one *film) video.WriterOptions {
+	o := video.WriterOptions{FPS: cmp.Or(f.FPS, one.FPS, defaultFPS), Quality: f.Quality, Scale: f.Scale}
+	if f.Scale == 0 && f.Quality != video.Lossless {
+		o.Scale = (128 + one.size - 1) / one.size
+	}
+	return o
+}

@@ -1,0 +1,154 @@
+package eval
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/clips"
+	"mcvd/data/video"
+)
+
+// Source gives the case of each clip, 0 and up.
+type Source func(i int) (Case, error)
+
+// MaxCompared is up to how many made frames [TestClips] and [OwnVideos] load the real ones to compare with.
+const MaxCompared = 256
+
+// FromDataset cuts the clips of a data set in the order of evaluation, [data.Fixed]. The real frames are known.
+func FromDataset(ds clips.Dataset, seed uint64, j Job, f configs.Frames) Source {
+	return fixed(ds, seed, j, f, ClipFrames(j.Task, f, j.Frames))
+}
+
+// fixed is [FromDataset] for clips of fewer frames, too, see [cutGiven].
+func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int) Source {
+	return func(i int) (Case, error) {
+		at := data.Fixed(ds, seed, i, frames)
+		clip, err := data.Cut(ds, at, frames)
+		if err != nil {
+			return Case{}, err
+		}
+		c := cutGiven(j, f, clip)
+		c.Clip, c.Video, c.Start, c.FPS = i, ds.Name(at.Video), at.Start, clips.FPS(ds, at.Video)
+		return c, nil
+	}
+}
+
+// TestClips is what the job's videos start from if nothing else is said: clips of the test split, and nothing at all for [Generate].
+// Real frames are there if up to [MaxCompared] are asked for and the split has videos that are long enough.
+func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *slog.Logger) (Source, error) {
+	if j.Task == Generate {
+		return func(i int) (Case, error) { return Case{Clip: i, FPS: c.Data.FPS}, nil }, nil
+	}
+	given, whole := lengths(j, c.Frames)
+	ds, err := data.Open(ctx, c, clips.Test, whole, log)
+	if err != nil && whole > given {
+		whole = given
+		ds, err = data.Open(ctx, c, clips.Test, whole, log)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fixed(ds, seed, j, c.Frames, whole), nil
+}
+
+// lengths are the fewest frames of a clip that will do for the job, and how many it has with the real frames.
+func lengths(j Job, f configs.Frames) (given, whole int) {
+	given, whole = ClipFrames(j.Task, f, 0), ClipFrames(j.Task, f, j.Frames)
+	switch {
+	case j.Task == Interpolate:
+		return whole, whole // the future lies behind the real frames
+	case j.Frames > MaxCompared:
+		return given, given
+	}
+	return given, whole
+}
+
+// cutGiven is [Cut] for clips that may lack the real frames.
+func cutGiven(j Job, f configs.Frames, clip clips.Clip) Case {
+	n := min(j.Frames, max(0, clip.Frames-ClipFrames(j.Task, f, 0)))
+	c := Cut(j.Task, f, clip, n)
+	if n < j.Frames || j.Frames > MaxCompared {
+		c.Real = clips.Clip{}
+	}
+	return c
+}
+
+// OwnVideos is what the job's videos start from if files are given, one for each clip, prepared as the experiment's data are. The
+// given frames begin at second start. Real frames are there if up to [MaxCompared] are asked for and the file has them.
+func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, start float64) Source {
+	return func(i int) (Case, error) {
+		path := paths[i]
+		o, err := data.DecodeOptions(c)
+		if err != nil {
+			return Case{}, err
+		}
+		info, err := video.Probe(ctx, path)
+		if err != nil {
+			return Case{}, err
+		}
+		o.Start = start
+		given, whole := lengths(j, c.Frames)
+		if j.Task == Retrodict {
+			whole = given // the real frames lie before
+		}
+		clip, err := decode(ctx, path, o, given, whole)
+		if err != nil {
+			return Case{}, err
+		}
+		own := cutGiven(j, c.Frames, clip)
+		own.Clip, own.Video = i, path
+		if info.FPS > 0 { // a folder of images has no time
+			own.FPS = cmp.Or(c.Data.FPS, info.FPS)
+		}
+		if j.Task == Retrodict && j.Frames <= MaxCompared && own.FPS > 0 {
+			own.Real, err = before(ctx, path, o, own.Future, j.Frames, own.FPS)
+		}
+		return own, err
+	}
+}
+
+// decode reads up to whole frames of a video, and at least so many as are given.
+func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clips.Clip, error) {
+	o.MaxFrames = whole
+	clip := clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
+	_, err := video.Decode(ctx, path, o, func(frame []uint8) error {
+		clip.Pix = append(clip.Pix, frame...)
+		clip.Frames++
+		return nil
+	})
+	switch {
+	case err != nil && (clip.Frames < whole || errors.Is(err, context.Canceled)):
+		return clip, err
+	case clip.Frames < given:
+		return clip, fmt.Errorf("%s: %d frames from second %g on, want %d or more", path, clip.Frames, o.Start, given)
+	}
+	return clip, nil
+}
+
+// before is the n frames that come before those which begin at o.Start; none if the video has fewer. It decodes from an earlier
+// second on and looks for the frames that are known, because seconds don't say exactly where a frame is.
+func before(ctx context.Context, path string, o video.DecodeOptions, known clips.Clip, n int, fps float64) (clips.Clip, error) {
+	const spare = 2 // frames on each side
+	lead := min(n+spare, int(o.Start*fps+0.5))
+	if lead < n {
+		return clips.Clip{}, nil
+	}
+	o.Start = max(0, o.Start-float64(lead)/fps)
+	clip, err := decode(ctx, path, o, 0, lead+spare+known.Frames)
+	if err != nil && ctx.Err() != nil {
+		return clips.Clip{}, err // a file that is broken further on has these frames all the same
+	}
+	for _, off := range []int{0, 1, -1, 2, -2} {
+		at := lead + off
+		if at >= n && at+known.Frames <= clip.Frames && bytes.Equal(clip.Slice(at, at+known.Frames).Pix, known.Pix) {
+			return clip.Slice(at-n, at), nil
+		}
+	}
+	return clips.Clip{}, nil
+}
