@@ -35,8 +35,12 @@ type Run struct {
 
 // OpenRun reads a run folder's experiment.
 func OpenRun(dir string) (*Run, error) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return nil, fmt.Errorf("%s: no such run folder (`mcvd train -c CONFIG.yml -o %s` makes one)", dir, dir)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: not a folder, want a run folder", dir)
 	}
 	path := filepath.Join(dir, configFile)
 	text, err := configs.ReadFile(path)
@@ -60,7 +64,7 @@ func (r *Run) SamplePath(step int) string {
 
 // start makes the folder or opens it again, and locks it. Another experiment in the folder is an error that shows the difference.
 func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
-	if err := checkSameExperiment(dir, c); err != nil { // before anything is made
+	if err := Check(dir, c); err != nil { // before anything is made
 		return nil, nil, err
 	}
 	lock, err := claim(dir)
@@ -77,6 +81,15 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	}
 	removeLeftovers(dir)
 	return &Run{dir, c}, func() { lock.Unlock() }, nil
+}
+
+// Check reports a path that can't be the run folder of an experiment: no folder can be there, or it holds another experiment. Nothing is
+// made.
+func Check(dir string, c *configs.Config) error {
+	if err := checkFolders(dir); err != nil {
+		return err
+	}
+	return checkSameExperiment(dir, c)
 }
 
 // claim makes a run folder's folders and takes its lock.
@@ -172,10 +185,8 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 
 // CheckNew reports a path that can't become a run folder: it holds a run or parts of one, or no folder can be there.
 func CheckNew(dir string) error {
-	for _, d := range append(above(dir), dir) {
-		if info, err := os.Stat(d); err == nil && !info.IsDir() {
-			return fmt.Errorf("%s: can't be a run folder, because %s is not a folder", dir, d)
-		}
+	if err := checkFolders(dir); err != nil {
+		return err
 	}
 	for _, name := range []string{configFile, logFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -186,6 +197,16 @@ func CheckNew(dir string) error {
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), atomicfile.Prefix) {
 			return fmt.Errorf("%s: holds %s of a run already; use another folder", dir, filepath.Join(checkpointsDir, e.Name()))
+		}
+	}
+	return nil
+}
+
+// checkFolders reports what lies where a folder has to be.
+func checkFolders(dir string) error {
+	for _, d := range append(above(dir), dir) {
+		if info, err := os.Stat(d); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: can't be a run folder, because %s is not a folder", dir, d)
 		}
 	}
 	return nil

@@ -110,6 +110,12 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if _, err := samplerOf(config, m, samplerFlags{}); err != nil {
 		return err
 	}
+	if err := train.CheckOptimizer(config); err != nil {
+		return err
+	}
+	if err := train.Check(c.out, config); err != nil {
+		return err
+	}
 	training, err := data.Open(ctx, config, clips.Train, config.Frames.Total(), c.log)
 	if err != nil {
 		return err
