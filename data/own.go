@@ -8,11 +8,8 @@ import (
 
 // DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees it as it saw those that do.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
-	o := video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels}
-	if c.Data.Name != "folder" {
-		return o, nil
+	if c.Data.Name == "folder" {
+		return folder.DecodeOptions(c)
 	}
-	options, err := folder.ReadOptions(c)
-	o.Crop = video.Crop(options.Crop)
-	return o, err
+	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels}, nil
 }

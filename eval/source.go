@@ -2,7 +2,6 @@ package eval
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,47 +87,41 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 		if err != nil {
 			return Case{}, err
 		}
-		info, err := video.Probe(ctx, path)
-		if err != nil {
-			return Case{}, err
-		}
 		o.Start = start
 		given, whole := lengths(j, c.Frames)
 		if j.Task == Retrodict {
 			whole = given // the real frames lie before
 		}
-		clip, err := decode(ctx, path, o, given, whole)
+		clip, fps, err := decode(ctx, path, o, given, whole)
 		if err != nil {
 			return Case{}, err
 		}
 		own := cutGiven(j, c.Frames, clip)
-		own.Clip, own.Video = i, path
-		if info.FPS > 0 { // a folder of images has no time
-			own.FPS = cmp.Or(c.Data.FPS, info.FPS)
-		}
-		if j.Task == Retrodict && j.Frames <= MaxCompared && own.FPS > 0 {
-			own.Real, err = before(ctx, path, o, own.Future, j.Frames, own.FPS)
+		own.Clip, own.Video, own.FPS = i, path, fps
+		if j.Task == Retrodict && j.Frames <= MaxCompared {
+			own.Real, err = before(ctx, path, o, own.Future, j.Frames, fps)
 		}
 		return own, err
 	}
 }
 
-// decode reads up to whole frames of a video, and at least so many as are given.
-func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clips.Clip, error) {
+// decode reads up to whole frames of a video, and at least so many as are given. fps is how many of them are a second, 0 for images
+// of which nobody said it.
+func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clip clips.Clip, fps float64, err error) {
 	o.MaxFrames = whole
-	clip := clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
-	_, err := video.Decode(ctx, path, o, func(frame []uint8) error {
+	clip = clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
+	decoded, err := video.Decode(ctx, path, o, func(frame []uint8) error {
 		clip.Pix = append(clip.Pix, frame...)
 		clip.Frames++
 		return nil
 	})
 	switch {
 	case err != nil && (clip.Frames < whole || errors.Is(err, context.Canceled)):
-		return clip, err
+		return clip, 0, err
 	case clip.Frames < given:
-		return clip, fmt.Errorf("%s: %d frames from second %g on, want %d or more", path, clip.Frames, o.Start, given)
+		return clip, 0, fmt.Errorf("%s: %d frames from second %g on, want %d or more", path, clip.Frames, o.Start, given)
 	}
-	return clip, nil
+	return clip, decoded.FPS, nil
 }
 
 // before is the n frames that come before those which begin at o.Start; none if the video has fewer. It decodes from an earlier
@@ -140,7 +133,7 @@ func before(ctx context.Context, path string, o video.DecodeOptions, known clips
 		return clips.Clip{}, nil
 	}
 	o.Start = max(0, o.Start-float64(lead)/fps)
-	clip, err := decode(ctx, path, o, 0, lead+spare+known.Frames)
+	clip, _, err := decode(ctx, path, o, 0, lead+spare+known.Frames)
 	if err != nil && ctx.Err() != nil {
 		return clips.Clip{}, err // a file that is broken further on has these frames all the same
 	}

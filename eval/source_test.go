@@ -113,7 +113,7 @@ func TestFilms(t *testing.T) {
 	if got := strings.Join(wrote, " "); got != want {
 		t.Errorf("wrote %s, want %s", got, want)
 	}
-	clip, err := decode(context.Background(), filepath.Join(f.Dir, "predict-0001-02"), video.DecodeOptions{Channels: 1, Size: 4}, 6, 6)
+	clip, _, err := decode(context.Background(), filepath.Join(f.Dir, "predict-0001-02"), video.DecodeOptions{Channels: 1, Size: 4}, 6, 6)
 	if got := levels(clip); err != nil || got != "150 151 152 153 154 155" {
 		t.Errorf("frames %s, %v", got, err)
 	}

@@ -90,7 +90,13 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return d, nil
 }
 
-// decode says how frames are made of a video.
+// DecodeOptions says how frames are made of a video.
+func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
+	o, err := ReadOptions(c)
+	return o.decode(c), err
+}
+
+// decode is [DecodeOptions] of these options.
 func (o Options) decode(c *configs.Config) video.DecodeOptions {
 	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
 }
