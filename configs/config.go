@@ -27,6 +27,8 @@ type Config struct {
 	Train Train `yaml:"train"`
 	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says otherwise.
 	Sampler Sampler `yaml:"sampler"`
+
+	written origins // where Load and Parse found the settings that must have an effect; nil for a Config made otherwise
 }
 
 // Frames says how a clip of past + current + future frames is cut.
@@ -59,7 +61,7 @@ type Mask struct {
 type Data struct {
 	// Name of the data set: see `mcvd list datasets`.
 	Name string `yaml:"name"`
-	// Path of the data set's files, relative to the folder that mcvd runs in; digits need none.
+	// Path of the data set's files, relative to the folder that mcvd runs in; not every data set has files.
 	Path string `yaml:"path"`
 	// Size is the height and the width of a frame in pixels; the network must be able to halve it for each further level.
 	Size int `yaml:"size" range:"[1, 4096]"`

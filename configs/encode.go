@@ -12,12 +12,19 @@ import (
 )
 
 // YAML writes the resolved configuration: every setting, but for those that have their default and no effect in this
-// experiment. [Parse] reads an equal Config from it, and [Load] does from a file that holds it.
-func (c *Config) YAML() []byte {
+// experiment. unused are paths of more such
+// settings, of which implementations know. [Parse] reads an equal Config from it, and [Load] does from a file that holds it.
+func (c *Config) YAML(unused ...string) []byte {
 	root := encode(reflect.ValueOf(c).Elem())
 	standard := Default()
 	for _, i := range c.idle() {
 		if section, name := parent(root, i.path); i.get(c) == i.get(standard) {
+			remove(section, name)
+		}
+	}
+	defaults := encode(reflect.ValueOf(standard).Elem())
+	for _, path := range unused {
+		if section, name := parent(root, path); flow(child(section, name)) == flow(lookUp(defaults, path)) {
 			remove(section, name)
 		}
 	}
@@ -111,6 +118,12 @@ func parent(root *yaml.Node, path string) (section *yaml.Node, name string) {
 		}
 		root, path = child(root, key), rest
 	}
+}
+
+// lookUp returns what stands at path.
+func lookUp(root *yaml.Node, path string) *yaml.Node {
+	section, name := parent(root, path)
+	return child(section, name)
 }
 
 func remove(section *yaml.Node, name string) {

@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -22,14 +24,11 @@ func (c *Config) idle() []idleSetting {
 			list = append(list, idleSetting{path, get, cause, reason})
 		}
 	}
-	f, digits, cosine := c.Frames, c.Data.Name == "digits", c.Diffusion.Schedule == "cosine"
+	f, cosine := c.Frames, c.Diffusion.Schedule == "cosine"
 	idle(f.Past == 0 && f.Mask.Past != 0, "frames.past", "frames.past is 0", "frames.mask.past",
 		func(c *Config) any { return c.Frames.Mask.Past })
 	idle(f.Future == 0 && f.Mask.Future != 0, "frames.future", "frames.future is 0", "frames.mask.future",
 		func(c *Config) any { return c.Frames.Mask.Future })
-	idle(digits, "data.name", "digits are drawn, not read", "data.path", func(c *Config) any { return c.Data.Path })
-	idle(digits, "data.name", "digits are drawn, not read", "data.fps", func(c *Config) any { return c.Data.FPS })
-	idle(digits, "data.name", "digits are drawn, not read", "data.on_error", func(c *Config) any { return c.Data.OnError })
 	idle(cosine, "diffusion.schedule", "the cosine schedule has no betas to choose", "diffusion.beta_start",
 		func(c *Config) any { return c.Diffusion.BetaStart })
 	idle(cosine, "diffusion.schedule", "the cosine schedule has no betas to choose", "diffusion.beta_end",
@@ -43,6 +42,20 @@ func (c *Config) idle() []idleSetting {
 	idle(c.Sampler.ReferenceStart && c.Sampler.Start == 0, "sampler.start", "sampler.start is 0", "sampler.reference_start",
 		func(c *Config) any { return c.Sampler.ReferenceStart })
 	return list
+}
+
+// NoEffect is how an implementation says which settings have no effect on it: those at paths, because of the setting at
+// cause. It reports those that somebody wrote, as Load does for the settings that it knows of itself, one a line with its
+// place.
+func (c *Config) NoEffect(cause string, paths ...string) error {
+	k := &checker{set: c.written}
+	root := encode(reflect.ValueOf(c).Elem())
+	for _, path := range paths {
+		if at := c.written[path]; at.layer > 0 && at.layer >= c.written[cause].layer {
+			k.report(path, fmt.Sprintf("%s has no effect because %s is %s", flow(lookUp(root, path)), cause, lookUp(root, cause).Value))
+		}
+	}
+	return errors.Join(k.errs...)
 }
 
 // unused reports settings that somebody wrote and that have no effect. One that was written before its cause, in a

@@ -34,7 +34,7 @@ func Load(path string, overrides ...string) (*Config, error) {
 	if len(l.problems) == 0 {
 		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(l.set)...)
 	}
-	return l.finish()
+	return l.finish(l.set)
 }
 
 // Parse reads a configuration that [Config.YAML] wrote, then the overrides, as [Load] does; name stands for it in errors. A stored
@@ -50,10 +50,11 @@ func Parse(name string, text []byte, overrides ...string) (*Config, error) {
 	for _, o := range overrides {
 		l.override(o)
 	}
+	written := l.set.above(1)
 	if len(l.problems) == 0 {
-		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(l.set.above(1))...)
+		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(written)...)
 	}
-	return l.finish()
+	return l.finish(written)
 }
 
 // above are the origins of settings that were set after a layer.
@@ -83,8 +84,8 @@ type loader struct {
 
 func (l *loader) decoder(at locator) *decoder { return &decoder{at: at, layer: l.layer, set: l.set} }
 
-// finish returns the configuration, or all problems.
-func (l *loader) finish() (*Config, error) {
+// finish returns the configuration, or all problems. written are the settings that must have an effect.
+func (l *loader) finish(written origins) (*Config, error) {
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
 	}
@@ -93,6 +94,9 @@ func (l *loader) finish() (*Config, error) {
 		l.cfg.Model.Attention = slices.DeleteFunc(l.cfg.Model.Attention, func(size int) bool {
 			return !slices.Contains(l.cfg.levelSizes(), size)
 		})
+	}
+	if len(written) > 0 {
+		l.cfg.written = written
 	}
 	return l.cfg, nil
 }

@@ -58,6 +58,13 @@ func glob(t testing.TB, pattern string) []string {
 	return files
 }
 
+// settings is a configuration without what Load remembers of it.
+func settings(c *Config) *Config {
+	alone := *c
+	alone.written = nil
+	return &alone
+}
+
 func TestShippedFilesResolve(t *testing.T) {
 	for _, path := range glob(t, "*.yml") {
 		c := mustLoad(t, path)
@@ -67,7 +74,7 @@ func TestShippedFilesResolve(t *testing.T) {
 			"Parse": func() (*Config, error) { return Parse("stored", resolved) },
 			"Load":  func() (*Config, error) { return Load(write(t, string(resolved))) },
 		} {
-			if read, err := again(); err != nil || !reflect.DeepEqual(read, c) {
+			if read, err := again(); err != nil || !reflect.DeepEqual(settings(read), settings(c)) {
 				t.Errorf("%s: %s of the resolved form: %v, error %v", path, way, read, err)
 			}
 		}
@@ -105,7 +112,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 
 func TestFilesThatSayNothingAreTheDefault(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# only a comment\n", "---\n", "{}", "\ufeffseed: 1\n", "seed: 1\r\n"} {
-		if c := mustLoad(t, write(t, text)); !reflect.DeepEqual(c, Default()) {
+		if c := mustLoad(t, write(t, text)); !reflect.DeepEqual(settings(c), Default()) {
 			t.Errorf("%q: differs from the default by %q", text, Diff(Default(), c))
 		}
 	}
@@ -130,7 +137,7 @@ func TestBasesAndOverridesLieOnTopOfEachOther(t *testing.T) {
 	want.Diffusion.BetaStart = 0.002
 	// Options of all four documents are there.
 	want.Data.Options = Options{"crop": 5, "speed": 1.0, "fonts": map[string]any{"bold": false, "size": 24}}
-	if !reflect.DeepEqual(c, want) {
+	if !reflect.DeepEqual(settings(c), want) {
 		t.Errorf("differs by %q", Diff(want, c))
 	}
 }

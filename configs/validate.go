@@ -84,7 +84,6 @@ func (c *Config) checkFrames(k *checker) {
 func (c *Config) checkData(k *checker) {
 	d := c.Data
 	k.check(d.Channels == 1 || d.Channels == 3, "data.channels", d.Channels, "1 (grey) or 3 (RGB)")
-	k.check(d.Path != "" || d.Name == "digits", "data.path", d.Path, "the folder of the data set", "data.name")
 	k.check(utf8.ValidString(d.Path), "data.path", d.Path, "UTF-8 text") // or YAML couldn't hold it
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
+	"mcvd/data"
 	"mcvd/models"
 	"mcvd/models/weights"
 )
@@ -162,7 +163,7 @@ func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
+	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML(data.Unused(c)...))}, nil
 }
 
 // save writes a checkpoint under a name.

@@ -13,6 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/data"
 	"mcvd/models/weights"
 )
 
@@ -135,7 +136,9 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 	for _, write := range []func() error{
 		func() error { return writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')) },
 		func() error { return appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")) },
-		func() error { return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()) },
+		func() error {
+			return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML(data.Unused(r.Config)...))
+		},
 	} {
 		if err := write(); err != nil {
 			return fmt.Errorf("run folder: %w", err)

@@ -38,7 +38,13 @@ func checkNames(path string, c *configs.Config) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(path + ": " + strings.ReplaceAll(err.Error(), "\n", "\n"+path+": "))
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		if !strings.HasPrefix(line, path+":") { // which some say themselves, with a line and a column
+			lines[i] = path + ": " + line
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 func newConfigCheck() *cobra.Command {
@@ -76,7 +82,7 @@ func newConfigShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(c.YAML())
+			_, err = cmd.OutOrStdout().Write(c.YAML(data.Unused(c)...))
 			return err
 		},
 	}

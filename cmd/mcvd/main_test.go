@@ -136,6 +136,8 @@ func TestMistakes(t *testing.T) {
 		{"train -c configs/tiny.yml -o new --set data.name=x --set data.path=x", 1, `data.name: unknown "x"`},
 		{"train -c configs/tiny.yml -o new --backend abacus", 1, `--backend: unknown "abacus" (known: auto, go`},
 		{"train -c configs/tiny.yml -o run --set model.width=16", 1, "model.width: 8 -> 16"},
+		{"train -c configs/tiny.yml -o new --set data.path=nowhere/", 1, `override "data.path=nowhere/": data.path: "nowhere/" has no effect because data.name is digits`},
+		{"config check configs/tiny.yml --set data.fps=5", 1, `configs/tiny.yml: override "data.fps=5": data.fps: 5.0 has no effect because data.name is digits`},
 		{"train -c configs/demo.yml -o new --set data.path=empty", 1, "no videos in it"},
 		{"predict", 2, "0 arguments, want a run folder"},
 		{"predict missing", 1, "no such run folder"},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/data"
 	"mcvd/models/published/schema"
 )
 
@@ -31,7 +32,10 @@ counterpart here or had to be decided is said on stderr. docs/published.md says 
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(c.YAML())
+			if err := checkNames(args[0], c); err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(c.YAML(data.Unused(c)...))
 			return err
 		},
 	}

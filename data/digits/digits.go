@@ -71,9 +71,6 @@ func Check(c *configs.Config) error {
 // settings is a data set without its digits.
 func settings(c *configs.Config) (*Dataset, error) {
 	d := &Dataset{size: c.Data.Size, channels: c.Data.Channels, o: DefaultOptions()}
-	if c.Data.FPS != 0 {
-		return nil, fmt.Errorf("data.fps: %g has no effect on digits, which have no frame rate; want 0", c.Data.FPS)
-	}
 	if err := c.Data.Options.Decode("data.options", &d.o); err != nil {
 		return nil, err
 	}
