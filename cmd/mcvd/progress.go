@@ -61,8 +61,8 @@ func (p *progress) reach(done int, detail string) {
 	}
 	text := strings.TrimPrefix(strings.Join(parts, ", "), ", ")
 	if p.bar != nil {
+		p.bar.Set(done) // first: both draw the bar
 		p.bar.Describe(strings.TrimSpace(p.what + " " + text))
-		p.bar.Set(done)
 		return
 	}
 	if now.Sub(p.shown) >= lineEvery {

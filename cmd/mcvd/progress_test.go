@@ -28,6 +28,9 @@ func TestProgressOfAResumedRun(t *testing.T) {
 	if s := p.bar.State(); s.CurrentNum != 501 || s.CurrentPercent < 0.5 || strings.Contains(s.Description, "left") {
 		t.Errorf("after the first step the bar says %d, %.0f %%, %q", s.CurrentNum, 100*s.CurrentPercent, s.Description)
 	}
+	if strings.Contains(out.String(), "(0/") {
+		t.Errorf("it began with %q", &out)
+	}
 	after(50 * time.Second)
 	p.reach(511, "loss 0.5")
 	if s := p.bar.State(); s.CurrentNum != 511 || s.Description != "train loss 0.5, 8m9s left" { // 10 steps in 10 seconds, 489 to go
