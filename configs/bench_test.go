@@ -1,4 +1,4 @@
-package configs
+package configs_test
 
 import (
 	"encoding/json"

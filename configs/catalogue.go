@@ -3,36 +3,134 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
-// Catalogue lists the tables of implementations that have options. This package knows none of them: each package that holds a
-// table exports its line, and who reads experiments puts the lines together.
-type Catalogue []Table
-
-// Table is a setting that names an implementation, and the options that the implementations have.
-type Table struct {
-	Choice  string         // the YAML path of the setting: "data.name"
-	Section string         // the YAML path of the options: "data.options"
-	Options map[string]any // by name, a pointer to the implementation's options with their defaults; nil where it has none
+// Catalogue is what there is to choose from: the tables of implementations with their options. This package knows none of them.
+// Each package that holds tables exports their lines, and package experiment puts these together.
+type Catalogue struct {
+	Tables []Table
+	// Check reports what the implementations say of a whole configuration; its errors may be [Problem]s. nil for nothing.
+	Check func(*Config) error
 }
 
-// below lists the settings that implementations have in the options at a path, by table and name.
-func (c Catalogue) below(section string) []choice {
-	var all []choice
-	for _, t := range c {
-		for _, name := range Names(t.Options) {
-			if options := t.Options[name]; t.Section == section && options != nil {
-				all = append(all, choice{t.Choice, name, reflect.ValueOf(options).Elem()})
-			}
+// Table is a setting that names an implementation, and the options that the implementations have. Several tables may share a
+// section of options, which then holds the options of all that were chosen; no two of these may have the same name.
+type Table struct {
+	Choice  string // the YAML path of the setting: "sampler.name"; it may itself be an option
+	Section string // the YAML path of the options: "sampler.options"
+	// Options are, by name, the implementation's options with their defaults: a struct with yaml tags, or a pointer to one. Anything
+	// else stands for an implementation without options.
+	Options map[string]any
+	// Ignores are, by name, settings outside of the options that have no effect on the implementation.
+	Ignores map[string]Ignored
+}
+
+// Ignored are settings without effect, and why.
+type Ignored struct {
+	Reason string // "digits are drawn, not read"
+	Paths  []string
+}
+
+// TableOf is the line of a table for a catalogue.
+func TableOf[T any](choice, section string, table map[string]T) Table {
+	t := Table{Choice: choice, Section: section, Options: map[string]any{}}
+	for name, item := range table {
+		t.Options[name] = item
+	}
+	return t
+}
+
+// Completer are options whose defaults depend on other settings.
+type Completer interface {
+	// Complete changes options that nobody wrote, after all were read. isSet says whether an option was written.
+	Complete(c *Config, isSet func(key string) bool)
+}
+
+// Build returns the implementation that the YAML at choice names: a copy of its entry in the table, a struct or a pointer to one,
+// with options read into its fields. section is where the options stand.
+func Build[T any](table map[string]T, choice, name, section string, o Options) (T, error) {
+	item, err := Pick(table, choice, name)
+	if err != nil {
+		return item, err
+	}
+	options, get := Copy(item)
+	err = o.Decode(section, options)
+	return get(), err
+}
+
+// Copy copies an implementation of a table, so that options can be decoded into the copy: it returns a pointer to the copied struct
+// for [Options.Decode], and a function that returns the copy in the table's type.
+func Copy[T any](item T) (target any, get func() T) {
+	v := reflect.ValueOf(item)
+	isPointer := v.Kind() == reflect.Pointer
+	p := reflect.New(reflect.Indirect(v).Type())
+	p.Elem().Set(reflect.Indirect(v))
+	return p.Interface(), func() T {
+		if isPointer {
+			return p.Interface().(T)
+		}
+		return p.Elem().Interface().(T)
+	}
+}
+
+// structOf returns a copy of what an entry of [Table.Options] points to, if it has options.
+func structOf(entry any) (v reflect.Value, ok bool) {
+	v = reflect.ValueOf(entry)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct || !slices.ContainsFunc(fields(v), func(f field) bool { return f.goes.Tag.Get("yaml") != "" }) {
+		return v, false
+	}
+	own := reflect.New(v.Type()).Elem()
+	own.Set(v)
+	return own, true
+}
+
+// sections are the paths of options, each once.
+func (c Catalogue) sections() []string {
+	var all []string
+	for _, t := range c.Tables {
+		if !slices.Contains(all, t.Section) {
+			all = append(all, t.Section)
 		}
 	}
 	return all
 }
 
-// choice is one implementation of a table.
+// of are the tables that share a section.
+func (c Catalogue) of(section string) []Table {
+	return slices.DeleteFunc(slices.Clone(c.Tables), func(t Table) bool { return t.Section != section })
+}
+
+// names are what the setting at a path can be, if a table says so.
+func (c Catalogue) names(path string) []string {
+	for _, t := range c.Tables {
+		if t.Choice == path {
+			return Names(t.Options)
+		}
+	}
+	return nil
+}
+
+// choice is one implementation of a table that has options.
 type choice struct {
 	path, name string
 	options    reflect.Value // the struct, with its defaults
+}
+
+// below lists the implementations with options in a section, by table and name.
+func (c Catalogue) below(section string) []choice {
+	var all []choice
+	for _, t := range c.of(section) {
+		for _, name := range Names(t.Options) {
+			if options, ok := structOf(t.Options[name]); ok {
+				all = append(all, choice{t.Choice, name, options})
+			}
+		}
+	}
+	return all
 }
 
 // String is how the implementation is chosen: "data.name: digits".

@@ -1,7 +1,7 @@
 // Package configs reads experiments from YAML.
 //
 // [Config] is the whole experiment as one struct tree; the comments on its
-// fields are the reference that `mcvd config reference` prints. [Load] puts
+// fields are the reference that `mcvd config reference` prints. [Catalogue.Load] puts
 // defaults, the files named by base:, the file itself and overrides on top of
 // each other, strictly, and validates the result. What belongs to one implementation (a data set, a
 // sampler) is in Options, which the implementation declares as a struct of its own; a [Catalogue] lists them.
@@ -17,7 +17,7 @@ type Config struct {
 	Frames Frames `yaml:"frames"`
 	// Data names the data set and how its frames are prepared.
 	Data Data `yaml:"data"`
-	// Model is the network that predicts the noise.
+	// Model is the network that denoises the current frames.
 	Model Model `yaml:"model"`
 	// Diffusion is the forward process and what is learned of it.
 	Diffusion Diffusion `yaml:"diffusion"`
@@ -28,7 +28,7 @@ type Config struct {
 	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says otherwise.
 	Sampler Sampler `yaml:"sampler"`
 
-	written origins // where Load and Parse found the settings that must have an effect; nil for a Config made otherwise
+	ignored []string // settings without effect on the chosen implementations, by path, in order
 }
 
 // Frames says how a clip of past + current + future frames is cut.
@@ -77,31 +77,12 @@ type Data struct {
 	Options Options `yaml:"options,omitempty"`
 }
 
-// Model is the network that predicts the noise of the current frames.
+// Model is the network that denoises the current frames.
 type Model struct {
 	// Network is the variant: see `mcvd list networks`.
 	Network string `yaml:"network"`
-	// Conditioning says how past and future frames enter: concat (as more input channels) or spatin (through the norms; it needs past
-	// or future frames).
-	Conditioning string `yaml:"conditioning" choices:"concat spatin"`
-	// SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames.
-	SpatinWidth int `yaml:"spatin_width" range:"[1, 4096]"`
-	// Width is the number of channels at full resolution; 4 or more.
-	Width int `yaml:"width" range:"[4, 4096]"`
-	// Multipliers times width is the number of channels of each level; the size halves from one level to the next.
-	Multipliers []int `yaml:"multipliers,flow" range:"[1, 64]"`
-	// Blocks is the number of residual blocks in a level.
-	Blocks int `yaml:"blocks" range:"[1, 64]"`
-	// Attention lists the sizes (in pixels) at which attention follows a residual block; of the default, sizes that the
-	// network does not have are left out.
-	Attention []int `yaml:"attention,flow" range:"[1, 4096]"`
-	// HeadChannels is the number of channels of an attention head; layers with fewer channels have one head.
-	HeadChannels int `yaml:"head_channels" range:"[1, 4096]"`
-	// Dropout is the probability of dropping a value inside a residual block; 0 or more, below 1.
-	Dropout float64 `yaml:"dropout" range:"[0, 1)"`
-	// MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible; it needs past
-	// frames.
-	MaskEmbedding bool `yaml:"mask_embedding"`
+	// Options belong to the named network.
+	Options Options `yaml:"options,omitempty"`
 }
 
 // Diffusion is the forward process and what the network learns of it.
@@ -110,10 +91,6 @@ type Diffusion struct {
 	Steps int `yaml:"steps" range:"[2, 1e6]"`
 	// Schedule says how the noise grows: see `mcvd list schedules`.
 	Schedule string `yaml:"schedule"`
-	// BetaStart is the linear schedule's beta at t = 0; above 0, at most beta_end.
-	BetaStart float64 `yaml:"beta_start" range:"(0, 1)"`
-	// BetaEnd is the linear schedule's beta at t = T-1; at most 1.
-	BetaEnd float64 `yaml:"beta_end" range:"(0, 1]"`
 	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0 (the clean frames).
 	Target string `yaml:"target"`
 	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the clean frames count alike at all levels) or
@@ -123,6 +100,8 @@ type Diffusion struct {
 	Levels string `yaml:"levels"`
 	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch; logs show it by value.
 	Loss string `yaml:"loss" choices:"l2 l1"`
+	// Options belong to the named schedule, target, weight and levels.
+	Options Options `yaml:"options,omitempty"`
 }
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
@@ -192,46 +171,45 @@ type Sampler struct {
 	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`
 	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as published.
 	Spacing string `yaml:"spacing" json:"spacing"`
-	// Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM.
-	Eta float64 `yaml:"eta" range:"[0, 1]" json:"eta"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
 	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`
 	// Clip keeps the predicted clean frames in [-1, 1] in every step but the last denoising.
 	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
 	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
-	// ReferenceLastDenoiseLabel tells the network in the last denoising, instead of the label of the last level visited, the number
+	// PublishedLastDenoiseLabel tells the network in the last denoising, instead of the label of the last level visited, the number
 	// of visited levels minus 1, as the published code does by a slip: its paper's numbers contain it.
-	ReferenceLastDenoiseLabel bool `yaml:"reference_last_denoise_label" json:"reference_last_denoise_label"`
+	PublishedLastDenoiseLabel bool `yaml:"published_last_denoise_label" json:"published_last_denoise_label"`
 	// Start is the share of the schedule, from its noisiest level on, that all windows of a video but the first leave out: such a
 	// window starts from the block that the window before it made, with noise added, instead of from pure noise; 0 (always pure
 	// noise) to below 1.
 	Start float64 `yaml:"start" range:"[0, 1)" json:"start"`
-	// ReferenceStart applies start as the published code does: to the number of visited levels instead of to the schedule's, so
+	// PublishedStart applies start as the published code does: to the number of visited levels instead of to the schedule's, so
 	// that it leaves out less, by a slip, and to the first window, too, which starts from pure noise all the same.
-	ReferenceStart bool `yaml:"reference_start" json:"reference_start"`
+	PublishedStart bool `yaml:"published_start" json:"published_start"`
+	// Options belong to the named sampler and spacing.
+	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
 }
 
 // FirstLabel is the lowest label, counted from 0 at the noisiest of the diffusion's levels, of the steps that a window with a start
 // makes: those below are left out. 0 if none are.
 func (s Sampler) FirstLabel(diffusionSteps int) int {
-	if s.ReferenceStart {
+	if s.PublishedStart {
 		return int(math.Ceil(s.Start * float64(s.Steps)))
 	}
 	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 100 is 7, not a bit more
 }
 
-// Default is the experiment that an empty file means.
+// Default is the experiment that an empty file means, but for the options of implementations, which only a [Catalogue] knows.
 func Default() *Config {
 	return &Config{
-		Seed:   1,
-		Frames: Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
-		Data:   Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
-		Model: Model{Network: "unet", Conditioning: "concat", SpatinWidth: 128, Width: 64, Multipliers: []int{1, 2, 3, 4},
-			Blocks: 2, Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1},
-		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", BetaStart: 1e-4, BetaEnd: 0.02, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
-		Optimizer: Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: 2e-4, WarmupSteps: 1000, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
-			EMADecay: 0.999},
+		Seed:      1,
+		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
+		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
+		Model:     Model{Network: "unet"},
+		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
+		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
+			EMA: "constant", EMADecay: 0.999},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},

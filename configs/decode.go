@@ -24,19 +24,10 @@ const (
 // locator says where a line and a column are; 0 stands for an unknown one.
 type locator func(line, column int) string
 
-// origin is where a value was set.
-type origin struct {
-	where string
-	layer int // later documents have higher ones; all overrides share the highest
-}
-
-// origins maps the YAML paths of values that were set to where that was last; what is missing has its default.
-type origins map[string]origin
-
 // decoder reads YAML nodes into Go values. It is strict where yaml.v3 is lenient (1.5 as an integer, nulls, octal
 // numbers, text as a number), and goes on after a problem, so that one run shows all of them.
 type decoder struct {
-	at       locator
+	at       locator // nil if the values come from no text: problems then are [Problem]s
 	layer    int
 	set      origins // nil if nobody asks
 	depth    int
@@ -45,6 +36,10 @@ type decoder struct {
 
 // problem notes what is wrong at n: the message begins with what was got and says what is wanted.
 func (d *decoder) problem(n *yaml.Node, path, format string, args ...any) {
+	if d.at == nil {
+		d.problems = append(d.problems, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+		return
+	}
 	if len(d.problems) > maxProblems {
 		return
 	}
@@ -62,7 +57,7 @@ func (d *decoder) want(n *yaml.Node, path, want string) {
 
 func (d *decoder) note(n *yaml.Node, path string) {
 	if d.set != nil {
-		d.set[path] = origin{d.at(n.Line, n.Column), d.layer}
+		d.set[path] = origin{where: d.at(n.Line, n.Column), layer: d.layer}
 	}
 }
 
@@ -116,7 +111,7 @@ func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 	for key, item := range d.pairs(n, path) {
 		f, ok := lookup(known, key.Value)
 		if !ok {
-			d.problem(key, join(path, key.Value), "unknown key, %s", suggest(known, key.Value))
+			d.problem(key, join(path, key.Value), "unknown key, %s", suggest(known, key.Value, formerly(path)))
 			continue
 		}
 		d.value(item, f.value, join(path, f.name))
@@ -173,8 +168,10 @@ func (d *decoder) merge(n *yaml.Node, old map[string]any, path string) map[strin
 		if below := merged[key.Value]; below != nil {
 			v.Set(reflect.ValueOf(below))
 		}
-		d.value(item, v, join(path, key.Value))
-		merged[key.Value] = v.Interface()
+		problems := len(d.problems)
+		if d.value(item, v, join(path, key.Value)); len(d.problems) == problems {
+			merged[key.Value] = v.Interface()
+		}
 	}
 	return merged
 }

@@ -12,7 +12,9 @@ func TestDiffListsEveryDifferenceOnce(t *testing.T) {
 	}
 	a.Data.Options = Options{"crop": 1, "gone": true, "kind": map[string]any{"a": 1}, "same": []any{1, "x"}}
 	b.Data.Options = Options{"crop": 1.0, "kind": 3, "same": []any{1, "x"}, "new": map[string]any{"x": 1, "y": []any{"s"}}}
-	b.Seed, b.Model.Width, b.Model.Multipliers, b.Data.Name = 2, 32, []int{1, 2}, "digits"
+	a.Model.Options = Options{"width": 64, "multipliers": []any{1, 2, 3, 4}}
+	b.Model.Options = Options{"width": 32, "multipliers": []int{1, 2}}
+	b.Seed, b.Data.Name = 2, "digits"
 	want := []string{
 		`seed: 1 -> 2`,
 		`data.name: "folder" -> "digits"`,
@@ -21,8 +23,8 @@ func TestDiffListsEveryDifferenceOnce(t *testing.T) {
 		`data.options.kind: {"a": 1} -> 3`,
 		`data.options.new.x: unset -> 1`,
 		`data.options.new.y: unset -> ["s"]`,
-		`model.width: 64 -> 32`,
-		`model.multipliers: [1, 2, 3, 4] -> [1, 2]`,
+		`model.options.multipliers: [1, 2, 3, 4] -> [1, 2]`,
+		`model.options.width: 64 -> 32`,
 	}
 	if got := Diff(a, b); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)

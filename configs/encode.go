@@ -12,19 +12,16 @@ import (
 )
 
 // YAML writes the resolved configuration: every setting, but for those that have their default and no effect in this
-// experiment. unused are paths of more such
-// settings, of which implementations know. [Parse] reads an equal Config from it, and [Load] does from a file that holds it.
-func (c *Config) YAML(unused ...string) []byte {
+// experiment. [Catalogue.Parse] reads an equal Config from it, and [Catalogue.Load] does from a file that holds it.
+func (c *Config) YAML() []byte {
 	root := encode(reflect.ValueOf(c).Elem())
-	standard := Default()
+	ours, standard := reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem()
+	paths := slices.Clone(c.ignored)
 	for _, i := range c.idle() {
-		if section, name := parent(root, i.path); i.get(c) == i.get(standard) {
-			remove(section, name)
-		}
+		paths = append(paths, i.path)
 	}
-	defaults := encode(reflect.ValueOf(standard).Elem())
-	for _, path := range unused {
-		if section, name := parent(root, path); flow(child(section, name)) == flow(lookUp(defaults, path)) {
+	for _, path := range paths {
+		if section, name := parent(root, path); setting(ours, path).Interface() == setting(standard, path).Interface() {
 			remove(section, name)
 		}
 	}
@@ -118,12 +115,6 @@ func parent(root *yaml.Node, path string) (section *yaml.Node, name string) {
 		}
 		root, path = child(root, key), rest
 	}
-}
-
-// lookUp returns what stands at path.
-func lookUp(root *yaml.Node, path string) *yaml.Node {
-	section, name := parent(root, path)
-	return child(section, name)
 }
 
 func remove(section *yaml.Node, name string) {

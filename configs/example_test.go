@@ -5,18 +5,19 @@ import (
 	"log"
 
 	"mcvd/configs"
+	"mcvd/experiment"
 )
 
-// A file, and overrides as --set gives them.
-func ExampleLoad() {
-	c, err := configs.Load("tiny.yml", "train.batch=2")
+// A file, and overrides as --set gives them. Package experiment has the catalogue of all implementations.
+func ExampleCatalogue_Load() {
+	c, err := experiment.Load("tiny.yml", "train.batch=2")
 	if err != nil {
 		log.Fatal(err)
 	}
 	f := c.Frames
 	fmt.Printf("%d past, %d current and %d future frames, batches of %d\n", f.Past, f.Current, f.Future, c.Train.Batch)
 
-	_, err = configs.Load("tiny.yml", "train.batch=0", "frames.mask.past=2")
+	_, err = experiment.Load("tiny.yml", "train.batch=0", "frames.mask.past=2")
 	fmt.Println(err)
 	// Output:
 	// 2 past, 2 current and 2 future frames, batches of 2

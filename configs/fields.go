@@ -41,22 +41,29 @@ func lookup(known []field, name string) (field, bool) {
 	return field{}, false
 }
 
-// suggest says which key was probably meant by an unknown one, or which ones there are.
-func suggest(known []field, name string) string {
-	names := make([]string, len(known))
+// suggest says which key was probably meant by an unknown one, or which ones there are. elsewhere are the paths of settings that
+// stand in other places, by their names.
+func suggest(known []field, name string, elsewhere map[string]string) string {
 	best, nearest := 1+max(1, len(name)/3), ""
-	for i, f := range known {
-		names[i] = f.name
-		if len(name) <= 2*len(f.name) {
-			if n := distance(name, f.name); n < best {
-				best, nearest = n, f.name
+	try := func(candidate, shown string) {
+		if len(name) <= 2*len(candidate) {
+			if n := distance(name, candidate); n < best {
+				best, nearest = n, shown
 			}
 		}
 	}
-	if nearest != "" {
-		return fmt.Sprintf("did you mean %s?", nearest)
+	names := make([]string, len(known))
+	for i, f := range known {
+		names[i] = f.name
+		try(f.name, f.name)
 	}
-	if len(names) == 0 {
+	for _, other := range Names(elsewhere) {
+		try(other, elsewhere[other])
+	}
+	switch {
+	case nearest != "":
+		return fmt.Sprintf("did you mean %s?", nearest)
+	case len(names) == 0:
 		return "want none here"
 	}
 	return "want one of " + strings.Join(names, ", ")

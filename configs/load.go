@@ -19,53 +19,29 @@ const maxFile = 1 << 20
 // Load reads the experiment in the YAML file path: defaults, then the file that `base:` names (and its base, and so
 // on; a base is relative to the file that names it), then the file itself, then the overrides. Later values replace
 // earlier ones, and options merge key by key. An override such as "frames.past=10" stands for the document
-// {frames: {past: 10}}.
+// {frames: {past: 10}}. All options of the chosen implementations are filled in.
 //
-// The error holds every problem, one a line, with the file, line and column or the override that set the value.
-func Load(path string, overrides ...string) (*Config, error) {
-	l := loader{cfg: Default(), set: origins{}}
+// The error holds every problem, one a line, with the file, line and column or the override that set the value: first keys,
+// types and names, then ranges, then what the implementations say of the whole.
+func (c Catalogue) Load(path string, overrides ...string) (*Config, error) {
+	l := loader{catalogue: c, name: path, cfg: Default(), set: origins{}}
 	if err := l.file(path, nil); err != nil {
 		return nil, err
 	}
-	l.layer++
-	for _, o := range overrides {
-		l.override(o)
-	}
-	if len(l.problems) == 0 {
-		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(l.set)...)
-	}
-	return l.finish(l.set)
+	return l.finish(overrides)
 }
 
-// Parse reads a configuration that [Config.YAML] wrote, then the overrides, as [Load] does; name stands for it in errors. A stored
-// configuration is complete: it has no `base:`, and settings without effect are accepted in it, because they may be inherited ones.
-func Parse(name string, text []byte, overrides ...string) (*Config, error) {
-	l := loader{cfg: Default(), set: origins{}, layer: 1}
+// Parse reads a configuration that [Config.YAML] wrote, then the overrides, as [Catalogue.Load] does; name stands for it in errors.
+// A stored configuration is complete: it has no `base:`, and settings without effect are accepted in it, because they may be
+// inherited ones.
+func (c Catalogue) Parse(name string, text []byte, overrides ...string) (*Config, error) {
+	l := loader{catalogue: c, name: name, cfg: Default(), set: origins{}, layer: 1, accepted: 1}
 	d := l.decoder(inFile(name))
 	if root := d.parse(text); root != nil {
-		d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
+		d.document(root, reflect.ValueOf(l.cfg).Elem())
 	}
 	l.problems = d.problems
-	l.layer++
-	for _, o := range overrides {
-		l.override(o)
-	}
-	written := l.set.above(1)
-	if len(l.problems) == 0 {
-		l.problems = append(l.cfg.problems(l.set), l.cfg.unused(written)...)
-	}
-	return l.finish(written)
-}
-
-// above are the origins of settings that were set after a layer.
-func (o origins) above(layer int) origins {
-	later := origins{}
-	for path, at := range o {
-		if at.layer > layer {
-			later[path] = at
-		}
-	}
-	return later
+	return l.finish(overrides)
 }
 
 // document is what a file holds: a Config and the name of the file below it.
@@ -76,29 +52,61 @@ type document struct {
 
 // loader puts documents on top of each other.
 type loader struct {
-	cfg      *Config
-	set      origins
-	layer    int // of the document being read; 0 is the defaults
-	problems []error
+	catalogue Catalogue
+	name      string // of the last document but overrides
+	cfg       *Config
+	set       origins
+	layer     int // of the document being read; 0 is the defaults
+	accepted  int // settings of layers up to this one may lack an effect
+	problems  []error
 }
 
 func (l *loader) decoder(at locator) *decoder { return &decoder{at: at, layer: l.layer, set: l.set} }
 
-// finish returns the configuration, or all problems. written are the settings that must have an effect.
-func (l *loader) finish(written origins) (*Config, error) {
+// finish applies the overrides and returns the configuration, or all problems.
+func (l *loader) finish(overrides []string) (*Config, error) {
+	l.layer++
+	for _, o := range overrides {
+		l.override(o)
+	}
+	r := l.catalogue.resolve(l.cfg, l.set)
+	l.report(r.problems)
+	if len(l.problems) == 0 {
+		l.report(l.cfg.problems(), r.ranges(), l.cfg.unusedOf(l.cfg.idle()), l.cfg.unusedOf(r.idle), r.unused)
+	}
+	if len(l.problems) == 0 {
+		l.report(r.finish(l.catalogue))
+	}
 	if len(l.problems) > 0 {
 		return nil, errors.Join(l.problems...)
 	}
-	if _, ok := l.set["model.attention"]; !ok {
-		// The default list serves several sizes; the resolved configuration names those that the network has.
-		l.cfg.Model.Attention = slices.DeleteFunc(l.cfg.Model.Attention, func(size int) bool {
-			return !slices.Contains(l.cfg.levelSizes(), size)
-		})
-	}
-	if len(written) > 0 {
-		l.cfg.written = written
-	}
 	return l.cfg, nil
+}
+
+// report notes problems, each with the place where it was made.
+func (l *loader) report(lists ...[]error) {
+	for _, err := range slices.Concat(lists...) {
+		var p Problem
+		where := l.name
+		if errors.As(err, &p) {
+			at := l.set.last(append([]string{p.Path}, p.Also...)...)
+			if p.Unused {
+				if at = l.set.at(p.Path); at.layer <= l.accepted || at.layer < l.cause(p) {
+					continue
+				}
+			}
+			where = at.where
+		}
+		l.problems = append(l.problems, fmt.Errorf("%s: %w", where, err))
+	}
+}
+
+// cause is the layer of what made a setting useless.
+func (l *loader) cause(p Problem) int {
+	if layer := l.set.last(p.Also...).layer; layer > l.accepted {
+		return layer
+	}
+	return 0
 }
 
 // opened is a file of the chain of bases that is being read.
@@ -134,7 +142,7 @@ func (l *loader) file(path string, above []opened) error {
 	l.layer++
 	d.layer = l.layer
 	if root != nil {
-		d.value(root, reflect.ValueOf(&document{Config: l.cfg}).Elem(), "")
+		d.document(root, reflect.ValueOf(&document{Config: l.cfg}).Elem())
 	}
 	l.problems = append(l.problems, d.problems...)
 	return nil
@@ -159,7 +167,7 @@ func (l *loader) override(text string) {
 	for _, key := range slices.Backward(strings.Split(path, ".")) {
 		root = mapping(key, root)
 	}
-	d.value(root, reflect.ValueOf(l.cfg).Elem(), "")
+	d.document(root, reflect.ValueOf(l.cfg).Elem())
 }
 
 // ReadFile returns the text of a configuration file, in whatever schema.

@@ -1,4 +1,4 @@
-package configs
+package configs_test
 
 import (
 	"errors"
@@ -9,6 +9,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"mcvd/configs"
+	"mcvd/experiment"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -40,10 +43,20 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func mustLoad(t *testing.T, path string, overrides ...string) *Config {
+func mustLoad(t *testing.T, path string, overrides ...string) *configs.Config {
 	t.Helper()
-	c, err := Load(path, overrides...)
+	c, err := experiment.Load(path, overrides...)
 	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// standard is the experiment that an empty file means.
+func standard(t *testing.T) *configs.Config {
+	t.Helper()
+	c := configs.Default()
+	if err := experiment.Resolve(c); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -58,23 +71,16 @@ func glob(t testing.TB, pattern string) []string {
 	return files
 }
 
-// settings is a configuration without what Load remembers of it.
-func settings(c *Config) *Config {
-	alone := *c
-	alone.written = nil
-	return &alone
-}
-
 func TestShippedFilesResolve(t *testing.T) {
 	for _, path := range glob(t, "*.yml") {
 		c := mustLoad(t, path)
 		resolved := c.YAML()
 		golden(t, filepath.Join("testdata", strings.TrimSuffix(path, ".yml")+".golden"), string(resolved))
-		for way, again := range map[string]func() (*Config, error){
-			"Parse": func() (*Config, error) { return Parse("stored", resolved) },
-			"Load":  func() (*Config, error) { return Load(write(t, string(resolved))) },
+		for way, again := range map[string]func() (*configs.Config, error){
+			"Parse": func() (*configs.Config, error) { return experiment.Parse("stored", resolved) },
+			"Load":  func() (*configs.Config, error) { return experiment.Load(write(t, string(resolved))) },
 		} {
-			if read, err := again(); err != nil || !reflect.DeepEqual(settings(read), settings(c)) {
+			if read, err := again(); err != nil || !reflect.DeepEqual(read, c) {
 				t.Errorf("%s: %s of the resolved form: %v, error %v", path, way, read, err)
 			}
 		}
@@ -83,7 +89,7 @@ func TestShippedFilesResolve(t *testing.T) {
 
 func TestEveryBadFileHasItsMessage(t *testing.T) {
 	for _, path := range glob(t, "testdata/bad/*.yml") {
-		_, err := Load(path)
+		_, err := experiment.Load(path)
 		if err == nil {
 			t.Errorf("%s: no error", path)
 			continue
@@ -98,47 +104,49 @@ func TestEveryBadFileHasItsMessage(t *testing.T) {
 }
 
 func TestFilesThatCannotBeRead(t *testing.T) {
-	if _, err := Load("testdata/none.yml"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := experiment.Load("testdata/none.yml"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: error %v", err)
 	}
-	if _, err := Load("testdata"); err == nil || !strings.Contains(err.Error(), "testdata") {
+	if _, err := experiment.Load("testdata"); err == nil || !strings.Contains(err.Error(), "testdata") {
 		t.Errorf("a folder: error %v", err)
 	}
-	huge := write(t, "# "+strings.Repeat("x", maxFile))
-	if _, err := Load(huge); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+	huge := write(t, "# "+strings.Repeat("x", 1<<20))
+	if _, err := experiment.Load(huge); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
 		t.Errorf("a huge file: error %v", err)
 	}
 }
 
 func TestFilesThatSayNothingAreTheDefault(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# only a comment\n", "---\n", "{}", "\ufeffseed: 1\n", "seed: 1\r\n"} {
-		if c := mustLoad(t, write(t, text)); !reflect.DeepEqual(settings(c), Default()) {
-			t.Errorf("%q: differs from the default by %q", text, Diff(Default(), c))
+		if c := mustLoad(t, write(t, text)); !reflect.DeepEqual(c, standard(t)) {
+			t.Errorf("%q: differs from the default by %q", text, configs.Diff(standard(t), c))
 		}
 	}
 }
 
 func TestDefaultIsValid(t *testing.T) {
-	if err := Default().Validate(); err != nil {
+	if err := configs.Default().Validate(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestBasesAndOverridesLieOnTopOfEachOther(t *testing.T) {
-	c := mustLoad(t, "testdata/base/child.yml", "data.options.fonts.bold=false", "seed=8", "model.multipliers=[1, 2]",
-		"data.path=a=b", "model.attention=[]")
-	want := Default()
-	want.Seed = 8          // the override, over the grandparent
-	want.Data.Path = "a=b" // an override
-	want.Data.Size = 32    // the grandparent
-	want.Model.Width = 24  // the parent, over the grandparent
-	want.Model.Attention = []int{}
-	want.Model.Multipliers = []int{1, 2}
-	want.Diffusion.BetaStart = 0.002
+	c := mustLoad(t, "testdata/base/child.yml", "data.options.valid=0.25", "seed=8", "model.options.multipliers=[1, 2]",
+		"data.path=a=b", "model.options.attention=[]")
+	want := standard(t)
+	want.Seed = 8                    // the override, over the grandparent
+	want.Data.Path = "a=b"           // an override
+	want.Data.Size = 32              // the grandparent
+	want.Model.Options["width"] = 24 // the parent, over the grandparent
+	want.Model.Options["attention"] = []any{}
+	want.Model.Options["multipliers"] = []any{1, 2}
+	want.Diffusion.Options["beta_start"] = 0.002
 	// Options of all four documents are there.
-	want.Data.Options = Options{"crop": 5, "speed": 1.0, "fonts": map[string]any{"bold": false, "size": 24}}
-	if !reflect.DeepEqual(settings(c), want) {
-		t.Errorf("differs by %q", Diff(want, c))
+	for key, value := range (configs.Options{"crop": "whole", "test": 0.0, "cache": "c", "valid": 0.25}) {
+		want.Data.Options[key] = value
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("differs by %q", configs.Diff(want, c))
 	}
 }
 
@@ -154,7 +162,7 @@ func TestABaseIsRelativeToItsFileOrAbsolute(t *testing.T) {
 
 func TestLoadingLeavesTheDefaultAsItWas(t *testing.T) {
 	mustLoad(t, "testdata/base/child.yml")
-	if got := Default().Data.Options; got != nil {
+	if got := configs.Default().Data.Options; got != nil {
 		t.Errorf("loading changed the default options to %v", got)
 	}
 }
@@ -167,18 +175,18 @@ func TestBadOverridesAreNamed(t *testing.T) {
 		{"frames.past=1.5", `override "frames.past=1.5": frames.past: 1.5, want an integer such as 10`},
 		{"frames.past.x=1", `override "frames.past.x=1": frames.past: a mapping, want an integer such as 10`},
 		{"frames=3", `override "frames=3": frames: 3, want a mapping of settings`},
-		{"model.width=2", `override "model.width=2": model.width: 2, want 4 to 4096`},
+		{"model.width=2", `override "model.width=2": model.options.width: 2, want 4 to 4096`},
 		{"model.multipliers=[1", `override "model.multipliers=[1": not YAML near here, want key: value lines ` +
 			`(did not find expected ',' or ']')`},
 		{"seed=1\n---\n2", `override "seed=1\n---\n2": a second document, want one`},
 		{"base=tiny.yml", `override "base=tiny.yml": base: unknown key, want one of seed, frames, data, model, ` +
 			`diffusion, optimizer, train, sampler`},
 		{"data.size=36", `override "data.size=36": data.size: 36, want a multiple of 8, because the network halves it 3 times`},
-		{"model.attention=[7]", `override "model.attention=[7]": model.attention[0]: 7 has no effect because ` +
+		{"model.options.attention=[7]", `override "model.options.attention=[7]": model.options.attention[0]: 7 has no effect because ` +
 			`the network's sizes are 64, 32, 16, 8`},
 		{"diffusion.steps=50", `override "diffusion.steps=50": sampler.steps: 100, want at most diffusion.steps, which is 50`},
 	} {
-		if _, err := Load(write(t, ""), tt.override); err == nil || err.Error() != tt.want {
+		if _, err := experiment.Load(write(t, ""), tt.override); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: error\n%v\nwant\n%s", tt.override, err, tt.want)
 		}
 	}
@@ -186,26 +194,26 @@ func TestBadOverridesAreNamed(t *testing.T) {
 
 func TestProblemsOfAllDocumentsComeTogether(t *testing.T) {
 	path := write(t, "seed: x\nframes: {pst: 1}\n")
-	_, err := Load(path, "train.steps=many", "zebra=1")
+	_, err := experiment.Load(path, "train.steps=many", "zebra=1")
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("error %v, want 4 lines", err)
 	}
 }
 
 func TestAFileThatIsSomethingElseEndsAfterSomeProblems(t *testing.T) {
-	_, err := Load(write(t, strings.Repeat("a: b\n", 1000)))
+	_, err := experiment.Load(write(t, strings.Repeat("a: b\n", 1000)))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
 	want := "c.yml:51:1: more problems from here on, which are not shown"
-	if last := lines[len(lines)-1]; len(lines) != maxProblems+1 || !strings.HasSuffix(last, want) {
+	if last := lines[len(lines)-1]; len(lines) != 51 || !strings.HasSuffix(last, want) {
 		t.Errorf("%d lines, the last %s", len(lines), last)
 	}
 }
 
 func TestSettingsWithoutEffect(t *testing.T) {
-	cosine := write(t, "diffusion: {schedule: linear, beta_start: 0.01}\n")
+	cosine := write(t, "diffusion: {schedule: linear, options: {beta_start: 0.01}}\n")
 	for _, tt := range []struct {
 		name      string
 		text      string
@@ -217,16 +225,16 @@ func TestSettingsWithoutEffect(t *testing.T) {
 		{name: "hiding nothing is no setting", text: "frames: {past: 0, mask: {past: 0}}"},
 		{name: "no frames at all are an unconditional model", text: "frames: {past: 0, future: 0}"},
 		{name: "what a base set before its cause", text: "base: " + cosine + "\ndiffusion: {schedule: cosine}"},
-		{name: "an override of the cause", text: "diffusion: {beta_start: 0.01}", overrides: []string{"diffusion.schedule=cosine"}},
-		{name: "a value after its cause", text: "diffusion: {schedule: cosine}", overrides: []string{"diffusion.beta_end=0.01"},
-			want: `override "diffusion.beta_end=0.01": diffusion.beta_end: 0.01 has no effect because`},
-		{name: "both by overrides", overrides: []string{"diffusion.beta_end=0.01", "diffusion.schedule=cosine"},
-			want: "diffusion.beta_end: 0.01 has no effect because"},
-		{name: "attention that another size made useless", text: "model: {attention: [32]}", overrides: []string{"data.size=16"},
-			want: "c.yml:1:21: model.attention[0]: 32 has no effect because the network's sizes are 16, 8, 4, 2"},
+		{name: "an override of the cause", text: "diffusion: {options: {beta_start: 0.01}}", overrides: []string{"diffusion.schedule=cosine"}},
+		{name: "a value after its cause", text: "diffusion: {schedule: cosine}", overrides: []string{"diffusion.options.beta_end=0.01"},
+			want: `override "diffusion.options.beta_end=0.01": diffusion.options.beta_end: 0.01 has no effect because`},
+		{name: "both by overrides", overrides: []string{"diffusion.options.beta_end=0.01", "diffusion.schedule=cosine"},
+			want: "diffusion.options.beta_end: 0.01 has no effect because"},
+		{name: "attention that another size made useless", text: "model: {options: {attention: [32]}}", overrides: []string{"data.size=16"},
+			want: "c.yml:1:31: model.options.attention[0]: 32 has no effect because the network's sizes are 16, 8, 4, 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load(write(t, tt.text), tt.overrides...)
+			_, err := experiment.Load(write(t, tt.text), tt.overrides...)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
@@ -235,7 +243,19 @@ func TestSettingsWithoutEffect(t *testing.T) {
 }
 
 func TestTheDefaultAttentionIsResolvedToTheSizesOfTheNetwork(t *testing.T) {
-	if got := mustLoad(t, write(t, "data: {size: 16}")).Model.Attention; !reflect.DeepEqual(got, []int{8, 16}) {
+	if got := mustLoad(t, write(t, "data: {size: 16}")).Model.Options["attention"]; !reflect.DeepEqual(got, []any{8, 16}) {
 		t.Errorf("attention %v, want 8 and 16 of 16, 8, 4, 2", got)
+	}
+}
+
+func TestOptionsMergeAlsoInside(t *testing.T) {
+	base := write(t, "data: {options: {speed: 1, fonts: {bold: true, size: 20}}}\n")
+	c, err := configs.Catalogue{}.Load(write(t, "base: "+base+"\ndata: {options: {speed: 1.0, fonts: {size: 24}}}\n"), "data.options.fonts.bold=false")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := configs.Options{"speed": 1.0, "fonts": map[string]any{"bold": false, "size": 24}}
+	if !reflect.DeepEqual(c.Data.Options, want) {
+		t.Errorf("options %v, want %v", c.Data.Options, want)
 	}
 }

@@ -13,25 +13,28 @@ import (
 // [Options.Decode].
 type Options map[string]any
 
-// Decode reads o over the defaults that are already in the targets, pointers to structs with yaml tags, as strictly as [Load]
-// reads a file: each key must belong to one of them, and each value must be what the field's range and choices tags allow. path
+// Decode reads o over the defaults that are already in the targets, pointers to structs with yaml tags, as strictly as
+// [Catalogue.Load] reads a file: each key must belong to one of them, and each value must be what the field's range and choices tags allow. path
 // is where o stands in the YAML, such as data.options, and begins every line of the error.
 func (o Options) Decode(path string, targets ...any) error {
-	known := targetFields(path, targets)
-	d := decoder{at: func(int, int) string { return "" }}
-	d.fields(encode(reflect.ValueOf(o)), known, path)
-	k := &checker{}
-	for _, f := range known {
-		k.checkValue(f.value, join(path, f.name), f.goes.Tag)
+	values := make([]reflect.Value, len(targets))
+	for i, target := range targets {
+		values[i] = reflect.ValueOf(target).Elem()
 	}
-	return errors.Join(append(d.problems, k.errs...)...)
+	known := targetFields(path, values)
+	d, p := decoder{}, Problems{}
+	d.fields(encode(reflect.ValueOf(o)), known, path)
+	for _, f := range known {
+		p.checkValue(f.value, join(path, f.name), f.goes.Tag)
+	}
+	return errors.Join(append(d.problems, p...)...)
 }
 
-// targetFields lists the settings of pointers to structs. Two with the same name are a programmer's mistake.
-func targetFields(path string, targets []any) []field {
+// targetFields lists the settings of structs. Two with the same name are a programmer's mistake.
+func targetFields(path string, targets []reflect.Value) []field {
 	var known []field
 	for _, target := range targets {
-		for _, f := range fields(reflect.ValueOf(target).Elem()) {
+		for _, f := range fields(target) {
 			if _, again := lookup(known, f.name); again {
 				panic(fmt.Sprintf("configs: two settings are called %s", join(path, f.name)))
 			}

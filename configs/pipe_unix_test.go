@@ -1,12 +1,14 @@
 //go:build unix
 
-package configs
+package configs_test
 
 import (
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"mcvd/experiment"
 )
 
 // A named pipe without a writer would make Load wait for ever.
@@ -16,7 +18,7 @@ func TestNamedPipesAreRefusedUnopened(t *testing.T) {
 		t.Skip(err)
 	}
 	for name, path := range map[string]string{"itself": pipe, "as a base": write(t, "base: "+pipe+"\n"), "a device": "/dev/zero"} {
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "not a regular file, want a configuration") {
+		if _, err := experiment.Load(path); err == nil || !strings.Contains(err.Error(), "not a regular file, want a configuration") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

@@ -23,6 +23,10 @@ func (c Catalogue) Reference() string {
 		"This file then is the lines that differ.\n")
 	r := reference{catalogue: c, docs: comments(), out: &out}
 	r.section(reflect.ValueOf(Default()).Elem(), "", "")
+	out.WriteString("\nOld spellings, which are read, too:\n")
+	for _, m := range moved {
+		fmt.Fprintf(&out, "    %s is %s\n", m.old, m.now)
+	}
 	return out.String()
 }
 
@@ -45,7 +49,11 @@ func (r reference) section(v reflect.Value, path, of string) {
 			r.section(f.value, at, of)
 			continue
 		}
-		fmt.Fprintf(r.out, "\n%s: %s", at, kind(f))
+		what := kind(f)
+		if names := r.catalogue.names(at); len(names) > 0 {
+			what = strings.Join(names, " or ")
+		}
+		fmt.Fprintf(r.out, "\n%s: %s", at, what)
 		if standard := show(f.value); standard != "" {
 			fmt.Fprintf(r.out, ", default %s", standard)
 		}

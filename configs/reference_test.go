@@ -21,7 +21,7 @@ func leaves(v reflect.Value, path string, visit func(path string, v reflect.Valu
 
 func TestReferenceDescribesEverySetting(t *testing.T) {
 	text := Catalogue{}.Reference()
-	want := "\nmodel.blocks: integer, 1 to 64, default 2\n    Blocks is the number of residual blocks in a level.\n"
+	want := "\ntrain.keep: integer, 1 to 1000000, default 3\n    Keep is how many checkpoints stay, beside the best by validation loss.\n"
 	if !strings.Contains(text, want) {
 		t.Errorf("want %q in\n%s", want, text)
 	}
@@ -64,7 +64,6 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 		"data.channels":     `[1 3]`,
 		"diffusion.loss":    `[l2 l1]`,
 		"frames.past":       `0 1024`,
-		"model.multipliers": `1 64`,
 		"optimizer.epsilon": `exclusive 0`,
 	} {
 		if got := constraint(at(path)); got != want {
@@ -78,17 +77,19 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 
 // toys is a catalogue of two tables that share a section.
 func toys() Catalogue {
-	return Catalogue{
-		{"sampler.name", "data.options", map[string]any{"ddim": &noise{Eta: 0.5, Steps: []int{1, 2}}, "ddpm": nil}},
-		{"data.name", "data.options", map[string]any{"digits": &colours{Color: "white"}, "lines": &struct {
+	return Catalogue{Tables: []Table{
+		{Choice: "sampler.name", Section: "data.options",
+			Options: map[string]any{"ddim": &noise{Eta: 0.5, Steps: []int{1, 2}}, "ddpm": nil, "heun": func() {}}},
+		TableOf("data.name", "data.options", map[string]any{"digits": colours{Color: "white"}, "lines": struct {
 			Color float64 `yaml:"color"`
-		}{}}},
-	}
+		}{}}),
+	}}
 }
 
 func TestReferenceAndSchemaShowTheOptionsOfImplementations(t *testing.T) {
 	text := toys().Reference()
 	for _, want := range []string{
+		"\nsampler.name: ddim or ddpm or heun, default \"ddim\"\n",
 		"\ndata.options.eta: number, 0 to below 1, default 0.5 (sampler.name: ddim)\n    Eta is fresh noise.\n",
 		"\ndata.options.steps: list of integers, each 1 to 9, default [1, 2] (sampler.name: ddim)\n",
 		"\ndata.options.color: white or random, default \"white\" (data.name: digits)\n    Color of the digits.\n",
@@ -124,6 +125,13 @@ func TestReferenceAndSchemaShowTheOptionsOfImplementations(t *testing.T) {
 	eta := options.Properties["eta"]
 	if eta["minimum"] != 0.0 || eta["exclusiveMaximum"] != 1.0 || eta["default"] != 0.5 || eta["description"] != "(sampler.name: ddim) Eta is fresh noise." {
 		t.Errorf("eta: %v", eta)
+	}
+	if !strings.Contains(string(text2), `"enum": [
+            "ddim",
+            "ddpm",
+            "heun"
+          ]`) {
+		t.Errorf("the samplers are not in\n%s", text2)
 	}
 	if both, _ := options.Properties["color"]["anyOf"].([]any); len(both) != 2 {
 		t.Errorf("color, of two implementations: %v", options.Properties["color"])

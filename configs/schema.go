@@ -12,13 +12,19 @@ import (
 )
 
 // Schema returns a JSON schema of configuration files, with which editors complete and check them. It knows names,
-// types, defaults, simple bounds and the comments; what depends on several settings only [Load] sees.
+// types, defaults, simple bounds and the comments; what depends on several settings only [Catalogue.Load] sees.
 func (c Catalogue) Schema() ([]byte, error) {
 	schema := schemaOf(reflect.ValueOf(Default()).Elem(), comments())
 	schema.Title = "mcvd experiment"
 	schema.Properties.Value("data").Properties.Value("channels").Enum = []any{1, 3}
-	for _, t := range c {
-		addOptions(find(schema, t.Section), c.below(t.Section))
+	for _, path := range c.sections() {
+		addOptions(find(schema, path), c.below(path))
+	}
+	for _, t := range c.Tables {
+		for _, name := range Names(t.Options) {
+			property := find(schema, t.Choice)
+			property.Enum = append(property.Enum, name)
+		}
 	}
 	schema.Properties.Set("base", &jsonschema.Schema{
 		Type:        "string",

@@ -36,8 +36,9 @@ func rangeOf(tag reflect.StructTag) (_ interval, ok bool) {
 	var lowErr, highErr error
 	r.low, lowErr = strconv.ParseFloat(strings.TrimSpace(low), 64)
 	r.high, highErr = strconv.ParseFloat(strings.TrimSpace(high), 64)
-	closed := strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
-	if !comma || lowErr != nil || highErr != nil || !(closed || r.above || r.below) || !(r.low <= r.high) {
+	brackets := (r.above || strings.HasPrefix(text, "[")) && (r.below || strings.HasSuffix(text, "]"))
+	infinite := math.IsInf(r.low, 0) && !r.above || math.IsInf(r.high, 0) && !r.below
+	if !comma || lowErr != nil || highErr != nil || !brackets || infinite || !(r.low <= r.high) {
 		panic(fmt.Sprintf("configs: the tag range:%q is no interval such as [0, 1)", text))
 	}
 	return r, true
@@ -48,7 +49,7 @@ func choicesOf(tag reflect.StructTag) []string { return strings.Fields(tag.Get("
 
 // holds is false for NaN and infinities.
 func (r interval) holds(x float64) bool {
-	return !math.IsInf(x, 0) && (r.low < x || r.low == x && !r.above) && (x < r.high || x == r.high && !r.below)
+	return (r.low < x || r.low == x && !r.above) && (x < r.high || x == r.high && !r.below)
 }
 
 // describe says in words which numbers the interval holds: "0 to below 1", "more than 0, and finite".
@@ -85,28 +86,28 @@ func (r interval) describe(isInteger bool) string {
 }
 
 // checkTags reports the values in a struct that its tags do not allow. path is where the struct stands in the YAML.
-func (k *checker) checkTags(v reflect.Value, path string) {
+func (p *Problems) checkTags(v reflect.Value, path string) {
 	for _, f := range fields(v) {
-		k.checkValue(f.value, join(path, f.name), f.goes.Tag)
+		p.checkValue(f.value, join(path, f.name), f.goes.Tag)
 	}
 }
 
-func (k *checker) checkValue(v reflect.Value, path string, tag reflect.StructTag) {
+func (p *Problems) checkValue(v reflect.Value, path string, tag reflect.StructTag) {
 	switch {
 	case v.Kind() == reflect.Struct:
-		k.checkTags(v, path)
+		p.checkTags(v, path)
 		return
 	case v.Kind() == reflect.Slice:
 		for i := range v.Len() {
-			k.checkValue(v.Index(i), fmt.Sprintf("%s[%d]", path, i), tag)
+			p.checkValue(v.Index(i), fmt.Sprintf("%s[%d]", path, i), tag)
 		}
 		return
 	}
 	if r, ok := rangeOf(tag); ok {
-		k.check(r.holds(number(v)), path, v.Interface(), r.describe(!v.CanFloat()))
+		p.Check(r.holds(number(v)), path, v.Interface(), r.describe(!v.CanFloat()))
 	}
 	if known := choicesOf(tag); len(known) > 0 {
-		k.check(slices.Contains(known, v.String()), path, v.Interface(), strings.Join(known, " or "))
+		p.Check(slices.Contains(known, v.String()), path, v.Interface(), strings.Join(known, " or "))
 	}
 }
 

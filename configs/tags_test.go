@@ -47,7 +47,7 @@ func TestIntervals(t *testing.T) {
 }
 
 func TestTagsThatAreNoIntervalPanic(t *testing.T) {
-	for _, tag := range []string{"", "0, 1", "[0 1]", "[1, 0]", "[a, b]", "[0, 1", "[nan, 1]"} {
+	for _, tag := range []string{"", "0, 1", "[0 1]", "[1, 0]", "[a, b]", "[0, 1", "[nan, 1]", "0, 1)", "[0, inf]", "[-inf, 0]"} {
 		func() {
 			defer func() {
 				if recover() == nil {

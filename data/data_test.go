@@ -235,42 +235,33 @@ func TestAnErrorNamesTheVideoAndEnds(t *testing.T) {
 // A setting that a data set doesn't use is refused where somebody wrote it, and left out where the experiment is shown; one that
 // a base has, of which another data set was made, is no mistake.
 func TestSettingsWithoutEffectAreRefused(t *testing.T) {
-	dir := t.TempDir()
-	load := func(text string, overrides ...string) *configs.Config {
+	catalogue := configs.Catalogue{Tables: Tables(), Check: Check}
+	path := filepath.Join(t.TempDir(), "x.yml")
+	load := func(text string, overrides ...string) (*configs.Config, error) {
 		t.Helper()
-		path := filepath.Join(dir, "x.yml")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		c, err := configs.Load(path, overrides...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return catalogue.Load(path, overrides...)
 	}
-	c := load("data:\n  name: digits\n  path: nowhere/\n  fps: 0\n", "data.on_error=skip")
-	for name, err := range map[string]error{"Check": Check(c), "Open": func() error {
-		_, err := Open(context.Background(), c, clips.Train, 5, slog.New(slog.DiscardHandler))
-		return err
-	}()} {
-		for _, want := range []string{`x.yml:3:9: data.path: "nowhere/" has no effect because data.name is digits`,
-			"x.yml:4:8: data.fps: 0.0 has no effect because", `override "data.on_error=skip": data.on_error: "skip" has no effect because`} {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: error %v, want %s", name, err, want)
-			}
+	_, err := load("data:\n  name: digits\n  path: nowhere/\n  fps: 0\n", "data.on_error=skip")
+	for _, want := range []string{`x.yml:3:9: data.path: "nowhere/" has no effect because data.name is digits`,
+		"x.yml:4:8: data.fps: 0 has no effect because", `override "data.on_error=skip": data.on_error: "skip" has no effect because`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	c = load("data: {path: clips/, fps: 5.0}\n", "data.name=digits")
-	if err := Check(c); err != nil {
-		t.Errorf("settings of a base: %v", err)
+	c, err := load("data: {path: clips/, fps: 5.0}\n", "data.name=digits")
+	if err != nil {
+		t.Fatalf("settings of a base: %v", err)
 	}
-	if text := string(c.YAML(Unused(c)...)); strings.Contains(text, "path:") || strings.Contains(text, "on_error:") || !strings.Contains(text, "fps: 5.0") {
+	if text := string(c.YAML()); strings.Contains(text, "path:") || strings.Contains(text, "on_error:") || !strings.Contains(text, "fps: 5.0") {
 		t.Errorf("want neither the path nor on_error, which have their defaults, but the rate in\n%s", text)
 	}
-	if stored, err := configs.Parse("stored", []byte("data: {name: digits, path: x/}\n")); err != nil || Check(stored) != nil {
-		t.Errorf("a stored setting without effect: %v, %v", err, Check(stored))
+	if _, err := catalogue.Parse("stored", []byte("data: {name: digits, path: x/}\n")); err != nil {
+		t.Errorf("a stored setting without effect: %v", err)
 	}
-	if err := Check(load("data: {name: folder, path: \"\"}\n")); err == nil || !strings.Contains(err.Error(), `data.path: "", want the folder of data set folder`) {
+	if _, err := load("data: {name: folder, path: \"\"}\n"); err == nil || !strings.Contains(err.Error(), `x.yml:1:28: data.path: "", want the folder of data set folder`) {
 		t.Errorf("no path: error %v", err)
 	}
 	for name, s := range sets {

@@ -13,7 +13,7 @@ func TestDocsListAllOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := Options().Options
+	options := Tables()[0].Options
 	listed := 0
 	for _, name := range Names() {
 		_, section, ok := strings.Cut(string(text), "\n## "+name)
@@ -22,7 +22,7 @@ func TestDocsListAllOptions(t *testing.T) {
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n## ")
-		for field := range reflect.TypeOf(options[name]).Elem().Fields() {
+		for field := range reflect.TypeOf(options[name]).Fields() {
 			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 			if !strings.Contains(section, "| `data.options."+key+"` |") {
 				t.Errorf("data set %s: docs/data.md lacks data.options.%s", name, key)

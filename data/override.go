@@ -29,9 +29,6 @@ func Override(c *configs.Config, overrides []string) (*configs.Config, error) {
 			stored.Data.Path, stored.Data.FPS, stored.Data.Options = "", 0, nil
 		}
 	}
-	changed, err := configs.Parse("the run's configuration", stored.YAML(), overrides...)
-	if err != nil {
-		return nil, err
-	}
-	return changed, Check(changed)
+	changed, err := configs.Catalogue{Tables: Tables(), Check: Check}.Parse("the run's configuration", stored.YAML(), overrides...)
+	return changed, err
 }

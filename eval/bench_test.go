@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcvd/configs"
+	"mcvd/experiment"
 	"mcvd/models/backend/backendtest"
 )
 
@@ -35,7 +36,7 @@ func TestBenchmarkTimesEachStepOnce(t *testing.T) {
 func BenchmarkSamplingStep(b *testing.B) {
 	for _, name := range []string{"concat32", "spatin32"} {
 		b.Run(name, func(b *testing.B) {
-			c, err := configs.Load("../configs/bench/" + name + ".yml")
+			c, err := experiment.Load("../configs/bench/" + name + ".yml")
 			if err != nil {
 				b.Fatal(err)
 			}

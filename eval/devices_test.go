@@ -15,7 +15,7 @@ import (
 func TestVideosOfSeveralDevices(t *testing.T) {
 	b := backendtest.Open(t)
 	c := config()
-	c.Model.Conditioning, c.Model.SpatinWidth = "spatin", 4
+	c.Model.Options["conditioning"], c.Model.Options["spatin_width"] = "spatin", 4
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,8 @@ func (r recorded) given() (past, future []Frame) {
 func (r recorded) generator(t *testing.T) *Generator {
 	t.Helper()
 	c := configs.Default()
-	c.Frames, c.Data.Size, c.Data.Channels, c.Model.Attention, c.Model.Multipliers = r.frames, r.side, r.channels, nil, []int{1}
+	c.Frames, c.Data.Size, c.Data.Channels = r.frames, r.side, r.channels
+	c.Model.Options = configs.Options{"multipliers": []int{1}, "attention": []int{}}
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func newPlans(s sampler.Sampler, schedule diffusion.Schedule, c configs.Sampler)
 	if err != nil {
 		return p, err
 	}
-	p.first = c.ReferenceStart
+	p.first = c.PublishedStart
 	if p.skip, err = sampler.Start(schedule, levels, c); err != nil {
 		return p, err
 	}
@@ -45,7 +45,7 @@ func (p plans) of(window int) []sampler.Step {
 // begin returns what the window starts from, the steps that it makes, and how many levels these leave out.
 //
 // A later window starts from the whole block that the window before it made, frame by frame, whatever advance is and wherever the
-// window lies: of overlapping blocks the same frames are not in the same place. With sampler.reference_start the first window does
+// window lies: of overlapping blocks the same frames are not in the same place. With sampler.published_start the first window does
 // as if pure noise were such a block.
 func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	steps = b.plans.of(b.window)

@@ -21,7 +21,7 @@ import (
 
 // ddpm visits the labels 0, 2, 4, 6 and 8 of the 10 that config has.
 func ddpm(start float64, reference bool) configs.Sampler {
-	return configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 5, Clip: true, LastDenoise: true, Start: start, ReferenceStart: reference}
+	return configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 5, Clip: true, LastDenoise: true, Start: start, PublishedStart: reference}
 }
 
 // ran is what a window was given and made.
@@ -157,9 +157,9 @@ func TestTheFirstWindowIsTheWholePlan(t *testing.T) {
 	for _, c := range []configs.Sampler{ddpm(1e-9, false), ddpm(0.4, false), ddpm(0.8, false), ddpm(0.4, true)} {
 		got, _ := windows(t, be, store, m, c, Predict, 7, 3)
 		for k := range got {
-			same := k == 0 && !c.ReferenceStart || c.Start < 1e-6
+			same := k == 0 && !c.PublishedStart || c.Start < 1e-6
 			if slices.EqualFunc(got[k].made, without[k].made, slices.Equal) != same {
-				t.Errorf("start %g, reference %t, window %d: want it to be as without a start: %t", c.Start, c.ReferenceStart, k, same)
+				t.Errorf("start %g, reference %t, window %d: want it to be as without a start: %t", c.Start, c.PublishedStart, k, same)
 			}
 		}
 	}

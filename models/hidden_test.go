@@ -119,7 +119,7 @@ func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
 			p := newProgram(t, b, m, store, use)
 			for combination := range 4 {
 				past, future := float32(combination&1), float32(combination>>1)
-				testHidden(t, p, fmt.Sprintf("%s, %s, mask embedding %t, %s", c.Model.Network, c.Model.Conditioning, c.Model.MaskEmbedding, use), past, future)
+				testHidden(t, p, fmt.Sprintf("%s, %s, mask embedding %t, %s", c.Model.Network, c.Model.Options["conditioning"], c.Model.Options["mask_embedding"], use), past, future)
 			}
 		}
 	}
@@ -178,9 +178,9 @@ func TestTheCacheChangesNothing(t *testing.T) {
 				worst = max(worst, math.Abs(float64(got[i]-want[i]))/(1+math.Abs(float64(want[i])))) // NaN stays
 			}
 			if !(worst <= 1e-6) {
-				t.Errorf("%s, batch of %d: results differ by %g", c.Model.Conditioning, batch, worst)
+				t.Errorf("%s, batch of %d: results differ by %g", c.Model.Options["conditioning"], batch, worst)
 			}
-			t.Logf("%s, batch of %d: results differ by %.1g", c.Model.Conditioning, batch, worst)
+			t.Logf("%s, batch of %d: results differ by %.1g", c.Model.Options["conditioning"], batch, worst)
 		}
 	}
 }
@@ -189,8 +189,7 @@ func TestTheCacheChangesNothing(t *testing.T) {
 func TestEachFrameIsHiddenByItself(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, conditioning := range network.Conditionings() {
-		c := toy()
-		c.Model.Conditioning, c.Model.SpatinWidth = conditioning, 4
+		c := conditioned(conditioning)
 		m := modelOf(t, c)
 		p := newProgram(t, b, m, lively(t, b, m), "denoiser")
 		clip, frame := clips(m, 1, m.Frames.Total()), m.ClipShape(1, 1).Size()

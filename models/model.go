@@ -4,6 +4,7 @@ package models
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -43,6 +44,11 @@ func New(c *configs.Config) (*Model, error) {
 		return nil, err
 	}
 	return &Model{process, net, c.Frames, c.Data.Size, c.Data.Channels}, nil
+}
+
+// Tables are what there is to choose from in models, with the options.
+func Tables() []configs.Table {
+	return slices.Concat(network.Tables(), diffusion.Tables(), sampler.Tables())
 }
 
 // ClipShape is the shape of that many frames of a batch: [batch, frames, height, width, channels].

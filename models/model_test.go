@@ -21,8 +21,16 @@ func toy() *configs.Config {
 	c := configs.Default()
 	c.Frames = configs.Frames{Past: 2, Current: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
 	c.Data.Size, c.Data.Channels = 8, 1
-	c.Model.Width, c.Model.Multipliers, c.Model.Blocks = 8, []int{1, 2}, 1
-	c.Model.Attention, c.Model.HeadChannels = []int{4}, 8
+	c.Model.Options = configs.Options{"width": 8, "multipliers": []int{1, 2}, "blocks": 1, "attention": []int{4}, "head_channels": 8}
+	return c
+}
+
+// conditioned is a toy with that way of conditioning.
+func conditioned(name string) *configs.Config {
+	c := toy()
+	if c.Model.Options["conditioning"] = name; name == "spatin" {
+		c.Model.Options["spatin_width"] = 4
+	}
 	return c
 }
 
@@ -85,9 +93,8 @@ func networks(t *testing.T) (all []*configs.Config) {
 	for _, name := range network.Names() {
 		for _, conditioning := range network.Conditionings() {
 			for _, embedding := range []bool{false, true} {
-				c := toy()
-				c.Model.Network, c.Model.Conditioning, c.Model.MaskEmbedding = name, conditioning, embedding
-				c.Model.SpatinWidth = 4
+				c := conditioned(conditioning)
+				c.Model.Network, c.Model.Options["mask_embedding"] = name, embedding
 				all = append(all, c)
 			}
 		}
@@ -147,7 +154,7 @@ func TestCutTakesClipsApartInOrder(t *testing.T) {
 func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
 	b := backendtest.Open(t)
 	c := toy()
-	c.Diffusion.Steps, c.Diffusion.BetaEnd = 10, 0.5
+	c.Diffusion.Steps, c.Diffusion.Options = 10, configs.Options{"beta_end": 0.5}
 	m := modelOf(t, c)
 	const batch = 4000
 	exec, err := NewExec(b, func(state, levels *Node) []*Node {

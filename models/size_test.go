@@ -37,9 +37,9 @@ func TestPublishedSizes(t *testing.T) {
 			e := configs.Default()
 			e.Frames = configs.Frames{Past: c.past, Current: c.current, Future: c.future}
 			e.Data.Size, e.Data.Channels = c.size, c.channels
-			e.Model.Width, e.Model.HeadChannels, e.Model.Multipliers = c.width, c.width, c.multipliers
+			e.Model.Options = configs.Options{"width": c.width, "head_channels": c.width, "multipliers": c.multipliers}
 			if c.spatin > 0 {
-				e.Model.Conditioning, e.Model.SpatinWidth = "spatin", c.spatin
+				e.Model.Options["conditioning"], e.Model.Options["spatin_width"] = "spatin", c.spatin
 			}
 			got, err := modelOf(t, e).Declare(b, model.NewStore().RootScope(), 1)
 			if err != nil {
@@ -78,7 +78,7 @@ func TestSizeOfTheCache(t *testing.T) {
 	b := backendtest.Open(t)
 	for conditioning, want := range map[string]int{"concat": 0, "spatin": 2 * (104*64 + 200*16)} {
 		c := toy()
-		c.Model.Conditioning = conditioning
+		c.Model.Options["conditioning"] = conditioning
 		for _, batch := range []int{1, 3, 4} {
 			size, err := modelOf(t, c).Declare(b, model.NewStore().RootScope(), batch)
 			if err != nil {

@@ -92,10 +92,10 @@ func TestLoadListsAllThatIsWrongWithAFile(t *testing.T) {
 
 func TestUnknownNamesAreRefusedByNew(t *testing.T) {
 	for want, set := range map[string]func(c *configs.Config){
-		"model.network":      func(c *configs.Config) { c.Model.Network = "magic" },
-		"model.conditioning": func(c *configs.Config) { c.Model.Conditioning = "magic" },
-		"diffusion.schedule": func(c *configs.Config) { c.Diffusion.Schedule = "magic" },
-		"diffusion.loss":     func(c *configs.Config) { c.Diffusion.Loss = "magic" },
+		"model.network":              func(c *configs.Config) { c.Model.Network = "magic" },
+		"model.options.conditioning": func(c *configs.Config) { c.Model.Options["conditioning"] = "magic" },
+		"diffusion.schedule":         func(c *configs.Config) { c.Diffusion.Schedule = "magic" },
+		"diffusion.loss":             func(c *configs.Config) { c.Diffusion.Loss = "magic" },
 	} {
 		c := toy()
 		set(c)

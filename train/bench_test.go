@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"mcvd/configs"
+	"mcvd/experiment"
 	"mcvd/models/backend/backendtest"
 )
 
@@ -12,7 +12,7 @@ import (
 func BenchmarkStep(b *testing.B) {
 	for _, name := range []string{"concat32", "spatin32"} {
 		b.Run(name, func(b *testing.B) {
-			c, err := configs.Load("../configs/bench/" + name + ".yml")
+			c, err := experiment.Load("../configs/bench/" + name + ".yml")
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -16,9 +16,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/data"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/weights"
+	"mcvd/train/optimizer"
 )
 
 // Progress is how far a run has come: with the tensors and the experiment, all that training remembers.
@@ -108,7 +109,7 @@ func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) 
 
 // settings is the experiment that a checkpoint was trained in.
 func settings(f *weights.File) (*configs.Config, error) {
-	return configs.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
+	return experiment.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 }
 
 // Differences lists the settings, a line each, in which weights of experiment a would mean something else in experiment b.
@@ -163,7 +164,7 @@ func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML(data.Unused(c)...))}, nil
+	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
 }
 
 // save writes a checkpoint under a name.
@@ -213,11 +214,11 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	if err := r.checkSettings(f, p, log); err != nil {
 		return nil, p, err
 	}
-	u, err := newUpdate(r.Config)
+	u, err := optimizer.New(r.Config)
 	if err != nil {
 		return nil, p, err
 	}
-	store, err := m.Load(backend, f, u.scopes()...)
+	store, err := m.Load(backend, f, u.Scopes()...)
 	if err != nil {
 		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
 	}
@@ -238,7 +239,7 @@ func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error
 	if diff := configs.Diff(was, r.Config); len(diff) > 0 {
 		log.Info("going on with changed settings: " + strings.Join(diff, ", "))
 	}
-	changed, err := changedRate(was, r.Config, p.Updates+1)
+	changed, err := optimizer.ChangedRate(was, r.Config, p.Updates+1)
 	if changed != "" {
 		log.Warn(changed)
 	}
@@ -247,7 +248,7 @@ func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error
 
 // firstState is the model's first weights, their average, and zeros for what the optimizer remembers.
 func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*model.Store, error) {
-	u, err := newUpdate(c)
+	u, err := optimizer.New(c)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +257,7 @@ func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*m
 		return nil, err
 	}
 	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
-		for _, s := range u.optimizer.state() {
+		for _, s := range u.Remembered() {
 			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
 			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
 				return nil, err

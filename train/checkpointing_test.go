@@ -15,7 +15,9 @@ import (
 // conditioned is a toy with that way of conditioning.
 func conditioned(name string) *configs.Config {
 	c := toy()
-	c.Model.Conditioning, c.Model.SpatinWidth = name, 4
+	if c.Model.Options["conditioning"] = name; name == "spatin" {
+		c.Model.Options["spatin_width"] = 4
+	}
 	return c
 }
 
@@ -80,7 +82,7 @@ func TestGradientCheckpointingKeepsLess(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, conditioning := range []string{"concat", "spatin"} {
 		c := conditioned(conditioning)
-		c.Model.Multipliers, c.Model.Attention, c.Model.Blocks = []int{1, 2}, []int{4}, 2
+		c.Model.Options["multipliers"], c.Model.Options["attention"], c.Model.Options["blocks"] = []int{1, 2}, []int{4}, 2
 		m, err := models.New(c)
 		if err != nil {
 			t.Fatal(err)

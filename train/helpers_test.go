@@ -21,6 +21,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/mask"
@@ -33,12 +34,14 @@ func toy() *configs.Config {
 	c.Seed = 7
 	c.Frames = configs.Frames{Past: 1, Current: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
 	c.Data = configs.Data{Name: "digits", Size: 8, Channels: 1, Flip: true, OnError: "skip"}
-	c.Model.Width, c.Model.Multipliers, c.Model.Blocks = 4, []int{1}, 1
-	c.Model.Attention, c.Model.HeadChannels, c.Model.Dropout = nil, 4, 0.1
-	c.Diffusion.Steps, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = 100, 1e-3, 0.2
+	c.Model.Options = configs.Options{"width": 4, "multipliers": []int{1}, "blocks": 1, "attention": []int{}, "head_channels": 4, "dropout": 0.1}
+	c.Diffusion.Steps, c.Diffusion.Options = 100, configs.Options{"beta_start": 1e-3, "beta_end": 0.2}
 	c.Optimizer.WarmupSteps, c.Optimizer.WeightDecay, c.Optimizer.EMADecay = 5, 0.01, 0.9
 	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: 4, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, ValidateEvery: 6}
 	c.Sampler.Steps = 5
+	if err := experiment.Resolve(c); err != nil {
+		panic(err)
+	}
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/nn"
+	"mcvd/train/optimizer"
 )
 
 // Need is the memory that training takes, in bytes.
@@ -27,7 +28,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 	if err := checkBackend(backend, c); err != nil {
 		return need, err
 	}
-	u, err := newUpdate(c)
+	u, err := optimizer.New(c)
 	if err != nil {
 		return need, err
 	}
@@ -42,7 +43,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
 		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, 1, diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
-		need.State = weights * int64(len(u.scopes())+1)
+		need.State = weights * int64(len(u.Scopes())+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
-	"mcvd/data"
+	"mcvd/experiment"
 	"mcvd/models/weights"
 )
 
@@ -51,7 +51,7 @@ func OpenRun(dir string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := configs.Parse(path, text)
+	config, err := experiment.Parse(path, text)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +136,7 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 	for _, write := range []func() error{
 		func() error { return writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')) },
 		func() error { return appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")) },
-		func() error {
-			return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML(data.Unused(r.Config)...))
-		},
+		func() error { return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()) },
 	} {
 		if err := write(); err != nil {
 			return fmt.Errorf("run folder: %w", err)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,9 +51,10 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 	mustTrain(t, options(b, c, dir))
 	before := snapshotFolder(t, dir)
 	other := *c
-	other.Model.Width, other.Train.Steps = 8, 2
+	other.Model.Options = maps.Clone(c.Model.Options)
+	other.Model.Options["width"], other.Train.Steps = 8, 2
 	_, err := Train(context.Background(), options(b, &other, dir))
-	for _, want := range []string{dir, "another experiment", "model.width: 4 -> 8"} {
+	for _, want := range []string{dir, "another experiment", "model.options.width: 4 -> 8"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want it to say %q", err, want)
 		}
@@ -88,7 +91,7 @@ func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	other := *c
-	other.Diffusion.Schedule = "cosine"
+	other.Diffusion.Schedule, other.Diffusion.Options = "cosine", nil
 	dir, otherDir := t.TempDir(), t.TempDir()
 	mustTrain(t, options(b, c, dir))
 	mustTrain(t, options(b, &other, otherDir))
@@ -258,4 +261,34 @@ func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	edit(c)
 	mustTrain(t, options(b, c, dir))
 	sameRuns(t, dir, undisturbed, c)
+}
+
+// A run folder from before settings moved into options goes on: it holds the same experiment in another spelling.
+func TestARunFolderInTheOldSpellingGoesOn(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 4, 0
+	dir := t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	path := filepath.Join(dir, configFile)
+	text := string(c.YAML())
+	at := strings.Index(text, "\nmodel:")
+	old := text[:at] + regexp.MustCompile(`(?m)^  options:\n((?:    .*\n)+)`).ReplaceAllStringFunc(text[at:], func(section string) string {
+		return strings.ReplaceAll(strings.TrimPrefix(section, "  options:\n"), "    ", "  ")
+	})
+	old = strings.ReplaceAll(old, "published_", "reference_")
+	if !strings.Contains(old, "\n  width: 4\n") || !strings.Contains(old, "\n  beta_end: 0.2\n") || !strings.Contains(old, "\n  eta: 0.0\n") {
+		t.Fatalf("not in the old spelling:\n%s", old)
+	}
+	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Train.Steps = 6
+	mustTrain(t, options(b, c, dir))
+	run, err := OpenRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := configs.Diff(run.Config, c); len(diff) > 0 {
+		t.Errorf("the configuration differs by %q", diff)
+	}
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -14,6 +15,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/nn"
+	"mcvd/train/optimizer"
 )
 
 // stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the host sees the loss and
@@ -24,7 +26,7 @@ type stepper struct {
 	config    *configs.Config
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
-	update    *update
+	update    *optimizer.Update
 	values    float64 // in a clip's current frames: the log shows the loss by value
 }
 
@@ -52,7 +54,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("train.devices: %w", err)
 	}
-	u, err := newUpdate(c)
+	u, err := optimizer.New(c)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +66,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 		return nil, fmt.Errorf("training step: %w", err)
 	}
 	apply, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-		return u.graph(scope, in)
+		return u.Graph(scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -148,7 +150,7 @@ func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) 
 		sums = append(out[:1:1], out[2:]...)
 	}
 	loss := sums[0].Scalar()
-	scalars, rate := s.update.scalars(update, norm)
+	scalars, rate := s.update.Scalars(update, norm)
 	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
 	if !finite(loss) || !finite(norm) {
 		devices.Free(sums)
@@ -169,3 +171,5 @@ func (s *stepper) close() {
 	s.gradients.Close()
 	s.apply.Close()
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -18,6 +18,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/data/clips"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/nn"
@@ -58,6 +59,11 @@ var ErrStopped = errors.New("stopped")
 // Train takes the run to its last step, from the newest checkpoint if there is one, and returns how far it came. When ctx ends,
 // it finishes the step, writes a checkpoint and returns an error that wraps [ErrStopped].
 func Train(ctx context.Context, o Options) (Progress, error) {
+	config := *o.Config
+	if err := experiment.Resolve(&config); err != nil { // the run folder's is complete, too
+		return Progress{}, err
+	}
+	o.Config = &config
 	m, err := models.New(o.Config)
 	if err != nil {
 		return Progress{}, err

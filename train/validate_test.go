@@ -83,7 +83,7 @@ func TestBinsCoverAllTimesteps(t *testing.T) {
 	for _, steps := range []int{5, 100, 1000} {
 		for _, batch := range []int{2, 48, 200} {
 			c := toy()
-			c.Diffusion.Steps, c.Diffusion.Loss, c.Diffusion.BetaStart, c.Diffusion.BetaEnd = steps, "l1", 1e-4, 0.02
+			c.Diffusion.Steps, c.Diffusion.Loss, c.Diffusion.Options = steps, "l1", nil
 			c.Train.Batch = batch
 			v, _ := newToyValidator(t, c, told{float64(steps - 1)})
 			r, err := v.run(context.Background())

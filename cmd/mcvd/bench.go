@@ -20,6 +20,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/nn"
@@ -117,7 +118,7 @@ func (c *benchCommand) run(cmd *cobra.Command) error {
 		return usagef("no configuration: give --config FILE")
 	case c.config != "":
 		var err error
-		if config, err = loadConfig(c.config, c.set); err != nil {
+		if config, err = experiment.Load(c.config, c.set...); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
+	"mcvd/experiment"
 )
 
 func newData(a *app) *cobra.Command {
@@ -48,7 +49,7 @@ func (d *dataFlags) load(cmd *cobra.Command) (*configs.Config, error) {
 	if err := clips.Split(d.split).Check(); err != nil {
 		return nil, usagef("--%v", err)
 	}
-	c, err := configs.Load(d.config, d.set...)
+	c, err := experiment.Load(d.config, d.set...)
 	if err != nil {
 		return nil, err
 	}

@@ -8,16 +8,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/data"
 	"mcvd/models"
 	"mcvd/train"
 )
 
 // dryRun prints what training would do, without doing any of it.
 func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
-	if err := data.Check(c); err != nil {
-		return err
-	}
 	m, err := models.New(c)
 	if err != nil {
 		return err
@@ -38,7 +34,7 @@ func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
 # parameters   %.2f million
 # forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f
 # memory       %.1f MB weights, average, Adam and gradients; a batch of %d clips about %.0f MB more
-%s`, c.YAML(data.Unused(c)...), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
+%s`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
 		size.TrainingFLOPs(c.Train.Batch*c.Train.Accumulate)/1e9,
 		float64(memory.State)/1e6, c.Train.Batch, float64(memory.Activations)/1e6, maps)
 	return err

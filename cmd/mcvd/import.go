@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/published"
@@ -70,9 +71,6 @@ func (c *importCommand) run(ctx context.Context, path string, stdout io.Writer) 
 	defer checkpoint.Close()
 	config, err := c.load(path, checkpoint)
 	if err != nil {
-		return err
-	}
-	if err := checkNames(cmp.Or(c.config, path), config); err != nil {
 		return err
 	}
 	m, l, err := layOut(config)
@@ -204,7 +202,7 @@ func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*co
 		return c.loadFile()
 	}
 	name := path + ": " + train.ConfigKey
-	own, err := configs.Parse(name, []byte(text))
+	own, err := experiment.Parse(name, []byte(text))
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +210,7 @@ func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*co
 	if c.config != "" {
 		config, err = c.loadFile()
 	} else if len(c.set) > 0 {
-		config, err = configs.Parse(name, []byte(text), c.set...)
+		config, err = experiment.Parse(name, []byte(text), c.set...)
 	}
 	if err != nil {
 		return nil, err
@@ -230,7 +228,7 @@ func (c *importCommand) loadFile() (*configs.Config, error) {
 		return nil, err
 	}
 	if !schema.Is(text) {
-		return configs.Load(c.config, c.set...)
+		return experiment.Load(c.config, c.set...)
 	}
 	return translate(c.config, text, c.set, c.log)
 }

@@ -213,7 +213,7 @@ func TestImportConfigurations(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, stderr := mustCall(t, "import own.safetensors -o other"+how[1:2]+" "+how)
-		if !strings.Contains(stderr, "trained with another setting") || !strings.Contains(stderr, "diffusion.beta_end: 0.2 -> 0.1") {
+		if !strings.Contains(stderr, "trained with another setting") || !strings.Contains(stderr, "diffusion.options.beta_end: 0.2 -> 0.1") {
 			t.Errorf("%s: says %q, want that beta_end differs", how, stderr)
 		}
 		status, _, stderr := call(t, strings.Fields("import published.safetensors -o none "+how)...)
@@ -225,7 +225,7 @@ func TestImportConfigurations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !run.Config.Data.Flip || run.Config.Model.Width != 8 {
+	if !run.Config.Data.Flip || run.Config.Model.Options["width"] != 8 {
 		t.Errorf("configuration %s", run.Config.YAML())
 	}
 	if _, err := os.Stat("none"); err == nil {

@@ -15,7 +15,7 @@ import (
 	"mcvd/models/diffusion"
 	"mcvd/models/network"
 	"mcvd/models/sampler"
-	"mcvd/train"
+	"mcvd/train/optimizer"
 )
 
 // lists is what there is to choose from, by kind.
@@ -25,10 +25,10 @@ var lists = map[string]func() []string{
 	"datasets":      data.Names,
 	"losses":        diffusion.Losses,
 	"metrics":       metric.Names,
-	"averages":      train.Averages,
+	"averages":      optimizer.Averages,
 	"networks":      network.Names,
-	"optimizers":    train.Optimizers,
-	"rates":         train.Rates,
+	"optimizers":    optimizer.Names,
+	"rates":         optimizer.Rates,
 	"samplers":      sampler.Names,
 	"levels":        diffusion.Spreads,
 	"schedules":     diffusion.Schedules,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/eval"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/sampler"
@@ -70,26 +72,29 @@ func checkWindows(name string) error {
 // samplerOf is the experiment's sampler with what the flags override, checked.
 func samplerOf(c *configs.Config, m *models.Model, f samplerFlags) (configs.Sampler, error) {
 	changed := *c
-	if f.set != nil && f.set("sampler") {
-		changed.Sampler.Name = f.name
-		changed.Sampler.Eta = 0 // the experiment's belongs to the experiment's sampler
+	set := func(flag string) bool { return f.set != nil && f.set(flag) }
+	if set("sampler") {
+		changed.Sampler.Name, changed.Sampler.Options = f.name, nil // the experiment's options belong to the experiment's sampler
 	}
-	if f.set != nil && f.set("steps") {
+	if set("steps") {
 		changed.Sampler.Steps = f.steps
 	}
-	if f.set != nil && f.set("eta") {
-		changed.Sampler.Eta = f.eta
+	if set("eta") {
+		options := maps.Clone(changed.Sampler.Options)
+		if options == nil {
+			options = configs.Options{}
+		}
+		options["eta"] = f.eta
+		changed.Sampler.Options = options
 	}
-	if f.set != nil && f.set("precision") {
+	if set("precision") {
 		changed.Sampler.Precision = f.precision
 	}
-	if _, err := sampler.New(changed.Sampler); err != nil {
+	if err := experiment.Resolve(&changed); err != nil {
 		return changed.Sampler, err
 	}
-	if _, err := sampler.Levels(m.Schedule, changed.Sampler); err != nil {
-		return changed.Sampler, err
-	}
-	return changed.Sampler, changed.Validate()
+	_, err := sampler.Levels(m.Schedule, changed.Sampler)
+	return changed.Sampler, err
 }
 
 // loaded is a run that is ready to make videos.

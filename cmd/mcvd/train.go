@@ -18,6 +18,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/nn"
@@ -43,7 +44,7 @@ The same command again goes on from the newest checkpoint, and ends with the sam
 stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only these may change:
 ` + train.MayChange + ".",
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
-  mcvd train -c configs/digits.yml -o runs/narrow --set model.width=32 --dry-run
+  mcvd train -c configs/digits.yml -o runs/narrow --set model.options.width=32 --dry-run
   mcvd train runs/tiny --set train.steps=100`,
 		Args: arguments(0, 1, "a run folder or none"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
@@ -51,7 +52,7 @@ stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only these
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists has its own")
 	f.StringVarP(&c.out, "out", "o", "", "run folder")
-	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as model.width=32; may be repeated")
+	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as model.options.width=32; may be repeated")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the resolved configuration and the model's size, and stop")
 	backendFlag(cmd, &c.backend)
 	return cmd
@@ -87,7 +88,7 @@ func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
 // load reads the configuration: of the file, or of the run that exists.
 func (c *trainCommand) load() (*configs.Config, error) {
 	if c.config != "" {
-		return configs.Load(c.config, c.set...)
+		return experiment.Load(c.config, c.set...)
 	}
 	if c.out == "" {
 		return nil, usagef("no configuration: give --config FILE")
@@ -99,7 +100,7 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	if len(c.set) == 0 {
 		return run.Config, nil
 	}
-	return configs.Load(filepath.Join(c.out, "config.yml"), c.set...)
+	return experiment.Load(filepath.Join(c.out, "config.yml"), c.set...)
 }
 
 func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config, versions map[string]string) error {
@@ -108,9 +109,6 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 		return err
 	}
 	if _, err := samplerOf(config, m, samplerFlags{}); err != nil {
-		return err
-	}
-	if err := train.CheckOptimizer(config); err != nil {
 		return err
 	}
 	if err := train.Check(c.out, config); err != nil {

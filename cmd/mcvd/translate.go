@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
-	"mcvd/data"
+	"mcvd/experiment"
 	"mcvd/models/published/schema"
 )
 
@@ -32,10 +32,7 @@ counterpart here or had to be decided is said on stderr. docs/published.md says 
 			if err != nil {
 				return err
 			}
-			if err := checkNames(args[0], c); err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(c.YAML(data.Unused(c)...))
+			_, err = cmd.OutOrStdout().Write(c.YAML())
 			return err
 		},
 	}
@@ -52,5 +49,5 @@ func translate(path string, text []byte, set []string, log *slog.Logger) (*confi
 	for _, note := range notes {
 		log.Info(path + ": " + note)
 	}
-	return configs.Parse(path+", translated", c.YAML(), set...)
+	return experiment.Parse(path+", translated", c.YAML(), set...)
 }

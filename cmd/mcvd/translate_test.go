@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
+	"mcvd/experiment"
 )
 
 // A published configuration becomes one of this project without a checkpoint: YAML on stdout that the other commands read, what was
@@ -17,19 +18,19 @@ func TestConfigTranslate(t *testing.T) {
 	if err := os.WriteFile("own.yml", []byte(stdout), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	own, err := configs.Load("own.yml")
+	own, err := experiment.Load("own.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if own.Model.Width != 8 || own.Frames.Past != 2 || own.Train.Batch != 3 {
-		t.Errorf("width %d, past %d, batch %d, want 8, 2, 3", own.Model.Width, own.Frames.Past, own.Train.Batch)
+	if own.Model.Options["width"] != 8 || own.Frames.Past != 2 || own.Train.Batch != 3 {
+		t.Errorf("width %v, past %d, batch %d, want 8, 2, 3", own.Model.Options["width"], own.Frames.Past, own.Train.Batch)
 	}
 	if !strings.Contains(stderr, "config.yml: data.dataset: ") || strings.Contains(stdout, "config.yml") {
 		t.Errorf("stderr %q, stdout %q, want notes on stderr alone", stderr, stdout)
 	}
 	mustCall(t, "config check own.yml")
 	mustCall(t, "import checkpoint.pt -c config.yml --set train.batch=3 -o new")
-	imported, err := configs.Load("new/config.yml")
+	imported, err := experiment.Load("new/config.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

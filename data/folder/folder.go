@@ -54,10 +54,8 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range []string{"valid", "test"} {
-		if _, set := c.Data.Options[key]; set && found.byFolder {
-			return nil, fmt.Errorf("data.options.%s: has no effect because %s has folders for its splits", key, root)
-		}
+	if err := o.unused(); err != nil && found.byFolder {
+		return nil, fmt.Errorf("%w because %s has folders for its splits", err, root)
 	}
 	if o.Cache == "" {
 		o.Cache = filepath.Join(root, ".mcvd-cache")
@@ -133,6 +131,17 @@ func ReadOptions(c *configs.Config) (Options, error) {
 func (o Options) check() error {
 	if !(o.Valid+o.Test <= 1) {
 		return fmt.Errorf("data.options: valid: %g, test: %g, want together up to 1", o.Valid, o.Test)
+	}
+	return nil
+}
+
+// unused names a fraction that somebody chose.
+func (o Options) unused() error {
+	switch standard := DefaultOptions(); {
+	case o.Valid != standard.Valid:
+		return fmt.Errorf("data.options.valid: %g has no effect", o.Valid)
+	case o.Test != standard.Test:
+		return fmt.Errorf("data.options.test: %g has no effect", o.Test)
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func TestSplitsByFolder(t *testing.T) {
 	_, _, err := open(config(root, nil), clips.Valid, 2)
 	wantError(t, err, "split valid is empty: put videos into "+filepath.Join(root, "valid"))
 	_, _, err = open(config(root, configs.Options{"valid": 0.2}), clips.Train, 2)
-	wantError(t, err, "data.options.valid: has no effect because")
+	wantError(t, err, "data.options.valid: 0.2 has no effect because")
 }
 
 func TestSplitsByHash(t *testing.T) {

@@ -42,6 +42,19 @@ func New(c configs.Diffusion) (*Process, error) {
 	return p, nil
 }
 
+// optionsPath is where the options of schedules stand, and those that targets, weights and ways of drawing levels may have.
+const optionsPath = "diffusion.options"
+
+// Tables are the tables of this package with their options.
+func Tables() []configs.Table {
+	return []configs.Table{
+		configs.TableOf("diffusion.schedule", optionsPath, schedules),
+		configs.TableOf("diffusion.target", optionsPath, targets),
+		configs.TableOf("diffusion.weight", optionsPath, weights),
+		configs.TableOf("diffusion.levels", optionsPath, spreads),
+	}
+}
+
 // Draw draws the levels of a batch of training clips.
 func (p *Process) Draw(rng *rand.Rand, batch int) []Level {
 	levels := make([]Level, batch)

@@ -24,52 +24,67 @@ type Schedule interface {
 // noisiest. Schedules live on the host in float64: near t = 0, 1 - alphaBar loses half its digits in float32.
 type Discrete struct{ AlphaBar []float64 }
 
-// schedules are the values of diffusion.schedule.
-var schedules = map[string]func(configs.Diffusion) (Schedule, error){
-	"linear": ofBetas(linear),
-	"cosine": ofBetas(cosine),
+// schedules are the values of diffusion.schedule, each with the defaults of its options.
+var schedules = map[string]maker{
+	"linear": DefaultLinear(),
+	"cosine": cosine{},
+}
+
+// maker makes a schedule of so many levels.
+type maker interface {
+	schedule(steps int) (Schedule, error)
 }
 
 // Schedules lists the noise schedules.
 func Schedules() []string { return configs.Names(schedules) }
 
-// NewSchedule makes the schedule that the configuration names.
+// NewSchedule makes the schedule that the configuration names, with its options.
 func NewSchedule(d configs.Diffusion) (Schedule, error) {
-	build, err := configs.Pick(schedules, "diffusion.schedule", d.Schedule)
+	m, err := configs.Build(schedules, "diffusion.schedule", d.Schedule, optionsPath, d.Options)
 	if err != nil {
 		return nil, err
 	}
-	return build(d)
+	if d.Steps < 2 {
+		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
+	}
+	return m.schedule(d.Steps)
 }
 
 // ofBetas makes a discrete schedule of the betas of t = 0..T-1, T being 2 or more. A beta outside of (0, 1] is an error. Only the
 // last may be 1: the noisiest timestep then has no signal at all (a terminal signal-to-noise ratio of zero, Lin et al. 2024).
-func ofBetas(betas func(configs.Diffusion) []float64) func(configs.Diffusion) (Schedule, error) {
-	return func(d configs.Diffusion) (Schedule, error) {
-		if d.Steps < 2 {
-			return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
+func ofBetas(name string, betas []float64) (Schedule, error) {
+	s, product := &Discrete{}, 1.0
+	for t, beta := range betas {
+		if last := t == len(betas)-1; !(beta > 0 && (beta < 1 || last && beta == 1)) {
+			return nil, fmt.Errorf("diffusion: the %s schedule of %d steps has beta %g at t = %d, want above 0 and below 1 (the last may be 1)",
+				name, len(betas), beta, t)
 		}
-		s, product := &Discrete{}, 1.0
-		for t, beta := range betas(d) {
-			if last := t == d.Steps-1; !(beta > 0 && (beta < 1 || last && beta == 1)) {
-				return nil, fmt.Errorf("diffusion: the %s schedule of %d steps has beta %g at t = %d, want above 0 and below 1 (the last may be 1)",
-					d.Schedule, d.Steps, beta, t)
-			}
-			product *= 1 - beta
-			s.AlphaBar = append(s.AlphaBar, product)
-		}
-		return s, nil
+		product *= 1 - beta
+		s.AlphaBar = append(s.AlphaBar, product)
 	}
+	return s, nil
 }
 
-// linear spaces the betas evenly from BetaStart to BetaEnd (DDPM, section 4).
-func linear(d configs.Diffusion) []float64 {
-	betas := make([]float64, d.Steps)
-	for t := range betas {
-		f := float64(t) / float64(d.Steps-1)
-		betas[t] = d.BetaStart*(1-f) + d.BetaEnd*f // exact at both ends: a last beta of 1 must be seen
+// Linear spaces the betas evenly from Start to End (DDPM, section 4).
+type Linear struct {
+	Start float64 `yaml:"beta_start" range:"(0, 1)" doc:"Start is beta at t = 0, the least noisy timestep; at most beta_end."`
+	End   float64 `yaml:"beta_end" range:"(0, 1]" doc:"End is beta at t = T-1, the noisiest timestep."`
+}
+
+// DefaultLinear is what missing options mean, for 1000 timesteps.
+func DefaultLinear() Linear { return Linear{Start: 1e-4, End: 0.02} }
+
+func (l Linear) schedule(steps int) (Schedule, error) {
+	if l.Start > l.End {
+		return nil, configs.Problem{Path: optionsPath + ".beta_start", Also: []string{optionsPath + ".beta_end"},
+			Text: fmt.Sprintf("%v, want at most beta_end, which is %v", l.Start, l.End)}
 	}
-	return betas
+	betas := make([]float64, steps)
+	for t := range betas {
+		f := float64(t) / float64(steps-1)
+		betas[t] = l.Start*(1-f) + l.End*f // exact at both ends: a last beta of 1 must be seen
+	}
+	return ofBetas("linear", betas)
 }
 
 // maxCosineBeta bounds the cosine schedule's last betas, which would reach 1 (Nichol and Dhariwal 2021, section 3.2). The
@@ -77,17 +92,19 @@ func linear(d configs.Diffusion) []float64 {
 const maxCosineBeta = 0.999
 
 // cosine has alphaBar = f(t+1)/f(0), f(t) = cos^2((t/T + s)/(1 + s) pi/2), s = 0.008 (Nichol and Dhariwal 2021, eq. 17).
-func cosine(d configs.Diffusion) []float64 {
+type cosine struct{}
+
+func (cosine) schedule(steps int) (Schedule, error) {
 	const s = 0.008
 	f := func(t int) float64 {
-		c := math.Cos((float64(t)/float64(d.Steps) + s) / (1 + s) * math.Pi / 2)
+		c := math.Cos((float64(t)/float64(steps) + s) / (1 + s) * math.Pi / 2)
 		return c * c
 	}
-	betas := make([]float64, d.Steps)
+	betas := make([]float64, steps)
 	for t := range betas {
 		betas[t] = min(1-f(t+1)/f(t), maxCosineBeta)
 	}
-	return betas
+	return ofBetas("cosine", betas)
 }
 
 // Steps is the number T of timesteps.

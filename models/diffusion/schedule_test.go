@@ -17,8 +17,13 @@ func schedule(t *testing.T, d configs.Diffusion) *Discrete {
 	return s.(*Discrete)
 }
 
-// standard is the published linear schedule.
-var standard = configs.Diffusion{Schedule: "linear", Steps: 1000, BetaStart: 1e-4, BetaEnd: 0.02}
+// linearOf is a linear schedule.
+func linearOf(steps int, start, end float64) configs.Diffusion {
+	return configs.Diffusion{Schedule: "linear", Steps: steps, Options: configs.Options{"beta_start": start, "beta_end": end}}
+}
+
+// standard is the published linear schedule, with the default betas.
+var standard = configs.Diffusion{Schedule: "linear", Steps: 1000}
 
 func TestLinearScheduleIsAProductOfEvenlySpacedBetas(t *testing.T) {
 	s := schedule(t, standard)
@@ -84,11 +89,14 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 		d    configs.Diffusion
 		want string
 	}{
-		{"betas of 1", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 1, BetaEnd: 1}, "beta 1 at t = 0"},
-		{"a beta above 1", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 1e-4, BetaEnd: 1.5}, "of 10 steps has beta 1.000033"},
-		{"a beta of 0", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 0, BetaEnd: 0.5}, "beta 0 at t = 0"},
-		{"a beta that is not a number", configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: math.NaN(), BetaEnd: 0.5}, "beta NaN at t = 0"},
-		{"one linear step", configs.Diffusion{Schedule: "linear", Steps: 1, BetaStart: 0.1, BetaEnd: 0.2}, "diffusion.steps: 1, want 2 or more"},
+		{"betas of 1", linearOf(10, 1, 1), "diffusion.options.beta_start: 1, want more than 0 to below 1"},
+		{"a beta above 1", linearOf(10, 1e-4, 1.5), "diffusion.options.beta_end: 1.5, want more than 0 to 1"},
+		{"a beta of 0", linearOf(10, 0, 0.5), "diffusion.options.beta_start: 0, want"},
+		{"a beta that is not a number", linearOf(10, math.NaN(), 0.5), "diffusion.options.beta_start: .nan, want a finite number"},
+		{"betas that fall", linearOf(10, 0.2, 0.1), "diffusion.options.beta_start: 0.2, want at most beta_end, which is 0.1"},
+		{"betas of the cosine schedule", configs.Diffusion{Schedule: "cosine", Steps: 10, Options: configs.Options{"beta_end": 0.1}},
+			"diffusion.options.beta_end: unknown key, want none here"},
+		{"one linear step", linearOf(1, 0.1, 0.2), "diffusion.steps: 1, want 2 or more"},
 		{"one cosine step", configs.Diffusion{Schedule: "cosine", Steps: 1}, "diffusion.steps: 1, want 2 or more"},
 		{"no steps", configs.Diffusion{Schedule: "linear"}, "diffusion.steps: 0, want 2 or more"},
 		{"fewer than no steps", configs.Diffusion{Schedule: "cosine", Steps: -3}, "diffusion.steps: -3, want 2 or more"},
@@ -104,10 +112,23 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 	}
 }
 
+func TestBetasThatLeaveNothingAreRefused(t *testing.T) {
+	for want, betas := range map[string][]float64{
+		"the test schedule of 2 steps has beta 1 at t = 0":   {1, 0.5},
+		"the test schedule of 2 steps has beta 1.5 at t = 1": {0.1, 1.5},
+		"the test schedule of 2 steps has beta 0 at t = 0":   {0, 0.5},
+		"the test schedule of 2 steps has beta NaN at t = 1": {0.1, math.NaN()},
+	} {
+		if _, err := ofBetas("test", betas); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
 // A share of the schedule is the timestep in whose part of it that lies, exactly at the ends of the parts, too.
 func TestSharesOfADiscreteScheduleAreItsTimesteps(t *testing.T) {
 	for _, steps := range []int{2, 7, 100, 1000, 9973} {
-		s := schedule(t, configs.Diffusion{Schedule: "linear", Steps: steps, BetaStart: 1e-5, BetaEnd: 1e-4})
+		s := schedule(t, linearOf(steps, 1e-5, 1e-4))
 		for step := range steps {
 			for _, u := range []float64{float64(step+1) / float64(steps), (float64(step) + 0.5) / float64(steps), (float64(step) + 0.01) / float64(steps)} {
 				if got, want := s.Level(u), s.At(step); got != want {
@@ -119,7 +140,7 @@ func TestSharesOfADiscreteScheduleAreItsTimesteps(t *testing.T) {
 }
 
 func TestALastBetaOf1LeavesNoSignal(t *testing.T) {
-	s := schedule(t, configs.Diffusion{Schedule: "linear", Steps: 10, BetaStart: 0.1, BetaEnd: 1})
+	s := schedule(t, linearOf(10, 0.1, 1))
 	if got := s.Level(1); got.Signal != 0 || got.Noise != 1 || got.Label != 0 {
 		t.Errorf("the noisiest level is %+v, want no signal", got)
 	}

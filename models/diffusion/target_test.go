@@ -107,7 +107,7 @@ func TestTheFormOfEDMHasUnitVariance(t *testing.T) {
 func TestWithoutSignalThereIsNoEps(t *testing.T) {
 	for _, target := range Targets() {
 		c := configs.Default().Diffusion
-		c.Target, c.BetaEnd = target, 1
+		c.Target, c.Options = target, configs.Options{"beta_end": 1}
 		p, err := New(c)
 		if target == "eps" {
 			if err == nil || !strings.Contains(err.Error(), "diffusion.target: eps can't be learned at the noisiest level of this schedule, which has signal 0") {

@@ -18,10 +18,10 @@ type conditioning interface {
 	caches() bool
 }
 
-// conditionings are the values of model.conditioning.
-var conditionings = map[string]func(configs.Model) conditioning{
-	"concat": func(configs.Model) conditioning { return concat{} },
-	"spatin": func(m configs.Model) conditioning { return spatin{width: m.SpatinWidth} },
+// conditionings are the values of model.options.conditioning, each with the defaults of its own options.
+var conditionings = map[string]conditioning{
+	"concat": concat{},
+	"spatin": spatin{Width: 128},
 }
 
 // Conditionings lists the ways of conditioning.

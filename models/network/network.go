@@ -1,4 +1,4 @@
-// Package network has the networks that predict the noise, and their table.
+// Package network has the networks that denoise frames, and their table.
 package network
 
 import (
@@ -33,18 +33,49 @@ type Network interface {
 	Caches() bool
 }
 
-// networks are the values of model.network.
-var networks = map[string]func(*configs.Config) (Network, error){
-	"unet": newUNet,
+// Where networks, and the ways of conditioning of those that have some, are chosen, and where their options stand.
+const (
+	networkPath      = "model.network"
+	conditioningPath = "model.options.conditioning"
+	optionsPath      = "model.options"
+)
+
+// networks are the values of model.network, each with the defaults of its options.
+var networks = map[string]variant{
+	"unet": DefaultUNet(),
 }
 
-// New returns the network that the configuration names.
+// variant is a network whose options are to be read.
+type variant interface {
+	// read returns the network with its options.
+	read(c *configs.Config) (Network, error)
+}
+
+// New returns the network that the configuration names, with its options.
 func New(c *configs.Config) (Network, error) {
-	build, err := configs.Pick(networks, "model.network", c.Model.Network)
+	v, err := configs.Pick(networks, networkPath, c.Model.Network)
 	if err != nil {
 		return nil, err
 	}
-	return build(c)
+	return v.read(c)
+}
+
+// Unused reports options that have no effect on a network beside its other options.
+func Unused(n Network, c *configs.Config) error {
+	if n, ok := n.(interface {
+		unused(*configs.Config) configs.Problems
+	}); ok {
+		return n.unused(c).Err()
+	}
+	return nil
+}
+
+// Tables are the tables of this package with their options.
+func Tables() []configs.Table {
+	return []configs.Table{
+		configs.TableOf(networkPath, optionsPath, networks),
+		configs.TableOf(conditioningPath, optionsPath, conditionings),
+	}
 }
 
 // Names lists the networks.

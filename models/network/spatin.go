@@ -10,7 +10,7 @@ import (
 // spatin gives the network past and future frames through its norms: space-time-adaptive normalization (MCVD, section 4.2, after
 // SPADE, Park et al. 2019). Each norm makes gamma and beta, one value a pixel and channel, from the frames.
 type spatin struct {
-	width int // channels of the layer between the frames and gamma and beta
+	Width int `yaml:"spatin_width" range:"[1, 4096]" doc:"SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames."`
 }
 
 // spatinEpsilon is the epsilon of the SPATIN network's norms.
@@ -26,7 +26,7 @@ func (spatin) input(_ *unetGraph, x *Node) *Node { return x }
 func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node {
 	d := x.Shape().Dimensions
 	gain, beta := n.in.Cache.pair(s, func() (*Node, *Node) {
-		hidden := n.b.SiLU(n.b.Conv(s.At("shared"), n.frames(d[1], d[2]), 3, p.width, 1))
+		hidden := n.b.SiLU(n.b.Conv(s.At("shared"), n.frames(d[1], d[2]), 3, p.Width, 1))
 		maps := n.b.Convs([]*model.Scope{s.At("gamma"), s.At("beta")}, hidden, 3, d[3], 1)
 		return OnePlus(maps[0]), maps[1]
 	})

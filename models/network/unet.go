@@ -8,30 +8,30 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"mcvd/configs"
 	"mcvd/models/nn"
 )
 
 // UNet is the published 2-D U-Net (MCVD, section 4): frames are channels, residual blocks in the manner of BigGAN,
 // FIR resampling, attention at some sizes. Conditioning frames are more input channels, or enter through the norms.
+//
+// Its exported fields are its options; those of the way of conditioning stand beside them.
 type UNet struct {
-	Width         int     // channels at full size
-	Multipliers   []int   // times Width: channels of each level
-	Blocks        int     // residual blocks a level
-	Attention     []int   // sizes, in pixels, with attention
-	HeadChannels  int     // channels of an attention head
-	Dropout       float64 // probability inside a residual block
-	MaskEmbedding bool    // whether an embedding tells if the past is visible
-	conditioning  conditioning
+	Width         int     `yaml:"width" range:"[4, 4096]" doc:"Width is the number of channels at full resolution."` // groups of norms need 4
+	Multipliers   []int   `yaml:"multipliers" range:"[1, 64]" doc:"Multipliers times width is the number of channels of each level; the size halves from one level to the next."`
+	Blocks        int     `yaml:"blocks" range:"[1, 64]" doc:"Blocks is the number of residual blocks in a level."`
+	Attention     []int   `yaml:"attention" range:"[1, 4096]" doc:"Attention lists the sizes (in pixels) at which attention follows a residual block; of the default, sizes that the network does not have are left out."`
+	HeadChannels  int     `yaml:"head_channels" range:"[1, 4096]" doc:"HeadChannels is the number of channels of an attention head; layers with fewer channels have one head."`
+	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"Dropout is the probability of dropping a value inside a residual block."`
+	MaskEmbedding bool    `yaml:"mask_embedding" doc:"MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible; it needs past frames."`
+	Conditioning  string  `yaml:"conditioning" doc:"Conditioning says how past and future frames enter: concat (as more input channels) or spatin (through the norms; it needs past or future frames)."`
+
+	conditioning conditioning
 }
 
-func newUNet(c *configs.Config) (Network, error) {
-	m := c.Model
-	condition, err := configs.Pick(conditionings, "model.conditioning", m.Conditioning)
-	if err != nil {
-		return nil, err
-	}
-	return &UNet{m.Width, m.Multipliers, m.Blocks, m.Attention, m.HeadChannels, m.Dropout, m.MaskEmbedding, condition(m)}, nil
+// DefaultUNet is the U-Net that missing options mean.
+func DefaultUNet() UNet {
+	return UNet{Width: 64, Multipliers: []int{1, 2, 3, 4}, Blocks: 2, Attention: []int{8, 16, 32}, HeadChannels: 64, Dropout: 0.1,
+		Conditioning: "concat"}
 }
 
 // Caches is whether the way of conditioning does.

@@ -241,7 +241,7 @@ func TestCheckSchedule(t *testing.T) {
 	short := *s.config
 	short.Diffusion.Steps = 500
 	cosine := *s.config
-	cosine.Diffusion.Schedule = "cosine"
+	cosine.Diffusion.Schedule, cosine.Diffusion.Options = "cosine", nil
 	times := func(factor float64) list {
 		schedule := s.model.Schedule.(*diffusion.Discrete)
 		alphas := make([]float32, schedule.Steps())

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mcvd/configs"
+	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/published/schema"
@@ -23,7 +23,7 @@ func listed(t *testing.T, name string, set ...string) models.Listing {
 	}
 	c, _, err := schema.Translate(path, text)
 	if err == nil {
-		c, err = configs.Parse(path, c.YAML(), set...)
+		c, err = experiment.Parse(path, c.YAML(), set...)
 	}
 	if err != nil {
 		t.Fatal(err)

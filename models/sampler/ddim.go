@@ -4,17 +4,13 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"mcvd/configs"
 )
 
 // DDIM is the sampler of Song et al. 2021. Eta 0 is deterministic; Eta 1 adds as much noise as [DDPM].
 type DDIM struct {
 	single
-	Eta float64
+	Eta float64 `yaml:"eta" range:"[0, 1]" doc:"Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM."`
 }
-
-func newDDIM(c configs.Sampler) (Sampler, error) { return DDIM{Eta: c.Eta}, nil }
 
 // History is 0: a step needs nothing from the one before.
 func (DDIM) History() int { return 0 }

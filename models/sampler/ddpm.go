@@ -1,26 +1,13 @@
 package sampler
 
 import (
-	"fmt"
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"mcvd/configs"
 )
 
 // DDPM is ancestral sampling (Ho et al. 2020, algorithm 2) with the variance of the posterior.
 type DDPM struct{ single }
-
-func newDDPM(c configs.Sampler) (Sampler, error) { return DDPM{}, noEta(c) }
-
-// noEta refuses an eta for a sampler that has none.
-func noEta(c configs.Sampler) error {
-	if c.Eta != 0 {
-		return fmt.Errorf("sampler.eta: %g has no effect because sampler.name is %s", c.Eta, c.Name)
-	}
-	return nil
-}
 
 // History is 0: a step needs nothing from the one before.
 func (DDPM) History() int { return 0 }

@@ -2,15 +2,11 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"mcvd/configs"
 )
 
 // DPMSolver2M is DPM-Solver++(2M) (Lu et al. 2022, DPM-Solver++, algorithm 2): a deterministic solver of second order that asks the
 // network once a step and uses the clean frames that it predicted in the step before.
 type DPMSolver2M struct{ single }
-
-func newDPMSolver2M(c configs.Sampler) (Sampler, error) { return DPMSolver2M{}, noEta(c) }
 
 // History is 1: the clean frames that the step before predicted.
 func (DPMSolver2M) History() int { return 1 }

@@ -3,15 +3,12 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"mcvd/configs"
 	"mcvd/models/diffusion"
 )
 
 // Heun is Heun's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022, EDM, algorithm 1): a deterministic
 // solver of second order that asks the network twice a step, at both of its ends.
 type Heun struct{}
-
-func newHeun(c configs.Sampler) (Sampler, error) { return Heun{}, noEta(c) }
 
 // Steps asks the network once, as Euler's method does, in the step to clean frames, where sigma is 0, and in one from a level
 // without signal, where sigma is infinite.

@@ -54,8 +54,8 @@ func TestParity(t *testing.T) {
 	paritytest.Each(t, "sampler/*_s*_clip*", func(t *testing.T, path string) {
 		name := parseTrajectory(t, path)
 		s := published(t, filepath.Dir(path), name.schedule)
-		c := configs.Sampler{Steps: name.steps, Clip: name.clip == 1, LastDenoise: name.de == 1, ReferenceLastDenoiseLabel: name.de == 1,
-			Start: name.start, ReferenceStart: name.start > 0}
+		c := configs.Sampler{Steps: name.steps, Clip: name.clip == 1, LastDenoise: name.de == 1, PublishedLastDenoiseLabel: name.de == 1,
+			Start: name.start, PublishedStart: name.start > 0}
 		levels, from := levelsOf(t, s, c), startOf(t, s, c)
 		eps := saying(func(x *Node, at diffusion.LevelNodes) *Node {
 			return Tanh(Add(MulScalar(x, 0.7), MulScalar(Sin(DivScalar(at.Label, 100)), 0.2)))

@@ -42,7 +42,7 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 // With c.LastDenoise a last move follows: the least noisy level visited still left noise that the network can see, so it is asked
 // once more, at that level, and what it finds is subtracted. As a move it starts from a level with the whole signal and that level's
 // noise. The published code tells the network another label there: the number of the last step, c.Steps-1, instead of its label.
-// c.ReferenceLastDenoiseLabel does so, too.
+// c.PublishedLastDenoiseLabel does so, too.
 func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
 	steps := s.Steps(levels)
 	for i := range steps {
@@ -51,7 +51,7 @@ func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
 	if c.LastDenoise {
 		last := levels[len(levels)-2]
 		last.Signal = 1
-		if c.ReferenceLastDenoiseLabel {
+		if c.PublishedLastDenoiseLabel {
 			last.Label = float64(c.Steps - 1)
 		}
 		steps = append(steps, Step{From: last, To: diffusion.Clean, At: []diffusion.Level{last}})

@@ -48,21 +48,28 @@ type State struct {
 	History  []*Node
 }
 
-// samplers are the values of sampler.name.
-var samplers = map[string]func(configs.Sampler) (Sampler, error){
-	"ddim":     newDDIM,
-	"ddpm":     newDDPM,
-	"dpmpp_2m": newDPMSolver2M,
-	"heun":     newHeun,
+// samplers are the values of sampler.name, each with the defaults of its options.
+var samplers = map[string]Sampler{
+	"ddim":     DDIM{},
+	"ddpm":     DDPM{},
+	"dpmpp_2m": DPMSolver2M{},
+	"heun":     Heun{},
 }
 
-// New returns the sampler that the configuration names. Settings that have no effect on it are errors.
+// optionsPath is where the options of samplers stand, and those that spacings may have.
+const optionsPath = "sampler.options"
+
+// New returns the sampler that the configuration names, with its options.
 func New(c configs.Sampler) (Sampler, error) {
-	build, err := configs.Pick(samplers, "sampler.name", c.Name)
-	if err != nil {
-		return nil, err
+	return configs.Build(samplers, "sampler.name", c.Name, optionsPath, c.Options)
+}
+
+// Tables are the tables of this package with their options.
+func Tables() []configs.Table {
+	return []configs.Table{
+		configs.TableOf("sampler.name", optionsPath, samplers),
+		configs.TableOf("sampler.spacing", optionsPath, spacings),
 	}
-	return build(c)
 }
 
 // Names lists the samplers.

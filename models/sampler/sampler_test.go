@@ -276,7 +276,7 @@ func TestEverySamplerOfTheTableSamples(t *testing.T) {
 	const std = 0.25
 	b := backendtest.Open(t)
 	silent := configs.Default().Diffusion
-	silent.Target, silent.Steps, silent.BetaStart, silent.BetaEnd = "v", 200, 1e-4, 1
+	silent.Target, silent.Steps, silent.Options = "v", 200, configs.Options{"beta_end": 1}
 	withoutSignal, err := diffusion.New(silent)
 	if err != nil {
 		t.Fatal(err)
@@ -312,15 +312,15 @@ func TestEverySamplerOfTheTableSamples(t *testing.T) {
 	if _, err := New(configs.Sampler{Name: "magic"}); err == nil || !strings.Contains(err.Error(), `sampler.name: unknown "magic"`) {
 		t.Errorf("error %v, want one that names the unknown sampler", err)
 	}
-	if s, err := New(configs.Sampler{Name: "ddim", Eta: 0.5}); err != nil || s != (DDIM{Eta: 0.5}) {
+	if s, err := New(configs.Sampler{Name: "ddim", Options: configs.Options{"eta": 0.5}}); err != nil || s != (DDIM{Eta: 0.5}) {
 		t.Errorf("sampler %v, error %v, want DDIM with eta 0.5", s, err)
 	}
 }
 
 func TestASettingWithoutEffectIsRefused(t *testing.T) {
 	for _, name := range Names() {
-		_, err := New(configs.Sampler{Name: name, Steps: 10, Eta: 0.5})
-		if want := "sampler.eta: 0.5 has no effect because sampler.name is " + name; name != "ddim" && (err == nil || err.Error() != want) {
+		_, err := New(configs.Sampler{Name: name, Steps: 10, Options: configs.Options{"eta": 0.5}})
+		if want := "sampler.options.eta: unknown key, want none here"; name != "ddim" && (err == nil || err.Error() != want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}

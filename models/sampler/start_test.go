@@ -37,7 +37,7 @@ func TestAStartLeavesOutTheNoisiestShare(t *testing.T) {
 		{100, 0.4, true, 4}, {10, 0.4, true, 1}, {10, 0.99, true, 1}, {100, 0.41, true, 5}, {1000, 0.4, true, 400},
 	} {
 		for _, last := range []bool{false, true} {
-			c := configs.Sampler{Steps: tt.steps, Start: tt.start, ReferenceStart: tt.reference, LastDenoise: last}
+			c := configs.Sampler{Steps: tt.steps, Start: tt.start, PublishedStart: tt.reference, LastDenoise: last}
 			levels := levelsOf(t, s, c)
 			got := startOf(t, s, c)
 			if got != tt.want {
@@ -48,7 +48,7 @@ func TestAStartLeavesOutTheNoisiestShare(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []configs.Sampler{{Steps: 10, Start: 0.95}, {Steps: 10, Start: 0.95, LastDenoise: true}, {Steps: 1, Start: 0.1, ReferenceStart: true}} {
+	for _, c := range []configs.Sampler{{Steps: 10, Start: 0.95}, {Steps: 10, Start: 0.95, LastDenoise: true}, {Steps: 1, Start: 0.1, PublishedStart: true}} {
 		_, err := Start(s, levelsOf(t, s, c), c)
 		if want := fmt.Sprintf("sampler.start: %g leaves out all of the %d sampler.steps, want less", c.Start, c.Steps); err == nil || err.Error() != want {
 			t.Errorf("%+v: error %v, want %s", c, err, want)
@@ -168,7 +168,7 @@ func TestTheReferenceLabelOfTheLastDenoising(t *testing.T) {
 	for _, steps := range []int{1, 7, 10, 100, 1000} {
 		c := configs.Sampler{Steps: steps, Clip: true, LastDenoise: true}
 		want := planOf(t, s, DDIM{}, c)
-		c.ReferenceLastDenoiseLabel = true
+		c.PublishedLastDenoiseLabel = true
 		got := planOf(t, s, DDIM{}, c)
 		if label := got[steps].At[0].Label; label != float64(steps-1) {
 			t.Errorf("%d steps: the last denoising has the label %g, want %d", steps, label, steps-1)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
+	reading "mcvd/experiment"
 )
 
 // TestWhatCannotBeDoneIsAnError changes a key of a whole file: the one line of the error names it, what was got and what is wanted.
@@ -50,23 +51,23 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"data.num_frames_cond: ":               "missing, want an integer",
 		"model.ch_mult: 3":                     "3, want a list of integers such as [1, 2]",
 		"model.ch_mult: [1, x]":                "a list, want a list of integers such as [1, 2]",
-		"model.ch_mult: []":                    "0 levels, want 1 to 13 (model.multipliers here)",
-		"model.ch_mult: [1, 0]":                "0, want 1 to 64 (model.multipliers[1] here)",
+		"model.ch_mult: []":                    "0 levels, want 1 to 13 (model.options.multipliers here)",
+		"model.ch_mult: [1, 0]":                "0, want 1 to 64 (model.options.multipliers[1] here)",
 		"model.ngf: 1.5":                       "1.5, want an integer",
 		"model.ngf: '64'":                      `"64", want an integer`,
 		"model.ngf: 064":                       "064, want an integer",
 		"model.ngf: {a: 1}":                    "a mapping, want an integer",
 		"model.ngf: null":                      "null, want an integer",
 		"model.ngf: 99999999999999999999":      "99999999999999999999, want an integer nearer to 0",
-		"model.ngf: 2":                         "2, want 4 to 4096 (model.width here)",
-		"model.n_head_channels: -2":            "-2, want 1 to 4096 (model.head_channels here)",
+		"model.ngf: 2":                         "2, want 4 to 4096 (model.options.width here)",
+		"model.n_head_channels: -2":            "-2, want 1 to 4096 (model.options.head_channels here)",
 		"model.gamma: maybe":                   "maybe, want true or false",
 		"model.gamma: 'true'":                  `"true", want true or false`,
-		"model.dropout: 1":                     "1, want 0 to below 1 (model.dropout here)",
+		"model.dropout: 1":                     "1, want 0 to below 1 (model.options.dropout here)",
 		"model.dropout: .nan":                  ".nan, want a finite number",
 		"model.dropout: inf":                   "inf, want a finite number",
 		"model.dropout: 0x1p-2":                "0x1p-2, want a finite number",
-		"model.sigma_end: 0.05":                "0.05, want at most beta_end, which is 0.02 (diffusion.beta_start here)",
+		"model.sigma_end: 0.05":                "0.05, want at most beta_end, which is 0.02 (diffusion.options.beta_start here)",
 		"model.version: [DDPM]":                "a list, want a name",
 		"model.spade: [1]":                     "a list, want true or false",
 		"data.image_size: 60":                  "60, want a multiple of 8, because the network halves it 3 times (data.size here)",
@@ -82,7 +83,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"optim.lr: 0":                          "0, want more than 0, and finite (optimizer.learning_rate here)",
 		"optim: 5":                             "5, want a mapping of settings",
 		"sampling: \"a\\nb\"":                  `"a\nb", want a mapping of settings`,
-		"model.n_head_channels: 9999999999999": "9999999999999, want 1 to 4096 (model.head_channels here)",
+		"model.n_head_channels: 9999999999999": "9999999999999, want 1 to 4096 (model.options.head_channels here)",
 	} {
 		key, value, _ := strings.Cut(change, ": ")
 		file := whole()
@@ -229,10 +230,10 @@ func FuzzTranslate(f *testing.F) {
 			}
 			return
 		}
-		if err := c.Validate(); err != nil {
+		if err := reading.Resolve(c); err != nil {
 			t.Error(err)
 		}
-		if again, err := configs.Parse("config.yml", c.YAML()); err != nil || !reflect.DeepEqual(again, c) {
+		if again, err := reading.Parse("config.yml", c.YAML()); err != nil || !reflect.DeepEqual(again, c) {
 			t.Errorf("read back (%v): %v", err, configs.Diff(c, again))
 		}
 	})

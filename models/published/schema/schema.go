@@ -11,13 +11,14 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"mcvd/configs"
+	"mcvd/models"
 )
 
 // Translate makes a configuration of text, an experiment in the published schema; path stands for it in messages. The notes say,
 // one line a thing, what has no counterpart or was decided.
 //
-// The error holds every problem, one a line, with path, line and column. The configuration is valid, and [configs.Parse] reads it
-// back from its YAML.
+// The error holds every problem, one a line, with path, line and column. The configuration is valid, and complete but for the
+// options of its data.
 func Translate(path string, text []byte) (c *configs.Config, notes []string, err error) {
 	r := newReader(path)
 	if err := r.load(text); err != nil {
@@ -68,9 +69,10 @@ func Is(text []byte) bool {
 		slices.ContainsFunc([]string{"training", "sampling", "optim", "fast_fid", "data.dataset", "data.num_frames", "model.ngf"}, in)
 }
 
-// validate reports what [configs.Config.Validate] finds, by the keys that the values are from.
+// validate completes the configuration, and reports what is wrong with it by the keys that the values are from.
 func (r *reader) validate(c *configs.Config) {
-	err := c.Validate()
+	catalogue := configs.Catalogue{Tables: models.Tables(), Check: func(c *configs.Config) error { _, err := models.New(c); return err }}
+	err := catalogue.Resolve(c)
 	if err == nil {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"mcvd/configs"
+	"mcvd/models/diffusion"
+	"mcvd/models/network"
 )
 
 // latestEvery is how often the published loop writes checkpoint.pt, which it resumes from, whatever training.snapshot_freq is.
@@ -80,28 +82,32 @@ func (r *reader) readDataset(d *configs.Data) {
 }
 
 func (r *reader) readModel(c *configs.Config) {
-	m, spade := &c.Model, false
+	u, spade := network.DefaultUNet(), false
 	if _, ok := r.values["model.arch"]; !ok {
 		r.problem(nil, "model.arch", "missing, which means ncsn there, want unetmore")
 	}
 	must(r, "model.arch", "unetmore", "there is no other published network here")
-	need(r, "model.ngf", "model.width", &m.Width)
-	need(r, "model.ch_mult", "model.multipliers", &m.Multipliers)
-	need(r, "model.num_res_blocks", "model.blocks", &m.Blocks)
-	if need(r, "model.attn_resolutions", "model.attention", &m.Attention) {
-		r.dropSizes(c)
+	need(r, "model.ngf", "model.options.width", &u.Width)
+	need(r, "model.ch_mult", "model.options.multipliers", &u.Multipliers)
+	need(r, "model.num_res_blocks", "model.options.blocks", &u.Blocks)
+	if need(r, "model.attn_resolutions", "model.options.attention", &u.Attention) {
+		r.dropSizes(&u, c.Data.Size)
 	}
-	if need(r, "model.n_head_channels", "model.head_channels", &m.HeadChannels) && m.HeadChannels == -1 {
+	if need(r, "model.n_head_channels", "model.options.head_channels", &u.HeadChannels) && u.HeadChannels == -1 {
 		// One head, which is what as many channels a head as the widest layer has mean here.
-		m.HeadChannels = m.Width * slices.Max(append(slices.Clip(m.Multipliers), 1))
+		u.HeadChannels = u.Width * slices.Max(append(slices.Clip(u.Multipliers), 1))
 	}
-	opt(r, "model.dropout", "model.dropout", &m.Dropout, 0)
-	opt(r, "model.cond_emb", "model.mask_embedding", &m.MaskEmbedding, false)
-	m.Conditioning = "concat"
+	opt(r, "model.dropout", "model.options.dropout", &u.Dropout, 0)
+	opt(r, "model.cond_emb", "model.options.mask_embedding", &u.MaskEmbedding, false)
+	u.Conditioning = "concat"
 	width := 128
-	opt(r, "model.spade_dim", "model.spatin_width", &width, 128)
-	if opt(r, "model.spade", "model.conditioning", &spade, false); spade {
-		m.Conditioning, m.SpatinWidth = "spatin", width
+	opt(r, "model.spade_dim", "model.options.spatin_width", &width, 128)
+	if opt(r, "model.spade", "model.options.conditioning", &spade, false); spade {
+		u.Conditioning = "spatin"
+	}
+	c.Model.Options = configs.OptionsOf(u)
+	if spade {
+		c.Model.Options["spatin_width"] = width
 	}
 	must(r, "model.time_conditional", true, "networks here are always told the timestep")
 	must(r, "model.gamma", false, "noise is Gaussian here")
@@ -110,16 +116,16 @@ func (r *reader) readModel(c *configs.Config) {
 }
 
 // dropSizes leaves out attention at sizes that the network does not have, or has already.
-func (r *reader) dropSizes(c *configs.Config) {
-	levels := max(1, min(len(c.Model.Multipliers), 32))
-	if c.Data.Size%(1<<(levels-1)) != 0 {
+func (r *reader) dropSizes(u *network.UNet, size int) {
+	levels := max(1, min(len(u.Multipliers), 32))
+	if size%(1<<(levels-1)) != 0 {
 		return // a problem of its own
 	}
 	var sizes, kept []int
 	for level := range levels {
-		sizes = append(sizes, c.Data.Size>>level)
+		sizes = append(sizes, size>>level)
 	}
-	for _, size := range c.Model.Attention {
+	for _, size := range u.Attention {
 		switch {
 		case slices.Contains(kept, size):
 		case slices.Contains(sizes, size):
@@ -129,19 +135,20 @@ func (r *reader) dropSizes(c *configs.Config) {
 				size, strings.Trim(fmt.Sprint(sizes), "[]"))
 		}
 	}
-	c.Model.Attention = append([]int{}, kept...)
+	u.Attention = kept
 }
 
 // readDiffusion reads the forward process. The published code counts from the noisiest level, so its first beta is the last here.
 func (r *reader) readDiffusion(d *configs.Diffusion) {
 	need(r, "model.num_classes", "diffusion.steps", &d.Steps)
 	opt(r, "model.sigma_dist", "diffusion.schedule", &d.Schedule, "linear")
-	begin, end := d.BetaEnd, d.BetaStart
+	standard := diffusion.DefaultLinear()
+	begin, end := standard.End, standard.Start
 	switch d.Schedule {
 	case "linear":
-		need(r, "model.sigma_begin", "diffusion.beta_end", &begin)
-		need(r, "model.sigma_end", "diffusion.beta_start", &end)
-		d.BetaEnd, d.BetaStart = begin, end
+		need(r, "model.sigma_begin", "diffusion.options.beta_end", &begin)
+		need(r, "model.sigma_end", "diffusion.options.beta_start", &end)
+		d.Options = configs.OptionsOf(diffusion.Linear{Start: end, End: begin})
 	case "cosine":
 		opt(r, "model.sigma_begin", "", &begin, begin)
 		opt(r, "model.sigma_end", "", &end, end)
@@ -223,7 +230,7 @@ func (r *reader) readSampler(c *configs.Config) {
 	r.readSteps(s, c.Diffusion.Steps)
 	opt(r, "sampling.clip_before", "sampler.clip", &s.Clip, true)
 	if keep(r, "sampling.denoise", "sampler.last_denoise", &s.LastDenoise); s.LastDenoise && s.Steps < c.Diffusion.Steps {
-		r.note("sampling.denoise", "true: the network is told the right level in the last denoising; sampler.reference_last_denoise_label "+
+		r.note("sampling.denoise", "true: the network is told the right level in the last denoising; sampler.published_last_denoise_label "+
 			"tells it the one that the published code does, by a slip")
 	}
 	must(r, "sampling.data_init", false, "windows start from noise or from the frames before them here")
@@ -231,7 +238,7 @@ func (r *reader) readSampler(c *configs.Config) {
 		s.Start = 0 // any such number is off
 		return
 	}
-	r.note("sampling.init_prev_t", "%v: sampler.start leaves out that share of the schedule; sampler.reference_start applies it as the "+
+	r.note("sampling.init_prev_t", "%v: sampler.start leaves out that share of the schedule; sampler.published_start applies it as the "+
 		"published code does, by a slip", s.Start)
 }
 

@@ -16,9 +16,9 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		diff   []string
 		note   string // how one begins
 	}{
-		"one sampler":     {[]string{"model.version", "DDIM"}, []string{`sampler.name: "ddpm" -> "ddim"`}, ""},
-		"in small":        {[]string{"model.version", "ddim"}, []string{`sampler.name: "ddpm" -> "ddim"`}, ""},
-		"another":         {[]string{"model.version", "FPNDM"}, []string{`sampler.name: "ddpm" -> "ddim"`}, "model.version: FPNDM: sampler.name is ddim"},
+		"one sampler":     {[]string{"model.version", "DDIM"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, ""},
+		"in small":        {[]string{"model.version", "ddim"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, ""},
+		"another":         {[]string{"model.version", "FPNDM"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, "model.version: FPNDM: sampler.name is ddim"},
 		"no sampler":      {[]string{"model.version", ""}, nil, "model.version: missing: sampler.name is ddpm"},
 		"all steps":       {[]string{"sampling.subsample", ""}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"null steps":      {[]string{"sampling.subsample", "null"}, []string{"sampler.steps: 100 -> 1000"}, ""},
@@ -36,22 +36,24 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		"frame by frame":  {[]string{"sampling.one_frame_at_a_time", "True"}, nil, "sampling.one_frame_at_a_time: true"},
 		"several a video": {[]string{"sampling.preds_per_test", "10"}, nil, "sampling.preds_per_test: 10"},
 
-		"betas":             {[]string{"model.sigma_begin", "0.05", "model.sigma_end", "1e-3"}, []string{"diffusion.beta_start: 0.0001 -> 0.001", "diffusion.beta_end: 0.02 -> 0.05"}, ""},
-		"cosine":            {[]string{"model.sigma_dist", "cosine", "model.sigma_begin", "", "model.sigma_end", ""}, []string{`diffusion.schedule: "linear" -> "cosine"`}, "model.sigma_dist: cosine: betas are at most 0.999"},
-		"cosine with betas": {[]string{"model.sigma_dist", "cosine", "model.sigma_begin", "0.5", "model.sigma_end", "0.7"}, []string{`diffusion.schedule: "linear" -> "cosine"`}, ""},
-		"linear":            {[]string{"model.sigma_dist", ""}, nil, ""},
-		"absolute error":    {[]string{"training.L1", "true"}, []string{`diffusion.loss: "l2" -> "l1"`}, ""},
-		"squared error":     {[]string{"training.L1", ""}, nil, ""},
+		"betas": {[]string{"model.sigma_begin", "0.05", "model.sigma_end", "1e-3"}, []string{"diffusion.options.beta_end: 0.02 -> 0.05", "diffusion.options.beta_start: 0.0001 -> 0.001"}, ""},
+		"cosine": {[]string{"model.sigma_dist", "cosine", "model.sigma_begin", "", "model.sigma_end", ""}, []string{`diffusion.schedule: "linear" -> "cosine"`, "diffusion.options.beta_end: 0.02 -> unset",
+			"diffusion.options.beta_start: 0.0001 -> unset"}, "model.sigma_dist: cosine: betas are at most 0.999"},
+		"cosine with betas": {[]string{"model.sigma_dist", "cosine", "model.sigma_begin", "0.5", "model.sigma_end", "0.7"}, []string{`diffusion.schedule: "linear" -> "cosine"`, "diffusion.options.beta_end: 0.02 -> unset",
+			"diffusion.options.beta_start: 0.0001 -> unset"}, ""},
+		"linear":         {[]string{"model.sigma_dist", ""}, nil, ""},
+		"absolute error": {[]string{"training.L1", "true"}, []string{`diffusion.loss: "l2" -> "l1"`}, ""},
+		"squared error":  {[]string{"training.L1", ""}, nil, ""},
 
-		"spatin":          {[]string{"model.spade", "True"}, []string{`model.conditioning: "concat" -> "spatin"`, "model.spatin_width: 128 -> 192"}, ""},
-		"spatin, 1":       {[]string{"model.spade", "1", "model.spade_dim", "64"}, []string{`model.conditioning: "concat" -> "spatin"`, "model.spatin_width: 128 -> 64"}, ""},
-		"its width there": {[]string{"model.spade", "yes", "model.spade_dim", ""}, []string{`model.conditioning: "concat" -> "spatin"`}, ""},
-		"mask flag":       {[]string{"model.cond_emb", "true"}, []string{"model.mask_embedding: false -> true"}, ""},
-		"no dropout":      {[]string{"model.dropout", ""}, []string{"model.dropout: 0.1 -> 0.0"}, ""},
-		"dropout":         {[]string{"model.dropout", "0.25"}, []string{"model.dropout: 0.1 -> 0.25"}, ""},
-		"one head":        {[]string{"model.n_head_channels", "-1"}, []string{"model.head_channels: 96 -> 384"}, ""},
-		"other sizes":     {[]string{"model.attn_resolutions", "[4, 64, 8, 64]"}, []string{"model.attention: [8, 16, 32] -> [64, 8]"}, "model.attn_resolutions: 4 has no effect"},
-		"no attention":    {[]string{"model.attn_resolutions", "[]"}, []string{"model.attention: [8, 16, 32] -> []"}, ""},
+		"spatin":          {[]string{"model.spade", "True"}, []string{`model.options.conditioning: "concat" -> "spatin"`, "model.options.spatin_width: unset -> 192"}, ""},
+		"spatin, 1":       {[]string{"model.spade", "1", "model.spade_dim", "64"}, []string{`model.options.conditioning: "concat" -> "spatin"`, "model.options.spatin_width: unset -> 64"}, ""},
+		"its width there": {[]string{"model.spade", "yes", "model.spade_dim", ""}, []string{`model.options.conditioning: "concat" -> "spatin"`, "model.options.spatin_width: unset -> 128"}, ""},
+		"mask flag":       {[]string{"model.cond_emb", "true"}, []string{"model.options.mask_embedding: false -> true"}, ""},
+		"no dropout":      {[]string{"model.dropout", ""}, []string{"model.options.dropout: 0.1 -> 0.0"}, ""},
+		"dropout":         {[]string{"model.dropout", "0.25"}, []string{"model.options.dropout: 0.1 -> 0.25"}, ""},
+		"one head":        {[]string{"model.n_head_channels", "-1"}, []string{"model.options.head_channels: 96 -> 384"}, ""},
+		"other sizes":     {[]string{"model.attn_resolutions", "[4, 64, 8, 64]"}, []string{"model.options.attention: [8, 16, 32] -> [64, 8]"}, "model.attn_resolutions: 4 has no effect"},
+		"no attention":    {[]string{"model.attn_resolutions", "[]"}, []string{"model.options.attention: [8, 16, 32] -> []"}, ""},
 		"what isn't read": {[]string{"model.depth", "deeper", "model.nonlinearity", "elu", "model.normalization", "none", "model.spec_norm", "true", "model.type", "v2", "model.conditional", "false"}, nil, ""},
 
 		"no future":        {[]string{"data.num_frames_future", ""}, []string{"frames.future: 5 -> 0", "frames.mask.future: 0.25 -> 0.0"}, "data.prob_mask_future: 0.25 has no effect"},
@@ -126,7 +128,7 @@ func TestUsualFileHasFewNotes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("notes about %q, want %q", got, want)
 	}
-	for _, option := range []string{"sampler.reference_last_denoise_label", "--set data.path=", "--frames 20"} {
+	for _, option := range []string{"sampler.published_last_denoise_label", "--set data.path=", "--frames 20"} {
 		if !strings.Contains(strings.Join(notes, "\n"), option) {
 			t.Errorf("notes %q do not name %s", notes, option)
 		}

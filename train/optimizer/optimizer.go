@@ -1,9 +1,9 @@
-package train
+// Package optimizer updates weights: optimizers, schedules of the learning rate and averages of the weights, and their tables.
+package optimizer
 
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -22,17 +22,20 @@ type optimizer interface {
 	updateGraph(w, gradient *Node, state, coefs []*Node) (newW *Node, newState []*Node)
 }
 
+// optionsPath is where the options of schedules and averages stand, and those that optimizers may have.
+const optionsPath = "optimizer.options"
+
 // optimizers are the values of optimizer.name.
 var optimizers = map[string]func(configs.Optimizer) optimizer{
 	"adam":  newAdam,
 	"adamw": newAdamW,
 }
 
-// Optimizers lists the optimizers.
-func Optimizers() []string { return configs.Names(optimizers) }
+// Names lists the optimizers.
+func Names() []string { return configs.Names(optimizers) }
 
-// update is what an update of the weights is made of, as the configuration describes it.
-type update struct {
+// Update is what an update of the weights is made of, as the configuration describes it.
+type Update struct {
 	configs.Optimizer
 	optimizer optimizer
 	rate      rate
@@ -40,8 +43,8 @@ type update struct {
 	steps     int // after which training ends
 }
 
-// newUpdate checks every name and option of the configuration; all problems are reported.
-func newUpdate(c *configs.Config) (*update, error) {
+// New checks every name and option of the configuration; all problems are reported.
+func New(c *configs.Config) (*Update, error) {
 	o := c.Optimizer
 	build, optimizerErr := configs.Pick(optimizers, "optimizer.name", o.Name)
 	shape, rateErr := configs.Pick(rates, "optimizer.schedule", o.Schedule)
@@ -49,36 +52,35 @@ func newUpdate(c *configs.Config) (*update, error) {
 	if err := errors.Join(optimizerErr, rateErr, averageErr); err != nil {
 		return nil, err
 	}
-	u := &update{Optimizer: o, optimizer: build(o), rate: shape(), average: mean(o), steps: c.Train.Steps}
-	return u, o.Options.Decode("optimizer.options", u.rate, u.average)
+	u := &Update{Optimizer: o, optimizer: build(o), rate: shape(), average: mean(o), steps: c.Train.Steps}
+	return u, o.Options.Decode(optionsPath, u.rate, u.average)
 }
 
-// CheckOptimizer reports unknown names and options of the configuration's optimizer.
-func CheckOptimizer(c *configs.Config) error {
-	_, err := newUpdate(c)
-	return err
-}
-
-// OptimizerOptions are the tables of what has options under optimizer.options.
-func OptimizerOptions() []configs.Table {
-	schedule := configs.Table{Choice: "optimizer.schedule", Section: "optimizer.options", Options: map[string]any{}}
+// Tables are what there is to choose from for an update, with the options.
+func Tables() []configs.Table {
+	table := configs.TableOf("optimizer.name", optionsPath, optimizers)
+	schedule := configs.Table{Choice: "optimizer.schedule", Section: optionsPath, Options: map[string]any{}}
 	for name, shape := range rates {
 		schedule.Options[name] = shape()
 	}
-	ema := configs.Table{Choice: "optimizer.ema", Section: "optimizer.options", Options: map[string]any{}}
+	ema := configs.Table{Choice: "optimizer.ema", Section: optionsPath, Options: map[string]any{},
+		Ignores: map[string]configs.Ignored{"power": {Reason: "optimizer.ema is power", Paths: []string{"optimizer.ema_decay"}}}}
 	for name, mean := range averages {
-		ema.Options[name] = mean(configs.Default().Optimizer)
+		ema.Options[name] = mean(configs.Optimizer{})
 	}
-	return []configs.Table{schedule, ema}
+	return []configs.Table{table, schedule, ema}
 }
 
-// scopes is everything that a checkpoint holds.
-func (u *update) scopes() []string {
+// Remembered are the scopes of what the optimizer remembers of each weight: zeros at first.
+func (u *Update) Remembered() []string { return u.optimizer.state() }
+
+// Scopes is everything that a checkpoint holds.
+func (u *Update) Scopes() []string {
 	return append([]string{models.WeightsScope, models.EMAScope}, u.optimizer.state()...)
 }
 
-// scalars are what the host computes for [update.graph]: the decay of the average and its complement, then the optimizer's.
-func (u *update) scalars(number int, norm float64) (scalars []float32, learningRate float64) {
+// Scalars are what the host computes for [Update.Graph]: the decay of the average and its complement, then the optimizer's.
+func (u *Update) Scalars(number int, norm float64) (scalars []float32, learningRate float64) {
 	learningRate = u.LearningRate * u.share(number)
 	clip := 1.0
 	if u.ClipNorm > 0 {
@@ -91,14 +93,14 @@ func (u *update) scalars(number int, norm float64) (scalars []float32, learningR
 	return scalars, learningRate
 }
 
-// changedRate says what another train.steps makes of the learning rates to come, the next update's for example. It is empty if they
+// ChangedRate says what another train.steps makes of the learning rates to come, the next update's for example. It is empty if they
 // don't depend on it.
-func changedRate(was, is *configs.Config, next int) (string, error) {
-	before, err := newUpdate(was)
+func ChangedRate(was, is *configs.Config, next int) (string, error) {
+	before, err := New(was)
 	if err != nil {
 		return "", err
 	}
-	after, err := newUpdate(is)
+	after, err := New(is)
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +112,7 @@ func changedRate(was, is *configs.Config, next int) (string, error) {
 }
 
 // share is the share of the learning rate that an update has: a linear warm-up, then the schedule's.
-func (u *update) share(number int) float64 {
+func (u *Update) share(number int) float64 {
 	if number < u.WarmupSteps {
 		return float64(number) / float64(u.WarmupSteps)
 	}
@@ -121,12 +123,12 @@ func (u *update) share(number int) float64 {
 	return u.rate.share(done)
 }
 
-// graph is one update of the weights and of their average,
+// Graph is one update of the weights and of their average,
 //
 //	ema = decay ema + (1-decay) w
 //
-// Inputs: the scalars of [update.scalars], then the gradients.
-func (u *update) graph(scope *model.Scope, in []*Node) []*Node {
+// Inputs: the scalars of [Update.Scalars], then the gradients.
+func (u *Update) Graph(scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
 	scope.Store().SetTraining(g, true) // else updates are dropped
 	scalars := make([]*Node, in[0].Shape().Dimensions[0])
@@ -156,5 +158,3 @@ func (u *update) graph(scope *model.Scope, in []*Node) []*Node {
 	}
 	return []*Node{in[0]}
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

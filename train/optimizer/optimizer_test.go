@@ -1,10 +1,6 @@
-package train
+package optimizer
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -35,7 +31,7 @@ func TestRatesAreTheirFormulas(t *testing.T) {
 		}
 		u := updateOf(t, o) // trains for 100 updates
 		for update, want := range c.want {
-			if _, got := u.scalars(update, 0); !(math.Abs(got-want*lr) <= 1e-12) {
+			if _, got := u.Scalars(update, 0); !(math.Abs(got-want*lr) <= 1e-12) {
 				t.Errorf("%s to %g, update %d: %g, want %g of %g", c.schedule, c.final, update, got, want, lr)
 			}
 		}
@@ -83,7 +79,7 @@ func TestWeightDecayIsAddedToTheGradientsOrDecoupled(t *testing.T) {
 	for name, want := range map[string]float64{"adam": w - rate, "adamw": w - rate*decay*w - rate} {
 		o := configs.Optimizer{Name: name, LearningRate: rate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: decay}
 		store, exec := bare(t, b, o, []float32{w}, []float32{w})
-		scalars, _ := updateOf(t, o).scalars(1, 0.3)
+		scalars, _ := updateOf(t, o).Scalars(1, 0.3)
 		if _, err := exec.Call(scalars, []float32{0.3}); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +95,7 @@ func TestWeightDecayIsAddedToTheGradientsOrDecoupled(t *testing.T) {
 
 // tables are settings that have every entry of every table once or more.
 func tables() []configs.Optimizer {
-	names, schedules, emas := Optimizers(), Rates(), Averages()
+	names, schedules, emas := Names(), Rates(), Averages()
 	var all []configs.Optimizer
 	for i := range max(len(names), len(schedules), len(emas)) {
 		o := configs.Default().Optimizer
@@ -108,25 +104,6 @@ func tables() []configs.Optimizer {
 		all = append(all, o)
 	}
 	return all
-}
-
-// Every optimizer, rate and average goes on from a checkpoint in the middle with the same bytes.
-func TestEveryOptimizerResumes(t *testing.T) {
-	b := backendtest.OpenGo(t)
-	for _, o := range tables() {
-		t.Run(fmt.Sprintf("%s, %s, %s", o.Name, o.Schedule, o.EMA), func(t *testing.T) {
-			c := toy()
-			c.Optimizer, c.Train.ValidateEvery = o, 0
-			whole, dir := t.TempDir(), t.TempDir()
-			mustTrain(t, options(b, c, whole))
-			ctx, stopped := stopAt(options(b, c, dir), 7)
-			if _, err := Train(ctx, stopped); !errors.Is(err, ErrStopped) {
-				t.Fatal(err)
-			}
-			mustTrain(t, options(b, c, dir))
-			sameRuns(t, dir, whole, c)
-		})
-	}
 }
 
 // With every optimizer, rate and average a sum of squares falls to a hundredth, that of the averaged weights, too.
@@ -140,7 +117,7 @@ func TestEveryOptimizerLearns(t *testing.T) {
 		u := updateOf(t, o)
 		for i := range 100 {
 			w = values(t, store, "/model/layer/w")
-			scalars, _ := u.scalars(i+1, math.Sqrt(loss(w)))
+			scalars, _ := u.Scalars(i+1, math.Sqrt(loss(w)))
 			if _, err := exec.Call(scalars, tensors.FromValue([]float32{2 * w[0], 2 * w[1]})); err != nil {
 				t.Fatal(err)
 			}
@@ -161,32 +138,6 @@ func loss(w []float32) (sum float64) {
 	return sum
 }
 
-// A schedule that ends at train.steps makes other learning rates when these change, which is said, with the next one. Others don't.
-func TestOtherStepsOfAFallingRateAreSaid(t *testing.T) {
-	b, c := backendtest.OpenGo(t), toy()
-	c.Train.ValidateEvery, c.Train.Steps, c.Optimizer.WarmupSteps = 0, 4, 0
-	for schedule, want := range map[string]string{"constant": "",
-		"linear": "optimizer.schedule linear ends at train.steps, which was 4 and is 10: from here on the learning rate is another, 0.0001 instead of 0 in the next step",
-		"cosine": "optimizer.schedule cosine ends at train.steps, which was 4 and is 10: from here on the learning rate is another, 0.0001 instead of 0 in the next step"} {
-		c.Optimizer.Schedule, c.Train.Steps = schedule, 4
-		dir := t.TempDir()
-		mustTrain(t, options(b, c, dir))
-		for range 2 { // the second time they are what they were
-			c.Train.Steps = 10
-			var log bytes.Buffer
-			ctx, o := stopAt(options(b, c, dir), 5)
-			o.Log = slog.New(slog.NewTextHandler(&log, nil))
-			if _, err := Train(ctx, o); want != "" && err == nil {
-				t.Fatal("the run was not stopped")
-			}
-			if !strings.Contains(log.String(), want) || want == "" && strings.Contains(log.String(), "learning rate is another") {
-				t.Errorf("%s: says %q, want %q", schedule, &log, want)
-			}
-			want = ""
-		}
-	}
-}
-
 func TestUnknownOptimizersAndOptionsAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		change func(o *configs.Optimizer)
@@ -201,7 +152,7 @@ func TestUnknownOptimizersAndOptionsAreRefused(t *testing.T) {
 	} {
 		config := configs.Default()
 		c.change(&config.Optimizer)
-		if err := CheckOptimizer(config); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := New(config); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
 	}

@@ -1,0 +1,49 @@
+// Package experiment reads experiments: the YAML of package configs, with everything that there is to choose from in packages data,
+// models and optimizer. Configurations that it returns are complete and checked; their options are those of the chosen implementations.
+package experiment
+
+import (
+	"errors"
+	"slices"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/models"
+	"mcvd/models/network"
+	"mcvd/models/sampler"
+	"mcvd/train/optimizer"
+)
+
+func catalogue() configs.Catalogue {
+	return configs.Catalogue{Tables: slices.Concat(data.Tables(), models.Tables(), optimizer.Tables()), Check: check}
+}
+
+// check is what the implementations say of a configuration.
+func check(c *configs.Config) error {
+	_, samplerErr := sampler.New(c.Sampler)
+	m, err := models.New(c)
+	if err == nil {
+		err = network.Unused(m.Network, c)
+	}
+	_, optimizerErr := optimizer.New(c)
+	return errors.Join(data.Check(c), err, optimizerErr, samplerErr)
+}
+
+// Load reads a file with its bases, then overrides such as "frames.past=10": see [configs.Catalogue.Load].
+func Load(path string, overrides ...string) (*configs.Config, error) {
+	return catalogue().Load(path, overrides...)
+}
+
+// Parse reads a stored configuration, then overrides: see [configs.Catalogue.Parse].
+func Parse(name string, text []byte, overrides ...string) (*configs.Config, error) {
+	return catalogue().Parse(name, text, overrides...)
+}
+
+// Resolve checks and completes a configuration that a program made: see [configs.Catalogue.Resolve].
+func Resolve(c *configs.Config) error { return catalogue().Resolve(c) }
+
+// Reference describes every setting.
+func Reference() string { return catalogue().Reference() }
+
+// Schema is the JSON schema of configuration files.
+func Schema() ([]byte, error) { return catalogue().Schema() }
