@@ -5,7 +5,7 @@ import (
 	"log"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 // A file, and overrides as --set gives them. Package experiment has the catalogue of all implementations.

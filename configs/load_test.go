@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 // testdata/old holds what runs stored before settings moved into options.

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 // A named pipe without a writer would make Load wait for ever.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 func TestValidateWithoutAFileNamesOnlyThePath(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 // anyConfig draws valid configurations.

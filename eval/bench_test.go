@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models/backend/backendtest"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models/backend/backendtest"
 )
 

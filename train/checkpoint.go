@@ -16,7 +16,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models"
 	"mcvd/models/weights"
 	"mcvd/train/optimizer"

@@ -20,8 +20,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
+	"mcvd/configs/experiment"
 	"mcvd/data/clips"
-	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/mask"

@@ -13,7 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models/weights"
 )
 

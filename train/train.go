@@ -16,9 +16,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
+	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
-	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/nn"

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 func newConfig(a *app) *cobra.Command {

@@ -10,10 +10,10 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
-	"mcvd/experiment"
 )
 
 func newData(a *app) *cobra.Command {

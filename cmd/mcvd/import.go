@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/published"

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/eval"
-	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/sampler"

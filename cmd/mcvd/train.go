@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
+	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
-	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/nn"

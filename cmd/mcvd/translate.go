@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models/published/schema"
 )
 

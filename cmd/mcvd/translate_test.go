@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 )
 
 // A published configuration becomes one of this project without a checkpoint: YAML on stdout that the other commands read, what was

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"mcvd/configs"
+	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
-	"mcvd/experiment"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/weights"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mcvd/experiment"
+	"mcvd/configs/experiment"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/published/schema"

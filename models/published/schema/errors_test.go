@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	reading "mcvd/experiment"
+	reading "mcvd/configs/experiment"
 )
 
 // TestWhatCannotBeDoneIsAnError changes a key of a whole file: the one line of the error names it, what was got and what is wanted.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	reading "mcvd/experiment"
+	reading "mcvd/configs/experiment"
 )
 
 // experiment holds what one published experiment has of its own.
