@@ -11,14 +11,15 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// testdata/old holds what runs stored before settings moved into options.
+// testdata/old holds what runs stored before settings moved into options, testdata/old/now the same experiments as they are written
+// since.
 func TestStoredFilesInTheOldSpellingMeanTheSame(t *testing.T) {
 	for _, path := range glob(t, "testdata/old/*.yml") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := mustLoad(t, strings.TrimSuffix(filepath.Base(path), ".yml")+".yml")
+		want := mustLoad(t, filepath.Join("testdata/old/now", filepath.Base(path)))
 		for way, read := range map[string]func() (*configs.Config, error){
 			"Parse": func() (*configs.Config, error) { return experiment.Parse("stored", text) },
 			"Load":  func() (*configs.Config, error) { return experiment.Load(path) },

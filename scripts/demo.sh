@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job from end to end: writes a small folder of MP4s, trains on it, makes videos with the model, and scores them on clips
+# The main job from end to end: writes a folder of small MP4s, trains on it, makes videos with the model, and scores them on clips
 # held out from training. Everything goes into demo/. Call after `make build`: scripts/demo.sh
 set -eu
 
@@ -8,10 +8,10 @@ out=demo
 run=$out/run
 
 echo "== clips of a moving digit, as MP4s"
-for split in train:60 valid:8 test:24; do
+for split in train:300 valid:8 test:24; do
 	folder=$out/clips/${split%:*}
 	if [ ! -d "$folder" ]; then
-		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 150 -o "$folder.part" >/dev/null
+		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 50 -o "$folder.part" >/dev/null
 		mv "$folder.part" "$folder"
 	fi
 done
@@ -20,13 +20,16 @@ echo "== training on $out/clips/train"
 $mcvd train -c configs/demo.yml -o $run
 
 echo "== videos from held-out clips"
-$mcvd predict $run --frames 8 --clips 4 --format mp4,gif -o $out/predict >/dev/null
+$mcvd predict $run --frames 8 --advance 1 --clips 4 --format mp4,gif -o $out/predict >/dev/null
 $mcvd interpolate $run --clips 4 -o $out/interpolate >/dev/null
 $mcvd generate $run --frames 8 --clips 4 -o $out/generate >/dev/null
 
 echo "== scores on held-out clips"
-$mcvd eval $run --task predict --clips 24 --trajectories 3 -o $out/predict.json
-$mcvd eval $run --task interpolate --clips 24 --trajectories 3 -o $out/interpolate.json
+# digit is the share of frames that show the right digit.
+score() { $mcvd eval $run --clips 24 --trajectories 3 --metrics psnr,ssim,digit "$@"; }
+score --task predict -o $out/predict.json
+score --task predict --frames 8 --advance 1 -o $out/predict-8.json
+score --task interpolate -o $out/interpolate.json
 
 echo "== look at"
 cat <<END
