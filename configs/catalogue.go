@@ -6,23 +6,27 @@ import (
 	"slices"
 )
 
-// Catalogue is what there is to choose from: the tables of implementations with their options. This package knows none of them.
-// Each package that holds tables exports their lines, and package experiment puts these together.
+// Catalogue is what there is to choose from: the tables of implementations with their options. This
+// package knows none of them. Each package that holds tables exports their lines, and package
+// experiment puts these together.
 type Catalogue struct {
 	Tables []Table
-	// Check reports what the implementations say of a whole configuration; its errors may be [Problem]s. nil for nothing.
+	// Check reports what the implementations say of a whole configuration; its errors may be
+	// [Problem]s. nil for nothing.
 	Check func(*Config) error
 }
 
-// Table is a setting that names an implementation, and the options that the implementations have. Several tables may share a
-// section of options, which then holds the options of all that were chosen; no two of these may have the same name.
+// Table is a setting that names an implementation, and the options that the implementations have.
+// Several tables may share a section of options, which then holds the options of all that were
+// chosen; no two of these may have the same name.
 type Table struct {
 	Choice  string // the YAML path of the setting: "sampler.name"; it may itself be an option
 	Section string // the YAML path of the options: "sampler.options"
-	// Options are, by name, the implementation's options with their defaults: a struct with yaml tags, or a pointer to one. Anything
-	// else stands for an implementation without options.
+	// Options are, by name, the implementation's options with their defaults: a struct with yaml
+	// tags, or a pointer to one. Anything else stands for an implementation without options.
 	Options map[string]any
-	// Ignores are, by name, settings outside of the options that have no effect on the implementation.
+	// Ignores are, by name, settings outside of the options that have no effect on the
+	// implementation.
 	Ignores map[string]Ignored
 }
 
@@ -43,12 +47,14 @@ func TableOf[T any](choice, section string, table map[string]T) Table {
 
 // Completer are options whose defaults depend on other settings.
 type Completer interface {
-	// Complete changes options that nobody wrote, after all were read. isSet says whether an option was written.
+	// Complete changes options that nobody wrote, after all were read. isSet says whether an option
+	// was written.
 	Complete(c *Config, isSet func(key string) bool)
 }
 
-// Build returns the implementation that the YAML at choice names: a copy of its entry in the table, a struct or a pointer to one,
-// with options read into its fields. section is where the options stand.
+// Build returns the implementation that the YAML at choice names: a copy of its entry in the table,
+// a struct or a pointer to one, with options read into its fields. section is where the options
+// stand.
 func Build[T any](table map[string]T, choice, name, section string, o Options) (T, error) {
 	item, err := Pick(table, choice, name)
 	if err != nil {
@@ -59,8 +65,9 @@ func Build[T any](table map[string]T, choice, name, section string, o Options) (
 	return get(), err
 }
 
-// Copy copies an implementation of a table, so that options can be decoded into the copy: it returns a pointer to the copied struct
-// for [Options.Decode], and a function that returns the copy in the table's type.
+// Copy copies an implementation of a table, so that options can be decoded into the copy: it
+// returns a pointer to the copied struct for [Options.Decode], and a function that returns the copy
+// in the table's type.
 func Copy[T any](item T) (target any, get func() T) {
 	v := reflect.ValueOf(item)
 	isPointer := v.Kind() == reflect.Pointer

@@ -1,17 +1,18 @@
 // Package configs reads experiments from YAML.
 //
-// [Config] is the whole experiment as one struct tree; the comments on its
-// fields are the reference that `mcvd config reference` prints. [Catalogue.Load] puts
-// defaults, the files named by base:, the file itself and overrides on top of
-// each other, strictly, and validates the result. What belongs to one implementation (a data set, a
-// sampler) is in Options, which the implementation declares as a struct of its own; a [Catalogue] lists them.
+// [Config] is the whole experiment as one struct tree; the comments on its fields are the reference
+// that `mcvd config reference` prints. [Catalogue.Load] puts defaults, the files named by base:,
+// the file itself and overrides on top of each other, strictly, and validates the result. What
+// belongs to one implementation (a data set, a sampler) is in Options, which the implementation
+// declares as a struct of its own; a [Catalogue] lists them.
 package configs
 
 import "math"
 
 // Config is one experiment: what is learned, from what, and how it is sampled.
 type Config struct {
-	// Seed determines every random number: initial weights, order of the data, noise, masks, dropout and samples.
+	// Seed determines every random number: initial weights, order of the data, noise, masks,
+	// dropout and samples.
 	Seed uint64 `yaml:"seed"`
 	// Frames says how a clip is cut into past, current and future.
 	Frames Frames `yaml:"frames"`
@@ -25,7 +26,8 @@ type Config struct {
 	Optimizer Optimizer `yaml:"optimizer"`
 	// Train is the training loop.
 	Train Train `yaml:"train"`
-	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says otherwise.
+	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says
+	// otherwise.
 	Sampler Sampler `yaml:"sampler"`
 
 	ignored []string // settings without effect on the chosen implementations, by path, in order
@@ -46,14 +48,15 @@ type Frames struct {
 // Total is the number of frames that one training clip has.
 func (f Frames) Total() int { return f.Past + f.Current + f.Future }
 
-// Mask holds the probabilities with which training hides conditioning frames, each block as a whole and for each clip
-// anew (MCVD, section 3). Hidden frames are zeros.
+// Mask holds the probabilities with which training hides conditioning frames, each block as a whole
+// and for each clip anew (MCVD, section 3). Hidden frames are zeros.
 type Mask struct {
 	// Past is the probability of hiding the past; 0 to 1.
 	Past float64 `yaml:"past" range:"[0, 1]"`
 	// Future is the probability of hiding the future; 0 to 1.
 	Future float64 `yaml:"future" range:"[0, 1]"`
-	// Together hides past and future by one draw instead of one each; past and future must then be equal.
+	// Together hides past and future by one draw instead of one each; past and future must then be
+	// equal.
 	Together bool `yaml:"together"`
 }
 
@@ -61,9 +64,11 @@ type Mask struct {
 type Data struct {
 	// Name of the data set: see `mcvd list datasets`.
 	Name string `yaml:"name"`
-	// Path of the data set's files, relative to the folder that mcvd runs in; not every data set has files.
+	// Path of the data set's files, relative to the folder that mcvd runs in; not every data set
+	// has files.
 	Path string `yaml:"path"`
-	// Size is the height and the width of a frame in pixels; the network must be able to halve it for each further level.
+	// Size is the height and the width of a frame in pixels; the network must be able to halve it
+	// for each further level.
 	Size int `yaml:"size" range:"[1, 4096]"`
 	// Channels is 1 for grey or 3 for RGB.
 	Channels int `yaml:"channels"`
@@ -71,7 +76,8 @@ type Data struct {
 	FPS float64 `yaml:"fps" range:"[0, 1000]"`
 	// Flip mirrors training clips left to right, every second one at random.
 	Flip bool `yaml:"flip"`
-	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or fail.
+	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or
+	// fail.
 	OnError string `yaml:"on_error" choices:"skip fail"`
 	// Options belong to the named data set: docs/data.md lists them.
 	Options Options `yaml:"options,omitempty"`
@@ -91,30 +97,35 @@ type Diffusion struct {
 	Steps int `yaml:"steps" range:"[2, 1e6]"`
 	// Schedule says how the noise grows: see `mcvd list schedules`.
 	Schedule string `yaml:"schedule"`
-	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0 (the clean frames).
+	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0)
+	// or x0 (the clean frames).
 	Target string `yaml:"target"`
-	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the clean frames count alike at all levels) or
-	// min_snr (the same times the signal-to-noise ratio, at most 5).
+	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the
+	// clean frames count alike at all levels) or min_snr (the same times the signal-to-noise ratio,
+	// at most 5).
 	Weight string `yaml:"weight"`
-	// Levels says how training draws noise levels: uniform, or low_discrepancy (evenly spaced over a batch from one draw on).
+	// Levels says how training draws noise levels: uniform, or low_discrepancy (evenly spaced over
+	// a batch from one draw on).
 	Levels string `yaml:"levels"`
-	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged over the batch; logs show it by value.
+	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged
+	// over the batch; logs show it by value.
 	Loss string `yaml:"loss" choices:"l2 l1"`
 	// Options belong to the named schedule, target, weight and levels.
 	Options Options `yaml:"options,omitempty"`
 }
 
-// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by the global norm and an
-// exponential moving average (EMA) of the weights, which sampling uses.
+// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by
+// the global norm and an exponential moving average (EMA) of the weights, which sampling uses.
 type Optimizer struct {
-	// Name: adamw (weight decay is decoupled from the gradients) or adam (it is added to them, as PyTorch's Adam does); the same
-	// without weight decay.
+	// Name: adamw (weight decay is decoupled from the gradients) or adam (it is added to them, as
+	// PyTorch's Adam does); the same without weight decay.
 	Name string `yaml:"name"`
 	// LearningRate after the warm-up; above 0.
 	LearningRate float64 `yaml:"learning_rate" range:"(0, inf)"`
 	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
 	WarmupSteps int `yaml:"warmup_steps" range:"[0, 1e9]"`
-	// Schedule of the learning rate after the warm-up: constant, or cosine or linear, which end at options.final of it at train.steps.
+	// Schedule of the learning rate after the warm-up: constant, or cosine or linear, which end at
+	// options.final of it at train.steps.
 	Schedule string `yaml:"schedule"`
 	// Beta1 is the decay of the mean of the gradients; 0 to below 1.
 	Beta1 float64 `yaml:"beta1" range:"[0, 1)"`
@@ -126,8 +137,8 @@ type Optimizer struct {
 	WeightDecay float64 `yaml:"weight_decay" range:"[0, inf)"`
 	// ClipNorm bounds the norm of all gradients together; 0 for no bound.
 	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
-	// EMA is the average of the weights: constant (of the same decay at every update) or power (whose width, options.sigma_rel, is a
-	// share of the training so far; EDM2).
+	// EMA is the average of the weights: constant (of the same decay at every update) or power
+	// (whose width, options.sigma_rel, is a share of the training so far; EDM2).
 	EMA string `yaml:"ema"`
 	// EMADecay of the constant average; 0 to below 1.
 	EMADecay float64 `yaml:"ema_decay" range:"[0, 1)"`
@@ -141,13 +152,16 @@ type Train struct {
 	Batch int `yaml:"batch" range:"[1, 4096]"`
 	// Steps is the number of updates after which training ends.
 	Steps int `yaml:"steps" range:"[1, 1e9]"`
-	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights, statistics and the optimizer stay float32).
+	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights,
+	// statistics and the optimizer stay float32).
 	Precision string `yaml:"precision" choices:"float32 bfloat16"`
-	// GradientCheckpointing computes what is inside the network's blocks again in the backward pass instead of keeping it: less memory for
-	// about a third more time. A run may go on without it, or with it.
+	// GradientCheckpointing computes what is inside the network's blocks again in the backward pass
+	// instead of keeping it: less memory for about a third more time. A run may go on without it,
+	// or with it.
 	GradientCheckpointing bool `yaml:"gradient_checkpointing"`
-	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0 for all. A run may go on with
-	// another number. XLA's CPU plugin always shows 4, which are virtual and share the machine's cores: several are no faster than one.
+	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0
+	// for all. A run may go on with another number. XLA's CPU plugin always shows 4, which are
+	// virtual and share the machine's cores: several are no faster than one.
 	Devices int `yaml:"devices" range:"[0, 1024]"`
 	// Accumulate is how many batches' gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
@@ -169,7 +183,8 @@ type Sampler struct {
 	Name string `yaml:"name" json:"name"`
 	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
 	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`
-	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as published.
+	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as
+	// published.
 	Spacing string `yaml:"spacing" json:"spacing"`
 	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
 	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`
@@ -177,22 +192,24 @@ type Sampler struct {
 	Clip bool `yaml:"clip" json:"clip"`
 	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
 	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
-	// PublishedLastDenoiseLabel tells the network in the last denoising, instead of the label of the last level visited, the number
-	// of visited levels minus 1, as the published code does by a slip: its paper's numbers contain it.
+	// PublishedLastDenoiseLabel tells the network in the last denoising, instead of the label of
+	// the last level visited, the number of visited levels minus 1, as the published code does by a
+	// slip: its paper's numbers contain it.
 	PublishedLastDenoiseLabel bool `yaml:"published_last_denoise_label" json:"published_last_denoise_label"`
-	// Start is the share of the schedule, from its noisiest level on, that all windows of a video but the first leave out: such a
-	// window starts from the block that the window before it made, with noise added, instead of from pure noise; 0 (always pure
-	// noise) to below 1.
+	// Start is the share of the schedule, from its noisiest level on, that all windows of a video
+	// but the first leave out: such a window starts from the block that the window before it made,
+	// with noise added, instead of from pure noise; 0 (always pure noise) to below 1.
 	Start float64 `yaml:"start" range:"[0, 1)" json:"start"`
-	// PublishedStart applies start as the published code does: to the number of visited levels instead of to the schedule's, so
-	// that it leaves out less, by a slip, and to the first window, too, which starts from pure noise all the same.
+	// PublishedStart applies start as the published code does: to the number of visited levels
+	// instead of to the schedule's, so that it leaves out less, by a slip, and to the first window,
+	// too, which starts from pure noise all the same.
 	PublishedStart bool `yaml:"published_start" json:"published_start"`
 	// Options belong to the named sampler and spacing.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
 }
 
-// FirstLabel is the lowest label, counted from 0 at the noisiest of the diffusion's levels, of the steps that a window with a start
-// makes: those below are left out. 0 if none are.
+// FirstLabel is the lowest label, counted from 0 at the noisiest of the diffusion's levels, of the
+// steps that a window with a start makes: those below are left out. 0 if none are.
 func (s Sampler) FirstLabel(diffusionSteps int) int {
 	if s.PublishedStart {
 		return int(math.Ceil(s.Start * float64(s.Steps)))
@@ -200,7 +217,8 @@ func (s Sampler) FirstLabel(diffusionSteps int) int {
 	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 100 is 7, not a bit more
 }
 
-// Default is the experiment that an empty file means, but for the options of implementations, which only a [Catalogue] knows.
+// Default is the experiment that an empty file means, but for the options of implementations, which
+// only a [Catalogue] knows.
 func Default() *Config {
 	return &Config{
 		Seed:      1,

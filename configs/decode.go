@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxDepth bounds how deep options nest, and maxProblems how many problems of a document are shown: of a file that is
-// something else there would be one for every line.
+// maxDepth bounds how deep options nest, and maxProblems how many problems of a document are shown:
+// of a file that is something else there would be one for every line.
 const (
 	maxDepth    = 32
 	maxProblems = 50
@@ -24,8 +24,9 @@ const (
 // locator says where a line and a column are; 0 stands for an unknown one.
 type locator func(line, column int) string
 
-// decoder reads YAML nodes into Go values. It is strict where yaml.v3 is lenient (1.5 as an integer, nulls, octal
-// numbers, text as a number), and goes on after a problem, so that one run shows all of them.
+// decoder reads YAML nodes into Go values. It is strict where yaml.v3 is lenient (1.5 as an
+// integer, nulls, octal numbers, text as a number), and goes on after a problem, so that one run
+// shows all of them.
 type decoder struct {
 	at       locator // nil if the values come from no text: problems then are [Problem]s
 	layer    int
@@ -118,7 +119,8 @@ func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 	}
 }
 
-// pairs yields the keys and the values of a mapping, without those whose key is not text or not new.
+// pairs yields the keys and the values of a mapping, without those whose key is not text or not
+// new.
 func (d *decoder) pairs(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, item *yaml.Node) bool) {
 		seen := map[string]int{}
@@ -250,8 +252,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// digits returns the text of a number for strconv, and nothing for what is none to us: quoted text, and numbers with
-// leading zeros, which YAML 1.1 reads as octal and YAML 1.2 as decimal.
+// digits returns the text of a number for strconv, and nothing for what is none to us: quoted text,
+// and numbers with leading zeros, which YAML 1.1 reads as octal and YAML 1.2 as decimal.
 func digits(n *yaml.Node) string {
 	if tag := n.ShortTag(); tag != "!!int" && tag != "!!float" {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Diff lists the settings in which b differs from a, such as "model.options.width: 64 -> 32", in the order of the struct. An
-// option that only one of them has is "unset" in the other.
+// Diff lists the settings in which b differs from a, such as "model.options.width: 64 -> 32", in
+// the order of the struct. An option that only one of them has is "unset" in the other.
 func Diff(a, b *Config) []string {
 	var lines []string
 	diff(encode(reflect.ValueOf(a).Elem()), encode(reflect.ValueOf(b).Elem()), "", &lines)

@@ -11,8 +11,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML writes the resolved configuration: every setting, but for those that have their default and no effect in this
-// experiment. [Catalogue.Parse] reads an equal Config from it, and [Catalogue.Load] does from a file that holds it.
+// YAML writes the resolved configuration: every setting, but for those that have their default and
+// no effect in this experiment. [Catalogue.Parse] reads an equal Config from it, and
+// [Catalogue.Load] does from a file that holds it.
 func (c *Config) YAML() []byte {
 	root := encode(reflect.ValueOf(c).Elem())
 	ours, standard := reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem()
@@ -34,8 +35,8 @@ func (c *Config) YAML() []byte {
 	return out.Bytes()
 }
 
-// encode is the inverse of [decoder.value]. It is not left to yaml.v3 because that writes the float 1.0 as the integer
-// 1, and options, which have no declared type, must come back as they were.
+// encode is the inverse of [decoder.value]. It is not left to yaml.v3 because that writes the float
+// 1.0 as the integer 1, and options, which have no declared type, must come back as they were.
 func encode(v reflect.Value) *yaml.Node {
 	scalar := func(tag, text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text} }
 	switch {

@@ -8,7 +8,8 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// A file, and overrides as --set gives them. Package experiment has the catalogue of all implementations.
+// A file, and overrides as --set gives them. Package experiment has the catalogue of all
+// implementations.
 func ExampleCatalogue_Load() {
 	c, err := experiment.Load("tiny.yml", "train.batch=2")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// testdata/old holds what runs stored before settings moved into options, testdata/old/now the same experiments as they are written
-// since.
+// testdata/old holds what runs stored before settings moved into options, testdata/old/now the same
+// experiments as they are written since.
 func TestStoredFilesInTheOldSpellingMeanTheSame(t *testing.T) {
 	for _, path := range glob(t, "testdata/old/*.yml") {
 		text, err := os.ReadFile(path)

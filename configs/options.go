@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// Options are settings that belong to one implementation, which declares them as its own struct and reads them with
-// [Options.Decode].
+// Options are settings that belong to one implementation, which declares them as its own struct and
+// reads them with [Options.Decode].
 type Options map[string]any
 
-// Decode reads o over the defaults that are already in the targets, pointers to structs with yaml tags, as strictly as
-// [Catalogue.Load] reads a file: each key must belong to one of them, and each value must be what the field's range and choices tags allow. path
-// is where o stands in the YAML, such as data.options, and begins every line of the error.
+// Decode reads o over the defaults that are already in the targets, pointers to structs with yaml
+// tags, as strictly as [Catalogue.Load] reads a file: each key must belong to one of them, and each
+// value must be what the field's range and choices tags allow. path is where o stands in the YAML,
+// such as data.options, and begins every line of the error.
 func (o Options) Decode(path string, targets ...any) error {
 	values := make([]reflect.Value, len(targets))
 	for i, target := range targets {
@@ -44,8 +45,8 @@ func targetFields(path string, targets []reflect.Value) []field {
 	return known
 }
 
-// Pick returns the entry of table that the YAML at path names. Tables map names to constructors: one line for each
-// implementation.
+// Pick returns the entry of table that the YAML at path names. Tables map names to constructors:
+// one line for each implementation.
 func Pick[T any](table map[string]T, path, name string) (T, error) {
 	item, ok := table[name]
 	if !ok {

@@ -12,7 +12,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parse returns the root of the one document that text holds, or nil if there is none or text is not YAML.
+// parse returns the root of the one document that text holds, or nil if there is none or text is
+// not YAML.
 func (d *decoder) parse(text []byte) *yaml.Node {
 	if !d.readable(text) {
 		return nil

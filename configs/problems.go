@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// Problem is what is wrong with a setting. [Catalogue.Load] says in front of it where the setting was written.
+// Problem is what is wrong with a setting. [Catalogue.Load] says in front of it where the setting
+// was written.
 type Problem struct {
 	Path string // in the YAML
 	Text string // got and want
-	// Also are settings that it contradicts: of all these the one that was written last is named as the place, since it is the one
-	// that broke what had been right.
+	// Also are settings that it contradicts: of all these the one that was written last is named as
+	// the place, since it is the one that broke what had been right.
 	Also []string
-	// Unused says that the setting just has no effect. That is a mistake only where somebody wrote it, and not before Also, which
-	// made it so: what was written before, in a base, nobody could take back.
+	// Unused says that the setting just has no effect. That is a mistake only where somebody wrote
+	// it, and not before Also, which made it so: what was written before, in a base, nobody could
+	// take back.
 	Unused bool
 }
 
@@ -83,7 +85,8 @@ type origin struct {
 	old   bool // whether it was written in an old spelling
 }
 
-// origins maps the YAML paths of values that were set to where that was last; what is missing has its default.
+// origins maps the YAML paths of values that were set to where that was last; what is missing has
+// its default.
 type origins map[string]origin
 
 // at is the latest origin of a setting or of anything inside it.

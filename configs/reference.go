@@ -15,8 +15,9 @@ import (
 //go:embed config.go
 var source string
 
-// Reference describes every setting: its YAML path, what it may be, its default, and the comment on its field or its doc tag.
-// Below a section's options are those of the implementations, each with the setting that chooses it.
+// Reference describes every setting: its YAML path, what it may be, its default, and the comment on
+// its field or its doc tag. Below a section's options are those of the implementations, each with
+// the setting that chooses it.
 func (c Catalogue) Reference() string {
 	var out strings.Builder
 	out.WriteString("base: text\n    Another file that is read first, relative to this one. " +
@@ -36,7 +37,8 @@ type reference struct {
 	out       *strings.Builder
 }
 
-// section describes the fields of a struct; of is how the implementation that they belong to is chosen, if they do.
+// section describes the fields of a struct; of is how the implementation that they belong to is
+// chosen, if they do.
 func (r reference) section(v reflect.Value, path, of string) {
 	for _, f := range fields(v) {
 		at := join(path, f.name)
@@ -67,7 +69,8 @@ func (r reference) section(v reflect.Value, path, of string) {
 	}
 }
 
-// kind says what a setting may be: "integer, 1 to 64", "skip or fail", "list of numbers, each 0 or more, and finite".
+// kind says what a setting may be: "integer, 1 to 64", "skip or fail", "list of numbers, each 0 or
+// more, and finite".
 func kind(f field) string {
 	t, each := f.value.Type(), ""
 	text := typeName(t)

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Resolve checks a configuration that a program made, and completes its options: afterwards they are all there, as in one that
-// [Catalogue.Load] returns. An option that has no effect on the chosen implementations is an error.
+// Resolve checks a configuration that a program made, and completes its options: afterwards they
+// are all there, as in one that [Catalogue.Load] returns. An option that has no effect on the
+// chosen implementations is an error.
 func (c Catalogue) Resolve(cfg *Config) error {
 	r := c.resolve(cfg, nil)
 	problems := append(r.problems, r.unused...)
@@ -83,8 +84,8 @@ func (r *resolution) choose(s *section) {
 	}
 }
 
-// name is what the YAML says at a table's choice. The choice may be an option of an implementation chosen before; where that has no
-// such option, the table is not active.
+// name is what the YAML says at a table's choice. The choice may be an option of an implementation
+// chosen before; where that has no such option, the table is not active.
 func (s *section) name(cfg *Config, t Table) (name string, active bool) {
 	key, isOption := strings.CutPrefix(t.Choice, s.path+".")
 	if !isOption {
@@ -100,7 +101,8 @@ func (s *section) name(cfg *Config, t Table) (name string, active bool) {
 	return f.value.String(), true
 }
 
-// decode reads what was written into the chosen implementations' options. Each key must belong to one of them.
+// decode reads what was written into the chosen implementations' options. Each key must belong to
+// one of them.
 func (r *resolution) decode(s *section, set origins) {
 	own := Options{}
 	for _, key := range Names(s.raw) {
@@ -123,8 +125,9 @@ func (r *resolution) decode(s *section, set origins) {
 	r.problems = append(r.problems, d.problems...)
 }
 
-// owner finds an option of implementations that were not chosen: the setting that would have chosen one, and why the option has no
-// effect. There is no reason to complain about the default in an old spelling: what programs wrote then listed it always.
+// owner finds an option of implementations that were not chosen: the setting that would have chosen
+// one, and why the option has no effect. There is no reason to complain about the default in an old
+// spelling: what programs wrote then listed it always.
 func (s *section) owner(key string, value any, old bool) (cause, reason string, ok bool) {
 	for _, t := range s.tables {
 		for _, name := range Names(t.Options) {
@@ -167,7 +170,8 @@ func (r *resolution) ranges() Problems {
 	return p
 }
 
-// finish writes all options into the configuration, with their defaults, and returns what the implementations say of the whole.
+// finish writes all options into the configuration, with their defaults, and returns what the
+// implementations say of the whole.
 func (r *resolution) finish(c Catalogue) []error {
 	for _, s := range r.sections {
 		for _, options := range s.read {
@@ -188,7 +192,8 @@ func (r *resolution) finish(c Catalogue) []error {
 	return each(c.Check(r.cfg))
 }
 
-// OptionsOf are all options that a struct with yaml tags, or a pointer to one, holds: the inverse of [Options.Decode].
+// OptionsOf are all options that a struct with yaml tags, or a pointer to one, holds: the inverse
+// of [Options.Decode].
 func OptionsOf(options any) Options {
 	return optionsOf(fields(reflect.Indirect(reflect.ValueOf(options))))
 }
@@ -225,7 +230,8 @@ func plain(v reflect.Value) any {
 	return v.Interface()
 }
 
-// setting is the field of a configuration at a YAML path. A path that doesn't exist is a programmer's mistake.
+// setting is the field of a configuration at a YAML path. A path that doesn't exist is a
+// programmer's mistake.
 func setting(v reflect.Value, path string) reflect.Value {
 	for name := range strings.SplitSeq(path, ".") {
 		f, ok := lookup(fields(v), name)

@@ -11,8 +11,9 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// Schema returns a JSON schema of configuration files, with which editors complete and check them. It knows names,
-// types, defaults, simple bounds and the comments; what depends on several settings only [Catalogue.Load] sees.
+// Schema returns a JSON schema of configuration files, with which editors complete and check them.
+// It knows names, types, defaults, simple bounds and the comments; what depends on several settings
+// only [Catalogue.Load] sees.
 func (c Catalogue) Schema() ([]byte, error) {
 	schema := schemaOf(reflect.ValueOf(Default()).Elem(), comments())
 	schema.Title = "mcvd experiment"
@@ -34,7 +35,8 @@ func (c Catalogue) Schema() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// schemaOf describes a struct of settings with their defaults; docs are comments of its fields that have no doc tag.
+// schemaOf describes a struct of settings with their defaults; docs are comments of its fields that
+// have no doc tag.
 func schemaOf(v reflect.Value, docs map[string]string) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
@@ -61,7 +63,8 @@ func schemaOf(v reflect.Value, docs map[string]string) *jsonschema.Schema {
 	return schema
 }
 
-// addOptions describes the options of implementations in one section. Where two have one of the same name, either form will do.
+// addOptions describes the options of implementations in one section. Where two have one of the
+// same name, either form will do.
 func addOptions(section *jsonschema.Schema, implementations []choice) {
 	section.Properties = jsonschema.NewProperties()
 	section.AdditionalProperties = jsonschema.FalseSchema

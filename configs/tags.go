@@ -14,10 +14,11 @@ import (
 //	Eta   float64 `yaml:"eta" range:"[0, 1)" doc:"Eta is how much fresh noise a step adds."`
 //	Color string  `yaml:"color" choices:"white random" doc:"Color of the digits."`
 //
-// A range is an interval as in mathematics: a square bracket includes the bound, a round one does not, and inf stands for no bound.
-// Choices are separated by spaces. For a list, both speak of its items. They hold for [Config] and for the options of
-// implementations alike; errors, the reference and the schema all read them. The upper bounds of sizes and counts are far beyond
-// what can be trained; they keep products of them within an int64.
+// A range is an interval as in mathematics: a square bracket includes the bound, a round one does
+// not, and inf stands for no bound. Choices are separated by spaces. For a list, both speak of its
+// items. They hold for [Config] and for the options of implementations alike; errors, the reference
+// and the schema all read them. The upper bounds of sizes and counts are far beyond what can be
+// trained; they keep products of them within an int64.
 
 // interval is what a range tag says.
 type interval struct {
@@ -52,7 +53,8 @@ func (r interval) holds(x float64) bool {
 	return (r.low < x || r.low == x && !r.above) && (x < r.high || x == r.high && !r.below)
 }
 
-// describe says in words which numbers the interval holds: "0 to below 1", "more than 0, and finite".
+// describe says in words which numbers the interval holds: "0 to below 1", "more than 0, and
+// finite".
 func (r interval) describe(isInteger bool) string {
 	number := func(x float64) string {
 		if x == math.Trunc(x) && math.Abs(x) < 1<<53 {
@@ -85,7 +87,8 @@ func (r interval) describe(isInteger bool) string {
 	return above + low + " to " + number(r.high)
 }
 
-// checkTags reports the values in a struct that its tags do not allow. path is where the struct stands in the YAML.
+// checkTags reports the values in a struct that its tags do not allow. path is where the struct
+// stands in the YAML.
 func (p *Problems) checkTags(v reflect.Value, path string) {
 	for _, f := range fields(v) {
 		p.checkValue(f.value, join(path, f.name), f.goes.Tag)

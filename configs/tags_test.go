@@ -59,7 +59,8 @@ func TestTagsThatAreNoIntervalPanic(t *testing.T) {
 	}
 }
 
-// Every number in Config that is not a seed has bounds, so that sizes can be multiplied without overflow.
+// Every number in Config that is not a seed has bounds, so that sizes can be multiplied without
+// overflow.
 func TestEveryNumberHasARange(t *testing.T) {
 	var visit func(v reflect.Value, path string)
 	visit = func(v reflect.Value, path string) {

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// Validate reports every problem of c that can be seen without a data set or a backend, one a line, by YAML path:
-// "frames.current: 0, want 1 to 1024". Names of networks, samplers, schedules and data sets and their options are not
-// among them: [Catalogue.Resolve] checks these, too.
+// Validate reports every problem of c that can be seen without a data set or a backend, one a line,
+// by YAML path: "frames.current: 0, want 1 to 1024". Names of networks, samplers, schedules and
+// data sets and their options are not among them: [Catalogue.Resolve] checks these, too.
 func (c *Config) Validate() error { return c.problems().Err() }
 
 // problems returns what is wrong with c.

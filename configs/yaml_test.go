@@ -95,7 +95,8 @@ func TestParseAcceptsStoredSettingsWithoutEffectButNoBase(t *testing.T) {
 	}
 }
 
-// FuzzParse looks for text on which the decoder panics or never ends, and for accepted text that isn't a valid config.
+// FuzzParse looks for text on which the decoder panics or never ends, and for accepted text that
+// isn't a valid config.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/bad/*.yml", "testdata/old/*.yml", "testdata/*.golden", "testdata/base/*.yml"} {
 		for _, path := range glob(f, pattern) {

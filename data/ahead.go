@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Each yields the batches from number from on, in order and without end. While the consumer works on one, up to ahead
-// more are made, each by a goroutine of its own; with 0 none. It yields the first error, also that of ctx, and ends.
-// When the loop is left, no goroutine stays.
+// Each yields the batches from number from on, in order and without end. While the consumer works
+// on one, up to ahead more are made, each by a goroutine of its own; with 0 none. It yields the
+// first error, also that of ctx, and ends. When the loop is left, no goroutine stays.
 func (b *Batches) Each(ctx context.Context, from, ahead int) iter.Seq2[Batch, error] {
 	type made struct {
 		batch Batch

@@ -1,4 +1,5 @@
-// Package data opens data sets by name and makes batches of their clips, in an order that can be resumed anywhere.
+// Package data opens data sets by name and makes batches of their clips, in an order that can be
+// resumed anywhere.
 package data
 
 import (
@@ -13,8 +14,8 @@ import (
 	"mcvd/data/folder"
 )
 
-// set is a data set: how it is opened, how its options are checked without opening it, the options with their defaults, and which
-// of the settings that not all data sets have it uses.
+// set is a data set: how it is opened, how its options are checked without opening it, the options
+// with their defaults, and which of the settings that not all data sets have it uses.
 type set struct {
 	open    func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
 	check   func(c *configs.Config) error
@@ -28,7 +29,8 @@ var sets = map[string]set{
 	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}},
 }
 
-// optional are the settings that not all data sets use. Those that a set doesn't use have no effect with it.
+// optional are the settings that not all data sets use. Those that a set doesn't use have no effect
+// with it.
 var optional = []string{"data.path", "data.fps", "data.on_error"}
 
 func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
@@ -53,9 +55,10 @@ func Tables() []configs.Table {
 	return []configs.Table{t}
 }
 
-// Open opens a split of the data set that c.Data names. Videos with less than frames frames are left out. What it does
-// on the way, such as decoding, and what it leaves out goes to log. It fails at an unknown name, at options that the
-// data set doesn't have, and where there is no usable video.
+// Open opens a split of the data set that c.Data names. Videos with less than frames frames are
+// left out. What it does on the way, such as decoding, and what it leaves out goes to log. It fails
+// at an unknown name, at options that the data set doesn't have, and where there is no usable
+// video.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	set, err := pick(c)
 	if err != nil {
@@ -68,7 +71,8 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return ds, nil
 }
 
-// Check reports an unknown name and options that the data set doesn't have, without touching its files.
+// Check reports an unknown name and options that the data set doesn't have, without touching its
+// files.
 func Check(c *configs.Config) error {
 	set, err := pick(c)
 	if err != nil {

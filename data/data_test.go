@@ -20,7 +20,8 @@ import (
 	"mcvd/data/clips"
 )
 
-// fake is a data set whose clips say where they come from: the first pixel is the video, the second the start.
+// fake is a data set whose clips say where they come from: the first pixel is the video, the second
+// the start.
 type fake struct {
 	n     int
 	bad   int // the video that can't be read, if above 0
@@ -232,8 +233,8 @@ func TestAnErrorNamesTheVideoAndEnds(t *testing.T) {
 	}
 }
 
-// A setting that a data set doesn't use is refused where somebody wrote it, and left out where the experiment is shown; one that
-// a base has, of which another data set was made, is no mistake.
+// A setting that a data set doesn't use is refused where somebody wrote it, and left out where the
+// experiment is shown; one that a base has, of which another data set was made, is no mistake.
 func TestSettingsWithoutEffectAreRefused(t *testing.T) {
 	catalogue := configs.Catalogue{Tables: Tables(), Check: Check}
 	path := filepath.Join(t.TempDir(), "x.yml")

@@ -5,9 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// permutation puts 0 to n-1 in an order that looks random and depends only on key, without memory: a Feistel network
-// permutes the numbers of the next even number of bits, and what falls outside is permuted again until it falls inside
-// (cycle walking; Black and Rogaway 2002). As fewer than 4n numbers are permuted, that takes under 4 rounds on average.
+// permutation puts 0 to n-1 in an order that looks random and depends only on key, without memory:
+// a Feistel network permutes the numbers of the next even number of bits, and what falls outside is
+// permuted again until it falls inside (cycle walking; Black and Rogaway 2002). As fewer than 4n
+// numbers are permuted, that takes under 4 rounds on average.
 type permutation struct {
 	n    uint64
 	half int // bits of each half
@@ -28,7 +29,8 @@ func (p permutation) at(i int) int {
 	}
 }
 
-// feistel is a bijection of the numbers below 4^half: each round is undone by itself with the halves swapped.
+// feistel is a bijection of the numbers below 4^half: each round is undone by itself with the
+// halves swapped.
 func (p permutation) feistel(x uint64) uint64 {
 	mask := uint64(1)<<p.half - 1
 	left, right := x>>p.half, x&mask

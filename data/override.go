@@ -8,13 +8,14 @@ import (
 	"mcvd/configs"
 )
 
-// overridable are the settings that can be changed for a trained model: they say where its videos come from, not what its
-// weights mean. Options may be changed, too.
+// overridable are the settings that can be changed for a trained model: they say where its videos
+// come from, not what its weights mean. Options may be changed, too.
 var overridable = []string{"data.name", "data.path", "data.fps", "data.on_error"}
 
-// Override is a trained model's experiment with other data. overrides are settings such as "data.path=clips"; the path, the frame
-// rate and the options of the experiment are forgotten where another data set is named. It fails at every setting that isn't
-// about where videos come from, and at what [Check] reports.
+// Override is a trained model's experiment with other data. overrides are settings such as
+// "data.path=clips"; the path, the frame rate and the options of the experiment are forgotten where
+// another data set is named. It fails at every setting that isn't about where videos come from, and
+// at what [Check] reports.
 func Override(c *configs.Config, overrides []string) (*configs.Config, error) {
 	if len(overrides) == 0 {
 		return c, nil

@@ -6,7 +6,8 @@ import (
 	"mcvd/data/video"
 )
 
-// DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees it as it saw those that do.
+// DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees
+// it as it saw those that do.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 	if c.Data.Name == "folder" {
 		return folder.DecodeOptions(c)

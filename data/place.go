@@ -8,9 +8,9 @@ import (
 	"mcvd/data/clips"
 )
 
-// At is where a clip starts: a video, and the number of a frame of it. All places that this project cuts clips at are
-// chosen in this file: [Batches] draws those of training at random, [Fixed] lists those of evaluation, and [Windows]
-// lists all.
+// At is where a clip starts: a video, and the number of a frame of it. All places that this project
+// cuts clips at are chosen in this file: [Batches] draws those of training at random, [Fixed] lists
+// those of evaluation, and [Windows] lists all.
 type At struct{ Video, Start int }
 
 // Cut reads the clip of frames frames at a place. An error begins with the name of the video.
@@ -25,16 +25,17 @@ func Cut(ds clips.Dataset, at At, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
-// Fixed is the place of clip i, 0 or more, in the order in which a data set is evaluated. It depends on nothing but the
-// seed and what the data set holds. After Len clips every video has been there once; from then on they come again with
-// other windows.
+// Fixed is the place of clip i, 0 or more, in the order in which a data set is evaluated. It
+// depends on nothing but the seed and what the data set holds. After Len clips every video has been
+// there once; from then on they come again with other windows.
 func Fixed(ds clips.Dataset, seed uint64, i, frames int) At {
 	round, place := uint64(i/ds.Len()), i%ds.Len()
 	video := newPermutation(ds.Len(), hash(seed, forFixedOrder, round)).at(place)
 	return At{video, anyStart(ds, source(seed, forFixedClip, uint64(i)), video, frames)}
 }
 
-// Windows lists the places of all clips of frames frames whose start is a multiple of stride, 1 or more, video by video.
+// Windows lists the places of all clips of frames frames whose start is a multiple of stride, 1 or
+// more, video by video.
 func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 	return func(yield func(At) bool) {
 		for video := range ds.Len() {
@@ -47,7 +48,8 @@ func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 	}
 }
 
-// place is where the training clip at a position of the endless order starts, and whether it is mirrored.
+// place is where the training clip at a position of the endless order starts, and whether it is
+// mirrored.
 func (b *Batches) place(position int) (at At, mirrored bool) {
 	epoch, place := uint64(position/b.ds.Len()), position%b.ds.Len()
 	video := newPermutation(b.ds.Len(), hash(b.seed, forOrder, epoch)).at(place)
@@ -56,7 +58,8 @@ func (b *Batches) place(position int) (at At, mirrored bool) {
 	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
 }
 
-// anyStart draws a start at which a video has so many frames; every one is equally likely. It is 0 if there is none.
+// anyStart draws a start at which a video has so many frames; every one is equally likely. It is 0
+// if there is none.
 func anyStart(ds clips.Dataset, rng *rand.Rand, video, frames int) int {
 	return rng.IntN(max(0, ds.Frames(video)-frames) + 1)
 }

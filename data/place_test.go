@@ -100,8 +100,8 @@ func TestWindowsAreAllThatFit(t *testing.T) {
 	}
 }
 
-// Recorded when data sets drew the starts themselves: trainings on folders that were begun then go on in that order, and
-// evaluations have the clips that they had.
+// Recorded when data sets drew the starts themselves: trainings on folders that were begun then go
+// on in that order, and evaluations have the clips that they had.
 func TestPlacesStayAsTheyWere(t *testing.T) {
 	ds := long{[]int{12, 30, 9, 40, 8}}
 	b := NewBatches(ds, 7, 1, 5, true)

@@ -2,8 +2,8 @@ package eval
 
 import "mcvd/data/clips"
 
-// Baseline is a forecast that needs no model: what a model has to beat. past is the frames before the gap of n frames, future
-// those behind it; either may have none.
+// Baseline is a forecast that needs no model: what a model has to beat. past is the frames before
+// the gap of n frames, future those behind it; either may have none.
 type Baseline func(past, future clips.Clip, n int) clips.Clip
 
 // baselines are those that make sense for a task, by name.
@@ -35,7 +35,8 @@ func repeat(frame clips.Clip, n int) clips.Clip {
 	return c
 }
 
-// linearBlend fades from the last frame before the gap to the first behind it: frame i of n has (i+1)/(n+1) of the latter.
+// linearBlend fades from the last frame before the gap to the first behind it: frame i of n has
+// (i+1)/(n+1) of the latter.
 func linearBlend(past, future clips.Clip, n int) clips.Clip {
 	from, to := past.Slice(past.Frames-1, past.Frames).Pix, future.Slice(0, 1).Pix
 	c := clips.NewClip(n, past.Height, past.Width, past.Channels)

@@ -15,7 +15,8 @@ import (
 	"mcvd/models/devices"
 )
 
-// batch is the videos that are made together. Its frames are [batch, height, width, channels], the same frame of each video.
+// batch is the videos that are made together. Its frames are [batch, height, width, channels], the
+// same frame of each video.
 type batch struct {
 	*Generator
 	cases    []Case
@@ -63,7 +64,8 @@ func (b *batch) frames(n int, of func(Case) clips.Clip) []Frame {
 	return frames
 }
 
-// block samples the current frames of a window. given has one frame for each conditioning slot, nil if it is hidden.
+// block samples the current frames of a window. given has one frame for each conditioning slot, nil
+// if it is hidden.
 func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	cond, err := b.cond(given)
 	if err != nil {
@@ -83,7 +85,8 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	return b.split(x)
 }
 
-// cond is what the steps of a window are given: frames, visibility, and what the network makes of both once a window.
+// cond is what the steps of a window are given: frames, visibility, and what the network makes of
+// both once a window.
 func (b *batch) cond(given []Frame) ([]devices.Value, error) {
 	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
 	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given)}.Flatten(b.model.Frames, nil)
@@ -162,7 +165,8 @@ func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
 	return frames, err
 }
 
-// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from, draw 1+i is of step i.
+// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from,
+// draw 1+i is of step i.
 func (b *batch) noise(draw int) *tensors.Tensor { return b.tensor(b.normal(draw)) }
 
 // tensor makes a block of its values.
@@ -183,7 +187,8 @@ func (b *batch) normal(draw int) []float32 {
 	return values
 }
 
-// hostNoise draws noise. It comes from the host, so that every backend makes the same videos of a seed.
+// hostNoise draws noise. It comes from the host, so that every backend makes the same videos of a
+// seed.
 func hostNoise(seed uint64) func(c Case, window, number uint64, values []float32) {
 	return func(c Case, window, number uint64, values []float32) {
 		rng := rand.New(rand.NewChaCha8(noiseKey(seed, uint64(c.Clip), uint64(c.Trajectory), window<<32|number)))

@@ -10,7 +10,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Scores don't depend on how many videos are made together, and the report prints them, and no score as such.
+// Scores don't depend on how many videos are made together, and the report prints them, and no
+// score as such.
 func TestScoresDoNotDependOnTheBatch(t *testing.T) {
 	b, c := backendtest.Open(t), config()
 	m, store := trained(t, b, c)

@@ -10,7 +10,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// So many times as asked for, more than a plan has steps, that add up to no more than the whole took.
+// So many times as asked for, more than a plan has steps, that add up to no more than the whole
+// took.
 func TestBenchmarkTimesEachStepOnce(t *testing.T) {
 	c := config()
 	c.Sampler = configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 2, Clip: true}
@@ -32,7 +33,8 @@ func TestBenchmarkTimesEachStepOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkSamplingStep is a network evaluation of sampling with the networks of configs/bench; "window" is what each window needs before.
+// BenchmarkSamplingStep is a network evaluation of sampling with the networks of configs/bench;
+// "window" is what each window needs before.
 func BenchmarkSamplingStep(b *testing.B) {
 	for _, name := range []string{"concat32", "spatin32"} {
 		b.Run(name, func(b *testing.B) {

@@ -5,18 +5,21 @@ import (
 	"mcvd/data/clips"
 )
 
-// Case is one video to be made: what it starts from, and the real frames in the place of the made ones.
+// Case is one video to be made: what it starts from, and the real frames in the place of the made
+// ones.
 type Case struct {
-	// Clip and Trajectory tell the videos of a seed apart: a video's noise is a function of (seed, Clip, Trajectory), so it
-	// depends neither on the batch size nor on what else is made. Clips and trajectories count from 0.
+	// Clip and Trajectory tell the videos of a seed apart: a video's noise is a function of (seed,
+	// Clip, Trajectory), so it depends neither on the batch size nor on what else is made. Clips
+	// and trajectories count from 0.
 	Clip, Trajectory int
-	// Video and Start say where the clip comes from: the data set's name of the video, and the number of its first frame there.
+	// Video and Start say where the clip comes from: the data set's name of the video, and the
+	// number of its first frame there.
 	Video string
 	Start int
 	// FPS is how many frames a second there are; 0 if that is not known.
 	FPS float64
-	// Past and Future are the given frames, as many as the model takes, and none where the task hides them. Real has no
-	// frames if they are not known.
+	// Past and Future are the given frames, as many as the model takes, and none where the task
+	// hides them. Real has no frames if they are not known.
 	Past, Real, Future clips.Clip
 }
 

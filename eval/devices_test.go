@@ -11,7 +11,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Videos do not depend on how many devices make them: samplers, maps and visibility, batch by batch.
+// Videos do not depend on how many devices make them: samplers, maps and visibility, batch by
+// batch.
 func TestVideosOfSeveralDevices(t *testing.T) {
 	b := backendtest.Open(t)
 	c := config()

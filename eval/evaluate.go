@@ -49,10 +49,11 @@ type Watch struct {
 
 // Evaluate makes videos of a data set's clips and scores them by the metrics, next to baselines.
 //
-// A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees it. The made frames, or a
-// baseline's, are compared with the real ones in their place: by metrics of pairs for each video, by metrics of sets for all
-// clips as a whole, where all trajectories of a clip count. A generated video has no real counterpart, so scores of pairs are skipped; as
-// a whole generated videos are compared with the test clips.
+// A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees
+// it. The made frames, or a baseline's, are compared with the real ones in their place: by metrics
+// of pairs for each video, by metrics of sets for all clips as a whole, where all trajectories of a
+// clip count. A generated video has no real counterpart, so scores of pairs are skipped; as a whole
+// generated videos are compared with the test clips.
 //
 // The report's header lacks what the caller knows: the run, its checkpoint and so on.
 func Evaluate(ctx context.Context, g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened, w Watch) (*Report, error) {
@@ -98,7 +99,8 @@ type evaluation struct {
 	seconds    float64
 }
 
-// features are what metrics of sets need: by metric and method, a row for each clip. The method of real clips is "".
+// features are what metrics of sets need: by metric and method, a row for each clip. The method of
+// real clips is "".
 type features map[[2]string][][]float32
 
 // modelMethod names the model among the baselines.
@@ -107,7 +109,8 @@ const modelMethod = "model"
 // noCounterpart is why a generated video is not compared with another one.
 const noCounterpart = "a generated video has no real counterpart"
 
-// clips evaluates the clips from first to end: as many as a batch, so that their trajectories fill whole batches.
+// clips evaluates the clips from first to end: as many as a batch, so that their trajectories fill
+// whole batches.
 func (e *evaluation) clips(ctx context.Context, first, end int) error {
 	var cases, videos []Case // a case for each clip, and one for each video of it
 	for i := first; i < end; i++ {

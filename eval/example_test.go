@@ -9,8 +9,8 @@ import (
 	"mcvd/eval"
 )
 
-// A video of five frames is made in three windows. Each is given two frames of the past, of the real ones at first; the future is
-// hidden.
+// A video of five frames is made in three windows. Each is given two frames of the past, of the
+// real ones at first; the future is hidden.
 func ExampleJob_List() {
 	model := configs.Frames{Past: 2, Current: 2, Future: 1}
 	windows, err := eval.Job{Task: eval.Predict, Frames: 5, Advance: 2}.List(model)

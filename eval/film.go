@@ -7,7 +7,8 @@ import (
 	"mcvd/data/video"
 )
 
-// film is a case's video in the making: the given and the real frames in memory, the made ones in a spool.
+// film is a case's video in the making: the given and the real frames in memory, the made ones in a
+// spool.
 type film struct {
 	Case
 	name           string
@@ -39,8 +40,9 @@ func (f *film) put(i int, frame Frame) error {
 	return f.made.Put(i, clip.Pix)
 }
 
-// each calls visit with every frame of the film in order, and with the real one in its place: the same where it was given, without
-// pixels where it is not known. mark is [video.Given] or [video.Generated].
+// each calls visit with every frame of the film in order, and with the real one in its place: the
+// same where it was given, without pixels where it is not known. mark is [video.Given] or
+// [video.Generated].
 func (f *film) each(visit func(frame, real clips.Clip, mark video.Mark) error) error {
 	whole := func(c clips.Clip) error {
 		for i := range c.Frames {
@@ -89,8 +91,9 @@ func (f *film) check(path, extension string, o video.WriterOptions) error {
 	return err
 }
 
-// write writes the film to path + extension, and beside the real one to path + "-beside" + extension if that is known; the line
-// between the two has the colour of given or of generated frames.
+// write writes the film to path + extension, and beside the real one to path + "-beside" +
+// extension if that is known; the line between the two has the colour of given or of generated
+// frames.
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	paths := []string{path + extension}
@@ -141,8 +144,8 @@ func (f *film) shown() []int {
 	return indices
 }
 
-// excerpt is the frames that a contact sheet shows, with real frames in the place of the made ones if real is set, and the
-// numbers of all of them in the film.
+// excerpt is the frames that a contact sheet shows, with real frames in the place of the made ones
+// if real is set, and the numbers of all of them in the film.
 func (f *film) excerpt(real bool) (c clips.Clip, numbers []int, err error) {
 	shown := f.shown()
 	middle := clips.NewClip(len(shown), f.size, f.size, f.channels)

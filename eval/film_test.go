@@ -50,7 +50,8 @@ func TestAFilmsFramesAreInOrderNextToTheRealOnes(t *testing.T) {
 	}
 }
 
-// A sheet shows all frames of short films, the first and the last made ones of long films, each with its own number.
+// A sheet shows all frames of short films, the first and the last made ones of long films, each
+// with its own number.
 func TestExcerpt(t *testing.T) {
 	for _, n := range []int{4, maxShown, maxShown + 1, 50} {
 		f := newNumbered(t, n)

@@ -10,7 +10,8 @@ import (
 	"mcvd/data/video"
 )
 
-// Films are videos to be made and written to files: for each clip of a source, so many trajectories.
+// Films are videos to be made and written to files: for each clip of a source, so many
+// trajectories.
 type Films struct {
 	Job
 	Source              Source
@@ -20,7 +21,8 @@ type Films struct {
 	// FPS is frames a second; 0 is what the source has, or 10 if it has none.
 	FPS     float64
 	Quality video.Quality // of MP4s
-	// Scale enlarges pixels; 0 is up to 128 pixels for what people look at, and not at all for lossless videos.
+	// Scale enlarges pixels; 0 is up to 128 pixels for what people look at, and not at all for
+	// lossless videos.
 	Scale int
 }
 
@@ -47,10 +49,11 @@ func extension(format string) string {
 	return "." + format
 }
 
-// Write makes the videos batch by batch and writes each with its given frames, in every format (TASK-0000.mp4); again beside the
-// real frames, where they are known (TASK-0000-beside.mp4); and a contact sheet of the first ones (TASK.png). wrote is told
-// each path; progress, if not nil, is called after each network evaluation of a batch. What can't be written is refused before a
-// batch is made.
+// Write makes the videos batch by batch and writes each with its given frames, in every format
+// (TASK-0000.mp4); again beside the real frames, where they are known (TASK-0000-beside.mp4); and a
+// contact sheet of the first ones (TASK.png). wrote is told each path; progress, if not nil, is
+// called after each network evaluation of a batch. What can't be written is refused before a batch
+// is made.
 func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string), progress func()) error {
 	var rows []video.Row
 	var c Case // of the last clip: its trajectories share it
@@ -79,7 +82,8 @@ func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string),
 	return err
 }
 
-// batch makes and writes the films of a batch, and returns the first shown of them as rows of a contact sheet.
+// batch makes and writes the films of a batch, and returns the first shown of them as rows of a
+// contact sheet.
 func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int, wrote func(path string), progress func()) ([]video.Row, error) {
 	var films []*film
 	defer func() { closeAll(films) }()

@@ -16,7 +16,8 @@ import (
 	"mcvd/models/sampler"
 )
 
-// Generator makes videos with a trained model: a sampler bound to the averaged weights, driven by [Rollout].
+// Generator makes videos with a trained model: a sampler bound to the averaged weights, driven by
+// [Rollout].
 type Generator struct {
 	model   *models.Model
 	loop    *sampler.Loop
@@ -31,8 +32,8 @@ type Generator struct {
 // Frame is one frame, [height, width, channels] in [-1, 1].
 type Frame = []float32
 
-// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time, which so many devices share (0 for
-// all): then the former must be a multiple of the latter.
+// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time,
+// which so many devices share (0 for all): then the former must be a multiple of the latter.
 func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, seed uint64, batch, deviceCount int) (*Generator, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("batch of %d videos, want 1 or more", batch)
@@ -92,7 +93,8 @@ func (g *Generator) Close() {
 	}
 }
 
-// NFE is the number of network evaluations that [Generator.Run] needs for a batch of the job's videos.
+// NFE is the number of network evaluations that [Generator.Run] needs for a batch of the job's
+// videos.
 func (g *Generator) NFE(j Job) (int, error) {
 	windows, err := j.List(g.model.Frames)
 	if err != nil {
@@ -106,15 +108,17 @@ func (g *Generator) NFE(j Job) (int, error) {
 	return nfe, nil
 }
 
-// Evaluations is the number of network evaluations of so many of the job's videos, each counted once for a whole batch.
+// Evaluations is the number of network evaluations of so many of the job's videos, each counted
+// once for a whole batch.
 func (g *Generator) Evaluations(j Job, videos int) (int, error) {
 	nfe, err := g.NFE(j)
 	return nfe * ((videos + g.batch - 1) / g.batch), err
 }
 
-// Run makes the job's frames of each case and hands them out as they are made: emit gets the index of the case and the
-// number of the frame, see [Rollout]. Cases run in batches; the last batch is filled up by repeating its last case, because
-// each batch size is compiled anew. progress, if not nil, is called after each network evaluation of a batch.
+// Run makes the job's frames of each case and hands them out as they are made: emit gets the index
+// of the case and the number of the frame, see [Rollout]. Cases run in batches; the last batch is
+// filled up by repeating its last case, because each batch size is compiled anew. progress, if not
+// nil, is called after each network evaluation of a batch.
 func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, frame int, made Frame) error, progress func()) error {
 	windows, err := j.List(g.model.Frames)
 	if err != nil {

@@ -36,8 +36,9 @@ func config() *configs.Config {
 // grey is one level of 8-bit grey in [-1, 1].
 const grey = 2 / 255.0
 
-// counter is a network that knows the answer: frames are constant, and each is one grey level brighter than the one before. With both
-// sides visible it fills the gap evenly; with neither it makes 0.5.
+// counter is a network that knows the answer: frames are constant, and each is one grey level
+// brighter than the one before. With both sides visible it fills the gap evenly; with neither it
+// makes 0.5.
 type counter struct{ signal, noise float64 }
 
 func (counter) Caches() bool { return false }
@@ -75,7 +76,8 @@ func counting(t *testing.T) *models.Model {
 	return m
 }
 
-// rising is n constant frames, the first of the given level of grey, each one level brighter than the one before.
+// rising is n constant frames, the first of the given level of grey, each one level brighter than
+// the one before.
 func rising(level, n int) clips.Clip {
 	c := clips.NewClip(n, 4, 4, 1)
 	for i := range c.Pix {
@@ -172,7 +174,8 @@ func trained(t *testing.T, b compute.Backend, c *configs.Config) (*models.Model,
 	return m, store
 }
 
-// A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours change it.
+// A video is a function of (seed, clip, trajectory): neither the batch size nor its neighbours
+// change it.
 func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 	b, c := backendtest.Open(t), config()
 	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true}

@@ -17,7 +17,8 @@ import (
 	"mcvd/models/paritytest"
 )
 
-// meanNetwork is eps = tanh(0.7 x + 0.2 sin(label/100) + 0.3 mean(cond)), the mean over all conditioning values of a clip.
+// meanNetwork is eps = tanh(0.7 x + 0.2 sin(label/100) + 0.3 mean(cond)), the mean over all
+// conditioning values of a clip.
 type meanNetwork struct{}
 
 // Caches is false.

@@ -30,8 +30,9 @@ type SetValue struct {
 	Skipped string
 }
 
-// WriteRecords returns a function that writes a record as one line of JSON, in one call of Write: a file that they are appended
-// to holds whole records after a kill, but for a last line without an end.
+// WriteRecords returns a function that writes a record as one line of JSON, in one call of Write: a
+// file that they are appended to holds whole records after a kill, but for a last line without an
+// end.
 func WriteRecords(out io.Writer) func(Record) error {
 	return func(r Record) error {
 		line, err := json.Marshal(r)

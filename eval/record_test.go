@@ -29,7 +29,8 @@ func evaluated(t *testing.T, p Protocol, metrics []metric.Opened, w Watch) (*Rep
 	return Evaluate(context.Background(), g, rampSet{3}, p, metrics, w)
 }
 
-// The report is what its header, the records and the values of the sets say, also after they went through JSON and in another order.
+// The report is what its header, the records and the values of the sets say, also after they went
+// through JSON and in another order.
 func TestTheReportIsAFunctionOfTheRecords(t *testing.T) {
 	p := Protocol{Task: "interpolate", Clips: 5, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
 	var lines bytes.Buffer
@@ -116,7 +117,8 @@ func (brightness) Value(real, made [][]float32) (float64, error) {
 	return mean(made) - mean(real), nil
 }
 
-// Metrics of sets see all trajectories of a method and the real frames, also those of generated videos.
+// Metrics of sets see all trajectories of a method and the real frames, also those of generated
+// videos.
 func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 	for _, tt := range []struct {
 		task     string
@@ -124,10 +126,12 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 		at, made int
 		want     float64
 	}{
-		// Real frames are 106, 109, 112 behind the past 100, 103; the network goes on by 1 from 103.
+		// Real frames are 106, 109, 112 behind the past 100, 103; the network goes on by 1 from
+		// 103.
 		{"predict", "model", 0, 6, 105 - 109},
 		{"predict", "copy last", 1, 3, 103 - 109},
-		// A window that sees nothing makes 0.5 = 191.25; the real frames of a clip without a past are 100, 103, 106.
+		// A window that sees nothing makes 0.5 = 191.25; the real frames of a clip without a past
+		// are 100, 103, 106.
 		{"generate", "model", 0, 6, 191 - 103},
 	} {
 		metrics := []metric.Opened{{Info: metric.Info{Name: "brightness"}, Sets: brightness{}}, allMetrics(t)[0]}

@@ -48,11 +48,12 @@ type Result struct {
 // Score is one metric's result over all clips.
 type Score struct {
 	Unit string `json:"unit,omitempty"`
-	// Best takes each clip's best trajectory, chosen for each metric by itself, as the published protocol does. Mean takes the
-	// mean of a clip's trajectories.
+	// Best takes each clip's best trajectory, chosen for each metric by itself, as the published
+	// protocol does. Mean takes the mean of a clip's trajectories.
 	Best metric.Summary `json:"best,omitzero"`
 	Mean metric.Summary `json:"mean,omitzero"`
-	// ByFrame are the means over clips for each frame: of the trajectory that is best in this metric over the whole video, and of all.
+	// ByFrame are the means over clips for each frame: of the trajectory that is best in this
+	// metric over the whole video, and of all.
 	BestByFrame []float64 `json:"best_by_frame,omitempty"`
 	MeanByFrame []float64 `json:"mean_by_frame,omitempty"`
 	// Set is the result of a metric of sets, which has none of the above.
@@ -69,7 +70,8 @@ type SetScore struct {
 	Made  int     `json:"made"`
 }
 
-// NewReport sums records up. It is a function of its arguments alone, whatever the order of the records.
+// NewReport sums records up. It is a function of its arguments alone, whatever the order of the
+// records.
 func NewReport(h Header, records []Record, sets []SetValue) *Report {
 	byMethod := map[string][]Record{modelMethod: nil}
 	for _, r := range records {

@@ -16,8 +16,8 @@ import (
 // model is 2 past, 3 current and 2 future frames.
 var model232 = configs.Frames{Past: 2, Current: 3, Future: 2}
 
-// record runs a rollout whose k-th block is k0 k1 k2 ... and returns what the windows saw, with a dot for a hidden slot and
-// a bar between past and future, and what was emitted.
+// record runs a rollout whose k-th block is k0 k1 k2 ... and returns what the windows saw, with a
+// dot for a hidden slot and a bar between past and future, and what was emitted.
 func record(t *testing.T, windows iter.Seq[Window], past, future []string, n int) (seen, emitted []string) {
 	t.Helper()
 	err := Rollout(windows, past, future, n,
@@ -99,8 +99,8 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// wanted says the same in another way: the whole video lies in one array, past at [0, p), future behind the n frames,
-// and the windows' places are known beforehand.
+// wanted says the same in another way: the whole video lies in one array, past at [0, p), future
+// behind the n frames, and the windows' places are known beforehand.
 func wanted(task Task, past, future []string, n, current, advance int) (seen, emitted []string) {
 	p, f := len(past), len(future)
 	video := slices.Concat(past, make([]string, n), future)
@@ -163,9 +163,9 @@ func TestRolloutEverywhere(t *testing.T) {
 	}
 }
 
-// coarseToFine is a schedule of another kind, as one function: a first window predicts frames that lie a stride apart, each
-// later window fills one gap between them, given the frames on its two sides, however far apart they are. Windows have one slot on
-// each side.
+// coarseToFine is a schedule of another kind, as one function: a first window predicts frames that
+// lie a stride apart, each later window fills one gap between them, given the frames on its two
+// sides, however far apart they are. Windows have one slot on each side.
 func coarseToFine(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	stride := model.Current + 1
 	if model.Past != 1 || model.Future != 1 || j.Frames != model.Current*stride {
@@ -191,7 +191,8 @@ func coarseToFine(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	}, nil
 }
 
-// A hierarchical schedule is a function and a line: it needs nothing that the table's own ones don't.
+// A hierarchical schedule is a function and a line: it needs nothing that the table's own ones
+// don't.
 func TestAHierarchicalScheduleFits(t *testing.T) {
 	line := map[string]maker{"coarse to fine": coarseToFine}
 	windows, err := line["coarse to fine"](Job{Task: Predict, Frames: 12}, configs.Frames{Past: 1, Current: 3, Future: 1})

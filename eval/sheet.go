@@ -14,7 +14,8 @@ const (
 	maxFilms = 8
 )
 
-// sheetRows are the rows of films in a contact sheet: the real frames, where they are known, above the made ones.
+// sheetRows are the rows of films in a contact sheet: the real frames, where they are known, above
+// the made ones.
 func sheetRows(films []*film) (rows []video.Row, err error) {
 	for _, f := range films {
 		made, numbers, err := f.excerpt(false)
@@ -61,8 +62,8 @@ func join(parts ...clips.Clip) clips.Clip {
 	return out
 }
 
-// SampleSheet writes a contact sheet of a block that the model makes for each of so many clips, task by task: of predictions, and
-// of what else the model can do.
+// SampleSheet writes a contact sheet of a block that the model makes for each of so many clips,
+// task by task: of predictions, and of what else the model can do.
 func SampleSheet(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, path, title string) error {
 	var rows []video.Row
 	for _, task := range shownTasks(g.model.Frames) {

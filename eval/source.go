@@ -16,10 +16,12 @@ import (
 // Source gives the case of each clip, 0 and up.
 type Source func(i int) (Case, error)
 
-// MaxCompared is up to how many made frames [TestClips] and [OwnVideos] load the real ones to compare with.
+// MaxCompared is up to how many made frames [TestClips] and [OwnVideos] load the real ones to
+// compare with.
 const MaxCompared = 256
 
-// FromDataset cuts the clips of a data set in the order of evaluation, [data.Fixed]. The real frames are known.
+// FromDataset cuts the clips of a data set in the order of evaluation, [data.Fixed]. The real
+// frames are known.
 func FromDataset(ds clips.Dataset, seed uint64, j Job, f configs.Frames) Source {
 	return fixed(ds, seed, j, f, ClipFrames(j.Task, f, j.Frames))
 }
@@ -38,8 +40,9 @@ func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int) S
 	}
 }
 
-// TestClips is what the job's videos start from if nothing else is said: clips of the test split, and nothing at all for [Generate].
-// Real frames are there if up to [MaxCompared] are asked for and the split has videos that are long enough.
+// TestClips is what the job's videos start from if nothing else is said: clips of the test split,
+// and nothing at all for [Generate]. Real frames are there if up to [MaxCompared] are asked for and
+// the split has videos that are long enough.
 func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *slog.Logger) (Source, error) {
 	if j.Task == Generate {
 		return func(i int) (Case, error) { return Case{Clip: i, FPS: c.Data.FPS}, nil }, nil
@@ -56,7 +59,8 @@ func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *
 	return fixed(ds, seed, j, c.Frames, whole), nil
 }
 
-// lengths are the fewest frames of a clip that will do for the job, and how many it has with the real frames.
+// lengths are the fewest frames of a clip that will do for the job, and how many it has with the
+// real frames.
 func lengths(j Job, f configs.Frames) (given, whole int) {
 	given, whole = ClipFrames(j.Task, f, 0), ClipFrames(j.Task, f, j.Frames)
 	switch {
@@ -78,8 +82,9 @@ func cutGiven(j Job, f configs.Frames, clip clips.Clip) Case {
 	return c
 }
 
-// OwnVideos is what the job's videos start from if files are given, one for each clip, prepared as the experiment's data are. The
-// given frames begin at second start. Real frames are there if up to [MaxCompared] are asked for and the file has them.
+// OwnVideos is what the job's videos start from if files are given, one for each clip, prepared as
+// the experiment's data are. The given frames begin at second start. Real frames are there if up to
+// [MaxCompared] are asked for and the file has them.
 func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, start float64) Source {
 	return func(i int) (Case, error) {
 		path := paths[i]
@@ -105,8 +110,8 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 	}
 }
 
-// decode reads up to whole frames of a video, and at least so many as are given. fps is how many of them are a second, 0 for images
-// of which nobody said it.
+// decode reads up to whole frames of a video, and at least so many as are given. fps is how many of
+// them are a second, 0 for images of which nobody said it.
 func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clip clips.Clip, fps float64, err error) {
 	o.MaxFrames = whole
 	clip = clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
@@ -124,8 +129,9 @@ func decode(ctx context.Context, path string, o video.DecodeOptions, given, whol
 	return clip, decoded.FPS, nil
 }
 
-// before is the n frames that come before those which begin at o.Start; none if the video has fewer. It decodes from an earlier
-// second on and looks for the frames that are known, because seconds don't say exactly where a frame is.
+// before is the n frames that come before those which begin at o.Start; none if the video has
+// fewer. It decodes from an earlier second on and looks for the frames that are known, because
+// seconds don't say exactly where a frame is.
 func before(ctx context.Context, path string, o video.DecodeOptions, known clips.Clip, n int, fps float64) (clips.Clip, error) {
 	const spare = 2 // frames on each side
 	lead := min(n+spare, int(o.Start*fps+0.5))

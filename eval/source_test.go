@@ -15,7 +15,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// writeRising writes a video of n frames whose levels of grey rise by 10 from the given one on, 5 a second.
+// writeRising writes a video of n frames whose levels of grey rise by 10 from the given one on, 5 a
+// second.
 func writeRising(t *testing.T, name string, level, n int) string {
 	t.Helper()
 	c := clips.NewClip(n, 4, 4, 1)
@@ -38,7 +39,8 @@ func levels(c clips.Clip) string {
 	return strings.Join(out, " ")
 }
 
-// Given and real frames of own videos are where --start says, before it for retrodiction, at the experiment's frame rate.
+// Given and real frames of own videos are where --start says, before it for retrodiction, at the
+// experiment's frame rate.
 func TestOwnVideos(t *testing.T) {
 	path := writeRising(t, "own.mp4", 0, 25)
 	for _, tt := range []struct {
@@ -84,7 +86,8 @@ func TestOwnVideos(t *testing.T) {
 	}
 }
 
-// A clip is asked for once for all its trajectories, and each video is written in every format, beside the real one where that is known.
+// A clip is asked for once for all its trajectories, and each video is written in every format,
+// beside the real one where that is known.
 func TestFilms(t *testing.T) {
 	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), counting(t), config().Sampler, 1, 2, 1)
 	if err != nil {
@@ -119,7 +122,8 @@ func TestFilms(t *testing.T) {
 	}
 }
 
-// A film has the rate that is asked for, or its source's, or 10 frames a second, and is enlarged for people only.
+// A film has the rate that is asked for, or its source's, or 10 frames a second, and is enlarged
+// for people only.
 func TestOptionsOfFilms(t *testing.T) {
 	for _, tt := range []struct {
 		f      Films

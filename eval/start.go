@@ -8,8 +8,8 @@ import (
 	"mcvd/models/sampler"
 )
 
-// plans are the steps of a window: those from pure noise, and those from a block of frames with noise added (sampler.start), which
-// leave out the noisiest levels.
+// plans are the steps of a window: those from pure noise, and those from a block of frames with
+// noise added (sampler.start), which leave out the noisiest levels.
 type plans struct {
 	whole, later []sampler.Step
 	skip         int             // how many levels later leaves out; 0 if there is no such start
@@ -31,7 +31,8 @@ func newPlans(s sampler.Sampler, schedule diffusion.Schedule, c configs.Sampler)
 	return p, nil
 }
 
-// fromFrames says whether a window starts from a block of frames, by how many windows there were before it.
+// fromFrames says whether a window starts from a block of frames, by how many windows there were
+// before it.
 func (p plans) fromFrames(window int) bool { return p.skip > 0 && (window > 0 || p.first) }
 
 // of is the steps of a window.
@@ -42,11 +43,13 @@ func (p plans) of(window int) []sampler.Step {
 	return p.whole
 }
 
-// begin returns what the window starts from, the steps that it makes, and how many levels these leave out.
+// begin returns what the window starts from, the steps that it makes, and how many levels these
+// leave out.
 //
-// A later window starts from the whole block that the window before it made, frame by frame, whatever advance is and wherever the
-// window lies: of overlapping blocks the same frames are not in the same place. With sampler.published_start the first window does
-// as if pure noise were such a block.
+// A later window starts from the whole block that the window before it made, frame by frame,
+// whatever advance is and wherever the window lies: of overlapping blocks the same frames are not
+// in the same place. With sampler.published_start the first window does as if pure noise were such
+// a block.
 func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	steps = b.plans.of(b.window)
 	if !b.plans.fromFrames(b.window) {

@@ -31,7 +31,8 @@ type ran struct {
 	draws []uint64 // numbers of the draws of its first request, in order
 }
 
-// windows runs a rollout of one batch of two requests and returns its windows, and how many network evaluations it took.
+// windows runs a rollout of one batch of two requests and returns its windows, and how many network
+// evaluations it took.
 func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, task Task, n, advance int) (done []ran, evaluations int) {
 	t.Helper()
 	g, err := NewGenerator(b, store, m, c, 1, 2, 1)
@@ -80,8 +81,8 @@ func twoSided(n int) []Case {
 	return cases
 }
 
-// Each window is what the loop makes of the block before with noise added: all of it, in the order it was made, to the level of the first
-// label that the start leaves, with a draw of its own.
+// Each window is what the loop makes of the block before with noise added: all of it, in the order
+// it was made, to the level of the first label that the start leaves, with a draw of its own.
 func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 	be := backendtest.Open(t)
 	m, store := trained(t, be, config())

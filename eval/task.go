@@ -8,8 +8,8 @@ import (
 	"mcvd/configs"
 )
 
-// Task says which conditioning frames are visible when a video is made. The model is the same for all tasks; only
-// visibility differs (MCVD, section 3).
+// Task says which conditioning frames are visible when a video is made. The model is the same for
+// all tasks; only visibility differs (MCVD, section 3).
 type Task struct{ Past, Future bool }
 
 // The tasks.

@@ -10,13 +10,15 @@ import (
 	"mcvd/configs"
 )
 
-// Window is one run of the sampler: the frames that it is given and those that it makes, by their numbers in the video.
+// Window is one run of the sampler: the frames that it is given and those that it makes, by their
+// numbers in the video.
 //
-// Frame 0 is the first that is made, and frame n-1 the last. The frames given before them end at frame -1, and those
-// given after them begin at frame n. For a task that is given none, these are blank: zeros in [-1, 1].
+// Frame 0 is the first that is made, and frame n-1 the last. The frames given before them end at
+// frame -1, and those given after them begin at frame n. For a task that is given none, these are
+// blank: zeros in [-1, 1].
 type Window struct {
-	// Given has one number for each conditioning slot of the network: those of the past, then those of the future.
-	// A slot with [None] is hidden.
+	// Given has one number for each conditioning slot of the network: those of the past, then those
+	// of the future. A slot with [None] is hidden.
 	Given []int
 	// Make has one number for each frame of the block. A frame with [None] is made and dropped.
 	Make []int
@@ -33,9 +35,10 @@ type Job struct {
 	Windows string // how the video is cut into windows, one of [WindowNames]; "" is what the task takes if nothing is said
 }
 
-// maker lists the windows that make a job's frames with a model of those frames. Windows run in their order; a window may be
-// given every frame that was given from the beginning or kept of a window before it, however far away it is. Each frame
-// from 0 to n-1 must be kept exactly once. [Rollout] checks this before the first window runs.
+// maker lists the windows that make a job's frames with a model of those frames. Windows run in
+// their order; a window may be given every frame that was given from the beginning or kept of a
+// window before it, however far away it is. Each frame from 0 to n-1 must be kept exactly once.
+// [Rollout] checks this before the first window runs.
 type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
 
 // makers are the ways to cut a video into windows.
@@ -47,7 +50,8 @@ var makers = map[string]maker{
 // WindowNames lists the ways to cut a video into windows, in alphabetical order.
 func WindowNames() []string { return configs.Names(makers) }
 
-// List returns the job's windows for a model of those frames. It fails for numbers that make no sense together.
+// List returns the job's windows for a model of those frames. It fails for numbers that make no
+// sense together.
 func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 	name := j.windows()
 	list, ok := makers[name]
@@ -77,7 +81,8 @@ func (j Job) windows() string {
 	return "autoregressive"
 }
 
-// autoregressive slides the window over its own output and keeps advance frames of each block (MCVD, section 3).
+// autoregressive slides the window over its own output and keeps advance frames of each block
+// (MCVD, section 3).
 //
 //   - [Predict] goes on from the past.
 //   - [Generate] does the same, but its first window sees nothing. The next ones see their whole past, as in training,
@@ -99,9 +104,9 @@ func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	}, nil
 }
 
-// bridge fills the gap between past and future. While more than a block is missing, its windows see the past only and
-// predict. The block of the last window ends where the future begins, and that window sees both sides. Frames of the last
-// block that are there already stay as they are.
+// bridge fills the gap between past and future. While more than a block is missing, its windows see
+// the past only and predict. The block of the last window ends where the future begins, and that
+// window sees both sides. Frames of the last block that are there already stay as they are.
 func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	switch {
 	case j.Task != Interpolate:
@@ -120,8 +125,9 @@ func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	}, nil
 }
 
-// block is a window whose block lies at frame at, and of which the frames from from to to, exclusive, are kept. It is
-// given the frames right before the block, but the first of a task without a past, and with seeFuture the given future.
+// block is a window whose block lies at frame at, and of which the frames from from to to,
+// exclusive, are kept. It is given the frames right before the block, but the first of a task
+// without a past, and with seeFuture the given future.
 func block(j Job, model configs.Frames, at, from, to int, seeFuture bool) Window {
 	w := Window{Given: make([]int, 0, model.Past+model.Future), Make: make([]int, model.Current)}
 	for i := at - model.Past; i < at; i++ {

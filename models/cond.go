@@ -10,20 +10,20 @@ import (
 	"mcvd/models/nn"
 )
 
-// Cond is what the network is given beside the noisy frames: nodes in a graph, values on the devices outside of one. What the
-// experiment has no frames for is the zero T.
+// Cond is what the network is given beside the noisy frames: nodes in a graph, values on the
+// devices outside of one. What the experiment has no frames for is the zero T.
 type Cond[T any] struct {
 	Past, Future T // [batch, frames, height, width, channels]
 	Visible      T // which of these frames are visible, [batch, past+future]: see package mask
-	// Cached are what [Model.Cache] made of the above, by the names of [Model.CacheKeys]; without them, the network makes them in each
-	// evaluation.
+	// Cached are what [Model.Cache] made of the above, by the names of [Model.CacheKeys]; without
+	// them, the network makes them in each evaluation.
 	Cached map[string]T
 
 	cache *network.Cache // to be filled, or Cached as the network sees it
 }
 
-// Flatten lists a condition as the inputs of a program: past, future, visible, then what is cached, in the order of keys. It and
-// [Unflatten] are the only places that know this order.
+// Flatten lists a condition as the inputs of a program: past, future, visible, then what is cached,
+// in the order of keys. It and [Unflatten] are the only places that know this order.
 func (c Cond[T]) Flatten(f configs.Frames, keys []string) (flat []T) {
 	if f.Past > 0 {
 		flat = append(flat, c.Past)
@@ -73,12 +73,13 @@ func (m *Model) CondInputs(keys []string, inputs []*Node) Cond[*Node] {
 	return c
 }
 
-// Cache builds what the network makes of the conditioning frames alone, with the weights under scope, in the order of
-// [Model.CacheKeys]: what the steps of a window share.
+// Cache builds what the network makes of the conditioning frames alone, with the weights under
+// scope, in the order of [Model.CacheKeys]: what the steps of a window share.
 func (m *Model) Cache(b *nn.Builder, scope *model.Scope, cond Cond[*Node]) []*Node {
 	g, batch := cond.Visible.Graph(), cond.Visible.Shape().Dimensions[0]
 	cond.cache = network.NewCache()
-	// The whole network is built, around noisy frames of zeros. A program computes only what its results need, here the cache.
+	// The whole network is built, around noisy frames of zeros. A program computes only what its
+	// results need, here the cache.
 	x, level := Zeros(g, m.ClipShape(batch, m.Frames.Current)), Zeros(g, nn.F32(batch, 1, diffusion.Columns))
 	m.predict(b, scope, x, diffusion.TableNodes(level), cond)
 	values := cond.cache.Values()

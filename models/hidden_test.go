@@ -17,8 +17,8 @@ import (
 	"mcvd/models/nn"
 )
 
-// program computes something of a model from clips of all frames, noise shaped like the current ones, a table of levels, and which
-// conditioning frames are visible.
+// program computes something of a model from clips of all frames, noise shaped like the current
+// ones, a table of levels, and which conditioning frames are visible.
 type program struct {
 	model *Model
 	exec  *model.Exec
@@ -105,8 +105,8 @@ func (p program) runFrames(t testing.TB, clip []float32, visible [][]float32) []
 	return values
 }
 
-// Every network of the table, in every combination of visible and hidden: what hidden frames hold leaves every bit of the
-// results as it was, and what visible ones hold does not.
+// Every network of the table, in every combination of visible and hidden: what hidden frames hold
+// leaves every bit of the results as it was, and what visible ones hold does not.
 func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, c := range networks(t) {
@@ -125,7 +125,8 @@ func TestHiddenFramesCannotInfluenceAnything(t *testing.T) {
 	}
 }
 
-// testHidden changes frames of the first of two clips; in the second, past and future are both visible.
+// testHidden changes frames of the first of two clips; in the second, past and future are both
+// visible.
 func testHidden(t *testing.T, p program, name string, past, future float32) {
 	t.Helper()
 	m := p.model
@@ -158,7 +159,8 @@ func testHidden(t *testing.T, p program, name string, past, future float32) {
 	}
 }
 
-// With what a window shares, made once, the denoiser computes what it computes without; and it needs no frames then.
+// With what a window shares, made once, the denoiser computes what it computes without; and it
+// needs no frames then.
 func TestTheCacheChangesNothing(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, c := range networks(t) {
@@ -185,7 +187,8 @@ func TestTheCacheChangesNothing(t *testing.T) {
 	}
 }
 
-// A mask may hide any frames: each hidden one changes no bit, each visible one does, whatever the others are.
+// A mask may hide any frames: each hidden one changes no bit, each visible one does, whatever the
+// others are.
 func TestEachFrameIsHiddenByItself(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, conditioning := range network.Conditionings() {

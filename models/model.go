@@ -1,4 +1,5 @@
-// Package models binds a network and a diffusion process together: what training minimizes, and what samplers call.
+// Package models binds a network and a diffusion process together: what training minimizes, and
+// what samplers call.
 package models
 
 import (
@@ -27,8 +28,8 @@ const (
 	AdamSquareScope = "adam/square" // and of their squares
 )
 
-// Model is masked conditional video diffusion: one network that denoises the current frames, given past and future frames that may
-// be hidden.
+// Model is masked conditional video diffusion: one network that denoises the current frames, given
+// past and future frames that may be hidden.
 type Model struct {
 	*diffusion.Process
 	Network        network.Network
@@ -36,7 +37,8 @@ type Model struct {
 	Size, Channels int
 }
 
-// New makes the model that the configuration describes; every name in it is checked, and all problems are reported.
+// New makes the model that the configuration describes; every name in it is checked, and all
+// problems are reported.
 func New(c *configs.Config) (*Model, error) {
 	net, networkErr := network.New(c)
 	process, processErr := diffusion.New(c.Diffusion)
@@ -56,7 +58,8 @@ func (m *Model) ClipShape(batch, frames int) shapes.Shape {
 	return nn.F32(batch, frames, m.Size, m.Size, m.Channels)
 }
 
-// Cut takes clips [batch, past+current+future, height, width, channels] apart. A part without frames is nil.
+// Cut takes clips [batch, past+current+future, height, width, channels] apart. A part without
+// frames is nil.
 func (m *Model) Cut(clip *Node) (past, current, future *Node) {
 	f := m.Frames
 	clip.AssertDims(-1, f.Total(), m.Size, m.Size, m.Channels)
@@ -76,14 +79,15 @@ type Draws struct {
 	Visible *Node                // which conditioning frames are visible, [batch, past+future]
 }
 
-// DrawLevels draws a noise level for each clip of a batch: a table for [Model.Draw], [batch, 1, diffusion.Columns]. The host
-// draws them, in float64, so that every backend trains at the same levels.
+// DrawLevels draws a noise level for each clip of a batch: a table for [Model.Draw], [batch, 1,
+// diffusion.Columns]. The host draws them, in float64, so that every backend trains at the same
+// levels.
 func (m *Model) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(m.Table(m.Process.Draw(rng, batch)), batch, 1, diffusion.Columns)
 }
 
-// Draw makes the other random choices for a batch, in the graph, and returns the next random state. levels is a table of levels,
-// [batch, 1 or frames, diffusion.Columns].
+// Draw makes the other random choices for a batch, in the graph, and returns the next random state.
+// levels is a table of levels, [batch, 1 or frames, diffusion.Columns].
 func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 	batch := levels.Shape().Dimensions[0]
 	d.Level = diffusion.TableNodes(levels)
@@ -92,14 +96,16 @@ func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 	return next, d
 }
 
-// LossGraph is the loss of each clip, [batch]: cut, hide, add noise, predict, compare (MCVD, eq. 6). Parameters are under scope.
+// LossGraph is the loss of each clip, [batch]: cut, hide, add noise, predict, compare (MCVD, eq.
+// 6). Parameters are under scope.
 func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) *Node {
 	loss, _ := m.ErrorGraph(b, scope, clip, d)
 	return loss
 }
 
-// ErrorGraph is the loss of each clip, and the mean squared error of the clean frames that the network predicts, kept in [-1, 1]: a
-// number that can be compared between targets. Both are [batch].
+// ErrorGraph is the loss of each clip, and the mean squared error of the clean frames that the
+// network predicts, kept in [-1, 1]: a number that can be compared between targets. Both are
+// [batch].
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
 	past, current, future := m.Cut(clip)
 	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
@@ -110,7 +116,8 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(x0, current)), 1, 2, 3, 4)
 }
 
-// predict is the network's output F for xt at a level. Hidden frames are hidden here, for every use of the network.
+// predict is the network's output F for xt at a level. Hidden frames are hidden here, for every use
+// of the network.
 func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node]) *Node {
 	batch := xt.Shape().Dimensions[0]
 	in := network.Input{X: Mul(l.In, xt), Label: labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}

@@ -16,7 +16,8 @@ import (
 	"mcvd/models/network"
 )
 
-// toy is an experiment of the smallest size that has everything: two levels, attention, past and future.
+// toy is an experiment of the smallest size that has everything: two levels, attention, past and
+// future.
 func toy() *configs.Config {
 	c := configs.Default()
 	c.Frames = configs.Frames{Past: 2, Current: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
@@ -43,7 +44,8 @@ func modelOf(t testing.TB, c *configs.Config) *Model {
 	return m
 }
 
-// lively gives every parameter values far from 0: first weights make some layers almost 0, and those hide mistakes.
+// lively gives every parameter values far from 0: first weights make some layers almost 0, and
+// those hide mistakes.
 func lively(t testing.TB, b compute.Backend, m *Model) *model.Store {
 	t.Helper()
 	store, err := m.Init(b, 1)
@@ -244,7 +246,8 @@ func trimScope(path, scope string) (string, bool) {
 	return path[len(prefix)-1:], true
 }
 
-// A clip's result is the same bits whatever stands beside it in the batch, and the same to rounding in any batch.
+// A clip's result is the same bits whatever stands beside it in the batch, and the same to rounding
+// in any batch.
 func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
 	b := backendtest.Open(t)
 	m := modelOf(t, toy())

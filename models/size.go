@@ -21,11 +21,12 @@ type Size struct {
 	Cached     int     // values that [Model.Cache] makes for the batch
 }
 
-// TrainingFLOPs are those of an update of the weights by so many batches; a backward pass counts as two forward passes.
+// TrainingFLOPs are those of an update of the weights by so many batches; a backward pass counts as
+// two forward passes.
 func (s Size) TrainingFLOPs(batches int) float64 { return 3 * s.FLOPs * float64(batches) }
 
-// Declare builds the network once, without running it, so that its parameters exist in the scope, and measures it for a
-// batch of that size.
+// Declare builds the network once, without running it, so that its parameters exist in the scope,
+// and measures it for a batch of that size.
 func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {
 	b, cache := nn.NewBuilder(backend), network.NewCache()
 	if err := m.declare(backend, b, scope, batch, cache); err != nil {
@@ -38,8 +39,8 @@ func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) 
 	return size, nil
 }
 
-// CacheKeys names what [Model.Cache] makes for a batch of that size, with the weights under scope; none for a network that makes
-// nothing of the conditioning frames alone.
+// CacheKeys names what [Model.Cache] makes for a batch of that size, with the weights under scope;
+// none for a network that makes nothing of the conditioning frames alone.
 func (m *Model) CacheKeys(backend compute.Backend, scope *model.Scope, batch int) ([]string, error) {
 	if !m.Network.Caches() {
 		return nil, nil
@@ -66,7 +67,8 @@ func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Sco
 	return nil
 }
 
-// Init makes the first weights, a function of the seed, and their average, which starts equal to them.
+// Init makes the first weights, a function of the seed, and their average, which starts equal to
+// them.
 func (m *Model) Init(backend compute.Backend, seed uint64) (*model.Store, error) {
 	store := model.NewStore()
 	for _, name := range []string{WeightsScope, EMAScope} {

@@ -10,8 +10,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Sizes are those of the published configurations, as another program counted them, which agrees with the published 27.9
-// million. What it counts of small layers differs a little.
+// Sizes are those of the published configurations, as another program counted them, which agrees
+// with the published 27.9 million. What it counts of small layers differs a little.
 func TestPublishedSizes(t *testing.T) {
 	b := backendtest.OpenGo(t)
 	for _, c := range []struct {
@@ -73,7 +73,8 @@ func TestFLOPsGrowWithTheBatchAndDoNotDependOnHowItIsSplit(t *testing.T) {
 	}
 }
 
-// Counted by hand: the norms of the toy's blocks see 104 channels of 8x8 pixels and 200 of 4x4; two values each.
+// Counted by hand: the norms of the toy's blocks see 104 channels of 8x8 pixels and 200 of 4x4; two
+// values each.
 func TestSizeOfTheCache(t *testing.T) {
 	b := backendtest.Open(t)
 	for conditioning, want := range map[string]int{"concat": 0, "spatin": 2 * (104*64 + 200*16)} {

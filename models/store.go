@@ -46,8 +46,8 @@ func (m *Model) List(backend compute.Backend) (Listing, error) {
 	return l, nil
 }
 
-// Entries lists the variables of a store for a file, under the names that [Model.Load] expects: their paths without the
-// leading slash.
+// Entries lists the variables of a store for a file, under the names that [Model.Load] expects:
+// their paths without the leading slash.
 func Entries(store *model.Store) []weights.Entry {
 	var entries []weights.Entry
 	for v := range store.IterVariables() {
@@ -70,8 +70,9 @@ func Entries(store *model.Store) []weights.Entry {
 	return entries
 }
 
-// Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], as a file has them. The file must
-// hold exactly the model's parameters there, in their shapes: what is missing, misshapen or too many is named.
+// Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], as a
+// file has them. The file must hold exactly the model's parameters there, in their shapes: what is
+// missing, misshapen or too many is named.
 func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string) (*model.Store, error) {
 	store := model.NewStore()
 	expected := map[string]bool{}

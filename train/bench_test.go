@@ -8,7 +8,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// BenchmarkStep is a training step of the networks of configs/bench: the first, which compiles, is not counted.
+// BenchmarkStep is a training step of the networks of configs/bench: the first, which compiles, is
+// not counted.
 func BenchmarkStep(b *testing.B) {
 	for _, name := range []string{"concat32", "spatin32"} {
 		b.Run(name, func(b *testing.B) {

@@ -22,17 +22,21 @@ import (
 	"mcvd/train/optimizer"
 )
 
-// Progress is how far a run has come: with the tensors and the experiment, all that training remembers.
+// Progress is how far a run has come: with the tensors and the experiment, all that training
+// remembers.
 type Progress struct {
-	// Step is the number of steps taken, Updates of those that changed the weights: batches whose gradients are not finite do not.
+	// Step is the number of steps taken, Updates of those that changed the weights: batches whose
+	// gradients are not finite do not.
 	Step    int `json:"step"`
 	Updates int `json:"updates"`
 	// SkippedInARow is how many steps before this one changed nothing.
 	SkippedInARow int `json:"skipped_in_a_row"`
-	// BestLoss is the lowest validation loss so far, of step BestStep; 0 before the first validation.
+	// BestLoss is the lowest validation loss so far, of step BestStep; 0 before the first
+	// validation.
 	BestLoss float64 `json:"best_loss"`
 	BestStep int     `json:"best_step"`
-	// Unlogged sums up the steps since the last line of the log, so that the next line is about these, too.
+	// Unlogged sums up the steps since the last line of the log, so that the next line is about
+	// these, too.
 	Unlogged means `json:"unlogged,omitzero"`
 }
 
@@ -67,9 +71,9 @@ func (r *Run) Checkpoints() []string {
 	return paths
 }
 
-// OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path, [BestCheckpoint] or a
-// file of the run's checkpoints. Broken ones are passed over with a warning; weights of another experiment are an error. It
-// returns os.ErrNotExist if there is none.
+// OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path,
+// [BestCheckpoint] or a file of the run's checkpoints. Broken ones are passed over with a warning;
+// weights of another experiment are an error. It returns os.ErrNotExist if there is none.
 func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
 	if name != "" {
 		path := filepath.Join(r.Dir, checkpointsDir, name)
@@ -92,7 +96,8 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, checkpointsDir, os.ErrNotExist)
 }
 
-// own reports weights that mean something else than those of this run, though their shapes may be the same.
+// own reports weights that mean something else than those of this run, though their shapes may be
+// the same.
 func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
 	c, err := settings(f)
 	if err == nil {
@@ -112,7 +117,8 @@ func settings(f *weights.File) (*configs.Config, error) {
 	return experiment.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 }
 
-// Differences lists the settings, a line each, in which weights of experiment a would mean something else in experiment b.
+// Differences lists the settings, a line each, in which weights of experiment a would mean
+// something else in experiment b.
 func Differences(a, b *configs.Config) []string { return configs.Diff(meaning(a), meaning(b)) }
 
 // meaning is the part of an experiment that says what its weights are of.
@@ -225,8 +231,8 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	return store, p, nil
 }
 
-// checkSettings reports settings that were edited since the checkpoint was written, and with which the run can't go on. Those that may
-// change are logged.
+// checkSettings reports settings that were edited since the checkpoint was written, and with which
+// the run can't go on. Those that may change are logged.
 func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
 	was, err := settings(f)
 	if err != nil {
@@ -246,7 +252,8 @@ func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error
 	return err
 }
 
-// firstState is the model's first weights, their average, and zeros for what the optimizer remembers.
+// firstState is the model's first weights, their average, and zeros for what the optimizer
+// remembers.
 func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*model.Store, error) {
 	u, err := optimizer.New(c)
 	if err != nil {

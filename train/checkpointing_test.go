@@ -21,7 +21,8 @@ func conditioned(name string) *configs.Config {
 	return c
 }
 
-// gradients are those of one batch, for weights that are far from zero, and before them the loss and the norm.
+// gradients are those of one batch, for weights that are far from zero, and before them the loss
+// and the norm.
 func gradients(t *testing.T, c *configs.Config) [][]float32 {
 	t.Helper()
 	m, store, s := started(t, c)
@@ -77,7 +78,8 @@ func TestGradientCheckpointingChangesNothing(t *testing.T) {
 	}
 }
 
-// The deeper the network, the less of its activations are kept; by the graph: what a device holds is not seen here.
+// The deeper the network, the less of its activations are kept; by the graph: what a device holds
+// is not seen here.
 func TestGradientCheckpointingKeepsLess(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, conditioning := range []string{"concat", "spatin"} {

@@ -45,7 +45,8 @@ func TestEveryOptimizerResumes(t *testing.T) {
 	}
 }
 
-// A schedule that ends at train.steps makes other learning rates when these change, which is said, with the next one. Others don't.
+// A schedule that ends at train.steps makes other learning rates when these change, which is said,
+// with the next one. Others don't.
 func TestOtherStepsOfAFallingRateAreSaid(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.ValidateEvery, c.Train.Steps, c.Optimizer.WarmupSteps = 0, 4, 0

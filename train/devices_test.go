@@ -116,7 +116,8 @@ func TestDevicesAgree(t *testing.T) {
 	}
 }
 
-// A run on several devices goes on exactly where it stopped; on another number of them, too, up to rounding.
+// A run on several devices goes on exactly where it stopped; on another number of them, too, up to
+// rounding.
 func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
 	b := backendtest.Open(t)
 	if b.NumDevices() < 2 {

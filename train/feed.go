@@ -25,7 +25,8 @@ type uploaded struct {
 	err   error
 }
 
-// each yields the batches, which then belong to the caller, until the first error or the caller's end.
+// each yields the batches, which then belong to the caller, until the first error or the caller's
+// end.
 func (f *feed) each(ctx context.Context) iter.Seq2[devices.Value, error] {
 	return func(yield func(devices.Value, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)

@@ -15,7 +15,8 @@ import (
 	"mcvd/models/devices"
 )
 
-// Batches come in their order, whole, until their end, their error or the taker's break; by then whoever makes them has ended.
+// Batches come in their order, whole, until their end, their error or the taker's break; by then
+// whoever makes them has ended.
 func TestFeed(t *testing.T) {
 	b := backendtest.Open(t)
 	broken := errors.New("broken")
@@ -64,8 +65,8 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-// What a step waits for its batches is counted, its own time is not: a batch takes two seconds, a step one. The time is a test's own, in
-// which sleeping takes none.
+// What a step waits for its batches is counted, its own time is not: a batch takes two seconds, a
+// step one. The time is a test's own, in which sleeping takes none.
 func TestWaitingForBatches(t *testing.T) {
 	d, err := devices.Open(backendtest.Open(t), 1, 1)
 	if err != nil {
@@ -89,7 +90,8 @@ func TestWaitingForBatches(t *testing.T) {
 			waited = append(waited, f.waited)
 			time.Sleep(time.Second)
 		}
-		// The next batch is made from when this one is taken: the first step waits for all of its batch, the others for a second more.
+		// The next batch is made from when this one is taken: the first step waits for all of its
+		// batch, the others for a second more.
 		if want := []time.Duration{2 * time.Second, 3 * time.Second, 4 * time.Second}; !slices.Equal(waited, want) {
 			t.Errorf("waited %v, want %v", waited, want)
 		}

@@ -95,7 +95,8 @@ func stopAt(o Options, step int) (context.Context, Options) {
 	return ctx, o
 }
 
-// sameRuns fails unless both runs ended with the same bytes, and logged the same but for what depends on time.
+// sameRuns fails unless both runs ended with the same bytes, and logged the same but for what
+// depends on time.
 func sameRuns(t *testing.T, got, want string, c *configs.Config) {
 	t.Helper()
 	files := []string{filepath.Join(checkpointsDir, stepName(c.Train.Steps))}
@@ -175,8 +176,8 @@ func newest(t testing.TB, dir string) string {
 	return paths[0]
 }
 
-// given is a model whose draws are those of a table: the first word of the random state says which row. Its noise levels are those
-// of timesteps.
+// given is a model whose draws are those of a table: the first word of the random state says which
+// row. Its noise levels are those of timesteps.
 type given struct {
 	*models.Model
 	t     [][]int32

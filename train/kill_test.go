@@ -18,7 +18,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// folderVariable names the folder in which this binary, started again by a test, trains instead of testing.
+// folderVariable names the folder in which this binary, started again by a test, trains instead of
+// testing.
 const folderVariable = "MCVD_TEST_TRAIN_IN"
 
 func TestMain(m *testing.M) {
@@ -36,7 +37,8 @@ func killed() *configs.Config {
 	return c
 }
 
-// trainAsProcess takes the run in dir to its end and prints each step when its checkpoint is about to be written.
+// trainAsProcess takes the run in dir to its end and prints each step when its checkpoint is about
+// to be written.
 func trainAsProcess(dir string) int {
 	b, err := backend.Open("go")
 	if err != nil {
@@ -54,8 +56,9 @@ func trainAsProcess(dir string) int {
 	return 0
 }
 
-// Five processes are killed, each after a random number of steps, when the checkpoint of the step is being written or shortly
-// before or after that; a sixth one ends with the bytes of a run that nobody disturbed.
+// Five processes are killed, each after a random number of steps, when the checkpoint of the step
+// is being written or shortly before or after that; a sixth one ends with the bytes of a run that
+// nobody disturbed.
 func TestKilledRunsEndAsOnesThatWereNeverKilled(t *testing.T) {
 	b, c := backendtest.OpenGo(t), killed()
 	undisturbed, dir := t.TempDir(), t.TempDir()

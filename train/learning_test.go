@@ -36,7 +36,8 @@ func TestEveryStepDrawsAnew(t *testing.T) {
 	}
 }
 
-// The rate of a warm-up tells the number of the update: it counts from 1, and a skipped step is not counted.
+// The rate of a warm-up tells the number of the update: it counts from 1, and a skipped step is not
+// counted.
 func TestUpdatesAreCountedWithoutSkippedSteps(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e-3, 100

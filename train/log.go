@@ -34,32 +34,35 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 type Line struct {
 	// Step is the number of steps taken.
 	Step int `json:"step"`
-	// Loss by value, gradient norm before clipping and learning rate: means over the steps since the line before, without those
-	// skipped; NaN if all were.
+	// Loss by value, gradient norm before clipping and learning rate: means over the steps since
+	// the line before, without those skipped; NaN if all were.
 	Loss         Number `json:"loss"`
 	GradientNorm Number `json:"gradient_norm,omitempty"`
 	LearningRate Number `json:"learning_rate,omitempty"`
-	// Skipped is how many of these steps changed nothing, because their loss or gradients were not finite.
+	// Skipped is how many of these steps changed nothing, because their loss or gradients were not
+	// finite.
 	Skipped int `json:"skipped,omitempty"`
-	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three forward passes.
+	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three
+	// forward passes.
 	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
 	FLOPs          Number `json:"flops,omitempty"`
 	// PeakShare is FLOPs by what the devices can do at most, Options.Peak; 0 if that is unknown.
 	PeakShare Number `json:"peak_share,omitempty"`
 	// Waiting is the share of the time that steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
-	// Validation is the loss on the validation split by fifths of the schedule, the least noisy first; Loss is then their mean.
+	// Validation is the loss on the validation split by fifths of the schedule, the least noisy
+	// first; Loss is then their mean.
 	Validation []Number `json:"validation,omitempty"`
-	// X0 is the mean squared error there of the clean frames that the network predicts, kept in [-1, 1]; it can be compared between
-	// experiments with other targets.
+	// X0 is the mean squared error there of the clean frames that the network predicts, kept in
+	// [-1, 1]; it can be compared between experiments with other targets.
 	X0 Number `json:"x0,omitempty"`
 }
 
 // logWriter appends lines to a run's log.
 type logWriter struct{ file *os.File }
 
-// openLog opens the log for a run that goes on after the given step: what a process that was killed wrote about later steps is
-// cut off, for those steps come again.
+// openLog opens the log for a run that goes on after the given step: what a process that was killed
+// wrote about later steps is cut off, for those steps come again.
 func openLog(path string, step int) (*logWriter, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

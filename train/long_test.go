@@ -14,7 +14,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// longVariable is how many steps [TestALongRunHoldsNoMore] trains instead of a few; 10000 take one or two minutes.
+// longVariable is how many steps [TestALongRunHoldsNoMore] trains instead of a few; 10000 take one
+// or two minutes.
 const longVariable = "MCVD_LONG_STEPS"
 
 // held is what a process holds.
@@ -24,7 +25,8 @@ type held struct {
 	memory            float64 // bytes of all memory, also of XLA's, of which Go knows nothing; without what can be read again from files
 }
 
-// holding is what this process holds when all garbage is collected: pools and finalizers give theirs up in a second round.
+// holding is what this process holds when all garbage is collected: pools and finalizers give
+// theirs up in a second round.
 func holding(t *testing.T) held {
 	t.Helper()
 	runtime.GC()
@@ -42,9 +44,10 @@ func holding(t *testing.T) held {
 	return held{runtime.NumGoroutine(), len(files), float64(m.HeapAlloc), (resident - shared) * float64(os.Getpagesize())}
 }
 
-// Goroutines, open files and memory are in the last tenth of a run what they are in the second; in the first, programs are compiled
-// and pools filled. What a few steps leak can't be told from what XLA and the C library do with their memory, so all memory is judged
-// in long runs only; in short ones Go's heap is, which holds every tensor of the Go backend, and a handle of each of XLA's.
+// Goroutines, open files and memory are in the last tenth of a run what they are in the second; in
+// the first, programs are compiled and pools filled. What a few steps leak can't be told from what
+// XLA and the C library do with their memory, so all memory is judged in long runs only; in short
+// ones Go's heap is, which holds every tensor of the Go backend, and a handle of each of XLA's.
 func TestALongRunHoldsNoMore(t *testing.T) {
 	if _, err := os.Stat("/proc/self/statm"); err != nil {
 		t.Skipf("nothing here says what a process holds: %v", err)
@@ -75,7 +78,8 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	tenth := len(all) / 10
 	second, last := all[tenth:2*tenth], all[len(all)-tenth:]
 	count := func(what string, of func(held) int) {
-		// Batches are made by goroutines that come and go, so only a number that no longer comes down is a leak.
+		// Batches are made by goroutines that come and go, so only a number that no longer comes
+		// down is a leak.
 		most, fewest := slices.Max(each(second, of)), slices.Min(each(last, of))
 		t.Logf("%s: at most %d in the second tenth, at least %d in the last", what, most, fewest)
 		if fewest > most {

@@ -52,7 +52,8 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 	return need, nil
 }
 
-// peak is how many bytes of the graph's values are alive at once, if each lives from where it is made to its last use.
+// peak is how many bytes of the graph's values are alive at once, if each lives from where it is
+// made to its last use.
 func peak(g *Graph, outputs []*Node) int64 {
 	nodes := g.Nodes()
 	lastUse := make(map[*Node]int, len(nodes)) // of the nodes that outputs depend on

@@ -33,7 +33,8 @@ func publishedConfig(t *testing.T, path string) *configs.Config {
 	return c
 }
 
-// clips joins the conditioning and the clean frames of a step, [batch, past + current + future, height, width, channels].
+// clips joins the conditioning and the clean frames of a step, [batch, past + current + future,
+// height, width, channels].
 func clipsOf(f paritytest.Fixture, step string, c *configs.Config) *tensors.Tensor {
 	x0, d := f.Frames(step+"x0", c.Data.Channels)
 	cond, dCond := f.Frames(step+"cond", c.Data.Channels)
@@ -48,9 +49,9 @@ func clipsOf(f paritytest.Fixture, step string, c *configs.Config) *tensors.Tens
 	return tensors.FromFlatDataAndDimensions(v, d[0], c.Frames.Total(), d[2], d[3], d[4])
 }
 
-// Steps agree with the published code's: losses, norms and learning rates to 1e-5; the parameters and their average after
-// them to 5e-5 at worst and, on average, to 1e-6 and a thousandth of the way that they went (Adam makes whole steps of gradients
-// that are rounding errors).
+// Steps agree with the published code's: losses, norms and learning rates to 1e-5; the parameters
+// and their average after them to 5e-5 at worst and, on average, to 1e-6 and a thousandth of the
+// way that they went (Adam makes whole steps of gradients that are rounding errors).
 func TestParityOfSteps(t *testing.T) {
 	paritytest.Each(t, "train/*", parityOfSteps)
 }

@@ -13,8 +13,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Named pipes in the place of a run's files, which nobody writes into or reads from, are refused unopened: opening one would wait for
-// ever.
+// Named pipes in the place of a run's files, which nobody writes into or reads from, are refused
+// unopened: opening one would wait for ever.
 func TestNamedPipesInARunFolderAreRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 1, 0

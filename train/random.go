@@ -16,8 +16,9 @@ const (
 	levelStream // of the host
 )
 
-// randomState is the state of a graph's random numbers as a function of (seed, stream, step, batch): nothing else is remembered
-// between steps, so a run that is resumed draws what one that was never stopped draws.
+// randomState is the state of a graph's random numbers as a function of (seed, stream, step,
+// batch): nothing else is remembered between steps, so a run that is resumed draws what one that
+// was never stopped draws.
 func randomState(seed, stream, step, batch uint64) *tensors.Tensor {
 	rng := source(seed, stream, step, batch)
 	return tensors.FromValue([]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64()})

@@ -63,7 +63,8 @@ func (r *Run) SamplePath(step int) string {
 	return filepath.Join(r.Dir, samplesDir, fmt.Sprintf("step-%08d.png", step))
 }
 
-// start makes the folder or opens it again, and locks it. Another experiment in the folder is an error that shows the difference.
+// start makes the folder or opens it again, and locks it. Another experiment in the folder is an
+// error that shows the difference.
 func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	if err := Check(dir, c); err != nil { // before anything is made
 		return nil, nil, err
@@ -84,8 +85,8 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	return &Run{dir, c}, func() { lock.Unlock() }, nil
 }
 
-// Check reports a path that can't be the run folder of an experiment: no folder can be there, or it holds another experiment. Nothing is
-// made.
+// Check reports a path that can't be the run folder of an experiment: no folder can be there, or it
+// holds another experiment. Nothing is made.
 func Check(dir string, c *configs.Config) error {
 	if err := checkFolders(dir); err != nil {
 		return err
@@ -145,8 +146,9 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 	return nil
 }
 
-// Create makes a run folder of weights that were made elsewhere: training goes on from them. The entries are those of a checkpoint. A folder
-// that holds a run is an error; if anything fails, everything is left as it was.
+// Create makes a run folder of weights that were made elsewhere: training goes on from them. The
+// entries are those of a checkpoint. A folder that holds a run is an error; if anything fails,
+// everything is left as it was.
 func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, command []string, versions map[string]string) (err error) {
 	if err := CheckNew(dir); err != nil {
 		return err
@@ -184,7 +186,8 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	return run.describe(command, versions) // last, because config.yml makes it a run
 }
 
-// CheckNew reports a path that can't become a run folder: it holds a run or parts of one, or no folder can be there.
+// CheckNew reports a path that can't become a run folder: it holds a run or parts of one, or no
+// folder can be there.
 func CheckNew(dir string) error {
 	if err := checkFolders(dir); err != nil {
 		return err
@@ -252,12 +255,12 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	return nil
 }
 
-// MayChange names the settings in which a run may go on differently: how long it is trained, on what it is computed, and where files
-// are. They change no step but by rounding.
+// MayChange names the settings in which a run may go on differently: how long it is trained, on
+// what it is computed, and where files are. They change no step but by rounding.
 const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep and data.path"
 
-// forbidden lists the changes, a line each, with which a run must not go on: whatever else than [MayChange] differs, because the
-// steps to come would then not be those of one experiment.
+// forbidden lists the changes, a line each, with which a run must not go on: whatever else than
+// [MayChange] differs, because the steps to come would then not be those of one experiment.
 func forbidden(was, is *configs.Config) []string {
 	same := *was
 	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
@@ -266,7 +269,8 @@ func forbidden(was, is *configs.Config) []string {
 	return configs.Diff(&same, is)
 }
 
-// removeLeftovers removes temporary files that a killed process left; the lock says that nobody is writing them.
+// removeLeftovers removes temporary files that a killed process left; the lock says that nobody is
+// writing them.
 func removeLeftovers(dir string) {
 	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
 		entries, _ := os.ReadDir(d)

@@ -86,7 +86,8 @@ func TestAnotherExperimentInTheFolderIsRefused(t *testing.T) {
 	}
 }
 
-// Weights that fit by their shapes but were learned for something else are no use, and a folder that isn't a run gets no files.
+// Weights that fit by their shapes but were learned for something else are no use, and a folder
+// that isn't a run gets no files.
 func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
@@ -213,8 +214,9 @@ func TestOpenRunSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A setting that was edited in the folder's config.yml since the newest checkpoint is shown and refused, and nothing is touched.
-// Restored, the run ends as one that was never stopped. How long, on what and from where it trains may change, and is said.
+// A setting that was edited in the folder's config.yml since the newest checkpoint is shown and
+// refused, and nothing is touched. Restored, the run ends as one that was never stopped. How long,
+// on what and from where it trains may change, and is said.
 func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	undisturbed, dir := t.TempDir(), t.TempDir()
@@ -263,7 +265,8 @@ func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	sameRuns(t, dir, undisturbed, c)
 }
 
-// A run folder from before settings moved into options goes on: it holds the same experiment in another spelling.
+// A run folder from before settings moved into options goes on: it holds the same experiment in
+// another spelling.
 func TestARunFolderInTheOldSpellingGoesOn(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0

@@ -18,9 +18,10 @@ import (
 	"mcvd/train/optimizer"
 )
 
-// stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the host sees the loss and
-// the norm before anything is changed, a batch whose gradients are not finite leaves no trace, and gradients of several
-// batches can be added up; the scalars of the update are computed on the host, in float64.
+// stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the
+// host sees the loss and the norm before anything is changed, a batch whose gradients are not
+// finite leaves no trace, and gradients of several batches can be added up; the scalars of the
+// update are computed on the host, in float64.
 type stepper struct {
 	devices   *devices.Devices
 	config    *configs.Config
@@ -81,9 +82,10 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	return s, nil
 }
 
-// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the mean over the batch, divided
-// by the number of batches that make a step. Inputs: clips, a random state, a table of noise levels, then the loss and the gradients
-// of the batches before, if there are any, to which these are added.
+// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the
+// mean over the batch, divided by the number of batches that make a step. Inputs: clips, a random
+// state, a table of noise levels, then the loss and the gradients of the batches before, if there
+// are any, to which these are added.
 func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := in[0], in[1], in[2], in[3:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
@@ -126,8 +128,8 @@ func globalNorm(xs []*Node) *Node {
 	return Sqrt(ReduceAllSum(Stack(squares, 0)))
 }
 
-// run makes one step from its batches: update is the number of this update, from 1. draw makes the random state of each batch and its
-// table of noise levels.
+// run makes one step from its batches: update is the number of this update, from 1. draw makes the
+// random state of each batch and its table of noise levels.
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64

@@ -36,8 +36,8 @@ func TestGlobalNormIsThatOfAllValues(t *testing.T) {
 	}
 }
 
-// newToyStepper is a stepper of the toy experiment with draws from a table: for each row the timesteps and the noise of batch
-// clips.
+// newToyStepper is a stepper of the toy experiment with draws from a table: for each row the
+// timesteps and the noise of batch clips.
 func newToyStepper(t *testing.T, b compute.Backend, c *configs.Config, timesteps [][]int32, noise [][]float32) (*model.Store, *stepper) {
 	t.Helper()
 	m, err := models.New(c)
@@ -56,7 +56,8 @@ func newToyStepper(t *testing.T, b compute.Backend, c *configs.Config, timesteps
 	return store, s
 }
 
-// One step of two batches is one step of a batch twice as large: the same loss, norm, and mean gradients.
+// One step of two batches is one step of a batch twice as large: the same loss, norm, and mean
+// gradients.
 func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 	b := backendtest.Open(t)
 	c := toy()
@@ -92,7 +93,8 @@ func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 	}
 }
 
-// The loss of the same clips, draws and weights changes with dropout, and then with the random state.
+// The loss of the same clips, draws and weights changes with dropout, and then with the random
+// state.
 func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
 	b, c := backendtest.Open(t), toy()
 	c.Train.Batch, c.Train.Accumulate = 2, 1

@@ -1,7 +1,9 @@
-// Package train is the training loop: steps, checkpoints, validation, the log, and the run folder that holds them.
+// Package train is the training loop: steps, checkpoints, validation, the log, and the run folder
+// that holds them.
 //
-// Every random number is a function of (seed, step), and a checkpoint holds everything else that a step depends on. So a run
-// that is killed at any moment and started again ends with the same bytes as one that was never stopped.
+// Every random number is a function of (seed, step), and a checkpoint holds everything else that a
+// step depends on. So a run that is killed at any moment and started again ends with the same bytes
+// as one that was never stopped.
 package train
 
 import (
@@ -43,21 +45,24 @@ type Options struct {
 	// Command and Versions are written into the run folder.
 	Command  []string
 	Versions map[string]string
-	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the averaged weights to path.
+	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the
+	// averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
-	// Peak, if not nil, is called before the first step. It gives the FLOP/s that all devices used reach together, which the log's
-	// shares are of; 0 if that is unknown.
+	// Peak, if not nil, is called before the first step. It gives the FLOP/s that all devices used
+	// reach together, which the log's shares are of; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
 	// Report, if not nil, is called after every step with its line, and for every validation.
 	Report func(Line)
 	Log    *slog.Logger
 }
 
-// ErrStopped is wrapped by the error of a run that ctx ended before its last step; its checkpoint is written.
+// ErrStopped is wrapped by the error of a run that ctx ended before its last step; its checkpoint
+// is written.
 var ErrStopped = errors.New("stopped")
 
-// Train takes the run to its last step, from the newest checkpoint if there is one, and returns how far it came. When ctx ends,
-// it finishes the step, writes a checkpoint and returns an error that wraps [ErrStopped].
+// Train takes the run to its last step, from the newest checkpoint if there is one, and returns how
+// far it came. When ctx ends, it finishes the step, writes a checkpoint and returns an error that
+// wraps [ErrStopped].
 func Train(ctx context.Context, o Options) (Progress, error) {
 	config := *o.Config
 	if err := experiment.Resolve(&config); err != nil { // the run folder's is complete, too
@@ -233,7 +238,8 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 	return t.due(ctx)
 }
 
-// due validates, keeps and samples what is due after a step. Speeds in the log are those of steps alone.
+// due validates, keeps and samples what is due after a step. Speeds in the log are those of steps
+// alone.
 func (t *trainer) due(ctx context.Context) error {
 	p, c, began := &t.progress, t.Config.Train, time.Now()
 	defer func() { t.since = t.since.Add(time.Since(began)) }()
@@ -246,7 +252,8 @@ func (t *trainer) due(ctx context.Context) error {
 			return err
 		}
 	}
-	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next one that is due.
+	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next
+	// one that is due.
 	if p.Step%c.CheckpointEvery == 0 && p.SkippedInARow == 0 {
 		if err := t.checkpoint(); err != nil {
 			return err
@@ -260,8 +267,8 @@ func (t *trainer) due(ctx context.Context) error {
 	return nil
 }
 
-// report shows the step, and logs the means of the last steps when a line is due. Lines are due at fixed steps, so that a run
-// that was resumed logs what one that was never stopped logs.
+// report shows the step, and logs the means of the last steps when a line is due. Lines are due at
+// fixed steps, so that a run that was resumed logs what one that was never stopped logs.
 func (t *trainer) report() error {
 	p, c := &t.progress, t.Config.Train
 	line := p.Unlogged.line(p.Step)

@@ -24,10 +24,11 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Stops and crashes of every kind: the run that goes on afterwards ends with the bytes, and the log, of one that was never
-// stopped. Dropout is above 0 and gradients are accumulated.
+// Stops and crashes of every kind: the run that goes on afterwards ends with the bytes, and the
+// log, of one that was never stopped. Dropout is above 0 and gradients are accumulated.
 func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
-	// Most of it is about the loop and its files, of which backends know nothing: those runs are on Go, which compiles in no time.
+	// Most of it is about the loop and its files, of which backends know nothing: those runs are on
+	// Go, which compiles in no time.
 	b, files, c := backendtest.Open(t), backendtest.OpenGo(t), toy()
 	undisturbed := map[compute.Backend]string{}
 	for _, backend := range []compute.Backend{b, files} {
@@ -121,7 +122,8 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 	}
 }
 
-// poisoned is a model that draws a NaN in the steps whose random state begins with one of the words.
+// poisoned is a model that draws a NaN in the steps whose random state begins with one of the
+// words.
 type poisoned struct {
 	*models.Model
 	words []uint64

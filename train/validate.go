@@ -24,8 +24,9 @@ const (
 	noiseBins = 5
 )
 
-// validator measures the errors of the averaged weights on the validation split. Clips, noise levels, noise and masks are the same
-// every time, so its numbers can be compared; it computes in float32 whatever training does.
+// validator measures the errors of the averaged weights on the validation split. Clips, noise
+// levels, noise and masks are the same every time, so its numbers can be compared; it computes in
+// float32 whatever training does.
 type validator struct {
 	exec    *model.Exec
 	dataset clips.Dataset
@@ -95,7 +96,8 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 	return result, nil
 }
 
-// level is the n-th of total levels that are spread evenly over the schedule, the least noisy first, and the bin in which it lies.
+// level is the n-th of total levels that are spread evenly over the schedule, the least noisy
+// first, and the bin in which it lies.
 func (v *validator) level(n, total int) (l diffusion.Level, bin int) {
 	u := (float64(n) + 0.5) / float64(total)
 	if steps := v.model.Schedule.Steps(); steps > 0 {

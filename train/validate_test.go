@@ -69,7 +69,8 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 	}
 }
 
-// told is a network whose eps is a thousand times its timestep: the l1 loss is then that, but for the noise.
+// told is a network whose eps is a thousand times its timestep: the l1 loss is then that, but for
+// the noise.
 type told struct{ first float64 } // the label of t = 0
 
 func (told) Caches() bool { return false }
@@ -91,8 +92,8 @@ func TestBinsCoverAllTimesteps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Each bin is a fifth of the timesteps, the first the least noisy; noise and the steps between the timesteps that
-			// are looked at move its mean a little.
+			// Each bin is a fifth of the timesteps, the first the least noisy; noise and the steps
+			// between the timesteps that are looked at move its mean a little.
 			for i, got := range bins {
 				if want := float64(steps) * (float64(i) + 0.5) / noiseBins; !(math.Abs(float64(got)/1000-(want-0.5)) <= 0.5+0.01*float64(steps)) {
 					t.Errorf("%d steps, batch %d: mean timestep of bin %d is %g, want %g", steps, batch, i, got/1000, want-0.5)

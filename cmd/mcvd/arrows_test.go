@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// arrows says which of our own packages each package may import: those named, and those below names that end in "/...". Imports
-// point downwards and never back; data and models do not know each other, nor do train and eval. A new package belongs into a line here.
+// arrows says which of our own packages each package may import: those named, and those below names
+// that end in "/...". Imports point downwards and never back; data and models do not know each
+// other, nor do train and eval. A new package belongs into a line here.
 var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train", "train/optimizer", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer"},

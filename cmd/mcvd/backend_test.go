@@ -27,8 +27,8 @@ const (
 	startsVariable = "MCVD_TEST_STARTS"
 )
 
-// Tests run on Go, whatever is installed: what commands wire is the same on all backends. One goes through the main job on the
-// backend that tests run on.
+// Tests run on Go, whatever is installed: what commands wire is the same on all backends. One goes
+// through the main job on the backend that tests run on.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		recordStart()
@@ -86,7 +86,8 @@ func program(t *testing.T, environ []string, args ...string) outcome {
 	return outcome{state.ExitCode(), out.String(), messages.String(), state.UserTime() + state.SystemTime()}
 }
 
-// noPlugins is an environment in which no plugin is found, unless Python's packages of the machine have one.
+// noPlugins is an environment in which no plugin is found, unless Python's packages of the machine
+// have one.
 func noPlugins(t *testing.T) []string {
 	t.Helper()
 	home := t.TempDir()
@@ -108,7 +109,8 @@ func installed(t *testing.T) []string {
 		backendVariable + "=xla-cpu", "XLA_FLAGS=", "GLIBC_TUNABLES=", restartVariable + "="}
 }
 
-// The program starts itself again once, before it says or does anything, unless that is switched off or needless.
+// The program starts itself again once, before it says or does anything, unless that is switched
+// off or needless.
 func TestStartsAgainOnce(t *testing.T) {
 	base := installed(t)
 	config, err := filepath.Abs("../../configs/tiny.yml")

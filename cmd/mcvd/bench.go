@@ -54,7 +54,8 @@ type timing struct {
 	Batch    int     `json:"batch,omitempty"`
 	Millions float64 `json:"million_parameters,omitempty"`
 	GFLOP    float64 `json:"gflop,omitempty"` // of a step
-	// Of a matrix product: float32 or bfloat16, the number of rows and columns, 10^12 FLOP/s of the fastest.
+	// Of a matrix product: float32 or bfloat16, the number of rows and columns, 10^12 FLOP/s of the
+	// fastest.
 	Precision string  `json:"precision,omitempty"`
 	N         int     `json:"n,omitempty"`
 	TFLOPS    float64 `json:"tflops,omitempty"`
@@ -216,7 +217,8 @@ func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *co
 // loaderBatches is how many batches the loader reads for a step of the others.
 const loaderBatches = 50
 
-// loader times the reading of batches of training clips, as fast as they come. Decoding videos into the cache is over by then.
+// loader times the reading of batches of training clips, as fast as they come. Decoding videos into
+// the cache is over by then.
 func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) ([]timing, error) {
 	frames := config.Frames.Total()
 	ds, err := data.Open(ctx, config, clips.Train, frames, c.log)
@@ -246,7 +248,8 @@ func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *co
 	return []timing{t}, nil
 }
 
-// matmul times matrix products, those in bfloat16 last: scripts/bench takes the last one for what the device can do.
+// matmul times matrix products, those in bfloat16 last: scripts/bench takes the last one for what
+// the device can do.
 func (c *benchCommand) matmul(ctx context.Context, b compute.Backend, _ *configs.Config) (all []timing, err error) {
 	for _, precision := range []string{"float32", "bfloat16"} {
 		dtype, err := nn.Precision(b, precision)
@@ -282,7 +285,8 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// peakRSS is the most memory that the process had so far, in bytes; what the Go runtime has where the system doesn't say.
+// peakRSS is the most memory that the process had so far, in bytes; what the Go runtime has where
+// the system doesn't say.
 func peakRSS() float64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(text)) {

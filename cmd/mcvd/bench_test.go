@@ -28,7 +28,8 @@ func benched(t *testing.T, args string) (all []timing) {
 	return all
 }
 
-// The speed of a matrix product of n rows is 2 n^3 operations by the least time. On Go there is one, in float32.
+// The speed of a matrix product of n rows is 2 n^3 operations by the least time. On Go there is
+// one, in float32.
 func TestBenchOfMatrixProducts(t *testing.T) {
 	all := benched(t, "--what matmul")
 	if len(all) != 1 {
@@ -59,7 +60,8 @@ func TestBenchOfSteps(t *testing.T) {
 	}
 }
 
-// The loader's frames a second are those of all its batches, of which a time is the mean of 50 and the first stands for itself.
+// The loader's frames a second are those of all its batches, of which a time is the mean of 50 and
+// the first stands for itself.
 func TestBenchOfTheLoader(t *testing.T) {
 	inNewFolder(t)
 	if status, _, stderr := call(t, "data", "export", "-c", "configs/tiny.yml", "--clips", "4", "--frames", "8", "-o", "clips/train"); status != 0 {

@@ -18,7 +18,8 @@ func TestPeekMakesItsFolder(t *testing.T) {
 	}
 }
 
-// Windows at a stride overlap by what the stride leaves: the second clip begins with the first one's frames from there on.
+// Windows at a stride overlap by what the stride leaves: the second clip begins with the first
+// one's frames from there on.
 func TestExportEvery(t *testing.T) {
 	inNewFolder(t)
 	if status, _, stderr := call(t, "data", "export", "-c", "configs/tiny.yml", "-o", "out", "--every", "2", "--clips", "3", "--frames", "5",

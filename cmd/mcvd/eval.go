@@ -146,7 +146,8 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, j eval.Job, recor
 	return eval.Evaluate(ctx, g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
 }
 
-// openRecords opens the file of --records; done closes it, and removes it if no record came. Without the flag, record is nil.
+// openRecords opens the file of --records; done closes it, and removes it if no record came.
+// Without the flag, record is nil.
 func (c *evalCommand) openRecords() (record func(eval.Record) error, done func() error, err error) {
 	if c.records == "" {
 		return nil, func() error { return nil }, nil

@@ -120,7 +120,8 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 	return entries, nil
 }
 
-// isBelow is whether a file would lie in a folder or below it, whatever links lead there. The folders exist.
+// isBelow is whether a file would lie in a folder or below it, whatever links lead there. The
+// folders exist.
 func isBelow(folder, file string) (bool, error) {
 	root, err := os.Stat(folder)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"mcvd/eval"
 )
 
-// generateCommand makes videos: predict, interpolate, generate and retrodict differ in their task only.
+// generateCommand makes videos: predict, interpolate, generate and retrodict differ in their task
+// only.
 type generateCommand struct {
 	*app
 	task eval.Task
@@ -126,7 +127,8 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	return err
 }
 
-// prepare makes the folder for the videos; done removes it again if it is new and nothing was written.
+// prepare makes the folder for the videos; done removes it again if it is new and nothing was
+// written.
 func (c *generateCommand) prepare() (done func(written int), err error) {
 	_, statErr := os.Stat(c.out)
 	if err := atomicfile.Prepare(filepath.Join(c.out, c.task.String()+".png")); err != nil {

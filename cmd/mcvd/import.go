@@ -192,7 +192,8 @@ func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
 	return entries
 }
 
-// load reads the configuration: that of --config, or what the weights' file says. Where they differ, shapes may be the same all the same.
+// load reads the configuration: that of --config, or what the weights' file says. Where they
+// differ, shapes may be the same all the same.
 func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
 	text, ok := checkpoint.Metadata[train.ConfigKey]
 	if !ok && c.config == "" {

@@ -89,7 +89,8 @@ func sameFiles(t *testing.T, a, b string) {
 	}
 }
 
-// A published checkpoint and its configuration make a run that samples and goes on training from the step of the checkpoint.
+// A published checkpoint and its configuration make a run that samples and goes on training from
+// the step of the checkpoint.
 func TestImportedRunsSampleAndTrain(t *testing.T) {
 	folder, err := filepath.Abs("../../" + fixtures)
 	if err != nil {
@@ -121,8 +122,8 @@ func TestImportedRunsSampleAndTrain(t *testing.T) {
 	}
 }
 
-// All of a run, exported and imported, is the same checkpoint, and training goes on to the same bytes: Adam's means and its number of
-// updates, hence warm-up and bias correction, are in it.
+// All of a run, exported and imported, is the same checkpoint, and training goes on to the same
+// bytes: Adam's means and its number of updates, hence warm-up and bias correction, are in it.
 func TestExportAllAndImport(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o a --set train.steps=3 --set train.validate_every=3 --set train.sample_every=0 --set optimizer.warmup_steps=20")
@@ -143,7 +144,8 @@ func TestExportAllAndImport(t *testing.T) {
 	}
 }
 
-// Parts of a run, by own and by published names, are the weights and the average of the run that they become.
+// Parts of a run, by own and by published names, are the weights and the average of the run that
+// they become.
 func TestExportPartsAndImport(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=2")
@@ -198,7 +200,8 @@ func TestExportPartsAndImport(t *testing.T) {
 	mustCall(t, "predict run --checkpoint ownema.safetensors --clips 1 --format png -o out")
 }
 
-// The configuration may be in either schema; the file's own gives way to --config and --set, and what then differs is said.
+// The configuration may be in either schema; the file's own gives way to --config and --set, and
+// what then differs is said.
 func TestImportConfigurations(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
@@ -256,7 +259,8 @@ func TestAdamWithoutUpdatesIsRefused(t *testing.T) {
 	}
 }
 
-// A part of a run's weights is where another experiment's training begins: at step 0, with a table that says what is from where.
+// A part of a run's weights is where another experiment's training begins: at step 0, with a table
+// that says what is from where.
 func TestImportOnly(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=3")
@@ -300,7 +304,8 @@ func TestImportOnly(t *testing.T) {
 	}
 }
 
-// A file in which there is nothing to check is said to be one: a safetensors file of another program, here.
+// A file in which there is nothing to check is said to be one: a safetensors file of another
+// program, here.
 func TestImportWithoutChecksums(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")

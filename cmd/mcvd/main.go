@@ -1,5 +1,5 @@
-// Command mcvd trains, samples and evaluates masked conditional video diffusion models. This package only wires the others
-// together and prints.
+// Command mcvd trains, samples and evaluates masked conditional video diffusion models. This
+// package only wires the others together and prints.
 package main
 
 import (
@@ -54,7 +54,8 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	return exitFailure
 }
 
-// checked remembers the first error of a writer, so that no command has to ask whether its lines arrived.
+// checked remembers the first error of a writer, so that no command has to ask whether its lines
+// arrived.
 type checked struct {
 	io.Writer
 	err error
@@ -127,7 +128,8 @@ func arguments(min, max int, want string) cobra.PositionalArgs {
 // usagef is an error in how a command was called.
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// most is the most that can be asked for of anything counted: more is a slip of the hand, and would end in a lack of memory.
+// most is the most that can be asked for of anything counted: more is a slip of the hand, and would
+// end in a lack of memory.
 const most = 1_000_000
 
 // checkCounts reports the first of the flags that was given with a value out of range.

@@ -22,7 +22,8 @@ func call(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), err.String()
 }
 
-// inNewFolder runs the rest of the test in a folder that has the configurations and a trained tiny run.
+// inNewFolder runs the rest of the test in a folder that has the configurations and a trained tiny
+// run.
 func inNewFolder(t *testing.T) string {
 	t.Helper()
 	shipped, err := filepath.Abs("../../configs")
@@ -37,7 +38,8 @@ func inNewFolder(t *testing.T) string {
 	return dir
 }
 
-// copyFixture puts a checkpoint of the published code and its configuration into the current folder.
+// copyFixture puts a checkpoint of the published code and its configuration into the current
+// folder.
 func copyFixture(t *testing.T) {
 	t.Helper()
 	shipped, err := filepath.EvalSymlinks("configs")
@@ -97,7 +99,8 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 	}
 }
 
-// Mistakes are one line that names what is wrong; 2 is the status of a wrong call, 1 of everything else.
+// Mistakes are one line that names what is wrong; 2 is the status of a wrong call, 1 of everything
+// else.
 func TestMistakes(t *testing.T) {
 	inNewFolder(t)
 	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
@@ -256,7 +259,8 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk is full") }
 
-// listing is the names of all files below the current folder but those of the run, whose log of commands grows.
+// listing is the names of all files below the current folder but those of the run, whose log of
+// commands grows.
 func listing(t *testing.T) string {
 	t.Helper()
 	var names []string

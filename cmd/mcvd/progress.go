@@ -21,8 +21,9 @@ type progress struct {
 	began time.Time
 	shown time.Time // when the last line was shown
 	done  int
-	// The time left is reckoned from when the first step of this process was over: a run that is resumed made the steps before it
-	// at another time, and the first step also builds and compiles the programs.
+	// The time left is reckoned from when the first step of this process was over: a run that is
+	// resumed made the steps before it at another time, and the first step also builds and compiles
+	// the programs.
 	first    int
 	firstEnd time.Time
 }
@@ -38,7 +39,8 @@ func newProgress(out io.Writer, what string, total int) *progress {
 	return p
 }
 
-// newBar is a bar without a forecast: the library's own takes the steps before a resumed one for steps of this process.
+// newBar is a bar without a forecast: the library's own takes the steps before a resumed one for
+// steps of this process.
 func newBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true),
@@ -71,7 +73,8 @@ func (p *progress) reach(done int, detail string) {
 	}
 }
 
-// left is how long the missing steps take if they are as fast as the made ones, which took that long; 0 if that can't be said.
+// left is how long the missing steps take if they are as fast as the made ones, which took that
+// long; 0 if that can't be said.
 func left(missing, made int, took time.Duration) time.Duration {
 	if made < 1 {
 		return 0

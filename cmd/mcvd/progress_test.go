@@ -17,8 +17,8 @@ func clock(out io.Writer, total int) (p *progress, after func(time.Duration)) {
 	return p, func(d time.Duration) { now = start.Add(d) }
 }
 
-// A run that goes on after step 500 is half done at once, and what is left is reckoned from its own steps without the first one,
-// which compiles.
+// A run that goes on after step 500 is half done at once, and what is left is reckoned from its own
+// steps without the first one, which compiles.
 func TestProgressOfAResumedRun(t *testing.T) {
 	var out bytes.Buffer
 	p, after := clock(&out, 1000)

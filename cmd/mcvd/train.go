@@ -160,7 +160,8 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	return nil
 }
 
-// peak measures the FLOP/s that the log's shares are of. It is 0, unknown, on the Go backend and where measuring fails.
+// peak measures the FLOP/s that the log's shares are of. It is 0, unknown, on the Go backend and
+// where measuring fails.
 func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config) float64 {
 	if choice.Plugin == "" {
 		return 0
@@ -188,7 +189,8 @@ func detail(l train.Line) string {
 	return fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s%s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9, share)
 }
 
-// trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a few validation clips.
+// trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a
+// few validation clips.
 func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string) error {
 	const clips = 4
 	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)

@@ -26,7 +26,8 @@ func TestDetailOfAStep(t *testing.T) {
 	}
 }
 
-// Training goes on without a peak where measuring it fails, here on a backend that is closed, and says so.
+// Training goes on without a peak where measuring it fails, here on a backend that is closed, and
+// says so.
 func TestPeakThatCannotBeMeasured(t *testing.T) {
 	b, err := backend.Open("go")
 	if err != nil {

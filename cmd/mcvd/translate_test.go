@@ -9,8 +9,8 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// A published configuration becomes one of this project without a checkpoint: YAML on stdout that the other commands read, what was
-// decided on stderr, and the same as an import makes of it.
+// A published configuration becomes one of this project without a checkpoint: YAML on stdout that
+// the other commands read, what was decided on stderr, and the same as an import makes of it.
 func TestConfigTranslate(t *testing.T) {
 	inNewFolder(t)
 	copyFixture(t)

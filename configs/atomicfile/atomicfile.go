@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Prefix begins the names of the temporary files, so that a start after a kill can tell them from everything else.
+// Prefix begins the names of the temporary files, so that a start after a kill can tell them from
+// everything else.
 const Prefix = ".mcvd-tmp-"
 
-// Write makes path by filling a temporary file in the same folder, syncing it, renaming it to path and syncing the
-// folder. If fill or any later step fails, the temporary file is removed and path is left as it was; so are folders and
-// devices, such as /dev/null, which a rename would replace. fill may also give tmp.Name() to another process to write to.
+// Write makes path by filling a temporary file in the same folder, syncing it, renaming it to path
+// and syncing the folder. If fill or any later step fails, the temporary file is removed and path
+// is left as it was; so are folders and devices, such as /dev/null, which a rename would replace.
+// fill may also give tmp.Name() to another process to write to.
 func Write(path string, fill func(tmp *os.File) error) (err error) {
 	if err := checkRegular(path); err != nil {
 		return err
@@ -41,8 +43,8 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 	return syncDir(dir)
 }
 
-// Prepare makes the folder that path lies in, with those above it, and reports what [Write] would fail at: commands call
-// it before long work whose result goes to path. It leaves no file.
+// Prepare makes the folder that path lies in, with those above it, and reports what [Write] would
+// fail at: commands call it before long work whose result goes to path. It leaves no file.
 func Prepare(path string) error {
 	if err := checkRegular(path); err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Package experiment reads experiments: the YAML of package configs, with everything that there is to choose from in packages data,
-// models and optimizer. Configurations that it returns are complete and checked; their options are those of the chosen implementations.
+// Package experiment reads experiments: the YAML of package configs, with everything that there is
+// to choose from in packages data, models and optimizer. Configurations that it returns are
+// complete and checked; their options are those of the chosen implementations.
 package experiment
 
 import (
@@ -29,7 +30,8 @@ func check(c *configs.Config) error {
 	return errors.Join(data.Check(c), err, optimizerErr, samplerErr)
 }
 
-// Load reads a file with its bases, then overrides such as "frames.past=10": see [configs.Catalogue.Load].
+// Load reads a file with its bases, then overrides such as "frames.past=10": see
+// [configs.Catalogue.Load].
 func Load(path string, overrides ...string) (*configs.Config, error) {
 	return catalogue().Load(path, overrides...)
 }
@@ -39,7 +41,8 @@ func Parse(name string, text []byte, overrides ...string) (*configs.Config, erro
 	return catalogue().Parse(name, text, overrides...)
 }
 
-// Resolve checks and completes a configuration that a program made: see [configs.Catalogue.Resolve].
+// Resolve checks and completes a configuration that a program made: see
+// [configs.Catalogue.Resolve].
 func Resolve(c *configs.Config) error { return catalogue().Resolve(c) }
 
 // Reference describes every setting.

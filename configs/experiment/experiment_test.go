@@ -58,7 +58,8 @@ func options(t configs.Table, name string) configs.Options {
 	}
 }
 
-// For every table, every implementation refuses the options of all others, unless they were inherited.
+// For every table, every implementation refuses the options of all others, unless they were
+// inherited.
 func TestOptionsOfOtherImplementationsAreRefused(t *testing.T) {
 	tried := 0
 	for _, table := range catalogue().Tables {

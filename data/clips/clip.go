@@ -1,7 +1,9 @@
-// Package clips is what every part of the project means by a clip, a split and a data set. It imports nothing of the project.
+// Package clips is what every part of the project means by a clip, a split and a data set. It
+// imports nothing of the project.
 package clips
 
-// Clip is a video in memory: 8-bit frames, row-major [frames, height, width, channels], channels 1 (grey) or 3 (RGB).
+// Clip is a video in memory: 8-bit frames, row-major [frames, height, width, channels], channels 1
+// (grey) or 3 (RGB).
 type Clip struct {
 	Pix                             []uint8
 	Frames, Height, Width, Channels int

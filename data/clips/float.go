@@ -8,8 +8,8 @@ import (
 // Float maps a byte to the networks' range: 0 to -1, 255 to 1.
 func Float(v uint8) float32 { return float32(v)/127.5 - 1 }
 
-// Byte is the inverse of [Float]: it clamps to [-1, 1] and rounds to the nearest byte. NaN becomes 0, black, so that
-// the result is the same on every processor.
+// Byte is the inverse of [Float]: it clamps to [-1, 1] and rounds to the nearest byte. NaN becomes
+// 0, black, so that the result is the same on every processor.
 func Byte(x float32) uint8 {
 	v := (float64(x) + 1) * 127.5
 	switch {
@@ -30,8 +30,8 @@ func ToFloat(c Clip) []float32 {
 	return out
 }
 
-// ToClip makes a clip of values in [-1, 1], row-major [frames, height, width, channels], by [Byte]. It fails if pix
-// doesn't hold that many values.
+// ToClip makes a clip of values in [-1, 1], row-major [frames, height, width, channels], by [Byte].
+// It fails if pix doesn't hold that many values.
 func ToClip(pix []float32, frames, height, width, channels int) (Clip, error) {
 	c := Clip{Frames: frames, Height: height, Width: width, Channels: channels}
 	if len(pix) != frames*c.FrameSize() {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Split names a part of a data set: what is learned from, what is watched during training, what scores are reported on.
+// Split names a part of a data set: what is learned from, what is watched during training, what
+// scores are reported on.
 type Split string
 
 // The parts that every data set has.

@@ -1,7 +1,9 @@
-// Package digits is a data set that makes itself: digits that move straight and bounce off the edges of the frame, as in
-// Moving MNIST (Srivastava et al. 2015), drawn from a built-in font or from MNIST's own files.
+// Package digits is a data set that makes itself: digits that move straight and bounce off the
+// edges of the frame, as in Moving MNIST (Srivastava et al. 2015), drawn from a built-in font or
+// from MNIST's own files.
 //
-// It differs from Stochastic Moving MNIST (Denton and Fergus 2018): the way a digit leaves an edge is not random.
+// It differs from Stochastic Moving MNIST (Denton and Fergus 2018): the way a digit leaves an edge
+// is not random.
 package digits
 
 import (
@@ -29,13 +31,14 @@ func DefaultOptions() Options { return Options{Digits: 2, Speed: []float64{0, 0}
 const (
 	trainLen = 1_000_000_000 // so many that no training sees a video twice
 	evalLen  = 10_000        // as many as Moving MNIST's test set has
-	// videoLen is the number of frames of a video, which goes on as long as anybody asks. Up to here positions are exact
-	// to a millionth of a pixel.
+	// videoLen is the number of frames of a video, which goes on as long as anybody asks. Up to
+	// here positions are exact to a millionth of a pixel.
 	videoLen = 1 << 20
 )
 
-// Dataset makes up videos: digits and their ways are drawn from the split and the video's number alone, so validation
-// and test are the same for every experiment, whatever its seed. It is safe for use by several goroutines.
+// Dataset makes up videos: digits and their ways are drawn from the split and the video's number
+// alone, so validation and test are the same for every experiment, whatever its seed. It is safe
+// for use by several goroutines.
 type Dataset struct {
 	size, channels int
 	o              Options
@@ -43,8 +46,8 @@ type Dataset struct {
 	glyphs         []glyph
 }
 
-// New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files that are missing or
-// broken.
+// New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files
+// that are missing or broken.
 func New(c *configs.Config, split clips.Split) (*Dataset, error) {
 	d, err := settings(c)
 	if err != nil {
@@ -130,8 +133,8 @@ func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
-// source is a generator that depends on the split and a video's number only. A cryptographic one, because equal seeds
-// but for a number must give unrelated videos.
+// source is a generator that depends on the split and a video's number only. A cryptographic one,
+// because equal seeds but for a number must give unrelated videos.
 func (d *Dataset) source(video int) *rand.Rand {
 	var seed [32]byte
 	copy(seed[:24], "digits/"+d.split)

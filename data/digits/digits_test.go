@@ -69,7 +69,8 @@ func TestAFrameIsAFunctionOfSplitVideoAndNumber(t *testing.T) {
 	}
 }
 
-// Digits move on to the end as they did at the beginning: a step is as long as the speed says wherever nothing bounces.
+// Digits move on to the end as they did at the beginning: a step is as long as the speed says
+// wherever nothing bounces.
 func TestMotionIsExactAtTheLastFrame(t *testing.T) {
 	d := open(t, config(nil), clips.Train)
 	if last := clip(t, d, 5, d.Frames(5)-1, 1); slices.Max(last.Pix) < 200 {
@@ -89,7 +90,8 @@ func TestMotionIsExactAtTheLastFrame(t *testing.T) {
 	}
 }
 
-// One digit's light is the same wherever it stands: nothing is cut off at an edge and nothing flickers.
+// One digit's light is the same wherever it stands: nothing is cut off at an edge and nothing
+// flickers.
 func TestLightIsConservedAtEverySubPixelPosition(t *testing.T) {
 	d := open(t, config(configs.Options{"digits": 1}), clips.Train)
 	rapid.Check(t, func(t *rapid.T) {

@@ -20,14 +20,15 @@ type glyph struct {
 	pix  []uint8
 }
 
-// fontGlyphs draws 0 to 9 in boxes of the given size. As in MNIST, the digits are 20/28 as high as their box and stand
-// in its middle.
+// fontGlyphs draws 0 to 9 in boxes of the given size. As in MNIST, the digits are 20/28 as high as
+// their box and stand in its middle.
 func fontGlyphs(size int) ([]glyph, error) {
 	parsed, err := opentype.Parse(gobold.TTF)
 	if err != nil {
 		return nil, err
 	}
-	// Drawn big and averaged down: at small sizes fonts are drawn for reading, not for moving by parts of a pixel.
+	// Drawn big and averaged down: at small sizes fonts are drawn for reading, not for moving by
+	// parts of a pixel.
 	face, err := opentype.NewFace(parsed, &opentype.FaceOptions{Size: 256, DPI: 72, Hinting: font.HintingNone})
 	if err != nil {
 		return nil, err
@@ -50,7 +51,8 @@ func fontGlyphs(size int) ([]glyph, error) {
 	return glyphs, nil
 }
 
-// place draws a part of mask into the middle of a box, 20/28 as high as the box and proportion times as wide as high.
+// place draws a part of mask into the middle of a box, 20/28 as high as the box and proportion
+// times as wide as high.
 func place(mask image.Image, from image.Rectangle, proportion float64, size int) glyph {
 	high := max(2, (size*20+14)/28)
 	wide := max(1, int(math.Round(float64(high)*proportion)))
@@ -71,9 +73,9 @@ func (g glyph) resized(size int) glyph {
 	return glyph{size, out.Pix}
 }
 
-// draw puts the glyph into a clip of one frame with its corner at (x, y), which must leave it inside. What is there
-// stays where it is lighter. A pixel of the glyph is a square that covers parts of up to four pixels of the frame, so
-// motion is smooth and no light is lost.
+// draw puts the glyph into a clip of one frame with its corner at (x, y), which must leave it
+// inside. What is there stays where it is lighter. A pixel of the glyph is a square that covers
+// parts of up to four pixels of the frame, so motion is smooth and no light is lost.
 func (g glyph) draw(frame clips.Clip, x, y float64, color [3]float64) {
 	left, top := int(math.Floor(x)), int(math.Floor(y))
 	right, down := x-float64(left), y-float64(top) // the share that falls on the next pixel

@@ -14,11 +14,12 @@ import (
 	"mcvd/data/clips"
 )
 
-// validShare of the images of MNIST's training file, the last ones, are for validation: 5,000 of 60,000.
+// validShare of the images of MNIST's training file, the last ones, are for validation: 5,000 of
+// 60,000.
 const validShare = 1.0 / 12
 
-// mnistGlyphs reads the images of a split from a folder with MNIST's files. Training and validation share a file and no
-// image; the test file is for the test alone.
+// mnistGlyphs reads the images of a split from a folder with MNIST's files. Training and validation
+// share a file and no image; the test file is for the test alone.
 func mnistGlyphs(dir string, split clips.Split) ([]glyph, error) {
 	if split == clips.Test {
 		return readMNIST(dir, "t10k-images-idx3-ubyte")
@@ -77,9 +78,9 @@ const (
 	maxBytes  = 1 << 30
 )
 
-// readIdx reads square images in the idx format (LeCun et al. 1998): a magic number, the number of images, their height
-// and width, each as 4 bytes, high byte first, then a byte a pixel, and nothing after. Memory grows with what is really
-// there, whatever the head says.
+// readIdx reads square images in the idx format (LeCun et al. 1998): a magic number, the number of
+// images, their height and width, each as 4 bytes, high byte first, then a byte a pixel, and
+// nothing after. Memory grows with what is really there, whatever the head says.
 func readIdx(r io.Reader) ([]glyph, error) {
 	var head struct{ Magic, Count, Height, Width uint32 }
 	if err := binary.Read(r, binary.BigEndian, &head); err != nil {

@@ -44,7 +44,8 @@ func (c *cache) lookup(s source) (cached, bool) {
 	return cached{s, e}, ok
 }
 
-// add decodes a video into the cache. broken is what is wrong with the video; err what is wrong with everything else.
+// add decodes a video into the cache. broken is what is wrong with the video; err what is wrong
+// with everything else.
 func (c *cache) add(ctx context.Context, s source, each func()) (v cached, broken, err error) {
 	var full error // the disk, most likely
 	e, err := c.store.Put(c.video(s), func(add func([]uint8) error) (fps float64, err error) {

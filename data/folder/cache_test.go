@@ -85,8 +85,8 @@ func TestChangesAndDamageAreDecodedAgain(t *testing.T) {
 	}
 }
 
-// Training must not go on with other frames than it was given: what is damaged while it runs is decoded anew, once, with a line,
-// for all goroutines and processes that need it at once.
+// Training must not go on with other frames than it was given: what is damaged while it runs is
+// decoded anew, once, with a line, for all goroutines and processes that need it at once.
 func TestDamageWhileItRunsIsMended(t *testing.T) {
 	root := t.TempDir()
 	path := steps(t, filepath.Join(root, "a.mp4"), 6)

@@ -11,8 +11,8 @@ import (
 	"mcvd/data/store"
 )
 
-// Dataset is the videos of one split, sorted by name. It is safe for use by several goroutines and keeps neither frames
-// nor open files.
+// Dataset is the videos of one split, sorted by name. It is safe for use by several goroutines and
+// keeps neither frames nor open files.
 type Dataset struct {
 	videos []cached
 	cache  *cache
@@ -32,8 +32,8 @@ func (d *Dataset) Frames(i int) int { return d.videos[i].Frames }
 // FPS is how many of its frames are a second, 0 for images of which nobody said it.
 func (d *Dataset) FPS(i int) float64 { return d.videos[i].FPS }
 
-// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that aren't as they were stored, or are gone,
-// are decoded anew, with a line in the log.
+// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that aren't as they were
+// stored, or are gone, are decoded anew, with a line in the log.
 func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, video, start, frames); err != nil {
 		return clips.Clip{}, err

@@ -15,7 +15,8 @@ const (
 	logPeriod = 5 * time.Second
 )
 
-// fill returns the videos of sources that can be read, in their order, and decodes those that the cache lacks.
+// fill returns the videos of sources that can be read, in their order, and decodes those that the
+// cache lacks.
 func (c *cache) fill(ctx context.Context, sources []source) ([]cached, error) {
 	videos := make([]cached, len(sources))
 	var missing []int
@@ -39,8 +40,8 @@ func (c *cache) fill(ctx context.Context, sources []source) ([]cached, error) {
 	return usable, nil
 }
 
-// decodeAll decodes the missing sources into videos and leaves zeros where that fails. It ends at the first failure
-// that isn't a video's own, or at any if c.fail.
+// decodeAll decodes the missing sources into videos and leaves zeros where that fails. It ends at
+// the first failure that isn't a video's own, or at any if c.fail.
 func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, videos []cached) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package folder is a data set of videos that lie in a folder: files that ffmpeg reads, and sub-folders of PNG or JPEG
-// frames.
+// Package folder is a data set of videos that lie in a folder: files that ffmpeg reads, and
+// sub-folders of PNG or JPEG frames.
 //
-// Every video is decoded once, into a cache of small raw frames; training then reads just the frames of a clip. The
-// cache notices changed files, changed settings and damage, may be deleted at any time, and may be shared by processes
-// that run at once.
+// Every video is decoded once, into a cache of small raw frames; training then reads just the
+// frames of a clip. The cache notices changed files, changed settings and damage, may be deleted at
+// any time, and may be shared by processes that run at once.
 package folder
 
 import (
@@ -34,16 +34,17 @@ type Options struct {
 // DefaultOptions is what missing options mean.
 func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid: 0.1, Test: 0.1} }
 
-// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time, with a line in log now
-// and then. The videos are those in the sub-folder train, valid or test of c.Data.Path, at any depth; if there is no
-// such sub-folder, a hash of a video's name decides where it belongs, so that it stays there when others come or go; of three
-// videos or more, every split gets one.
-// Hidden files and folders are left out. Folders of images with an unknown rate are problems, as broken files are, where
-// c.Data.FPS asks for a rate.
+// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time,
+// with a line in log now and then. The videos are those in the sub-folder train, valid or test of
+// c.Data.Path, at any depth; if there is no such sub-folder, a hash of a video's name decides where
+// it belongs, so that it stays there when others come or go; of three videos or more, every split
+// gets one. Hidden files and folders are left out. Folders of images with an unknown rate are
+// problems, as broken files are, where c.Data.FPS asks for a rate.
 //
-// A file that can't be read is named in log and left out, or is an error if c.Data.OnError is "fail". Videos with less
-// than frames frames are named and left out. It is an error if none is left, if the cache can't be written, if ffmpeg
-// is missing, and if ctx ends, which also ends what Clip may have to decode later.
+// A file that can't be read is named in log and left out, or is an error if c.Data.OnError is
+// "fail". Videos with less than frames frames are named and left out. It is an error if none is
+// left, if the cache can't be written, if ffmpeg is missing, and if ctx ends, which also ends what
+// Clip may have to decode later.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
 	o, err := ReadOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
@@ -99,7 +100,8 @@ func (o Options) decode(c *configs.Config) video.DecodeOptions {
 	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
 }
 
-// refuseImagesWithoutRate makes problems of folders of images that can't be brought to a rate, because nobody said theirs.
+// refuseImagesWithoutRate makes problems of folders of images that can't be brought to a rate,
+// because nobody said theirs.
 func (f *found) refuseImagesWithoutRate(o video.DecodeOptions) {
 	if o.FPS == 0 || o.ImageFPS > 0 {
 		return

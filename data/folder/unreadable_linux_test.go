@@ -11,8 +11,8 @@ import (
 	"mcvd/data/clips"
 )
 
-// A folder that may not be read is named, and the rest is used. Root may read everything; so as root this test reads as somebody
-// else, whom Linux lets one choose for one thread.
+// A folder that may not be read is named, and the rest is used. Root may read everything; so as
+// root this test reads as somebody else, whom Linux lets one choose for one thread.
 func TestUnreadableFolder(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a.mp4"), "x")

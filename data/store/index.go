@@ -19,8 +19,8 @@ import (
 //	about     what the frames are and were made of, as JSON
 //	trailer   length of about, CRC-32C of sums + about + that length (4 bytes each, low byte first), magic
 //
-// The index comes last because a decoder knows the number of frames only when it has made them. One file, renamed when
-// it is whole, can't be half old and half new.
+// The index comes last because a decoder knows the number of frames only when it has made them. One
+// file, renamed when it is whole, can't be half old and half new.
 const (
 	version     = 2 // changes when equal settings begin to give other frames, or another layout: files are then made anew
 	magic       = "mcvd raw"
@@ -30,7 +30,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Video says what frames are made of. The frames of a store are used as long as all of it is as it was.
+// Video says what frames are made of. The frames of a store are used as long as all of it is as it
+// was.
 type Video struct {
 	Name     string    // of the video in its data set
 	Bytes    int64     // size of the source
@@ -78,8 +79,9 @@ func writeIndex(w io.Writer, sums []byte, a about) error {
 	return err
 }
 
-// readIndex reads the index of a file of size bytes and verifies it. The sums stay on disk; what is known of the file
-// afterwards is that it has the frames and sums that the index tells of, and that the sums are as they were written.
+// readIndex reads the index of a file of size bytes and verifies it. The sums stay on disk; what is
+// known of the file afterwards is that it has the frames and sums that the index tells of, and that
+// the sums are as they were written.
 func readIndex(file io.ReaderAt, size int64) (about, error) {
 	trailer := make([]byte, trailerSize)
 	if size < int64(trailerSize) {
@@ -120,7 +122,8 @@ func readIndex(file io.ReaderAt, size int64) (about, error) {
 // maxSide bounds what an index may say of a frame, so that its size can't overflow.
 const maxSide = 1 << 16
 
-// parseAbout is strict: a field that is missing, misspelled or too much makes the video be decoded anew.
+// parseAbout is strict: a field that is missing, misspelled or too much makes the video be decoded
+// anew.
 func parseAbout(text []byte) (a about, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

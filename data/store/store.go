@@ -1,6 +1,7 @@
-// Package store keeps the raw frames of videos on disk, each with a checksum that is compared whenever it is read. Any
-// decoder fills it, frame by frame. A store is a folder that may be deleted at any time and shared by processes that run
-// at once; neither frames nor open files are held in memory.
+// Package store keeps the raw frames of videos on disk, each with a checksum that is compared
+// whenever it is read. Any decoder fills it, frame by frame. A store is a folder that may be
+// deleted at any time and shared by processes that run at once; neither frames nor open files are
+// held in memory.
 package store
 
 import (
@@ -31,7 +32,8 @@ type Store struct {
 	log *slog.Logger
 }
 
-// New is the store in dir, which is made when it is first locked. What waiting there is goes to log.
+// New is the store in dir, which is made when it is first locked. What waiting there is goes to
+// log.
 func New(dir string, log *slog.Logger) *Store { return &Store{dir, log} }
 
 // base is where a video's file lies, without its extension.
@@ -48,7 +50,8 @@ type Entry struct {
 	frameSize int
 }
 
-// Find returns a video's frames if they were made of what is there now and the file's index is whole.
+// Find returns a video's frames if they were made of what is there now and the file's index is
+// whole.
 func (s *Store) Find(v Video) (Entry, bool) {
 	path := s.base(v) + ".frames"
 	file, err := os.Open(path)
@@ -67,9 +70,10 @@ func (s *Store) Find(v Video) (Entry, bool) {
 	return Entry{a.Frames, a.FPS, path, v.FrameSize()}, true
 }
 
-// Put stores a video's frames, in place of others that it has. decode hands them to add one after the other, each
-// row-major [height, width, channels] and valid only during the call, and returns their rate, 0 if it is unknown. If
-// decode or anything else fails, that is the error, and the store stays as it was. It needs the [Store.Lock].
+// Put stores a video's frames, in place of others that it has. decode hands them to add one after
+// the other, each row-major [height, width, channels] and valid only during the call, and returns
+// their rate, 0 if it is unknown. If decode or anything else fails, that is the error, and the
+// store stays as it was. It needs the [Store.Lock].
 func (s *Store) Put(v Video, decode func(add func(frame []uint8) error) (fps float64, err error)) (Entry, error) {
 	base := s.base(v)
 	e := Entry{path: base + ".frames", frameSize: v.FrameSize()}
@@ -102,11 +106,12 @@ func (s *Store) Put(v Video, decode func(add func(frame []uint8) error) (fps flo
 	return e, nil
 }
 
-// ErrDamaged is in the errors of frames that aren't those that were stored, or aren't there any more.
+// ErrDamaged is in the errors of frames that aren't those that were stored, or aren't there any
+// more.
 var ErrDamaged = errors.New("not as they were stored")
 
-// Read fills pix, whole frames, with those from the one numbered start on, and compares their checksums. Frames that
-// were changed, cut off or deleted are [ErrDamaged].
+// Read fills pix, whole frames, with those from the one numbered start on, and compares their
+// checksums. Frames that were changed, cut off or deleted are [ErrDamaged].
 func (e Entry) Read(start int, pix []uint8) (err error) {
 	file, err := os.Open(e.path)
 	if err != nil {
@@ -161,8 +166,8 @@ func (e Entry) Verify() (err error) {
 	return nil
 }
 
-// Lock waits until no other process writes to the store, and makes others wait. It makes the store's folder, and removes
-// what killed processes left in it.
+// Lock waits until no other process writes to the store, and makes others wait. It makes the
+// store's folder, and removes what killed processes left in it.
 func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err

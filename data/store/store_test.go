@@ -121,7 +121,8 @@ func TestOtherSourcesAndSettingsAreNotFound(t *testing.T) {
 	}
 }
 
-// No bit of a file can change unnoticed: frames at their reading, all else when the video is looked for.
+// No bit of a file can change unnoticed: frames at their reading, all else when the video is looked
+// for.
 func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	s := New(t.TempDir(), quiet)
 	v := clip("a.mp4")
@@ -260,8 +261,9 @@ func TestLockWaitsAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// FuzzIndex looks for files on which reading the index panics, or takes much memory, and for accepted ones that don't hold
-// what their index says. Where text isn't empty it ends the file as its about, under a trailer whose checksum is right.
+// FuzzIndex looks for files on which reading the index panics, or takes much memory, and for
+// accepted ones that don't hold what their index says. Where text isn't empty it ends the file as
+// its about, under a trailer whose checksum is right.
 func FuzzIndex(f *testing.F) {
 	s := New(f.TempDir(), quiet)
 	e, err := s.Put(clip("a.mp4"), fill(2))

@@ -28,7 +28,8 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// A playlist under the name of a video would show files from anywhere, and one without an end would be waited for for ever.
+// A playlist under the name of a video would show files from anywhere, and one without an end would
+// be waited for for ever.
 func TestPlaylistsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	secret := testsrc(t, filepath.Join(t.TempDir(), "secret.ts"), "64x64", 10, "-r", "25")

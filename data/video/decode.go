@@ -28,9 +28,11 @@ const (
 type DecodeOptions struct {
 	// Start skips so many seconds. Images have no time: a folder of them wants 0.
 	Start float64
-	// FPS resamples to so many frames a second; 0 keeps every frame. A folder of images needs ImageFPS for it.
+	// FPS resamples to so many frames a second; 0 keeps every frame. A folder of images needs
+	// ImageFPS for it.
 	FPS float64
-	// ImageFPS is how many frames a second a folder of images was taken at; 0 is unknown. Videos know it themselves.
+	// ImageFPS is how many frames a second a folder of images was taken at; 0 is unknown. Videos
+	// know it themselves.
 	ImageFPS float64
 	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
 	Size int
@@ -42,8 +44,8 @@ type DecodeOptions struct {
 	MaxFrames int
 }
 
-// patience is how long a program that reads a file may go without any progress: far longer than any sound file takes,
-// also from a slow disk. Files can be made that keep ffmpeg busy for ever.
+// patience is how long a program that reads a file may go without any progress: far longer than any
+// sound file takes, also from a slow disk. Files can be made that keep ffmpeg busy for ever.
 const patience = 5 * time.Minute
 
 // Decoded says what [Decode] handed out.
@@ -68,14 +70,16 @@ func (o DecodeOptions) check() error {
 	return nil
 }
 
-// Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before frame10), and calls each
-// with one frame after the other: row-major [height, width, channels], valid only during the call. Memory does not grow with the length. Frames are scaled by averaging areas; a phone's rotation and pixels
-// that aren't square are undone, and a video that changes its size midway is scaled to one.
+// Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before
+// frame10), and calls each with one frame after the other: row-major [height, width, channels],
+// valid only during the call. Memory does not grow with the length. Frames are scaled by averaging
+// areas; a phone's rotation and pixels that aren't square are undone, and a video that changes its
+// size midway is scaled to one.
 //
-// A file that is broken or cut off is an error that says after which frame, also when all frames before were handed
-// out; so is one of which ffmpeg makes no frame for minutes. Only containers that hold their frames themselves are read,
-// no playlists. An error of each ends the decoding and is returned as it is. Decoded counts the frames handed out also
-// where there is an error.
+// A file that is broken or cut off is an error that says after which frame, also when all frames
+// before were handed out; so is one of which ffmpeg makes no frame for minutes. Only containers
+// that hold their frames themselves are read, no playlists. An error of each ends the decoding and
+// is returned as it is. Decoded counts the frames handed out also where there is an error.
 func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame []uint8) error) (Decoded, error) {
 	if err := o.check(); err != nil {
 		return Decoded{}, err
@@ -167,8 +171,9 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 	return s.Output("pipe:", out)
 }
 
-// readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of each, of ffmpeg, one
-// about a last piece that is too short, which ffmpeg doesn't report, or one about a piece that takes longer than patience.
+// readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of
+// each, of ffmpeg, one about a last piece that is too short, which ffmpeg doesn't report, or one
+// about a piece that takes longer than patience.
 func readFrames(ctx context.Context, args []string, size int, patience time.Duration, each func([]uint8) error) (frames int, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

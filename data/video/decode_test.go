@@ -74,7 +74,8 @@ func TestProbeAndDecodeHonourRotationAndPixelShape(t *testing.T) {
 	}
 }
 
-// turn copies a MOV and makes it one of a phone that was held upright, by the matrix in its track header: how ffmpeg is
+// turn copies a MOV and makes it one of a phone that was held upright, by the matrix in its track
+// header: how ffmpeg is
 
 // asked for that differs from version to version.
 
@@ -153,7 +154,8 @@ func TestStartRateAndMaxFrames(t *testing.T) {
 		if _, err := Decode(context.Background(), path, row.o, func(f []uint8) error { got = append(got, f[0]); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		// Which of two neighbours the fps filter takes is its own affair: at half the rate it may be the later one.
+		// Which of two neighbours the fps filter takes is its own affair: at half the rate it may
+		// be the later one.
 		if len(got) < len(row.want) || !near(got[:len(row.want)], row.want, 10) || len(got) > len(row.want)+1 {
 			t.Errorf("%s: %v, want %v", name, got, row.want)
 		}
@@ -270,4 +272,5 @@ func TestCancelAndConsumersErrorEndDecoding(t *testing.T) {
 	}
 }
 
-// A process that neither ends nor closes its pipes, and has a child that holds them, stands in for a hanging ffmpeg.
+// A process that neither ends nor closes its pipes, and has a child that holds them, stands in for
+// a hanging ffmpeg.

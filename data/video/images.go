@@ -18,8 +18,8 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Images lists the PNG and JPEG files of a folder, without hidden ones, in natural order: frame2.png before
-// frame10.png. Every file is dir joined with its name.
+// Images lists the PNG and JPEG files of a folder, without hidden ones, in natural order:
+// frame2.png before frame10.png. Every file is dir joined with its name.
 func Images(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -47,8 +47,8 @@ func IsImage(name string) bool {
 	return false
 }
 
-// natural compares names piece by piece: digits as numbers, everything else by bytes. Equal numbers with different
-// leading zeros differ by the whole name, so that the order has no ties.
+// natural compares names piece by piece: digits as numbers, everything else by bytes. Equal numbers
+// with different leading zeros differ by the whole name, so that the order has no ties.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
@@ -100,9 +100,9 @@ func imageSize(path string) (image.Point, error) {
 	return image.Pt(head.Width, head.Height), nil
 }
 
-// decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent pixels are seen
-// over black; a JPEG's note about rotation is not followed. With FPS, each frame is the image that is nearest in
-// time, so that some are left out or come again.
+// decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent
+// pixels are seen over black; a JPEG's note about rotation is not followed. With FPS, each frame is
+// the image that is nearest in time, so that some are left out or come again.
 func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]uint8) error) (frames int, err error) {
 	if o.Start > 0 {
 		return 0, fmt.Errorf("%s: start at %g s: images have no time", dir, o.Start)
@@ -145,8 +145,9 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 	return frames, nil
 }
 
-// resample lists, for every moment of a video of fps frames a second, the image nearest to it, of those half way the
-// earlier one; images are 1/rate seconds apart. With fps 0 it is all images once.
+// resample lists, for every moment of a video of fps frames a second, the image nearest to it, of
+// those half way the earlier one; images are 1/rate seconds apart. With fps 0 it is all images
+// once.
 func resample(names []string, rate, fps float64) []string {
 	if fps == 0 {
 		return names

@@ -16,7 +16,8 @@ import (
 
 // Info describes a video file or a folder of images.
 type Info struct {
-	// Width and Height of a frame as displayed, in pixels: turned as a phone asks for, with square pixels.
+	// Width and Height of a frame as displayed, in pixels: turned as a phone asks for, with square
+	// pixels.
 	Width, Height int
 	// Frames is how many there are, as the file says or, where it doesn't say, as counted.
 	Frames int
@@ -45,8 +46,8 @@ type probed struct {
 	} `json:"format"`
 }
 
-// Probe reads what a video or a folder of images holds without decoding all of it. It fails if there is no readable
-// video in it; sound alone is none, nor is the cover picture of a song.
+// Probe reads what a video or a folder of images holds without decoding all of it. It fails if
+// there is no readable video in it; sound alone is none, nor is the cover picture of a song.
 func Probe(ctx context.Context, path string) (Info, error) {
 	stat, err := statVideo(path)
 	if err != nil {
@@ -62,7 +63,8 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	return info, err
 }
 
-// statVideo refuses what is neither a file nor a folder: reading a pipe, which can't be read twice, may never end.
+// statVideo refuses what is neither a file nor a folder: reading a pipe, which can't be read twice,
+// may never end.
 func statVideo(path string) (os.FileInfo, error) {
 	stat, err := os.Stat(path)
 	if err == nil && !stat.IsDir() && !stat.Mode().IsRegular() {
@@ -106,7 +108,8 @@ func probe(ctx context.Context, path string) (Info, error) {
 // countingPatience is longer than [patience], because all of a file is read.
 const countingPatience = 30 * time.Minute
 
-// countPackets counts the compressed frames of a file whose container doesn't say how many there are, by reading it.
+// countPackets counts the compressed frames of a file whose container doesn't say how many there
+// are, by reading it.
 func countPackets(ctx context.Context, path string) (int, error) {
 	answer, err := ffprobe(ctx, path, countingPatience, "-count_packets", "-show_entries", "stream=nb_read_packets")
 	if err != nil {
@@ -165,8 +168,8 @@ func ratio(text, separator string) float64 {
 	return a / b
 }
 
-// checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without a word: a whole one ends with the byte 0x3b.
-// Zeros after it are padding.
+// checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without a word: a whole one ends
+// with the byte 0x3b. Zeros after it are padding.
 func checkGIFEnd(path string) error {
 	file, err := os.Open(path)
 	if err != nil {

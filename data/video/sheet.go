@@ -38,11 +38,13 @@ type Row struct {
 	Clip  clips.Clip
 	// Marks has one mark a frame; nil is all Plain.
 	Marks []Mark
-	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where one is left out, the sheet shows a gap.
+	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where one is left
+	// out, the sheet shows a gap.
 	Numbers []int
 }
 
-// Marks returns n marks: the first given and the last givenEnd frames are Given, those between Generated.
+// Marks returns n marks: the first given and the last givenEnd frames are Given, those between
+// Generated.
 func Marks(n, given, givenEnd int) []Mark {
 	marks := make([]Mark, n)
 	for i := range marks {
@@ -54,8 +56,8 @@ func Marks(n, given, givenEnd int) []Mark {
 	return marks
 }
 
-// The colours of sheets, which people with impaired colour vision can tell apart (Okabe and Ito), and their sizes in
-// pixels.
+// The colours of sheets, which people with impaired colour vision can tell apart (Okabe and Ito),
+// and their sizes in pixels.
 var (
 	paper      = color.RGBA{255, 255, 255, 255}
 	ink        = color.RGBA{40, 44, 52, 255}
@@ -73,9 +75,10 @@ const (
 	lineHeight = 18
 )
 
-// Sheet draws clips as rows of frames, each with its label on the left, frame numbers above and a border in the colour
-// of its mark; the numbers are those of the longest row. A line on top holds the title, which may be "", and a legend of the marks that occur. All clips must
-// have frames of one size; small ones are enlarged.
+// Sheet draws clips as rows of frames, each with its label on the left, frame numbers above and a
+// border in the colour of its mark; the numbers are those of the longest row. A line on top holds
+// the title, which may be "", and a legend of the marks that occur. All clips must have frames of
+// one size; small ones are enlarged.
 func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	if err := checkRows(rows); err != nil {
 		return nil, err
@@ -179,7 +182,8 @@ func checkRows(rows []Row) error {
 	return nil
 }
 
-// drawCell draws frame i and its border. Real frames get a hairline where the border would be thick.
+// drawCell draws frame i and its border. Real frames get a hairline where the border would be
+// thick.
 func drawCell(img *image.RGBA, cell image.Rectangle, row Row, i int) {
 	mark := row.mark(i)
 	if mark == Plain {

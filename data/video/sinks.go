@@ -30,8 +30,8 @@ func writeMP4(ctx context.Context, path string, o WriterOptions, frames io.Reade
 		if o.Quality == Lossless {
 			return in.Output(url, out)
 		}
-		// yuv420p halves the colour planes, so both sides must be even. The matrix is named in the file: players guess
-		// BT.601 or BT.709 by the size otherwise, and colours shift.
+		// yuv420p halves the colour planes, so both sides must be even. The matrix is named in the
+		// file: players guess BT.601 or BT.709 by the size otherwise, and colours shift.
 		in = in.Filter("pad", ffmpeg.Args{"ceil(iw/2)*2", "ceil(ih/2)*2"}).
 			Filter("scale", nil, ffmpeg.KwArgs{"out_color_matrix": "bt709", "out_range": "tv",
 				"flags": "area+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"})
@@ -46,9 +46,9 @@ func writeMP4(ctx context.Context, path string, o WriterOptions, frames io.Reade
 	})
 }
 
-// writeGIF gives every frame a palette of its own: one for the whole video would have to see all frames first, in
-// memory. Grey frames fit a palette exactly. Colours are dithered, in a pattern that stays in its place, where error
-// diffusion would flicker.
+// writeGIF gives every frame a palette of its own: one for the whole video would have to see all
+// frames first, in memory. Grey frames fit a palette exactly. Colours are dithered, in a pattern
+// that stays in its place, where error diffusion would flicker.
 func writeGIF(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
 	use := ffmpeg.KwArgs{"new": 1, "dither": "bayer", "bayer_scale": 4}
 	if o.Channels == 1 {
@@ -149,7 +149,8 @@ func replaceable(path string) error {
 	return nil
 }
 
-// writeImages fills a temporary folder beside path and renames it. A folder of frames that is at path makes way.
+// writeImages fills a temporary folder beside path and renames it. A folder of frames that is at
+// path makes way.
 func writeImages(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
 	path = filepath.Clean(path)
 	tmp, err := os.MkdirTemp(filepath.Dir(path), atomicfile.Prefix)

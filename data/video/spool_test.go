@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Frames come back in any order in which they were put, and the spool leaves nothing in its folder, not even while it is open.
+// Frames come back in any order in which they were put, and the spool leaves nothing in its folder,
+// not even while it is open.
 func TestSpool(t *testing.T) {
 	dir := t.TempDir()
 	s, err := NewSpool(dir, 3)

@@ -16,9 +16,11 @@ import (
 type Quality string
 
 const (
-	// Share is small and plays everywhere: H.264, yuv420p. An odd width or height gets one black row or column.
+	// Share is small and plays everywhere: H.264, yuv420p. An odd width or height gets one black
+	// row or column.
 	Share Quality = "share"
-	// Lossless keeps every bit: H.264 of RGB, which ffmpeg, mpv and VLC play, but not every browser.
+	// Lossless keeps every bit: H.264 of RGB, which ffmpeg, mpv and VLC play, but not every
+	// browser.
 	Lossless Quality = "lossless"
 )
 
@@ -30,7 +32,8 @@ type WriterOptions struct {
 	Channels int
 	// FPS is the frame rate; a folder of images has none and ignores it.
 	FPS float64
-	// Quality of an MP4; "" is [Share]. A GIF has 256 colours for each frame, images are always lossless.
+	// Quality of an MP4; "" is [Share]. A GIF has 256 colours for each frame, images are always
+	// lossless.
 	Quality Quality
 	// Scale makes every pixel a square of so many pixels; 0 is 1.
 	Scale int
@@ -38,15 +41,17 @@ type WriterOptions struct {
 
 type sink func(ctx context.Context, path string, o WriterOptions, frames io.Reader) error
 
-// sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size, already enlarged, also
-// where o.Channels says that they were grey, until io.EOF; at any other error they leave nothing behind and return it.
+// sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size,
+// already enlarged, also where o.Channels says that they were grey, until io.EOF; at any other
+// error they leave nothing behind and return it.
 var sinks = map[string]sink{
 	".mp4": writeMP4,
 	".gif": writeGIF,
 	"":     writeImages,
 }
 
-// Writer writes a video frame by frame. Its methods must not be called by several goroutines at once.
+// Writer writes a video frame by frame. Its methods must not be called by several goroutines at
+// once.
 type Writer struct {
 	path   string
 	o      WriterOptions // of the frames handed in
@@ -60,11 +65,13 @@ type Writer struct {
 
 var errAborted = errors.New("aborted")
 
-// NewWriter begins a video at path: .mp4, .gif, or, without an extension, a folder of frame-00000.png and so on.
+// NewWriter begins a video at path: .mp4, .gif, or, without an extension, a folder of
+// frame-00000.png and so on.
 //
-// Nothing is at path before [Writer.Close] succeeds; a video that was there stays until then. Equal frames give equal
-// bytes. It fails at another extension, at options out of range, and at a folder that holds anything but frames. A
-// missing ffmpeg, a full disk and the end of ctx show as errors of WriteFrame or Close.
+// Nothing is at path before [Writer.Close] succeeds; a video that was there stays until then. Equal
+// frames give equal bytes. It fails at another extension, at options out of range, and at a folder
+// that holds anything but frames. A missing ffmpeg, a full disk and the end of ctx show as errors
+// of WriteFrame or Close.
 func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, error) {
 	write, o, err := prepare(path, o)
 	if err != nil {
@@ -86,7 +93,8 @@ func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, erro
 	return w, nil
 }
 
-// CheckWriter reports what [NewWriter] would fail at, and a missing ffmpeg, before there is any frame.
+// CheckWriter reports what [NewWriter] would fail at, and a missing ffmpeg, before there is any
+// frame.
 func CheckWriter(path string, o WriterOptions) error {
 	if _, _, err := prepare(path, o); err != nil {
 		return err
@@ -154,8 +162,8 @@ func (w *Writer) WriteFrame(pix []uint8) error {
 	return nil
 }
 
-// Close ends the video and gives it its name. If that fails, or any frame failed before, nothing is left behind. It may
-// be called again, and after [Writer.Abort], which it then reports.
+// Close ends the video and gives it its name. If that fails, or any frame failed before, nothing is
+// left behind. It may be called again, and after [Writer.Abort], which it then reports.
 func (w *Writer) Close() error {
 	if !w.closed && w.frames == 0 {
 		w.pipe.CloseWithError(errors.New("no frames"))
@@ -169,7 +177,8 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// Abort ends the writing and leaves nothing behind. After Close it does nothing, so that it may be deferred.
+// Abort ends the writing and leaves nothing behind. After Close it does nothing, so that it may be
+// deferred.
 func (w *Writer) Abort() {
 	w.closed = true
 	w.pipe.CloseWithError(errAborted)

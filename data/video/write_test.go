@@ -231,7 +231,8 @@ func TestWriterSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestStrayTemporaryFilesHaveThePrefix(t *testing.T) {
-	// What a kill leaves of a folder of frames must be known as ours by its name, as other temporary files are.
+	// What a kill leaves of a folder of frames must be known as ours by its name, as other
+	// temporary files are.
 	dir := t.TempDir()
 	w, err := NewWriter(context.Background(), filepath.Join(dir, "frames"), WriterOptions{Width: 1, Height: 1, Channels: 1})
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"mcvd/data/digits"
 )
 
-// moving is a digit of the font at random places of a frame of 64x64, halved to side x side: as a clip of the demo shows it.
+// moving is a digit of the font at random places of a frame of 64x64, halved to side x side: as a
+// clip of the demo shows it.
 func moving(t *testing.T, rng *rand.Rand, digit, box, side, frames int) clips.Clip {
 	t.Helper()
 	clip := clips.NewClip(frames, side, side, 1)

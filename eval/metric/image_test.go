@@ -20,7 +20,8 @@ func noise(seed uint64, frames, height, width, channels int) clips.Clip {
 	return c
 }
 
-// ssimByDefinition follows the formula pixel by pixel, with a two-dimensional window and both variances.
+// ssimByDefinition follows the formula pixel by pixel, with a two-dimensional window and both
+// variances.
 func ssimByDefinition(a, b []float64, height, width int) float64 {
 	var total, count float64
 	for y := 5; y < height-5; y++ {
@@ -125,8 +126,8 @@ func score(t *testing.T, p Pairs, real, made clips.Clip) Score {
 	return scores[0]
 }
 
-// One frame is perfect and one is off by 51, a fifth of the range: the video's MSE is half of 0.04, and its PSNR not
-// the mean of the frames'.
+// One frame is perfect and one is off by 51, a fifth of the range: the video's MSE is half of 0.04,
+// and its PSNR not the mean of the frames'.
 func TestVideoAveragesMSEFirst(t *testing.T) {
 	real, made := clips.NewClip(2, 12, 12, 1), clips.NewClip(2, 12, 12, 1)
 	for i := range 144 {

@@ -15,12 +15,14 @@ import (
 	"mcvd/data/clips"
 )
 
-// Metric is a way to score made videos. It is of pairs or of sets: one of its two functions is there.
+// Metric is a way to score made videos. It is of pairs or of sets: one of its two functions is
+// there.
 type Metric struct {
 	Info
 	OpenPairs func(Needs) (Pairs, error)
 	OpenSets  func(Needs) (Sets, error)
-	// Special says that the metric is for one kind of data only, so it must be asked for by its name.
+	// Special says that the metric is for one kind of data only, so it must be asked for by its
+	// name.
 	Special bool
 }
 
@@ -32,18 +34,21 @@ type Info struct {
 	Digits         int    `json:"digits"` // behind the point that mean something
 }
 
-// Pairs scores made clips against the real ones in their place. If it is an [io.Closer], it is closed after use.
+// Pairs scores made clips against the real ones in their place. If it is an [io.Closer], it is
+// closed after use.
 type Pairs interface {
-	// Score scores each made clip of a batch against the real one with the same index. Those two have the same size.
+	// Score scores each made clip of a batch against the real one with the same index. Those two
+	// have the same size.
 	Score(real, made []clips.Clip) ([]Score, error)
 }
 
-// Sets compares the distribution of made clips with that of real ones, which need not be the same clips nor as many. If it
-// is an [io.Closer], it is closed after use.
+// Sets compares the distribution of made clips with that of real ones, which need not be the same
+// clips nor as many. If it is an [io.Closer], it is closed after use.
 type Sets interface {
 	// Features describes each clip by a vector of numbers. All vectors have the same length.
 	Features(list []clips.Clip) ([][]float32, error)
-	// Value compares the features of real clips with those of made ones. It is [Skipped] where they are too few.
+	// Value compares the features of real clips with those of made ones. It is [Skipped] where they
+	// are too few.
 	Value(real, made [][]float32) (float64, error)
 }
 
@@ -53,7 +58,8 @@ type Needs struct {
 	Weights string          // the folder where networks' weights are
 }
 
-// File is the path of a file of weights. If there is no such file, it is [Skipped], and says by which command to get it.
+// File is the path of a file of weights. If there is no such file, it is [Skipped], and says by
+// which command to get it.
 func (n Needs) File(name, command string) (string, error) {
 	path := filepath.Join(n.Weights, name)
 	switch _, err := os.Stat(path); {
@@ -91,7 +97,8 @@ type Opened struct {
 	Skipped string
 }
 
-// Open opens the metrics of these names, in this order. No names are all metrics that can be used here, but for special ones. Close them after use.
+// Open opens the metrics of these names, in this order. No names are all metrics that can be used
+// here, but for special ones. Close them after use.
 func Open(names []string, needs Needs) ([]Opened, error) {
 	if err := Check(names); err != nil {
 		return nil, err
@@ -160,8 +167,8 @@ func Close(opened []Opened) error {
 	return errors.Join(errs...)
 }
 
-// Skipped is the error of a score that has no meaning for these videos, such as SSIM of frames smaller than its window.
-// It is no failure: see [Reason].
+// Skipped is the error of a score that has no meaning for these videos, such as SSIM of frames
+// smaller than its window. It is no failure: see [Reason].
 type Skipped struct{ Reason string }
 
 // Error says why there is no score.

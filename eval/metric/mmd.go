@@ -9,10 +9,11 @@ import (
 // mosaicSide is the most cells that a side of a frame has in a mosaic.
 const mosaicSide = 8
 
-// mosaicMMD is the maximum mean discrepancy of clips seen as coarse mosaics: how far made clips as a whole are from
-// real ones, without weights of a network. A clip is all its frames, each averaged to 8x8 cells; two sets of clips are compared
-// by [MMD]. It is around 0 for clips of one distribution. It sees wrong brightness and colours, wrong large shapes
-// and their motion, and clips that are all alike; it doesn't see sharpness. It does not replace FVD.
+// mosaicMMD is the maximum mean discrepancy of clips seen as coarse mosaics: how far made clips as
+// a whole are from real ones, without weights of a network. A clip is all its frames, each averaged
+// to 8x8 cells; two sets of clips are compared by [MMD]. It is around 0 for clips of one
+// distribution. It sees wrong brightness and colours, wrong large shapes and their motion, and
+// clips that are all alike; it doesn't see sharpness. It does not replace FVD.
 type mosaicMMD struct{}
 
 func openMMD(Needs) (Sets, error) { return mosaicMMD{}, nil }
@@ -58,9 +59,10 @@ func mosaic(c clips.Clip) []float32 {
 	return out
 }
 
-// MMD is the unbiased estimate of the squared maximum mean discrepancy of two sets of vectors (Gretton et al., 2012, eq. 3)
-// with the kernel (x·y/d + 1)^3 of vectors of d numbers, which the kernel inception distance uses (Binkowski et al., 2018, section
-// 4). Of sets from one distribution it is 0 in the mean over draws, so it may be negative.
+// MMD is the unbiased estimate of the squared maximum mean discrepancy of two sets of vectors
+// (Gretton et al., 2012, eq. 3) with the kernel (x·y/d + 1)^3 of vectors of d numbers, which the
+// kernel inception distance uses (Binkowski et al., 2018, section 4). Of sets from one distribution
+// it is 0 in the mean over draws, so it may be negative.
 //
 // A set of less than two vectors is [Skipped].
 func MMD(a, b [][]float32) (float64, error) {

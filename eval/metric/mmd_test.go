@@ -70,7 +70,8 @@ func TestMMDRefuses(t *testing.T) {
 	}
 }
 
-// A mosaic has the mean of each cell, also where cells are not equally large, and frames smaller than the mosaic as they are.
+// A mosaic has the mean of each cell, also where cells are not equally large, and frames smaller
+// than the mosaic as they are.
 func TestMosaic(t *testing.T) {
 	c := clips.NewClip(2, 3, 17, 3) // 3 rows, 8 columns, the last one of 3 pixels
 	for i := range c.Pix {
@@ -93,7 +94,8 @@ func TestMosaic(t *testing.T) {
 	}
 }
 
-// Made clips like the real ones are nearer to them than clips that are all alike, brighter, or run backwards.
+// Made clips like the real ones are nearer to them than clips that are all alike, brighter, or run
+// backwards.
 func TestMMDSeesWhatItShould(t *testing.T) {
 	sets, err := openMMD(Needs{})
 	if err != nil {

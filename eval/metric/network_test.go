@@ -15,8 +15,9 @@ import (
 	"mcvd/models/weights"
 )
 
-// weighted is a metric with a network and weights, as LPIPS is one: the mean over a frame of w (real - made)^2, with a weight for
-// each channel from a file, computed for a whole batch on a backend.
+// weighted is a metric with a network and weights, as LPIPS is one: the mean over a frame of w
+// (real - made)^2, with a weight for each channel from a file, computed for a whole batch on a
+// backend.
 type weighted struct{ exec *graph.Exec }
 
 // line is its line in the table.
@@ -69,7 +70,8 @@ func (m weighted) Score(real, made []clips.Clip) ([]Score, error) {
 	return scores, err
 }
 
-// A metric with a network is one file and one line: it is skipped without its weights, and scores with them.
+// A metric with a network is one file and one line: it is skipped without its weights, and scores
+// with them.
 func TestAMetricWithANetworkFits(t *testing.T) {
 	needs := Needs{Backend: backendtest.Open(t), Weights: t.TempDir()}
 	if o, err := line.Open(needs); err != nil || o.Pairs != nil || o.Skipped == "" {

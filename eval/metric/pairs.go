@@ -48,7 +48,8 @@ func (s *Score) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// eachPair is [Pairs] on the host, pair by pair. Its clips have the same size, of one pixel or more. [Skipped] skips a pair.
+// eachPair is [Pairs] on the host, pair by pair. Its clips have the same size, of one pixel or
+// more. [Skipped] skips a pair.
 type eachPair func(real, made clips.Clip) (Score, error)
 
 // Score scores pair by pair.

@@ -8,7 +8,8 @@ import (
 	"mcvd/models/paritytest"
 )
 
-// Scores of pairs of grey frames are what the Python packages behind the published scores (scikit-image's SSIM, NumPy) say, to 1e-9.
+// Scores of pairs of grey frames are what the Python packages behind the published scores
+// (scikit-image's SSIM, NumPy) say, to 1e-9.
 func TestParityImageScores(t *testing.T) {
 	const tolerance = 1e-9
 	paritytest.Each(t, "metric/image_*.safetensors", func(t *testing.T, path string) {

@@ -6,12 +6,13 @@ import (
 	"mcvd/data/clips"
 )
 
-// MaxPSNR is the PSNR of identical frames, in dB, and the highest that [PSNR] gives. Infinity would make every mean
-// infinite and can't be written as JSON. One pixel that is off by one in a 64x64 RGB frame has 89 dB.
+// MaxPSNR is the PSNR of identical frames, in dB, and the highest that [PSNR] gives. Infinity would
+// make every mean infinite and can't be written as JSON. One pixel that is off by one in a 64x64
+// RGB frame has 89 dB.
 const MaxPSNR = 100
 
-// MSE is the mean squared error of 8-bit values as numbers in [0, 1]; so it is 0 to 1. a and b have the same length,
-// else it panics; without elements it is NaN.
+// MSE is the mean squared error of 8-bit values as numbers in [0, 1]; so it is 0 to 1. a and b have
+// the same length, else it panics; without elements it is NaN.
 func MSE(a, b []uint8) float64 {
 	if len(a) != len(b) {
 		panic("metric.MSE: frames of different sizes")
@@ -24,8 +25,9 @@ func MSE(a, b []uint8) float64 {
 	return float64(sum) / float64(len(a)) / (255 * 255)
 }
 
-// PSNR is the peak signal-to-noise ratio in dB, 10 log10(1 / MSE), [MaxPSNR] at most. Given all frames of a video, it
-// is the published PSNR of a video: from the MSE averaged over frames, not the average of the frames' PSNR.
+// PSNR is the peak signal-to-noise ratio in dB, 10 log10(1 / MSE), [MaxPSNR] at most. Given all
+// frames of a video, it is the published PSNR of a video: from the MSE averaged over frames, not
+// the average of the frames' PSNR.
 func PSNR(a, b []uint8) float64 {
 	return min(10*math.Log10(1/MSE(a, b)), MaxPSNR)
 }

@@ -16,7 +16,8 @@ const (
 	ssimC2 = 0.03 * 255 * 0.03 * 255
 )
 
-// SSIM is the structural similarity of two 8-bit frames (Wang et al., 2004, eq. 13), -1 to 1, 1 for identical frames.
+// SSIM is the structural similarity of two 8-bit frames (Wang et al., 2004, eq. 13), -1 to 1, 1 for
+// identical frames.
 //
 // a and b are [height, width, channels]; 3 channels are RGB and become grey by the integer formula of PIL's
 // convert('L'). Windows are Gaussian, sigma 1.5 and 11 pixels wide; variances are the population's; the data range is
@@ -35,7 +36,8 @@ func SSIM(a, b []uint8, height, width, channels int) (float64, error) {
 	kernel := gaussian()
 	inner := width - 2*ssimRadius
 	pixels := make([]moments, width)
-	// The rows that the window covers, filtered along x, in a ring: row y is at y modulo the window.
+	// The rows that the window covers, filtered along x, in a ring: row y is at y modulo the
+	// window.
 	var rows [ssimWindow][]moments
 	store := make([]moments, ssimWindow*inner)
 	for i := range rows {
@@ -63,8 +65,9 @@ func SSIM(a, b []uint8, height, width, channels int) (float64, error) {
 	return sum / float64((height-2*ssimRadius)*inner), nil
 }
 
-// moments are the weighted means over a window of a pixel x of one frame, the pixel y of the other, x^2 + y^2, and xy.
-// SSIM needs the variances only as their sum, so one mean of squares does for both.
+// moments are the weighted means over a window of a pixel x of one frame, the pixel y of the other,
+// x^2 + y^2, and xy. SSIM needs the variances only as their sum, so one mean of squares does for
+// both.
 type moments struct{ x, y, squares, product float64 }
 
 func (m *moments) add(weight float64, o *moments) {

@@ -11,9 +11,9 @@ type Summary struct {
 	N               int // values that entered
 }
 
-// Summarize averages the values that are not NaN. The interval is Student's t with n-1 degrees of freedom, mean ± t
-// s/√n, for any n; at n = 256 it is 0.5 % wider than the normal approximation. Low and High are NaN for n < 2, Mean
-// for n = 0.
+// Summarize averages the values that are not NaN. The interval is Student's t with n-1 degrees of
+// freedom, mean ± t s/√n, for any n; at n = 256 it is 0.5 % wider than the normal approximation.
+// Low and High are NaN for n < 2, Mean for n = 0.
 func Summarize(values []float64) Summary {
 	mean, n := meanOf(values)
 	var squares float64
@@ -45,8 +45,8 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 	}{number(s.Mean), number(s.Low), number(s.High), s.N})
 }
 
-// Best takes each clip's best trajectory from scores [clips][trajectories], the published protocol. NaN, a skipped
-// score, is never the best; a clip that has nothing else is NaN.
+// Best takes each clip's best trajectory from scores [clips][trajectories], the published protocol.
+// NaN, a skipped score, is never the best; a clip that has nothing else is NaN.
 func (m Info) Best(scores [][]float64) []float64 {
 	out := make([]float64, len(scores))
 	for i, clip := range scores {
@@ -69,7 +69,8 @@ func (m Info) BestOf(scores []float64) int {
 	return best
 }
 
-// Average takes the mean of each clip's trajectories from scores [clips][trajectories], without those that are NaN.
+// Average takes the mean of each clip's trajectories from scores [clips][trajectories], without
+// those that are NaN.
 func Average(scores [][]float64) []float64 {
 	out := make([]float64, len(scores))
 	for i, clip := range scores {
@@ -89,8 +90,9 @@ func meanOf(values []float64) (mean float64, n int) {
 	return mean / float64(n), n
 }
 
-// student95 is the t that Student's distribution stays within, on both sides, with probability 0.95. It is found by
-// halving an interval of the angle atan(t/√degrees), in which the probability is a finite sum.
+// student95 is the t that Student's distribution stays within, on both sides, with probability
+// 0.95. It is found by halving an interval of the angle atan(t/√degrees), in which the probability
+// is a finite sum.
 func student95(degrees int) float64 {
 	low, high := 0.0, math.Pi/2
 	for range 60 {
@@ -103,7 +105,8 @@ func student95(degrees int) float64 {
 	return math.Tan(low) * math.Sqrt(float64(degrees))
 }
 
-// studentWithin is the probability that |t| <= √degrees tan(angle) (Abramowitz and Stegun, 26.7.3 and 26.7.4):
+// studentWithin is the probability that |t| <= √degrees tan(angle) (Abramowitz and Stegun, 26.7.3
+// and 26.7.4):
 //
 //	odd:  2/π (angle + sin (cos + 2/3 cos^3 + ... + (2·4···(degrees-3))/(3·5···(degrees-2)) cos^(degrees-2)))
 //	even: sin (1 + 1/2 cos^2 + ... + (1·3···(degrees-3))/(2·4···(degrees-2)) cos^(degrees-2))

@@ -8,8 +8,8 @@
 //	xla-cuda  XLA on NVIDIA devices, by the plugin that scripts/install-xla.sh cuda13 installs
 //	KIND:...  GoMLX's own string, such as go:parallelism=4 or xla:/path/of/plugin.so
 //
-// Nothing is ever downloaded here. Where plugins are looked for is said in search.go, what XLA wants of the environment of a
-// process in environment.go.
+// Nothing is ever downloaded here. Where plugins are looked for is said in search.go, what XLA
+// wants of the environment of a process in environment.go.
 package backend
 
 import (
@@ -69,11 +69,13 @@ func (c Choice) hint() string {
 	return " (TF_CPP_MIN_LOG_LEVEL=0 shows what XLA says about it; --backend go needs nothing)"
 }
 
-// reserveHeap maps a gigabyte of address space, of which nothing is touched, and gives it back to the heap.
+// reserveHeap maps a gigabyte of address space, of which nothing is touched, and gives it back to
+// the heap.
 //
-// The vector loads of Go 1.27's simd/archsimd for the last few values of a slice read a whole vector and mask it, so they read up to
-// 63 bytes past the slice. Where the heap's mapped memory ends, that is a crash, seen once in some hundred processes. The heap
-// fills from its lower end, so with this room above it, its end is hardly ever used.
+// The vector loads of Go 1.27's simd/archsimd for the last few values of a slice read a whole
+// vector and mask it, so they read up to 63 bytes past the slice. Where the heap's mapped memory
+// ends, that is a crash, seen once in some hundred processes. The heap fills from its lower end, so
+// with this room above it, its end is hardly ever used.
 var reserveHeap = sync.OnceFunc(func() {
 	if SlowBuild == "" {
 		runtime.KeepAlive(make([]byte, 1<<30))
@@ -81,8 +83,8 @@ var reserveHeap = sync.OnceFunc(func() {
 	}
 })
 
-// quietly runs f without standard output, which belongs to results, and without the libraries' log: the Go backend prints its
-// settings, go-xla logs what it also returns as an error.
+// quietly runs f without standard output, which belongs to results, and without the libraries' log:
+// the Go backend prints its settings, go-xla logs what it also returns as an error.
 func quietly(f func()) {
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	defer klog.ClearLogger()

@@ -24,7 +24,8 @@ type Choice struct {
 	environment
 }
 
-// Absent is the error of a backend that this machine or program has not got, as opposed to one that is broken.
+// Absent is the error of a backend that this machine or program has not got, as opposed to one that
+// is broken.
 type Absent struct{ reason string }
 
 func (a Absent) Error() string { return a.reason }
@@ -68,7 +69,8 @@ func (m machine) choose(name string) (Choice, error) {
 	return c, nil
 }
 
-// goChoice runs without a limit on its workers: with its default limit a training step took 1.4 times as long.
+// goChoice runs without a limit on its workers: with its default limit a training step took 1.4
+// times as long.
 func (m machine) goChoice() (Choice, error) {
 	return Choice{Name: "go", config: "go:parallelism=-1", kind: pureGo}, nil
 }
@@ -115,8 +117,9 @@ func mend(k kind) string {
 	return "run scripts/install-xla.sh cpu"
 }
 
-// auto takes the fastest backend that is there, and says what spoke against the others. A plugin that is there but broken is passed
-// over; one that is sound must open, since training on the CPU by mistake would cost days.
+// auto takes the fastest backend that is there, and says what spoke against the others. A plugin
+// that is there but broken is passed over; one that is sound must open, since training on the CPU
+// by mistake would cost days.
 func (m machine) auto() (Choice, error) {
 	var against []string
 	if m.unlinked != "" {
@@ -172,8 +175,8 @@ func (m machine) xla(name string, k kind, path, options string) (Choice, error) 
 // xlaKinds are GoMLX's names for XLA.
 var xlaKinds = []string{"xla", "stablehlo", "hlo", "shlo"}
 
-// ownString is the choice of a string as GoMLX has it. Its plugin is cpu, cuda, or a path: other names would start a search of
-// go-xla's, which tries what it finds by loading it.
+// ownString is the choice of a string as GoMLX has it. Its plugin is cpu, cuda, or a path: other
+// names would start a search of go-xla's, which tries what it finds by loading it.
 func (m machine) ownString(name string) (Choice, error) {
 	before, after, _ := strings.Cut(name, ":")
 	if !slices.Contains(xlaKinds, before) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Of every machine: auto takes CUDA, the CPU plugin or Go, in this order, and it takes what its own name would have given.
+// Of every machine: auto takes CUDA, the CPU plugin or Go, in this order, and it takes what its own
+// name would have given.
 func TestAutoTakesTheBestThatIsThere(t *testing.T) {
 	for _, device := range []bool{false, true} {
 		for _, cudaState := range []string{"none", "broken", "sound"} {
@@ -151,7 +152,8 @@ func TestMistakesAreOneLineThatSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// A program without XLA says so for everything that needs it; what is merely not there is told apart from what is broken.
+// A program without XLA says so for everything that needs it; what is merely not there is told
+// apart from what is broken.
 func TestAbsentIsNotBroken(t *testing.T) {
 	r := newTree(t)
 	r.plugin(ownCPU)

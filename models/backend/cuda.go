@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// cudaLibraries are what the CUDA plugin loads by name when it starts or at first use. libcuda is the driver's.
+// cudaLibraries are what the CUDA plugin loads by name when it starts or at first use. libcuda is
+// the driver's.
 var cudaLibraries = []string{
 	"libcuda", "libcudart", "libcublas", "libcublasLt", "libcudnn", "libcufft", "libcusolver", "libcusparse", "libcupti", "libnvrtc",
 	"libnvJitLink", "libnccl", "libnvshmem_host",
 }
 
-// nvidia lists the folders of NVIDIA's packages beside a plugin, where the plugin itself looks for them first.
+// nvidia lists the folders of NVIDIA's packages beside a plugin, where the plugin itself looks for
+// them first.
 func nvidia(path string) []string {
 	dir := filepath.Dir(path)
 	return append(glob(filepath.Join(dir, "../../nvidia"), "cu[0-9]*", "*"), glob(filepath.Join(dir, "../nvidia"), "cu[0-9]*", "*")...)
@@ -64,7 +66,8 @@ func (m machine) cudaData(path string) string {
 	return ""
 }
 
-// missing lists what the CUDA plugin needs and was not found where the dynamic loader will look, or is known to be.
+// missing lists what the CUDA plugin needs and was not found where the dynamic loader will look, or
+// is known to be.
 func (m machine) missing(path string) []string {
 	folders := slices.Concat(librariesOf(path), filepath.SplitList(m.env["LD_LIBRARY_PATH"]))
 	folders = append(folders, glob(m.root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib64", "usr/lib", "usr/local/nvidia/lib*",

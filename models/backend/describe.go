@@ -35,8 +35,8 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	return fmt.Sprintf("%s, PJRT %s, %d %s: %s", plugin, version, len(devices), what, strings.Join(devices, ", ")), nil
 }
 
-// Versions says what an opened backend is for a record of what a result was made with: its name, and of a plugin the file, the
-// Python package that it came in, and the version of its interface.
+// Versions says what an opened backend is for a record of what a result was made with: its name,
+// and of a plugin the file, the Python package that it came in, and the version of its interface.
 func (c Choice) Versions() map[string]string {
 	v := map[string]string{"backend": c.Name}
 	if c.Plugin == "" {
@@ -54,7 +54,8 @@ func (c Choice) Versions() map[string]string {
 	return v
 }
 
-// virtual is whether all devices are the same cores: the CPU plugin always shows several, and one alone uses every core.
+// virtual is whether all devices are the same cores: the CPU plugin always shows several, and one
+// alone uses every core.
 func (c Choice) virtual() bool { return c.kind == cpu }
 
 // packageOf is the Python package, with its version, that a plugin came in, if it did.

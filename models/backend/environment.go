@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// XLA, its libraries and the C library read their environment when a process starts. So the program starts itself again, once, in
-// the environment below (see cmd/mcvd/restart.go; MCVD_REEXEC=off prevents it). What the user set stays: folders of theirs come
-// first, and a flag of theirs is not set again.
+// XLA, its libraries and the C library read their environment when a process starts. So the program
+// starts itself again, once, in the environment below (see cmd/mcvd/restart.go; MCVD_REEXEC=off
+// prevents it). What the user set stays: folders of theirs come first, and a flag of theirs is not
+// set again.
 //
 //	GLIBC_TUNABLES   glibc.malloc.hugetlb=1 for the CPU plugin: buffers in huge pages, of which there are fewer to fault in
 //	XLA_FLAGS        for the CPU plugin vectors of 512 bits where there are such; for CUDA where ptxas and libdevice are, and a
@@ -75,8 +76,9 @@ func (m machine) tunables() string {
 	return old + ":" + hugePages + "1"
 }
 
-// xlaFlags adds flags to the user's. XLA ends the process for a flag that it doesn't know: such a flag of the user's is an error
-// here, and one of ours is left out, because the plugin is of another version.
+// xlaFlags adds flags to the user's. XLA ends the process for a flag that it doesn't know: such a
+// flag of the user's is an error here, and one of ours is left out, because the plugin is of
+// another version.
 func (m machine) xlaFlags(path string, flags []string) (string, error) {
 	old := strings.TrimSpace(m.env["XLA_FLAGS"])
 	if old != "" && !strings.HasPrefix(old, "--") {
@@ -116,8 +118,8 @@ func quotedFlag(path string) string {
 	return path
 }
 
-// cacheFolder is where a plugin keeps what it found out about kernels: a folder for each version, which its size tells apart, since
-// kernels of one version need not be there in another.
+// cacheFolder is where a plugin keeps what it found out about kernels: a folder for each version,
+// which its size tells apart, since kernels of one version need not be there in another.
 func (m machine) cacheFolder(path string) string {
 	base := m.env["XDG_CACHE_HOME"]
 	if !filepath.IsAbs(base) {

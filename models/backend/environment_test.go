@@ -105,7 +105,8 @@ func TestEnvironmentOfTheCUDAPlugin(t *testing.T) {
 	}
 }
 
-// Where the wheels lack ptxas or libdevice, a toolkit of the machine has them; a folder with half of them is of no use.
+// Where the wheels lack ptxas or libdevice, a toolkit of the machine has them; a folder with half
+// of them is of no use.
 func TestToolkitOfTheMachine(t *testing.T) {
 	r := newTree(t)
 	r.plugin(ownCUDA)

@@ -12,7 +12,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Products are timed products of two square matrices: of what networks are made of, what a device computes fastest.
+// Products are timed products of two square matrices: of what networks are made of, what a device
+// computes fastest.
 type Products struct {
 	N     int             // rows and columns
 	Times []time.Duration // two or more; the first product's has the compiling in it
@@ -27,12 +28,14 @@ func (p Products) FLOPs() float64 {
 // Best is the FLOP/s of the fastest product, the first one left out.
 func (p Products) Best() float64 { return p.FLOPs() / slices.Min(p.Times[1:]).Seconds() }
 
-// Products times a first product and so many more on one device of the opened backend. What the device reads and writes stays there.
+// Products times a first product and so many more on one device of the opened backend. What the
+// device reads and writes stays there.
 func (c Choice) Products(ctx context.Context, b compute.Backend, dtype dtypes.DType, more int) (Products, error) {
 	return multiply(ctx, b, dtype, c.matrix(), more)
 }
 
-// matrix is a size from which larger products are hardly faster; the Go backend may be built without vector instructions.
+// matrix is a size from which larger products are hardly faster; the Go backend may be built
+// without vector instructions.
 func (c Choice) matrix() int {
 	switch c.kind {
 	case cuda:
@@ -43,8 +46,8 @@ func (c Choice) matrix() int {
 	return 2048
 }
 
-// Peak is the FLOP/s that so many devices of the opened backend reach together in matrix products: a measurement of about a second on one
-// of them.
+// Peak is the FLOP/s that so many devices of the opened backend reach together in matrix products:
+// a measurement of about a second on one of them.
 func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType, devices int) (float64, error) {
 	p, err := c.Products(ctx, b, dtype, 5)
 	if err != nil {
@@ -53,7 +56,8 @@ func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType,
 	return c.together(p, devices), nil
 }
 
-// together is the FLOP/s of so many devices, one of which made the products. Virtual ones share the processor.
+// together is the FLOP/s of so many devices, one of which made the products. Virtual ones share the
+// processor.
 func (c Choice) together(p Products, devices int) float64 {
 	if c.virtual() {
 		devices = 1
@@ -64,7 +68,8 @@ func (c Choice) together(p Products, devices int) float64 {
 func multiply(ctx context.Context, b compute.Backend, dtype dtypes.DType, n, more int) (Products, error) {
 	p := Products{N: n}
 	fill, err := NewExec(b, func(g *Graph) []*Node {
-		// As a network's numbers, not zeros: what a product takes in power, and so its speed, depends on them.
+		// As a network's numbers, not zeros: what a product takes in power, and so its speed,
+		// depends on them.
 		random, x := RandomNormal(RNGStateFromSeedForGraph(g, 1), shapes.Make(dtypes.Float32, n, n))
 		_, y := RandomNormal(random, shapes.Make(dtypes.Float32, n, n))
 		return []*Node{ConvertDType(x, dtype), ConvertDType(y, dtype)}

@@ -12,7 +12,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// A product of two 1000 x 1000 matrices in two seconds is 10^9 FLOP/s, whatever the first one took, which compiles.
+// A product of two 1000 x 1000 matrices in two seconds is 10^9 FLOP/s, whatever the first one took,
+// which compiles.
 func TestSpeedIsThatOfTheFastestProductAfterTheFirst(t *testing.T) {
 	p := Products{N: 1000, Times: []time.Duration{time.Second, 3 * time.Second, 2 * time.Second, 5 * time.Second}}
 	if got := p.Best(); !(math.Abs(got-1e9) <= 1) {

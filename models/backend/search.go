@@ -35,7 +35,8 @@ type plugin struct {
 	broken error  // why it can't be loaded
 }
 
-// look describes the machine whose file system begins at root; environ has NAME=VALUE. Where XLA is not linked, it does not matter what is there.
+// look describes the machine whose file system begins at root; environ has NAME=VALUE. Where XLA is
+// not linked, it does not matter what is there.
 func look(root string, environ []string, unlinked string) machine {
 	m := machine{root: root, env: make(map[string]string), unlinked: unlinked}
 	for _, variable := range environ {
@@ -107,7 +108,8 @@ func (p *plugin) find(folders []string, patterns ...string) {
 	}
 }
 
-// glob lists the files below a folder that match one of the patterns, of each pattern the last name first: the newer version.
+// glob lists the files below a folder that match one of the patterns, of each pattern the last name
+// first: the newer version.
 func glob(folder string, patterns ...string) []string {
 	var all []string
 	for _, pattern := range patterns {

@@ -46,7 +46,8 @@ func TestOrderOfTheSearch(t *testing.T) {
 	}
 }
 
-// Relative folders in variables are not searched: what is found would depend on where the program is started.
+// Relative folders in variables are not searched: what is found would depend on where the program
+// is started.
 func TestRelativeFoldersAreNotSearched(t *testing.T) {
 	r := newTree(t)
 	r.plugin("here/pjrt_c_api_cpu_plugin.so")

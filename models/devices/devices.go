@@ -12,8 +12,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Devices are what programs run on: one device, or several that share a batch. On several, every one has all weights and computes its
-// part of the batch; XLA adds up what is summed over the batch, such as gradients (GoMLX's AutoSharding).
+// Devices are what programs run on: one device, or several that share a batch. On several, every
+// one has all weights and computes its part of the batch; XLA adds up what is summed over the
+// batch, such as gradients (GoMLX's AutoSharding).
 type Devices struct {
 	backend compute.Backend
 	n       int
@@ -29,7 +30,8 @@ const (
 	Copies              // the same on every device
 )
 
-// Open takes the first n devices of the backend, all for n = 0. Each must get as many clips of a batch.
+// Open takes the first n devices of the backend, all for n = 0. Each must get as many clips of a
+// batch.
 func Open(backend compute.Backend, n, batch int) (*Devices, error) {
 	there := backend.NumDevices()
 	if n == 0 {
@@ -117,8 +119,10 @@ type Program struct {
 	results Place
 }
 
-// Program sets a program up for the devices. A store of weights that ran on several devices can run on these, or on one, not on others. Its first inputs lie as said, the last of which is for all further ones, and all its results lie
-// as results says.
+// Program sets a program up for the devices. inputs say how its inputs lie on them; the last entry
+// holds for all further inputs. All results lie as results says.
+//
+// A store of weights that ran on several devices can run on these, or on one, not on others.
 func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Program, error) {
 	p := &Program{d, exec, results}
 	if d.n == 1 {
@@ -162,7 +166,8 @@ func (p *Program) run(donate bool, args []Value) (results []Value, err error) {
 	if donate && p.devices.n > 1 {
 		Free(args) // shards can't be donated
 	}
-	// The results of the first device come first. (GoMLX's own function to gather them takes all but the first result for copies.)
+	// The results of the first device come first. (GoMLX's own function to gather them takes all
+	// but the first result for copies.)
 	n := len(out) / p.devices.n
 	for i := range n {
 		if p.devices.n == 1 {

@@ -27,7 +27,8 @@ func TestDevicesThatCannotShareABatchAreRefused(t *testing.T) {
 	}
 }
 
-// Values go to the devices and come back whole; a program gives on any number of them what it gives on one, also when it sums over the batch.
+// Values go to the devices and come back whole; a program gives on any number of them what it gives
+// on one, also when it sums over the batch.
 func TestPrograms(t *testing.T) {
 	b := backendtest.Open(t)
 	for n := 1; n <= b.NumDevices(); n *= 2 {

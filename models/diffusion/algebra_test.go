@@ -90,7 +90,8 @@ func TestLossesAreSumsOverEachFrame(t *testing.T) {
 	}
 }
 
-// Every quantity leads back to x0 and eps, in and beside the variance-preserving process, v also where no signal is left.
+// Every quantity leads back to x0 and eps, in and beside the variance-preserving process, v also
+// where no signal is left.
 func TestAllFormsOfAPredictionSayTheSame(t *testing.T) {
 	for _, l := range []Level{{Signal: 0.6, Noise: 0.8}, {Signal: 0.01, Noise: 1}, {Signal: 1, Noise: 3}, {Signal: 0.25, Noise: 0.75}, {Signal: 0, Noise: 1}} {
 		out := backendtest.Run(t, func(in []*Node) []*Node {

@@ -12,6 +12,6 @@ type Level struct {
 // Clean is the level of x0 itself. No network is ever asked there, so it has no label of its own.
 var Clean = Level{Signal: 1}
 
-// LogSNR is the logarithm of the signal-to-noise ratio, ln(Signal^2 / Noise^2): infinite for clean frames, minus infinity where
-// nothing of the signal is left.
+// LogSNR is the logarithm of the signal-to-noise ratio, ln(Signal^2 / Noise^2): infinite for clean
+// frames, minus infinity where nothing of the signal is left.
 func (l Level) LogSNR() float64 { return 2 * math.Log(l.Signal/l.Noise) }

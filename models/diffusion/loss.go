@@ -6,7 +6,8 @@ import (
 	"mcvd/configs"
 )
 
-// Loss compares a prediction with its target, both [batch, frames, ...]: one value a frame, [batch, frames], summed over the frame.
+// Loss compares a prediction with its target, both [batch, frames, ...]: one value a frame, [batch,
+// frames], summed over the frame.
 type Loss func(prediction, target *Node) *Node
 
 // losses are the values of diffusion.loss.

@@ -9,8 +9,9 @@ import (
 	"mcvd/models/paritytest"
 )
 
-// agreements say from which label on a schedule and the published one must agree, and how well. Recorded values are float32; those
-// of the cosine schedule lose digits where the cosine comes near 0, at the noisiest timesteps, and its last beta is not bounded.
+// agreements say from which label on a schedule and the published one must agree, and how well.
+// Recorded values are float32; those of the cosine schedule lose digits where the cosine comes near
+// 0, at the noisiest timesteps, and its last beta is not bounded.
 var agreements = map[string]struct {
 	first          int
 	alphaBar, beta float64

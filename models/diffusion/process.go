@@ -20,8 +20,9 @@ type Process struct {
 	spread   spread
 }
 
-// New makes the process that the configuration describes. Unknown names are reported together. A target that can't be learned at
-// the noisiest level, such as eps where no signal is left, is an error.
+// New makes the process that the configuration describes. Unknown names are reported together. A
+// target that can't be learned at the noisiest level, such as eps where no signal is left, is an
+// error.
 func New(c configs.Diffusion) (*Process, error) {
 	schedule, scheduleErr := NewSchedule(c)
 	target, targetErr := configs.Pick(targets, "diffusion.target", c.Target)
@@ -42,7 +43,8 @@ func New(c configs.Diffusion) (*Process, error) {
 	return p, nil
 }
 
-// optionsPath is where the options of schedules stand, and those that targets, weights and ways of drawing levels may have.
+// optionsPath is where the options of schedules stand, and those that targets, weights and ways of
+// drawing levels may have.
 const optionsPath = "diffusion.options"
 
 // Tables are the tables of this package with their options.

@@ -1,5 +1,5 @@
-// Package diffusion is the forward process q(x_t | x_0): noise levels, what a network predicts at a level, the algebra between
-// the quantities that it may predict, weights and losses.
+// Package diffusion is the forward process q(x_t | x_0): noise levels, what a network predicts at a
+// level, the algebra between the quantities that it may predict, weights and losses.
 package diffusion
 
 import (
@@ -11,8 +11,9 @@ import (
 
 // Schedule gives the noise levels between clean frames and pure noise.
 type Schedule interface {
-	// Level is the level at u, above 0 and up to 1: the share of the way from clean frames to the noisiest level, u = 1. A discrete
-	// schedule of T levels gives the one in whose T-th of (0, 1] u lies.
+	// Level is the level at u, above 0 and up to 1: the share of the way from clean frames to the
+	// noisiest level, u = 1. A discrete schedule of T levels gives the one in whose T-th of (0, 1]
+	// u lies.
 	Level(u float64) Level
 	// Steps is the number T of levels of a discrete schedule, 0 for a continuous one.
 	Steps() int
@@ -20,8 +21,9 @@ type Schedule interface {
 
 // Discrete is a variance-preserving schedule of T timesteps.
 //
-// AlphaBar[t] is the product of 1 - beta up to and including t (DDPM, section 2). t = 0 is the least noisy timestep, T-1 the
-// noisiest. Schedules live on the host in float64: near t = 0, 1 - alphaBar loses half its digits in float32.
+// AlphaBar[t] is the product of 1 - beta up to and including t (DDPM, section 2). t = 0 is the
+// least noisy timestep, T-1 the noisiest. Schedules live on the host in float64: near t = 0, 1 -
+// alphaBar loses half its digits in float32.
 type Discrete struct{ AlphaBar []float64 }
 
 // schedules are the values of diffusion.schedule, each with the defaults of its options.
@@ -50,8 +52,9 @@ func NewSchedule(d configs.Diffusion) (Schedule, error) {
 	return m.schedule(d.Steps)
 }
 
-// ofBetas makes a discrete schedule of the betas of t = 0..T-1, T being 2 or more. A beta outside of (0, 1] is an error. Only the
-// last may be 1: the noisiest timestep then has no signal at all (a terminal signal-to-noise ratio of zero, Lin et al. 2024).
+// ofBetas makes a discrete schedule of the betas of t = 0..T-1, T being 2 or more. A beta outside
+// of (0, 1] is an error. Only the last may be 1: the noisiest timestep then has no signal at all (a
+// terminal signal-to-noise ratio of zero, Lin et al. 2024).
 func ofBetas(name string, betas []float64) (Schedule, error) {
 	s, product := &Discrete{}, 1.0
 	for t, beta := range betas {
@@ -87,11 +90,12 @@ func (l Linear) schedule(steps int) (Schedule, error) {
 	return ofBetas("linear", betas)
 }
 
-// maxCosineBeta bounds the cosine schedule's last betas, which would reach 1 (Nichol and Dhariwal 2021, section 3.2). The
-// published code of MCVD has no such bound.
+// maxCosineBeta bounds the cosine schedule's last betas, which would reach 1 (Nichol and Dhariwal
+// 2021, section 3.2). The published code of MCVD has no such bound.
 const maxCosineBeta = 0.999
 
-// cosine has alphaBar = f(t+1)/f(0), f(t) = cos^2((t/T + s)/(1 + s) pi/2), s = 0.008 (Nichol and Dhariwal 2021, eq. 17).
+// cosine has alphaBar = f(t+1)/f(0), f(t) = cos^2((t/T + s)/(1 + s) pi/2), s = 0.008 (Nichol and
+// Dhariwal 2021, eq. 17).
 type cosine struct{}
 
 func (cosine) schedule(steps int) (Schedule, error) {
@@ -110,8 +114,8 @@ func (cosine) schedule(steps int) (Schedule, error) {
 // Steps is the number T of timesteps.
 func (s *Discrete) Steps() int { return len(s.AlphaBar) }
 
-// Label is what the network is told of timestep t. The published networks count from the noisiest, 0, to the cleanest, T-1;
-// so do all networks here, and this is the place that says so.
+// Label is what the network is told of timestep t. The published networks count from the noisiest,
+// 0, to the cleanest, T-1; so do all networks here, and this is the place that says so.
 func (s *Discrete) Label(t int) int { return s.Steps() - 1 - t }
 
 // At returns the noise level of timestep t; Signal^2 + Noise^2 = 1.

@@ -125,7 +125,8 @@ func TestBetasThatLeaveNothingAreRefused(t *testing.T) {
 	}
 }
 
-// A share of the schedule is the timestep in whose part of it that lies, exactly at the ends of the parts, too.
+// A share of the schedule is the timestep in whose part of it that lies, exactly at the ends of the
+// parts, too.
 func TestSharesOfADiscreteScheduleAreItsTimesteps(t *testing.T) {
 	for _, steps := range []int{2, 7, 100, 1000, 9973} {
 		s := schedule(t, linearOf(steps, 1e-5, 1e-4))

@@ -6,13 +6,15 @@ import (
 	"mcvd/configs"
 )
 
-// Target is what a network F predicts at a level, said by the scalings around it, as in EDM (Karras et al. 2022, eq. 7):
+// Target is what a network F predicts at a level, said by the scalings around it, as in EDM (Karras
+// et al. 2022, eq. 7):
 //
 //	x0 = skip x + out F(in x)
 type Target struct {
 	// Scale gives the scalings of a level whose Noise is above 0.
 	Scale func(l Level) (in, skip, out float64)
-	// RawEps says that F is eps itself: samplers get it as the network says it, and training compares with the noise drawn.
+	// RawEps says that F is eps itself: samplers get it as the network says it, and training
+	// compares with the noise drawn.
 	RawEps bool
 }
 
@@ -29,7 +31,8 @@ func (l Level) power() float64 { return l.Signal*l.Signal + l.Noise*l.Noise }
 // Targets lists the targets.
 func Targets() []string { return configs.Names(targets) }
 
-// F is what the network should say of clean frames and noise: weights such that F = p x0 + q eps. They follow from the scalings.
+// F is what the network should say of clean frames and noise: weights such that F = p x0 + q eps.
+// They follow from the scalings.
 func (t Target) F(l Level) (p, q float64) {
 	if t.RawEps {
 		return 0, 1

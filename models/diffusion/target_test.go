@@ -25,7 +25,8 @@ func process(t *testing.T, change func(*configs.Diffusion)) *Process {
 	return p
 }
 
-// extra are targets that no setting names yet, each a row of the table: they show that it holds what other papers define.
+// extra are targets that no setting names yet, each a row of the table: they show that it holds
+// what other papers define.
 var extra = map[string]Target{
 	// EDM (Karras et al. 2022, table 1) at any signal, with data of standard deviation 0.5.
 	"edm": {Scale: func(l Level) (in, skip, out float64) {
@@ -50,7 +51,8 @@ func allTargets() map[string]Target {
 	return all
 }
 
-// A network that says what it should is right about x0 and eps, at every level of every kind of process.
+// A network that says what it should is right about x0 and eps, at every level of every kind of
+// process.
 func TestWhatANetworkShouldSayLeadsBackToX0AndEps(t *testing.T) {
 	for name, target := range allTargets() {
 		p := process(t, func(*configs.Diffusion) {})
@@ -89,7 +91,8 @@ func TestTargetsAreTheirDefinitions(t *testing.T) {
 	}
 }
 
-// EDM's network is given inputs, and asked for outputs, of variance 1 at any level (Karras et al. 2022, section 5).
+// EDM's network is given inputs, and asked for outputs, of variance 1 at any level (Karras et al.
+// 2022, section 5).
 func TestTheFormOfEDMHasUnitVariance(t *testing.T) {
 	const data = 0.5
 	for _, l := range []Level{{Signal: 1, Noise: 0.02}, {Signal: 1, Noise: 5}, {Signal: 0.6, Noise: 0.8}} {
@@ -137,7 +140,8 @@ func TestUnknownNamesOfAProcessAreReportedTogether(t *testing.T) {
 	}
 }
 
-// Weights are of the loss of F: with x0's, errors of x0 count the same whatever the target; min-SNR bounds what SNR gives.
+// Weights are of the loss of F: with x0's, errors of x0 count the same whatever the target; min-SNR
+// bounds what SNR gives.
 func TestWeightsCountErrorsOfX0(t *testing.T) {
 	l := Level{Signal: 0.6, Noise: 0.8}
 	snr := 0.36 / 0.64
@@ -158,7 +162,8 @@ func TestWeightsCountErrorsOfX0(t *testing.T) {
 	}
 }
 
-// Each way of drawing levels covers the schedule evenly; a batch of low discrepancy has one level in each part of it.
+// Each way of drawing levels covers the schedule evenly; a batch of low discrepancy has one level
+// in each part of it.
 func TestLevelsAreDrawnEvenly(t *testing.T) {
 	const batch, parts = 50, 10
 	for _, name := range Spreads() {
@@ -187,7 +192,8 @@ func TestLevelsAreDrawnEvenly(t *testing.T) {
 	}
 }
 
-// continuous is a schedule without timesteps, that of rectified flow: nothing but its Level says what a level is.
+// continuous is a schedule without timesteps, that of rectified flow: nothing but its Level says
+// what a level is.
 type continuous struct{}
 
 func (continuous) Steps() int { return 0 }

@@ -7,8 +7,8 @@ import (
 	"mcvd/configs"
 )
 
-// Weight is the factor of the loss of F at a level. An error of F of size 1 is an error of x0 of size |out|, so a weight by out^2
-// counts the error of x0.
+// Weight is the factor of the loss of F at a level. An error of F of size 1 is an error of x0 of
+// size |out|, so a weight by out^2 counts the error of x0.
 type Weight func(l Level, t Target) float64
 
 // weights are the values of diffusion.weight.
@@ -24,10 +24,12 @@ func (t Target) errorOfX0(l Level) float64 { _, _, out := t.Scale(l); return out
 // Weights lists the weights by level.
 func Weights() []string { return configs.Names(weights) }
 
-// spread draws where on the way from clean frames to the noisiest level each of n clips of a batch lies: u in (0, 1].
+// spread draws where on the way from clean frames to the noisiest level each of n clips of a batch
+// lies: u in (0, 1].
 type spread func(rng *rand.Rand, n int) []float64
 
-// spreads are the values of diffusion.levels. Every u is uniform by itself; they differ in how those of a batch hang together.
+// spreads are the values of diffusion.levels. Every u is uniform by itself; they differ in how
+// those of a batch hang together.
 var spreads = map[string]spread{
 	"uniform":         independent,
 	"low_discrepancy": lowDiscrepancy,
@@ -45,7 +47,8 @@ func independent(rng *rand.Rand, n int) []float64 {
 	return u
 }
 
-// lowDiscrepancy spaces a batch evenly from one draw on, so that its loss varies less (Kingma et al. 2021, VDM, appendix I.1).
+// lowDiscrepancy spaces a batch evenly from one draw on, so that its loss varies less (Kingma et
+// al. 2021, VDM, appendix I.1).
 func lowDiscrepancy(rng *rand.Rand, n int) []float64 {
 	u, first := make([]float64, n), rng.Float64()
 	for i := range u {

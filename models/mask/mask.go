@@ -1,8 +1,9 @@
 // Package mask decides which conditioning frames are visible.
 //
-// A mask is [batch, past+future] float32: for each conditioning frame of each clip 1 if it is visible and 0 if it is hidden, the
-// past's frames first. It is nil where there are no conditioning frames. Training hides whole blocks, the past or the future of a
-// clip; a mask can say any other pattern.
+// A mask is [batch, past+future] float32: for each conditioning frame of each clip 1 if it is
+// visible and 0 if it is hidden, the past's frames first. It is nil where there are no conditioning
+// frames. Training hides whole blocks, the past or the future of a clip; a mask can say any other
+// pattern.
 package mask
 
 import (
@@ -12,8 +13,9 @@ import (
 	"mcvd/models/nn"
 )
 
-// Draw draws what training sees: the past of a clip is hidden with probability f.Mask.Past, its future with probability
-// f.Mask.Future, by one draw or by one each (MCVD, section 3.2). It returns the next random state.
+// Draw draws what training sees: the past of a clip is hidden with probability f.Mask.Past, its
+// future with probability f.Mask.Future, by one draw or by one each (MCVD, section 3.2). It returns
+// the next random state.
 func Draw(random *Node, batch int, f configs.Frames) (next, visible *Node) {
 	shape := nn.F32(batch)
 	next, u := RandomUniform(random, shape)
@@ -29,7 +31,8 @@ func atLeast(u *Node, p float64) *Node {
 	return ConvertDType(GreaterOrEqual(u, Scalar(u.Graph(), u.DType(), p)), u.DType())
 }
 
-// Blocks is the mask of clips whose past and future, each [batch], are visible or hidden as a whole.
+// Blocks is the mask of clips whose past and future, each [batch], are visible or hidden as a
+// whole.
 func Blocks(past, future *Node, f configs.Frames) *Node {
 	var parts []*Node
 	for _, block := range []struct {
@@ -47,7 +50,8 @@ func Blocks(past, future *Node, f configs.Frames) *Node {
 	return Concatenate(parts, 1)
 }
 
-// Apart takes a mask apart: which of the past's and which of the future's frames are visible, nil where there are none.
+// Apart takes a mask apart: which of the past's and which of the future's frames are visible, nil
+// where there are none.
 func Apart(visible *Node, f configs.Frames) (past, future *Node) {
 	if f.Past > 0 {
 		past = Slice(visible, AxisRange(), AxisRange(0, f.Past))
@@ -58,8 +62,9 @@ func Apart(visible *Node, f configs.Frames) (past, future *Node) {
 	return past, future
 }
 
-// Hide returns frames [batch, frames, height, width, channels] with the hidden ones, visible [batch, frames] = 0, replaced by
-// zeros. They are replaced, not multiplied: whatever a hidden frame holds, even NaN, can't reach the network.
+// Hide returns frames [batch, frames, height, width, channels] with the hidden ones, visible
+// [batch, frames] = 0, replaced by zeros. They are replaced, not multiplied: whatever a hidden
+// frame holds, even NaN, can't reach the network.
 func Hide(frames, visible *Node) *Node {
 	d := visible.Shape().Dimensions
 	seen := GreaterThan(Reshape(visible, d[0], d[1], 1, 1, 1), ScalarZero(frames.Graph(), visible.DType()))

@@ -9,9 +9,10 @@ import (
 	"mcvd/configs"
 )
 
-// Cache holds what a network makes of the conditioning frames alone. That is the same in every step of a window, so sampling makes
-// it once and gives it to each step. Values are found by the scope of the layer that makes them, not by the order of building: two
-// networks in one graph, such as the branches of guidance, have a cache each.
+// Cache holds what a network makes of the conditioning frames alone. That is the same in every step
+// of a window, so sampling makes it once and gives it to each step. Values are found by the scope
+// of the layer that makes them, not by the order of building: two networks in one graph, such as
+// the branches of guidance, have a cache each.
 type Cache struct {
 	values map[string]*Node
 	full   bool   // values are given; nothing is made
@@ -30,8 +31,8 @@ func (c *Cache) Keys() []string { return configs.Names(c.values) }
 // Values are the values by name, images [batch, height, width, channels].
 func (c *Cache) Values() map[string]*Node { return c.values }
 
-// pair returns two images that a layer makes of the conditioning frames: those in the cache, or what build makes, which the cache
-// then holds. A nil cache holds nothing.
+// pair returns two images that a layer makes of the conditioning frames: those in the cache, or
+// what build makes, which the cache then holds. A nil cache holds nothing.
 func (c *Cache) pair(layer *model.Scope, build func() (*Node, *Node)) (*Node, *Node) {
 	if c == nil {
 		return build()

@@ -7,18 +7,22 @@ import (
 	"mcvd/configs"
 )
 
-// conditioning is how past and future frames enter a UNet. It is all in which the variants of the network differ.
+// conditioning is how past and future frames enter a UNet. It is all in which the variants of the
+// network differ.
 type conditioning interface {
-	// input is what the first convolution sees: x, the folded noisy frames, [batch, height, width, channels], perhaps with more.
+	// input is what the first convolution sees: x, the folded noisy frames, [batch, height, width,
+	// channels], perhaps with more.
 	input(n *unetGraph, x *Node) *Node
-	// norm normalizes x [batch, height, width, channels], then times scale, plus shift, each [batch, channels], which the embedding
-	// gives; then SiLU. Both are nil at the end of the network, which doesn't see the embedding.
+	// norm normalizes x [batch, height, width, channels], then times scale, plus shift, each
+	// [batch, channels], which the embedding gives; then SiLU. Both are nil at the end of the
+	// network, which doesn't see the embedding.
 	norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node
 	// caches says whether norms use Input.Cache.
 	caches() bool
 }
 
-// conditionings are the values of model.options.conditioning, each with the defaults of its own options.
+// conditionings are the values of model.options.conditioning, each with the defaults of its own
+// options.
 var conditionings = map[string]conditioning{
 	"concat": concat{},
 	"spatin": spatin{Width: 128},

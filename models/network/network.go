@@ -15,12 +15,14 @@ type Input struct {
 	X *Node
 	// Label is what the network is told of the noise level, [batch] float32.
 	Label *Node
-	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros where hidden, nil where
-	// the experiment has none.
+	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros
+	// where hidden, nil where the experiment has none.
 	Past, Future *Node
-	// Visible says which of them are, [batch, past+future]: see package mask. It is nil where there are none.
+	// Visible says which of them are, [batch, past+future]: see package mask. It is nil where there
+	// are none.
 	Visible *Node
-	// Cache, if not nil, holds what the network makes of past and future alone, or is to be filled with it.
+	// Cache, if not nil, holds what the network makes of past and future alone, or is to be filled
+	// with it.
 	Cache *Cache
 }
 
@@ -28,12 +30,13 @@ type Input struct {
 type Network interface {
 	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
-	// Caches says whether Graph uses Input.Cache: whether it makes something of the conditioning frames alone, which the steps of a
-	// window can share.
+	// Caches says whether Graph uses Input.Cache: whether it makes something of the conditioning
+	// frames alone, which the steps of a window can share.
 	Caches() bool
 }
 
-// Where networks, and the ways of conditioning of those that have some, are chosen, and where their options stand.
+// Where networks, and the ways of conditioning of those that have some, are chosen, and where their
+// options stand.
 const (
 	networkPath      = "model.network"
 	conditioningPath = "model.options.conditioning"
@@ -87,7 +90,8 @@ func fold(x *Node) *Node {
 	return Reshape(TransposeAllAxes(x, 0, 2, 3, 1, 4), d[0], d[2], d[3], d[1]*d[4])
 }
 
-// foldAll folds blocks of frames and stacks them; those that are nil or have no frames are left out. It is nil if all are.
+// foldAll folds blocks of frames and stacks them; those that are nil or have no frames are left
+// out. It is nil if all are.
 func foldAll(blocks ...*Node) *Node {
 	var parts []*Node
 	for _, x := range blocks {

@@ -11,8 +11,8 @@ import (
 // maxLevels is how many levels the largest frames can have.
 const maxLevels = 13
 
-// readUNet reads the U-Net's options and those of its way of conditioning, and checks that they fit each other, the frames and the
-// data.
+// readUNet reads the U-Net's options and those of its way of conditioning, and checks that they fit
+// each other, the frames and the data.
 func (u UNet) read(c *configs.Config) (Network, error) {
 	if name, ok := c.Model.Options["conditioning"].(string); ok {
 		u.Conditioning = name
@@ -57,8 +57,8 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 	return p
 }
 
-// checkHeads reports layers whose channels can't be shared out among whole attention heads. The last level always has attention, in
-// the middle of the network.
+// checkHeads reports layers whose channels can't be shared out among whole attention heads. The
+// last level always has attention, in the middle of the network.
 func (u *UNet) checkHeads(p *configs.Problems, size int) {
 	sizes := u.sizes(size)
 	for i, multiplier := range u.Multipliers {

@@ -7,8 +7,9 @@ import (
 	"mcvd/models/nn"
 )
 
-// spatin gives the network past and future frames through its norms: space-time-adaptive normalization (MCVD, section 4.2, after
-// SPADE, Park et al. 2019). Each norm makes gamma and beta, one value a pixel and channel, from the frames.
+// spatin gives the network past and future frames through its norms: space-time-adaptive
+// normalization (MCVD, section 4.2, after SPADE, Park et al. 2019). Each norm makes gamma and beta,
+// one value a pixel and channel, from the frames.
 type spatin struct {
 	Width int `yaml:"spatin_width" range:"[1, 4096]" doc:"SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames."`
 }
@@ -22,7 +23,8 @@ func (spatin) input(_ *unetGraph, x *Node) *Node { return x }
 //
 //	[gamma, beta] = conv3x3(SiLU(conv3x3(frames resized to the size of x)))
 //
-// Parameters: shared, gamma and beta, three convolutions. Gamma and beta come from one convolution with the weights of both.
+// Parameters: shared, gamma and beta, three convolutions. Gamma and beta come from one convolution
+// with the weights of both.
 func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node {
 	d := x.Shape().Dimensions
 	gain, beta := n.in.Cache.pair(s, func() (*Node, *Node) {
@@ -35,7 +37,8 @@ func (p spatin) norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node 
 
 func (spatin) caches() bool { return true }
 
-// frames is the conditioning frames as channels, resized by nearest neighbour: the size of a level divides that of a frame.
+// frames is the conditioning frames as channels, resized by nearest neighbour: the size of a level
+// divides that of a frame.
 func (n *unetGraph) frames(height, width int) *Node {
 	d := n.cond.Shape().Dimensions
 	if d[1] == height {

@@ -11,8 +11,9 @@ import (
 	"mcvd/models/nn"
 )
 
-// UNet is the published 2-D U-Net (MCVD, section 4): frames are channels, residual blocks in the manner of BigGAN,
-// FIR resampling, attention at some sizes. Conditioning frames are more input channels, or enter through the norms.
+// UNet is the published 2-D U-Net (MCVD, section 4): frames are channels, residual blocks in the
+// manner of BigGAN, FIR resampling, attention at some sizes. Conditioning frames are more input
+// channels, or enter through the norms.
 //
 // Its exported fields are its options; those of the way of conditioning stand beside them.
 type UNet struct {
@@ -47,7 +48,8 @@ type unetGraph struct {
 	cond  *Node // past and future as channels, [batch, height, width, frames*channels]; nil if there are none
 }
 
-// Graph builds the network. Its layers, in the order in which Trace sees them, are those of the published code.
+// Graph builds the network. Its layers, in the order in which Trace sees them, are those of the
+// published code.
 func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	n := &unetGraph{UNet: u, b: b, scope: scope, in: in}
 	if cond := foldAll(in.Past, in.Future); cond != nil {
@@ -76,7 +78,8 @@ func (n *unetGraph) embed() {
 	if n.MaskEmbedding {
 		g := e.Graph()
 		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
-		// The share of the past's frames that are visible: 0 or 1 for the blocks that training hides.
+		// The share of the past's frames that are visible: 0 or 1 for the blocks that training
+		// hides.
 		visible := ReduceAndKeep(Slice(n.in.Visible, AxisRange(), AxisRange(0, n.in.Past.Shape().Dimensions[1])), ReduceMean, 1)
 		hidden := OneMinus(visible)
 		row := func(i int) *Node { return Slice(table, AxisElem(i)) }
@@ -132,7 +135,8 @@ const (
 	double
 )
 
-// block is a residual block: xs [B,H,W,C], joined, to the given number of channels, at the same, half or double size.
+// block is a residual block: xs [B,H,W,C], joined, to the given number of channels, at the same,
+// half or double size.
 func (n *unetGraph) block(name string, channels int, c change, xs ...*Node) *Node {
 	return n.recompute(name, xs, func(s *model.Scope, xs []*Node) *Node {
 		b, x := n.b, xs[0]
@@ -155,7 +159,8 @@ func (n *unetGraph) block(name string, channels int, c change, xs ...*Node) *Nod
 	})
 }
 
-// recompute is a layer whose insides the backward pass may compute again, from images xs and from what the norms see.
+// recompute is a layer whose insides the backward pass may compute again, from images xs and from
+// what the norms see.
 func (n *unetGraph) recompute(name string, xs []*Node, f func(s *model.Scope, xs []*Node) *Node) *Node {
 	s, inputs := at(n.scope, name), append(xs[:len(xs):len(xs)], n.temb)
 	if n.cond != nil {
@@ -172,7 +177,8 @@ func (n *unetGraph) recompute(name string, xs []*Node, f func(s *model.Scope, xs
 	}))
 }
 
-// normalize is the norm of the way of conditioning, with a scale and a shift that the embedding gives.
+// normalize is the norm of the way of conditioning, with a scale and a shift that the embedding
+// gives.
 func (n *unetGraph) normalize(s *model.Scope, x *Node) *Node {
 	c := x.Shape().Dimensions[3]
 	e := n.b.Dense(s.At("time"), n.temb, 2*c, 1)

@@ -20,7 +20,8 @@ func goSiLU(x *Node) *Node {
 	}, func(v *Node) []*Node { return []*Node{Mul(v, Add(s, Sub(y, Mul(y, s))))} })
 }
 
-// Dropout drops values with the given probability and scales the rest up, if the Builder has a Random state.
+// Dropout drops values with the given probability and scales the rest up, if the Builder has a
+// Random state.
 func (b *Builder) Dropout(x *Node, probability float64) *Node {
 	if b.Random == nil || probability == 0 {
 		return x

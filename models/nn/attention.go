@@ -8,9 +8,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Attention lets every pixel of x [B,H,W,C] attend to every other: (x + h)/sqrt(2), h = heads of softmax(q k^T / sqrt(C/heads)) v
-// on the group-normalized x. There are C/headChannels heads, at least one, each of consecutive channels. Parameters: norm
-// (group norm), q, k, v, out (dense layers over channels).
+// Attention lets every pixel of x [B,H,W,C] attend to every other: (x + h)/sqrt(2), h = heads of
+// softmax(q k^T / sqrt(C/heads)) v on the group-normalized x. There are C/headChannels heads, at
+// least one, each of consecutive channels. Parameters: norm (group norm), q, k, v, out (dense
+// layers over channels).
 func (b *Builder) Attention(scope *model.Scope, x *Node, headChannels int) *Node {
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]

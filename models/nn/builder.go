@@ -1,7 +1,8 @@
-// Package nn has the blocks that networks are made of: convolution, norms, attention, resampling, embeddings, dropout.
+// Package nn has the blocks that networks are made of: convolution, norms, attention, resampling,
+// embeddings, dropout.
 //
-// Images are [batch, height, width, channels]. Functions whose names don't end in Error panic on wrong shapes while a
-// graph is built; the executor turns such a panic into an error.
+// Images are [batch, height, width, channels]. Functions whose names don't end in Error panic on
+// wrong shapes while a graph is built; the executor turns such a panic into an error.
 package nn
 
 import (
@@ -19,23 +20,26 @@ import (
 type Builder struct {
 	Formulation
 
-	// Random is the state that dropout draws from, [3]uint64; nil means no dropout, as in sampling and validation.
-	// Each draw replaces it by the next state.
+	// Random is the state that dropout draws from, [3]uint64; nil means no dropout, as in sampling
+	// and validation. Each draw replaces it by the next state.
 	Random *Node
 
-	// Compute is the type that a network computes its images in, float32 if it is not set. What blocks make has the type of the image
-	// that they are given; parameters stay float32 and are converted where they are used, and statistics of norms, softmax, and the
-	// timestep's embedding are float32 always.
+	// Compute is the type that a network computes its images in, float32 if it is not set. What
+	// blocks make has the type of the image that they are given; parameters stay float32 and are
+	// converted where they are used, and statistics of norms, softmax, and the timestep's embedding
+	// are float32 always.
 	Compute dtypes.DType
 
-	// Checkpointing makes [Builder.Recompute] trade time for memory: a graph with a backward pass is built.
+	// Checkpointing makes [Builder.Recompute] trade time for memory: a graph with a backward pass
+	// is built.
 	Checkpointing bool
 
-	// FLOPs counts the floating-point operations of the forward pass, 2 for each multiply-add, of convolutions, dense
-	// layers and attention.
+	// FLOPs counts the floating-point operations of the forward pass, 2 for each multiply-add, of
+	// convolutions, dense layers and attention.
 	FLOPs float64
 
-	// Trace, if set, sees the output of each named layer of the network in the order in which they are built.
+	// Trace, if set, sees the output of each named layer of the network in the order in which they
+	// are built.
 	Trace func(layer string, y *Node)
 }
 
@@ -47,7 +51,8 @@ func NewBuilder(b compute.Backend) *Builder {
 	return &Builder{Formulation: XLA}
 }
 
-// Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go backend computes in float32 only.
+// Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go
+// backend computes in float32 only.
 func Precision(b compute.Backend, name string) (dtypes.DType, error) {
 	dtype, ok := map[string]dtypes.DType{"": dtypes.Float32, "float32": dtypes.Float32, "bfloat16": dtypes.BFloat16}[name]
 	switch {
@@ -75,34 +80,39 @@ func (b *Builder) Layer(name string, y *Node) *Node {
 	return y
 }
 
-// Formulation is how the operations are computed whose speed depends on the backend. All formulations compute the same
-// function and the same gradients; a test holds them against [Plain].
+// Formulation is how the operations are computed whose speed depends on the backend. All
+// formulations compute the same function and the same gradients; a test holds them against [Plain].
 type Formulation struct {
-	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or 3, bias [O].
+	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or
+	// 3, bias [O].
 	Conv func(x, w, bias *Node) *Node
-	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C]; then SiLU, if asked for.
+	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C];
+	// then SiLU, if asked for.
 	Norm func(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
-	// SpatialNorm is group normalization, then times gain, plus bias, both shaped like x [B,H,W,C]; then as in Norm.
+	// SpatialNorm is group normalization, then times gain, plus bias, both shaped like x [B,H,W,C];
+	// then as in Norm.
 	SpatialNorm func(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
 	// SiLU is x times the logistic function of x.
 	SiLU func(x *Node) *Node
 	// Resample doubles (up) or halves height and width with the FIR filter [1,3,3,1].
 	Resample func(x *Node, up bool) *Node
-	// Split is into how many parts a batch is cut that run side by side: 2 lets the operations overlap that use one core.
+	// Split is into how many parts a batch is cut that run side by side: 2 lets the operations
+	// overlap that use one core.
 	Split int
 }
 
-// Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The others are held
-// against it.
+// Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The
+// others are held against it.
 var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
 
-// Go is the formulation for the pure-Go backend, where matrix products are fast and everything else runs on one core:
-// convolutions are im2col with hand-written gradients, sums and broadcasts are products with ones. Against Plain it takes
-// 1/30 of the time.
+// Go is the formulation for the pure-Go backend, where matrix products are fast and everything else
+// runs on one core: convolutions are im2col with hand-written gradients, sums and broadcasts are
+// products with ones. Against Plain it takes 1/30 of the time.
 var Go = Formulation{Conv: goConv, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
 
-// InParts calls f on the parts into which the formulation cuts a batch and joins the results. All inputs have the batch
-// as their first axis; f gets the number of the part. A batch that does not divide is not cut.
+// InParts calls f on the parts into which the formulation cuts a batch and joins the results. All
+// inputs have the batch as their first axis; f gets the number of the part. A batch that does not
+// divide is not cut.
 func (b *Builder) InParts(inputs []*Node, f func(number int, inputs []*Node) *Node) *Node {
 	batch := inputs[0].Shape().Dimensions[0]
 	if b.Split <= 1 || batch%b.Split != 0 {

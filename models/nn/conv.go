@@ -6,8 +6,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Conv is a convolution layer with a bias, stride 1, that keeps the size: x [B,H,W,C] -> [B,H,W,out]. kernel is 1 or 3,
-// scale that of [FanAvg]. Parameters: w [kernel,kernel,C,out], b [out].
+// Conv is a convolution layer with a bias, stride 1, that keeps the size: x [B,H,W,C] ->
+// [B,H,W,out]. kernel is 1 or 3, scale that of [FanAvg]. Parameters: w [kernel,kernel,C,out], b
+// [out].
 func (b *Builder) Conv(scope *model.Scope, x *Node, kernel, out int, scale float64) *Node {
 	d := x.Shape().Dimensions
 	w := Param(x.Graph(), scope, "w", FanAvg(scale, kernel*kernel*d[3], kernel*kernel*out), kernel, kernel, d[3], out)
@@ -16,7 +17,8 @@ func (b *Builder) Conv(scope *model.Scope, x *Node, kernel, out int, scale float
 	return b.Formulation.Conv(x, like(x, w), bias)
 }
 
-// Convs is a [Builder.Conv] for each scope, all on the same x and of the same size, computed as one convolution.
+// Convs is a [Builder.Conv] for each scope, all on the same x and of the same size, computed as one
+// convolution.
 func (b *Builder) Convs(scopes []*model.Scope, x *Node, kernel, out int, scale float64) []*Node {
 	d := x.Shape().Dimensions
 	var ws, biases []*Node
@@ -46,9 +48,9 @@ func plainConv(x, w, bias *Node) *Node {
 	return Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1)))
 }
 
-// goConv is im2col and one matrix product that includes the bias, as a row of the weights against a column of ones. The
-// gradient of the input is the convolution of the adjoint with the flipped kernel, again by im2col: the natural gradient
-// would scatter slices.
+// goConv is im2col and one matrix product that includes the bias, as a row of the weights against a
+// column of ones. The gradient of the input is the convolution of the adjoint with the flipped
+// kernel, again by im2col: the natural gradient would scatter slices.
 func goConv(x, w, bias *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
 	batch, height, width := d[0], d[1], d[2]
@@ -66,18 +68,20 @@ func goConv(x, w, bias *Node) *Node {
 	}, func(v *Node) []*Node {
 		flipped := Reshape(TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2), k*k*out, in)
 		dx := Reshape(Dot(im2col(v, k, false), flipped).Product(), batch, height, width, in)
-		// [out, columns]: of the two products for the weights' gradient the one whose contracted axis is last is fast.
+		// [out, columns]: of the two products for the weights' gradient the one whose contracted
+		// axis is last is fast.
 		dMatrix := Transpose(Dot(transposed(Reshape(v, -1, out)), columns).Product(), 0, 1)
 		dw := Reshape(Slice(dMatrix, AxisRange(0, taps)), k, k, in, out)
 		return []*Node{dx, dw, Reshape(Slice(dMatrix, AxisElem(taps)), out)}
 	})
 }
 
-// im2col returns the k x k neighbourhood of each pixel as a row, [B*H*W, k*k*C], zeros beyond the border. A column of ones
-// follows for a bias if asked for.
+// im2col returns the k x k neighbourhood of each pixel as a row, [B*H*W, k*k*C], zeros beyond the
+// border. A column of ones follows for a bias if asked for.
 //
-// The Go backend slices value by value. So an even number of channels travels as half as many values of twice the size; a column
-// of zeros then follows that of ones. It takes a tenth off a training step.
+// The Go backend slices value by value. So an even number of channels travels as half as many
+// values of twice the size; a column of zeros then follows that of ones. It takes a tenth off a
+// training step.
 func im2col(x *Node, k int, ones bool) *Node {
 	g, d := x.Graph(), x.Shape().Dimensions
 	batch, height, width, c := d[0], d[1], d[2], d[3]
@@ -112,7 +116,8 @@ func im2col(x *Node, k int, ones bool) *Node {
 	return Reshape(y, batch*height*width, -1)
 }
 
-// transposed transposes a matrix by a product with the identity, on the Go backend three times faster than Transpose.
+// transposed transposes a matrix by a product with the identity, on the Go backend three times
+// faster than Transpose.
 func transposed(x *Node) *Node {
 	identity := DiagonalWithValue(Const(x.Graph(), float32(1)), x.Shape().Dimensions[1])
 	return Einsum("ij,rj->ir", identity, x)

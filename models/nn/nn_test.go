@@ -30,7 +30,8 @@ func shifted(x *tensors.Tensor, n int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(append(v[n:len(v):len(v)], v[:n]...), x.Shape().Dimensions...)
 }
 
-// weighed sums y with a different weight for each value, so that no two values' gradients can be exchanged unseen.
+// weighed sums y with a different weight for each value, so that no two values' gradients can be
+// exchanged unseen.
 func weighed(y *Node) *Node {
 	return ReduceAllSum(Mul(y, Sin(Reshape(IotaFull(y.Graph(), F32(y.Shape().Size())), y.Shape().Dimensions...))))
 }
@@ -109,7 +110,8 @@ func TestFormulationsAgree(t *testing.T) {
 	}
 }
 
-// The gradients of the plain formulation are those of central differences; with the test above, so are all others.
+// The gradients of the plain formulation are those of central differences; with the test above, so
+// are all others.
 func TestPlainGradients(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, op := range operations() {
@@ -162,7 +164,8 @@ func distance(a, b *tensors.Tensor) float64 {
 	return worst
 }
 
-// A constant image stays constant away from the border, for up and for down: the filter's weights sum to 1.
+// A constant image stays constant away from the border, for up and for down: the filter's weights
+// sum to 1.
 func TestResampleKeepsConstants(t *testing.T) {
 	for _, up := range []bool{true, false} {
 		m := firMatrix(16, up)
@@ -245,8 +248,9 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// With no queries and keys, attention adds the mean over all pixels of the normalized image, here the image itself, constant in each
-// channel. Its variance is as small as the norm's epsilon, so that a wrong one shows.
+// With no queries and keys, attention adds the mean over all pixels of the normalized image, here
+// the image itself, constant in each channel. Its variance is as small as the norm's epsilon, so
+// that a wrong one shows.
 func TestAttentionOfAConstantImage(t *testing.T) {
 	const c = 4
 	var x []float32

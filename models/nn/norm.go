@@ -6,8 +6,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Groups is into how many groups the published network divides channels: a quarter of them, at most 32, and fewer if
-// that does not divide them.
+// Groups is into how many groups the published network divides channels: a quarter of them, at most
+// 32, and fewer if that does not divide them.
 func Groups(channels int) int {
 	n := max(1, min(channels/4, 32))
 	for channels%n != 0 {
@@ -16,8 +16,8 @@ func Groups(channels int) int {
 	return n
 }
 
-// GroupNorm normalizes x [B,H,W,C] over the pixels and channels of each group, with a learned scale and shift for each
-// channel, then SiLU if asked for. Parameters: scale [C], shift [C].
+// GroupNorm normalizes x [B,H,W,C] over the pixels and channels of each group, with a learned scale
+// and shift for each channel, then SiLU if asked for. Parameters: scale [C], shift [C].
 func (b *Builder) GroupNorm(scope *model.Scope, x *Node, epsilon float64, silu bool) *Node {
 	batch, c := x.Shape().Dimensions[0], x.Shape().Dimensions[3]
 	learned := func(name string, init Init) *Node {
@@ -64,8 +64,8 @@ func siluIf(asked bool, x *Node, silu func(*Node) *Node) *Node {
 // reciprocalSqrt stands for Rsqrt, which has no gradient.
 func reciprocalSqrt(x *Node) *Node { return Reciprocal(Sqrt(x)) }
 
-// goNorm takes the mean and the variance from the sums of x and of its square over each channel, and folds them with scale and
-// shift into one multiplication and one addition a value.
+// goNorm takes the mean and the variance from the sums of x and of its square over each channel,
+// and folds them with scale and shift into one multiplication and one addition a value.
 func goNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]
@@ -102,7 +102,8 @@ func channelSum(x *Node) *Node {
 	return Einsum("bij,bjc->bic", Ones(x.Graph(), F32(d[0], 1, d[1])), x)
 }
 
-// everyPixel is [B,1,C] -> [B,pixels,C] as a product with ones, a sixth of the time of BroadcastToDims.
+// everyPixel is [B,1,C] -> [B,pixels,C] as a product with ones, a sixth of the time of
+// BroadcastToDims.
 func everyPixel(x *Node, pixels int) *Node {
 	return Einsum("bik,bkc->bic", Ones(x.Graph(), F32(x.Shape().Dimensions[0], pixels, 1)), x)
 }

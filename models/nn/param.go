@@ -21,8 +21,8 @@ type Init struct {
 	One    bool    // all ones
 }
 
-// FanAvg is uniform with variance scale / ((fanIn + fanOut) / 2), as DDPM and its descendants start their layers. A scale
-// of 0 stands for 1e-10: almost zero, but not a dead layer.
+// FanAvg is uniform with variance scale / ((fanIn + fanOut) / 2), as DDPM and its descendants start
+// their layers. A scale of 0 stands for 1e-10: almost zero, but not a dead layer.
 func FanAvg(scale float64, fanIn, fanOut int) Init {
 	return Init{Bound: math.Sqrt(3 * max(scale, 1e-10) / (float64(fanIn+fanOut) / 2))}
 }
@@ -30,8 +30,9 @@ func FanAvg(scale float64, fanIn, fanOut int) Init {
 // initKey is where [Param] leaves a parameter's Init for [Initialize], beside the parameter itself.
 const initKey = "init "
 
-// Param returns the named float32 parameter of the scope in the graph, and declares it if it is new. It gets its first
-// value from [Initialize] or from a file, not from a graph: then every backend starts from the same weights.
+// Param returns the named float32 parameter of the scope in the graph, and declares it if it is
+// new. It gets its first value from [Initialize] or from a file, not from a graph: then every
+// backend starts from the same weights.
 func Param(g *Graph, scope *model.Scope, name string, init Init, dims ...int) *Node {
 	scope.SetParam(initKey+name, init)
 	return scope.WithInitializer(func(*Graph, shapes.Shape) *Node {
@@ -63,8 +64,8 @@ func Initialize(scope *model.Scope, seed uint64) error {
 	return nil
 }
 
-// First returns the first values of a parameter under the scope, a function of the seed and of the parameter's name within the
-// scope. The parameter must have been declared by [Param].
+// First returns the first values of a parameter under the scope, a function of the seed and of the
+// parameter's name within the scope. The parameter must have been declared by [Param].
 func First(scope *model.Scope, v *model.Variable, seed uint64) ([]float32, error) {
 	path, name := model.SplitPath(v.Path())
 	init, ok := scope.Store().Scope(path).GetParam(initKey + name)

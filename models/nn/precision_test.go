@@ -11,8 +11,9 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// With an image in bfloat16, every operation gives an image in bfloat16 and gradients of the types of its inputs, near those of float32: a
-// value has 8 bits, so a relative error of 1/256 or so by norm, a few times that in gradients.
+// With an image in bfloat16, every operation gives an image in bfloat16 and gradients of the types
+// of its inputs, near those of float32: a value has 8 bits, so a relative error of 1/256 or so by
+// norm, a few times that in gradients.
 func TestPrecision(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, op := range operations() {

@@ -6,9 +6,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Recompute is f(inputs) for an f whose parameters are under scope and that uses no other image than the inputs. If b.Checkpointing is
-// set, what f computes on its way isn't kept for the backward pass but computed there again, from the inputs, with the same dropout
-// (gradient checkpointing; Chen et al. 2016, "Training deep nets with sublinear memory cost"). Values and gradients are the same.
+// Recompute is f(inputs) for an f whose parameters are under scope and that uses no other image
+// than the inputs. If b.Checkpointing is set, what f computes on its way isn't kept for the
+// backward pass but computed there again, from the inputs, with the same dropout (gradient
+// checkpointing; Chen et al. 2016, "Training deep nets with sublinear memory cost"). Values and
+// gradients are the same.
 //
 // GoMLX's own Node.Checkpoint would keep what the gradients of a [Formulation] use.
 func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []*Node) *Node) *Node {
@@ -38,8 +40,8 @@ func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []
 	})
 }
 
-// onceThereIs is x, plus zero times a value of what must be there before. Of barriers XLA's CPU plugin takes no notice when it puts
-// operations in order, and the Go backend's wait for nothing.
+// onceThereIs is x, plus zero times a value of what must be there before. Of barriers XLA's CPU
+// plugin takes no notice when it puts operations in order, and the Go backend's wait for nothing.
 func onceThereIs(before, x *Node) *Node {
 	first := make([]SliceAxisSpec, before.Rank())
 	for i := range first {

@@ -11,7 +11,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// What is computed again uses the adjoint, so that no backend can compute it before: the adjoint's first value, a NaN, reaches all of it.
+// What is computed again uses the adjoint, so that no backend can compute it before: the adjoint's
+// first value, a NaN, reaches all of it.
 func TestRecomputationWaitsForTheAdjoint(t *testing.T) {
 	backend := backendtest.Open(t)
 	for _, checkpointing := range []bool{false, true} {

@@ -5,12 +5,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// fir is the filter of the published network; its outer product, divided by its sum, is applied to each channel.
+// fir is the filter of the published network; its outer product, divided by its sum, is applied to
+// each channel.
 var fir = [4]float64{1, 3, 3, 1}
 
-// firMatrix is the resampling of n pixels along one axis: [2n, n] for up, [n/2, n] for down. Down pads one zero on each
-// side, filters, and takes every second pixel from the first; up puts a zero after each pixel, pads two zeros before and
-// one after, and filters with twice the weights.
+// firMatrix is the resampling of n pixels along one axis: [2n, n] for up, [n/2, n] for down. Down
+// pads one zero on each side, filters, and takes every second pixel from the first; up puts a zero
+// after each pixel, pads two zeros before and one after, and filters with twice the weights.
 func firMatrix(n int, up bool) [][]float32 {
 	rows := n / 2
 	if up {
@@ -37,7 +38,8 @@ func plainResample(x *Node, up bool) *Node {
 	return Einsum("jw,biwc->bijc", like(x, Const(g, firMatrix(d[2], up))), x)
 }
 
-// goResample is plainResample as batched products of matrices in the order in which the Go backend is fast.
+// goResample is plainResample as batched products of matrices in the order in which the Go backend
+// is fast.
 func goResample(x *Node, up bool) *Node {
 	d := x.Shape().Dimensions
 	batch, height, width, c := d[0], d[1], d[2], d[3]

@@ -6,13 +6,15 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// XLA is the formulation for XLA, which compiles and fuses what it is given: convolutions are its own, and what sums over pixels is a
-// batched product with ones, because XLA's reductions compute their producers again and are not vectorized where a group's statistics
-// are spread over its channels. docs/performance.md has what each of these brings.
+// XLA is the formulation for XLA, which compiles and fuses what it is given: convolutions are its
+// own, and what sums over pixels is a batched product with ones, because XLA's reductions compute
+// their producers again and are not vectorized where a group's statistics are spread over its
+// channels. docs/performance.md has what each of these brings.
 var XLA = Formulation{Conv: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
 
-// withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false, input, result), which XLA's simplifier
-// removes, so that the forward pass stays fusible. The adjoints that travel over these links are dead code.
+// withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false,
+// input, result), which XLA's simplifier removes, so that the forward pass stays fusible. The
+// adjoints that travel over these links are dead code.
 func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, backward func(v *Node) []*Node) *Node {
 	var adjoints []*Node
 	y := StopGradient(forward(inputs))
@@ -31,8 +33,9 @@ func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, back
 	return IdentityWithCustomGradient(y, func(_, v *Node) *Node { adjoints = backward(v); return v })
 }
 
-// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel. The gradient of the bias is a batched product with ones: an
-// unbatched one is fused with all its producers into a kernel that runs on one core.
+// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel. The gradient of the bias
+// is a batched product with ones: an unbatched one is fused with all its producers into a kernel
+// that runs on one core.
 func xlaConv(x, w, bias *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
 	var y *Node
@@ -65,7 +68,8 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	d := x.Shape().Dimensions
 	batch, c := d[0], d[3]
 	size := c / groups
-	// The mean over a group as a product of matrices, too: [C] -> [C], each channel of a group its mean.
+	// The mean over a group as a product of matrices, too: [C] -> [C], each channel of a group its
+	// mean.
 	mean := make([]float32, c*c)
 	for i := range c {
 		for j := range size {
@@ -86,7 +90,8 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	return a, Neg(Mul(m, a))
 }
 
-// xlaAffine is x*a + s, a and s [B,C], then SiLU if asked for. Its gradient computes the sum again: that is cheaper than to keep it.
+// xlaAffine is x*a + s, a and s [B,C], then SiLU if asked for. Its gradient computes the sum again:
+// that is cheaper than to keep it.
 func xlaAffine(x, a, s *Node, silu bool) *Node {
 	affine := func(in []*Node) *Node { return Add(Mul(f32(in[0]), eachPixel(in[1])), eachPixel(in[2])) }
 	inputs := []*Node{x, a, s}

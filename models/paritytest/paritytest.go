@@ -1,5 +1,6 @@
-// Package paritytest finds and reads the fixtures that say what "the same model" means: numbers measured on the published
-// PyTorch code. Tests of several packages, all named TestParity..., hold this project against them.
+// Package paritytest finds and reads the fixtures that say what "the same model" means: numbers
+// measured on the published PyTorch code. Tests of several packages, all named TestParity..., hold
+// this project against them.
 package paritytest
 
 import (
@@ -13,12 +14,12 @@ import (
 	"mcvd/models/weights"
 )
 
-// folderVariable names the environment variable with a folder of fixtures to use instead of testdata, in the same layout, absolute or
-// relative to the project's folder.
+// folderVariable names the environment variable with a folder of fixtures to use instead of
+// testdata, in the same layout, absolute or relative to the project's folder.
 const folderVariable = "MCVD_PARITY"
 
-// Each runs a subtest for each fixture, a file or a folder, whose path below the folder of fixtures matches the pattern. There must
-// be some in testdata; a folder of one's own may lack them.
+// Each runs a subtest for each fixture, a file or a folder, whose path below the folder of fixtures
+// matches the pattern. There must be some in testdata; a folder of one's own may lack them.
 func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 	t.Helper()
 	folder, own := os.Getenv(folderVariable), true
@@ -131,7 +132,8 @@ func (f Fixture) Shape(name string) []int {
 	return info.Shape
 }
 
-// Frames reads frames that are stacked as channels, [batch, frames*channels, height, width], as [batch, frames, height, width, channels].
+// Frames reads frames that are stacked as channels, [batch, frames*channels, height, width], as
+// [batch, frames, height, width, channels].
 func (f Fixture) Frames(name string, channels int) (values []float32, dims []int) {
 	f.t.Helper()
 	s := f.Shape(name)
@@ -142,7 +144,8 @@ func (f Fixture) Frames(name string, channels int) (values []float32, dims []int
 	return Permuted(f.Floats(name), []int{s[0], s[1] / channels, channels, s[2], s[3]}, 0, 1, 3, 4, 2), dims
 }
 
-// Permuted returns values [dims...] with the axes in another order: axis i of the result is axis order[i] of values.
+// Permuted returns values [dims...] with the axes in another order: axis i of the result is axis
+// order[i] of values.
 func Permuted(values []float32, dims []int, order ...int) []float32 {
 	strides := make([]int, len(dims))
 	for i, s := len(dims)-1, 1; i >= 0; i-- {
@@ -164,8 +167,8 @@ func Permuted(values []float32, dims []int, order ...int) []float32 {
 	return out
 }
 
-// Worst is the largest |got - want| as a share of absolute + relative |want|; NaN if there is one, Inf if sizes differ. At most 1
-// is within the tolerance.
+// Worst is the largest |got - want| as a share of absolute + relative |want|; NaN if there is one,
+// Inf if sizes differ. At most 1 is within the tolerance.
 func Worst(got, want []float32, absolute, relative float64) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)

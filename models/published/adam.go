@@ -8,8 +8,9 @@ import (
 	"mcvd/models/weights/torch"
 )
 
-// readAdam reads the state dict of PyTorch's Adam: "param_groups" has the parameters' numbers, in the order of the model's parameters,
-// and "state" the running means and the step of each parameter by its number. An optimizer that made no step has no state.
+// readAdam reads the state dict of PyTorch's Adam: "param_groups" has the parameters' numbers, in
+// the order of the model's parameters, and "state" the running means and the step of each parameter
+// by its number. An optimizer that made no step has no state.
 func (c *Checkpoint) readAdam(v any) error {
 	dict, ok := v.(*torch.Dict)
 	if !ok {
@@ -51,8 +52,9 @@ func (c *Checkpoint) readAdam(v any) error {
 	return nil
 }
 
-// parameterNumbers are those of the one group that the published code makes; of several, nobody could say how the model's parameters
-// were dealt out. PyTorch before 1.6 numbers them by their addresses.
+// parameterNumbers are those of the one group that the published code makes; of several, nobody
+// could say how the model's parameters were dealt out. PyTorch before 1.6 numbers them by their
+// addresses.
 func parameterNumbers(v any) ([]int64, error) {
 	groups, ok := v.(torch.List)
 	if !ok || len(groups) != 1 {
@@ -99,7 +101,8 @@ func adamOf(v any) (mean, square tensor, steps int, err error) {
 	return tensors[0], tensors[1], steps, nil
 }
 
-// updates reads the number of steps of an optimizer, an integer or, since PyTorch 1.12, a tensor of one number.
+// updates reads the number of steps of an optimizer, an integer or, since PyTorch 1.12, a tensor of
+// one number.
 func updates(v any) (int, error) {
 	switch v := v.(type) {
 	case int64:

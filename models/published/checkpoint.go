@@ -23,15 +23,16 @@ type Checkpoint struct {
 	strays       []weights.Tensor // tensors that are none of the above
 	summed       bool             // whether all of the file has checksums
 
-	// Step is how many training steps the weights have seen, Updates how many of these the optimizer's state in the file has; 0 where
-	// the file doesn't say.
+	// Step is how many training steps the weights have seen, Updates how many of these the
+	// optimizer's state in the file has; 0 where the file doesn't say.
 	Step, Updates int
 	// Metadata is that of a safetensors file.
 	Metadata map[string]string
 }
 
-// Open opens a file: what torch.save wrote, with the published code's list of model, optimizer, epoch, step and EMA or with a state dict
-// alone; or a safetensors file with a state dict, by published names or by this project's. Tensors stay on disk.
+// Open opens a file: what torch.save wrote, with the published code's list of model, optimizer,
+// epoch, step and EMA or with a state dict alone; or a safetensors file with a state dict, by
+// published names or by this project's. Tensors stay on disk.
 func Open(path string) (*Checkpoint, error) {
 	isSafetensors, err := sniff(path)
 	if err != nil {
@@ -70,7 +71,8 @@ func sniff(path string) (bool, error) {
 // Close closes the file.
 func (c *Checkpoint) Close() error { return c.closer.Close() }
 
-// HasWeights is whether the file has the weights that training changes, rather than their average alone.
+// HasWeights is whether the file has the weights that training changes, rather than their average
+// alone.
 func (c *Checkpoint) HasWeights() bool { return c.weights != c.ema }
 
 // HasEMA is whether the file has averaged weights.
@@ -79,8 +81,8 @@ func (c *Checkpoint) HasEMA() bool { return c.ema != nil }
 // HasAdam is whether the file has the optimizer's state.
 func (c *Checkpoint) HasAdam() bool { return c.mean != nil }
 
-// HasChecksums is whether all that is read of the file has checksums, which reading compares. Where it has not, damage can go
-// unnoticed.
+// HasChecksums is whether all that is read of the file has checksums, which reading compares. Where
+// it has not, damage can go unnoticed.
 func (c *Checkpoint) HasChecksums() bool { return c.summed }
 
 // openSafetensors leaves the checksums to the reading of each tensor.
@@ -97,7 +99,8 @@ func openSafetensors(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// readTensors tells the tensors of a safetensors file apart: by this project's scopes, or one state dict by published names.
+// readTensors tells the tensors of a safetensors file apart: by this project's scopes, or one state
+// dict by published names.
 func (c *Checkpoint) readTensors(f *weights.File) error {
 	scopes := map[string]**state{models.WeightsScope: &c.weights, models.EMAScope: &c.ema,
 		models.AdamMeanScope: &c.mean, models.AdamSquareScope: &c.square}

@@ -16,7 +16,8 @@ import (
 
 var complete = [4]int{ofWeights, ofEMA, ofMean, ofSquare}
 
-// The published list becomes weights, average and Adam's means, each value in its place; what is not in the file is what it says.
+// The published list becomes weights, average and Adam's means, each value in its place; what is
+// not in the file is what it says.
 func TestThePublishedList(t *testing.T) {
 	s := newSample(t)
 	parameters := s.parameters()
@@ -58,8 +59,9 @@ func TestThePublishedList(t *testing.T) {
 	}
 }
 
-// Names don't depend on the order of a file, and Adam's numbers on no other order than that of the model's modules: a script of the
-// published code renames the last norm's parameters, which moves them to the end.
+// Names don't depend on the order of a file, and Adam's numbers on no other order than that of the
+// model's modules: a script of the published code renames the last norm's parameters, which moves
+// them to the end.
 func TestRenamedParameters(t *testing.T) {
 	s := newSample(t)
 	isLastNorm := func(name string) bool { return strings.HasPrefix(s.named[name].Path, "norm/") }
@@ -84,7 +86,8 @@ func TestRenamedParameters(t *testing.T) {
 	}
 }
 
-// A state dict alone is weights alone, in a file of torch.save or of safetensors, by published names or by this project's.
+// A state dict alone is weights alone, in a file of torch.save or of safetensors, by published
+// names or by this project's.
 func TestStateDicts(t *testing.T) {
 	s := newSample(t)
 	alone := [4]int{ofWeights, ofWeights, -1, -1}
@@ -182,7 +185,8 @@ func TestTypesAndStrides(t *testing.T) {
 		p.value = view{&elements{tt.class, v.count, data}, 0, v.shape, v.stride}
 		want[tt.path] = w.Layout.FromPublished(there, w.Shape)
 	}
-	// As PyTorch keeps a tensor after x.t() or .to(memory_format=channels_last), and one cut out of a larger.
+	// As PyTorch keeps a tensor after x.t() or .to(memory_format=channels_last), and one cut out of
+	// a larger.
 	turned, w := tensorOf("time1/w")
 	v := turned.value.(view)
 	turned.value = view{v.elements, 0, v.shape, []int{1, v.shape[0]}}
@@ -225,8 +229,9 @@ func half(x float32) any {
 	return uint16(bits>>31<<15 | (bits>>23&0xff-127+15)<<10 | bits>>13&0x3ff)
 }
 
-// Another schedule than the configuration's is an error, though all shapes agree. The published code multiplies up to 1000 factors in float32
-// and rounds each time, by a part in 2^24: as much may be rounding, three times as much is another schedule.
+// Another schedule than the configuration's is an error, though all shapes agree. The published
+// code multiplies up to 1000 factors in float32 and rounds each time, by a part in 2^24: as much
+// may be rounding, three times as much is another schedule.
 func TestCheckSchedule(t *testing.T) {
 	s := newSample(t)
 	root := func(alphas ...float32) list {

@@ -20,8 +20,9 @@ import (
 	"mcvd/train"
 )
 
-// A run that goes by way of a published checkpoint ends with the same bytes as one that doesn't: weights, average, Adam's means, its
-// updates and with these the warm-up are all there, in their places.
+// A run that goes by way of a published checkpoint ends with the same bytes as one that doesn't:
+// weights, average, Adam's means, its updates and with these the warm-up are all there, in their
+// places.
 func TestTrainingGoesOnFromAPublishedCheckpoint(t *testing.T) {
 	c, err := experiment.Load("../../configs/tiny.yml", "train.steps=4", "train.validate_every=0", "train.sample_every=0", "optimizer.warmup_steps=20")
 	if err != nil {

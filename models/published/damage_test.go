@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Damage anywhere in a checkpoint that the published code wrote is noticed when it is imported, or changes nothing of what is imported.
+// Damage anywhere in a checkpoint that the published code wrote is noticed when it is imported, or
+// changes nothing of what is imported.
 func TestNoDamageGoesUnnoticed(t *testing.T) {
 	s := newSample(t)
 	content, err := os.ReadFile(filepath.Join(fixture, "checkpoint.pt"))

@@ -8,9 +8,10 @@ import (
 	"mcvd/models/weights"
 )
 
-// Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by published names and layouts, with the
-// schedule's buffers, so that the published code's load_state_dict takes it strictly. It fails for a network that has what the
-// published one has not.
+// Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by
+// published names and layouts, with the schedule's buffers, so that the published code's
+// load_state_dict takes it strictly. It fails for a network that has what the published one has
+// not.
 func Export(f *weights.File, scope string, l models.Listing, s diffusion.Schedule, schedule string) ([]weights.Entry, error) {
 	discrete, ok := s.(*diffusion.Discrete)
 	if !ok {
@@ -36,8 +37,8 @@ func Export(f *weights.File, scope string, l models.Listing, s diffusion.Schedul
 	return append(entries, scheduleBuffers(discrete, schedule)...), nil
 }
 
-// scheduleBuffers are the schedule as the published code keeps it, by label. Its sigmas are the betas of the linear schedule, but the alphas
-// of the cosine one.
+// scheduleBuffers are the schedule as the published code keeps it, by label. Its sigmas are the
+// betas of the linear schedule, but the alphas of the cosine one.
 func scheduleBuffers(s *diffusion.Discrete, schedule string) []weights.Entry {
 	n := s.Steps()
 	betas, alphas, previous := make([]float32, n), make([]float32, n), make([]float32, n)

@@ -14,10 +14,12 @@ import (
 	"mcvd/models/weights/torch"
 )
 
-// rounding is how far buffers may be from those of the published code, which makes them of 32-bit steps.
+// rounding is how far buffers may be from those of the published code, which makes them of 32-bit
+// steps.
 const rounding = 1e-6
 
-// What is exported after an import is what PyTorch saved: names, shapes and values, bit for bit, and the buffers but for rounding.
+// What is exported after an import is what PyTorch saved: names, shapes and values, bit for bit,
+// and the buffers but for rounding.
 func TestExportIsWhatWasImported(t *testing.T) {
 	paritytest.Each(t, "unet/*", func(t *testing.T, path string) {
 		n := open(t, path)
@@ -111,7 +113,8 @@ func worst(got, want []float32) float64 {
 	return w
 }
 
-// The buffers are the published code's schedule, by label; its noisiest cosine level, which has nothing but rounding errors, is bounded here.
+// The buffers are the published code's schedule, by label; its noisiest cosine level, which has
+// nothing but rounding errors, is bounded here.
 func TestBuffersOfTheSchedules(t *testing.T) {
 	paritytest.Each(t, "sampler/schedule_*", func(t *testing.T, path string) {
 		d := configs.Default().Diffusion

@@ -104,7 +104,8 @@ func TestNoCheckpoint(t *testing.T) {
 	}
 }
 
-// All names that are missing, misshapen or too many are in one error, of the weights, the average and Adam's means.
+// All names that are missing, misshapen or too many are in one error, of the weights, the average
+// and Adam's means.
 func TestOtherWeights(t *testing.T) {
 	s := newSample(t)
 	mask, first := "unet.all_modules.2.weight", "unet.all_modules.0.weight"

@@ -15,8 +15,8 @@ type Place struct {
 	Layout Layout
 }
 
-// Names gives the parameters of a network their published names. The published code numbers its layers in building order; layers
-// that it does not have are not counted.
+// Names gives the parameters of a network their published names. The published code numbers its
+// layers in building order; layers that it does not have are not counted.
 type Names struct {
 	layers  []string // all of the network's, in building order
 	numbers []string // those that the published code has: the index is their number
@@ -93,7 +93,8 @@ func (n Names) Of(w models.Weight) (Place, error) {
 	return Place{}, fmt.Errorf("the published code has no counterpart of %s", w.Path)
 }
 
-// layerOf is the longest layer that begins a path, because attention follows the block in whose name it stands; "" if there is none.
+// layerOf is the longest layer that begins a path, because attention follows the block in whose
+// name it stands; "" if there is none.
 func (n Names) layerOf(path string) (longest string) {
 	for _, layer := range n.layers {
 		if strings.HasPrefix(path, layer+"/") && len(layer) > len(longest) {

@@ -16,7 +16,8 @@ import (
 	"mcvd/models/weights"
 )
 
-// guided is a network with a layer of its own before the published ones: a factor for each channel of a frame.
+// guided is a network with a layer of its own before the published ones: a factor for each channel
+// of a frame.
 type guided struct{ network.Network }
 
 func (n guided) Graph(b *nn.Builder, scope *model.Scope, in network.Input) *Node {
@@ -55,7 +56,8 @@ func (s *sample) ownFile(t *testing.T) string {
 	return written(t, entries)
 }
 
-// A network with a layer that the published code doesn't have is imported by own names. No published name is asked for.
+// A network with a layer that the published code doesn't have is imported by own names. No
+// published name is asked for.
 func TestOwnNamesOfAnotherNetwork(t *testing.T) {
 	s := guidedSample(t)
 	path := s.ownFile(t)

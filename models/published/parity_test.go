@@ -32,7 +32,8 @@ type imported struct {
 	store    *model.Store
 }
 
-// open imports a fixture as the command does: configuration and checkpoint, written as a checkpoint of this project, loaded.
+// open imports a fixture as the command does: configuration and checkpoint, written as a checkpoint
+// of this project, loaded.
 func open(t *testing.T, path string) *imported {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(path, "config.yml"))
@@ -67,8 +68,9 @@ func (n *imported) places() []located {
 	return places
 }
 
-// run builds the network with the weights of a scope on a fixture's inputs, of which x is the noisy frames, and returns what collect picks
-// from its result and its layers' outputs. The builder says how.
+// run builds the network with the weights of a scope on a fixture's inputs, of which x is the noisy
+// frames, and returns what collect picks from its result and its layers' outputs. The builder says
+// how.
 func (n *imported) run(f paritytest.Fixture, x, scope string, how nn.Builder,
 	collect func(eps *Node, layers []*Node) []*Node) (names []string, outputs []*tensors.Tensor) {
 	n.Helper()
@@ -110,13 +112,14 @@ func floats(v []int) []float32 {
 	return out
 }
 
-// builders are the formulations that are held against the fixtures on a backend: its own, and the plain one, against which all others are
-// held in models/nn.
+// builders are the formulations that are held against the fixtures on a backend: its own, and the
+// plain one, against which all others are held in models/nn.
 func builders(b compute.Backend) map[string]nn.Builder {
 	return map[string]nn.Builder{"plain": {Formulation: nn.Plain}, b.String(): *nn.NewBuilder(b)}
 }
 
-// Every layer's output and eps agree with the published code's, in every formulation. A failure names the first layer that differs.
+// Every layer's output and eps agree with the published code's, in every formulation. A failure
+// names the first layer that differs.
 func TestParityOutputs(t *testing.T) {
 	paritytest.Each(t, "unet/*/io.safetensors", func(t *testing.T, path string) {
 		path = filepath.Dir(path)
@@ -205,7 +208,8 @@ func TestParityGradients(t *testing.T) {
 	})
 }
 
-// In bfloat16, where the backend has it, eps is within 2 % of the published code's float32, by norm.
+// In bfloat16, where the backend has it, eps is within 2 % of the published code's float32, by
+// norm.
 func TestParityPrecision(t *testing.T) {
 	b := backendtest.Open(t)
 	precision, err := nn.Precision(b, "bfloat16")

@@ -52,8 +52,8 @@ func (p *Part) tensors() map[string]int {
 	return n
 }
 
-// What matches is the file's, all else is what training begins with; the average is equal, and Adam's means are zeros. The rows count each
-// parameter, and each tensor of the file, once.
+// What matches is the file's, all else is what training begins with; the average is equal, and
+// Adam's means are zeros. The rows count each parameter, and each tensor of the file, once.
 func TestPart(t *testing.T) {
 	s := newSample(t)
 	var own []weights.Entry
@@ -139,7 +139,8 @@ func TestRowsOfAPart(t *testing.T) {
 	}
 }
 
-// What a file has beside the weights is not used, and said to be so; a network that the published code lacks takes those that it has.
+// What a file has beside the weights is not used, and said to be so; a network that the published
+// code lacks takes those that it has.
 func TestPartOfOtherFiles(t *testing.T) {
 	s := guidedSample(t)
 	part := s.part(t, saved(t, s.checkpoint()), "down*")
@@ -158,7 +159,8 @@ func TestPartOfOtherFiles(t *testing.T) {
 	}
 }
 
-// A pattern without a parameter, and parameters that the file hasn't or has in other shapes, are errors; what doesn't match is not asked for.
+// A pattern without a parameter, and parameters that the file hasn't or has in other shapes, are
+// errors; what doesn't match is not asked for.
 func TestPartsThatAreNotThere(t *testing.T) {
 	s, guided := newSample(t), guidedSample(t)
 	checkpoint := saved(t, s.checkpoint())

@@ -19,7 +19,8 @@ import (
 // network of the tests here, whose names, shapes and order PyTorch wrote.
 const fixture = "../paritytest/testdata/unet/concat_cond_emb"
 
-// sample is a network, and what the published code would save of it: values that say which tensor and which element they are.
+// sample is a network, and what the published code would save of it: values that say which tensor
+// and which element they are.
 type sample struct {
 	config  *configs.Config
 	model   *models.Model
@@ -97,7 +98,8 @@ func (s *sample) tensor(name string, of int) view {
 	return float32s(s.values(name, of), s.shapes[name]...)
 }
 
-// state is a state dict of these names. The schedule's alphas are right, the other buffers are whatever.
+// state is a state dict of these names. The schedule's alphas are right, the other buffers are
+// whatever.
 func (s *sample) state(prefix string, of int, names []string) ordered {
 	var all ordered
 	for _, name := range names {
@@ -154,7 +156,8 @@ func opened(t *testing.T, path string) *Checkpoint {
 	return c
 }
 
-// expect fails unless a checkpoint holds the sample's values: in each scope those of an entry of sources, -1 for zeros.
+// expect fails unless a checkpoint holds the sample's values: in each scope those of an entry of
+// sources, -1 for zeros.
 func (s *sample) expect(t *testing.T, c *Checkpoint, sources [4]int) {
 	t.Helper()
 	entries, err := c.Entries(s.listing)

@@ -10,7 +10,8 @@ import (
 	"mcvd/models/published/schema"
 )
 
-// configuration is one of those behind published numbers, or in the published code's folder of configurations.
+// configuration is one of those behind published numbers, or in the published code's folder of
+// configurations.
 type configuration struct {
 	name                                                string
 	size, channels, past, current, future, width, heads int
@@ -19,8 +20,8 @@ type configuration struct {
 	millions                                            float64 // of parameters, 0 where none were published
 }
 
-// The sizes of 27.9 and 739.4 million were published, the others are of a count that agrees with these. The last five are configs/*.yml of
-// the published code.
+// The sizes of 27.9 and 739.4 million were published, the others are of a count that agrees with
+// these. The last five are configs/*.yml of the published code.
 var configurations = []configuration{
 	{"SMMNIST concat", 64, 1, 5, 5, 0, 64, 64, "1, 2, 3, 4", 2, 0, 27.9},
 	{"SMMNIST SPATIN", 64, 1, 5, 5, 0, 64, 64, "1, 2, 3, 4", 2, 128, 54.0},
@@ -51,8 +52,8 @@ model: {arch: unetmore, ngf: %d, n_head_channels: %d, ch_mult: [%s], num_res_blo
 // maxView is how many elements a view may repeat a smaller storage to.
 const maxView = 16 << 20
 
-// A checkpoint of every published configuration's shape opens, is the configuration's, and is read. Its tensors repeat one value where
-// they can be, and are holes in the file where not.
+// A checkpoint of every published configuration's shape opens, is the configuration's, and is read.
+// Its tensors repeat one value where they can be, and are holes in the file where not.
 func TestEveryPublishedConfiguration(t *testing.T) {
 	b := backendtest.OpenGo(t)
 	for _, tt := range configurations {

@@ -39,7 +39,8 @@ func listed(t *testing.T, name string, set ...string) models.Listing {
 	return l
 }
 
-// A checkpoint of another network is told in one sentence, by published names and by own ones; of the names, ten are listed.
+// A checkpoint of another network is told in one sentence, by published names and by own ones; of
+// the names, ten are listed.
 func TestWhatACheckpointLooksLike(t *testing.T) {
 	const (
 		concat = "concat, width 8, 2 current frames and 3 of past and future, times channels"

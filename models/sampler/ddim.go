@@ -6,7 +6,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// DDIM is the sampler of Song et al. 2021. Eta 0 is deterministic; Eta 1 adds as much noise as [DDPM].
+// DDIM is the sampler of Song et al. 2021. Eta 0 is deterministic; Eta 1 adds as much noise as
+// [DDPM].
 type DDIM struct {
 	single
 	Eta float64 `yaml:"eta" range:"[0, 1]" doc:"Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM."`
@@ -18,7 +19,8 @@ func (DDIM) History() int { return 0 }
 // Noisy is whether Eta is above 0.
 func (d DDIM) Noisy() bool { return d.Eta > 0 }
 
-// Coefs returns the signal of the level where the step ends, the weight of eps (DDIM, eq. 12) and sigma (eq. 16).
+// Coefs returns the signal of the level where the step ends, the weight of eps (DDIM, eq. 12) and
+// sigma (eq. 16).
 func (d DDIM) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
 	ratio := from.Signal / to.Signal
@@ -30,8 +32,8 @@ func (d DDIM) Coefs(steps []Step, i int) Coefs {
 //
 //	x_next = sqrt(alphaBarNext) x0 + sqrt(1 - alphaBarNext - sigma^2) eps + sigma z
 //
-// eps stays what the network said also where x0 was clipped, as in the published code of MCVD; others derive it anew from
-// the clipped x0.
+// eps stays what the network said also where x0 was clipped, as in the published code of MCVD;
+// others derive it anew from the clipped x0.
 func (d DDIM) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) {
 	p := denoise(in.X, in.At[0])
 	x := Sum(Mul(c["signal"], p.X0), Mul(c["direction"], p.Eps))

@@ -15,10 +15,12 @@ func (DDPM) History() int { return 0 }
 // Noisy is true.
 func (DDPM) Noisy() bool { return true }
 
-// Coefs returns the weights of x0 and of x in the posterior's mean (DDPM, eq. 7) and its standard deviation.
+// Coefs returns the weights of x0 and of x in the posterior's mean (DDPM, eq. 7) and its standard
+// deviation.
 //
-// alpha is from one level visited to the next. The weight of x0 is written such that the mean keeps the signal,
-// signalNext = weightX0 + weightX signal: equal to eq. 7, and defined at clean frames, too.
+// alpha is from one level visited to the next. The weight of x0 is written such that the mean keeps
+// the signal, signalNext = weightX0 + weightX signal: equal to eq. 7, and defined at clean frames,
+// too.
 func (DDPM) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
 	sqrtAlpha := from.Signal / to.Signal

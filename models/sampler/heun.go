@@ -6,12 +6,13 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// Heun is Heun's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022, EDM, algorithm 1): a deterministic
-// solver of second order that asks the network twice a step, at both of its ends.
+// Heun is Heun's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022,
+// EDM, algorithm 1): a deterministic solver of second order that asks the network twice a step, at
+// both of its ends.
 type Heun struct{}
 
-// Steps asks the network once, as Euler's method does, in the step to clean frames, where sigma is 0, and in one from a level
-// without signal, where sigma is infinite.
+// Steps asks the network once, as Euler's method does, in the step to clean frames, where sigma is
+// 0, and in one from a level without signal, where sigma is infinite.
 func (Heun) Steps(levels []diffusion.Level) []Step {
 	steps := single{}.Steps(levels)
 	for i, s := range steps {
@@ -28,8 +29,9 @@ func (Heun) History() int { return 0 }
 // Noisy is false.
 func (Heun) Noisy() bool { return false }
 
-// Coefs returns the weights of x and of x0 in Euler's step, and, where the network is asked a second time, those of the clean frames
-// predicted at the beginning and at the end in Heun's step. With r = sigma_next/sigma, Euler's step is
+// Coefs returns the weights of x and of x0 in Euler's step, and, where the network is asked a
+// second time, those of the clean frames predicted at the beginning and at the end in Heun's step.
+// With r = sigma_next/sigma, Euler's step is
 //
 //	x_next/signal_next = r x/signal + (1 - r) x0
 func (Heun) Coefs(steps []Step, i int) Coefs {
@@ -44,7 +46,8 @@ func (Heun) Coefs(steps []Step, i int) Coefs {
 	return Coefs{"x": x, "euler": euler, "first": first, "second": second}
 }
 
-// StepGraph is EDM, algorithm 1, solved for x_next: the mean of the slopes (x - x0)/sigma at both ends makes it
+// StepGraph is EDM, algorithm 1, solved for x_next: the mean of the slopes (x - x0)/sigma at both
+// ends makes it
 //
 //	x_next/signal_next = r x/signal + (1 - r) ((1 - 1/2r) x0 + 1/2r x0')
 //

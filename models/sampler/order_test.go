@@ -9,8 +9,8 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// between are n levels of a variance-preserving process, evenly spaced in log-SNR, from one angle of it to another: signal = cos,
-// noise = sin.
+// between are n levels of a variance-preserving process, evenly spaced in log-SNR, from one angle
+// of it to another: signal = cos, noise = sin.
 func between(from, to float64, n int) []diffusion.Level {
 	lambda := func(angle float64) float64 { return -2 * math.Log(math.Tan(angle)) }
 	var levels []diffusion.Level
@@ -22,7 +22,8 @@ func between(from, to float64, n int) []diffusion.Level {
 	return levels
 }
 
-// onTheHost makes steps in float64, by the sampler's own coefficients, for frames of that standard deviation; it is what StepGraph says.
+// onTheHost makes steps in float64, by the sampler's own coefficients, for frames of that standard
+// deviation; it is what StepGraph says.
 func onTheHost(s Sampler, steps []Step, x, std float64) float64 {
 	history := 0.0
 	for i, step := range steps {
@@ -43,8 +44,9 @@ func onTheHost(s Sampler, steps []Step, x, std float64) float64 {
 	return x
 }
 
-// The probability-flow ODE of Gaussian data keeps x by the standard deviation of its level. The error of a solver must fall with its order:
-// by 2 for half the step of DDIM, by 4 for those of second order.
+// The probability-flow ODE of Gaussian data keeps x by the standard deviation of its level. The
+// error of a solver must fall with its order: by 2 for half the step of DDIM, by 4 for those of
+// second order.
 func TestErrorsFallWithTheOrder(t *testing.T) {
 	const std, from, to = 0.25, 1.4, 0.3
 	deviation := func(l diffusion.Level) float64 { return math.Hypot(l.Signal*std, l.Noise) }

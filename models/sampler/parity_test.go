@@ -35,8 +35,9 @@ func parseTrajectory(t *testing.T, path string) trajectory {
 	return r
 }
 
-// published is a schedule as the published code has it. Its cosine schedule is known by its recorded values only: the first
-// is what float32 makes of 4e-33, and where x0 is not clipped results are as large as its reciprocal root.
+// published is a schedule as the published code has it. Its cosine schedule is known by its
+// recorded values only: the first is what float32 makes of 4e-33, and where x0 is not clipped
+// results are as large as its reciprocal root.
 func published(t *testing.T, folder, name string) *diffusion.Discrete {
 	t.Helper()
 	if name == "linear" {
@@ -47,8 +48,8 @@ func published(t *testing.T, folder, name string) *diffusion.Discrete {
 	return &diffusion.Discrete{AlphaBar: byLabel}
 }
 
-// Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew, from pure noise and from frames
-// with noise added.
+// Samples agree with the published code's to 1e-4 (1 + |value|), with the noise that it drew, from
+// pure noise and from frames with noise added.
 func TestParity(t *testing.T) {
 	b := backendtest.Open(t)
 	paritytest.Each(t, "sampler/*_s*_clip*", func(t *testing.T, path string) {

@@ -7,7 +7,8 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// spacings are the values of sampler.spacing: which n levels of a schedule a run visits, from the noisiest on.
+// spacings are the values of sampler.spacing: which n levels of a schedule a run visits, from the
+// noisiest on.
 var spacings = map[string]func(s diffusion.Schedule, n int) []diffusion.Level{
 	"uniform": uniform,
 }
@@ -15,7 +16,8 @@ var spacings = map[string]func(s diffusion.Schedule, n int) []diffusion.Level{
 // Spacings lists the spacings.
 func Spacings() []string { return configs.Names(spacings) }
 
-// uniform spreads the levels evenly over the schedule, as the published code does where n divides the number of levels.
+// uniform spreads the levels evenly over the schedule, as the published code does where n divides
+// the number of levels.
 func uniform(s diffusion.Schedule, n int) []diffusion.Level {
 	levels := make([]diffusion.Level, n)
 	for i := range levels {
@@ -24,7 +26,8 @@ func uniform(s diffusion.Schedule, n int) []diffusion.Level {
 	return levels
 }
 
-// Levels are the levels that a run visits, c.Steps of them from the noisiest on, then [diffusion.Clean].
+// Levels are the levels that a run visits, c.Steps of them from the noisiest on, then
+// [diffusion.Clean].
 func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) {
 	space, err := configs.Pick(spacings, "sampler.spacing", c.Spacing)
 	if err != nil {
@@ -36,13 +39,15 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 	return append(space(s, c.Steps), diffusion.Clean), nil
 }
 
-// Plan is the steps that a sampler makes of levels, which end with [diffusion.Clean]: all of a run, or the rest of one that starts
-// at a later level. A sampler never sees levels that are not visited.
+// Plan is the steps that a sampler makes of levels, which end with [diffusion.Clean]: all of a run,
+// or the rest of one that starts at a later level. A sampler never sees levels that are not
+// visited.
 //
-// With c.LastDenoise a last move follows: the least noisy level visited still left noise that the network can see, so it is asked
-// once more, at that level, and what it finds is subtracted. As a move it starts from a level with the whole signal and that level's
-// noise. The published code tells the network another label there: the number of the last step, c.Steps-1, instead of its label.
-// c.PublishedLastDenoiseLabel does so, too.
+// With c.LastDenoise a last move follows: the least noisy level visited still left noise that the
+// network can see, so it is asked once more, at that level, and what it finds is subtracted. As a
+// move it starts from a level with the whole signal and that level's noise. The published code
+// tells the network another label there: the number of the last step, c.Steps-1, instead of its
+// label. c.PublishedLastDenoiseLabel does so, too.
 func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
 	steps := s.Steps(levels)
 	for i := range steps {
@@ -68,8 +73,9 @@ func NFE(steps []Step) int {
 	return n
 }
 
-// Start is how many of the levels a run leaves out that starts from frames made before, with noise added by [AddNoise] to the first
-// of the other levels. 0 says that there is no such run: c.Start is 0.
+// Start is how many of the levels a run leaves out that starts from frames made before, with noise
+// added by [AddNoise] to the first of the other levels. 0 says that there is no such run: c.Start
+// is 0.
 //
 // A start that leaves none of the levels is an error.
 func Start(s diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) (int, error) {
@@ -85,7 +91,8 @@ func Start(s diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) (i
 	return 0, fmt.Errorf("sampler.start: %g leaves out all of the %d sampler.steps, want less", c.Start, c.Steps)
 }
 
-// AddNoise is [diffusion.AddNoise] on the host, value by value: clean frames brought to a level with standard normal noise.
+// AddNoise is [diffusion.AddNoise] on the host, value by value: clean frames brought to a level
+// with standard normal noise.
 func AddNoise(to diffusion.Level, frames, noise []float32) []float32 {
 	noisy := make([]float32, len(frames))
 	for i := range noisy {

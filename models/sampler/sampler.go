@@ -1,4 +1,5 @@
-// Package sampler turns noise into frames: the reverse processes, their table, and the loop that drives them.
+// Package sampler turns noise into frames: the reverse processes, their table, and the loop that
+// drives them.
 package sampler
 
 import (
@@ -8,30 +9,36 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// Denoiser builds the network's prediction for x at a level. Conditioning frames and masks are already bound.
+// Denoiser builds the network's prediction for x at a level. Conditioning frames and masks are
+// already bound.
 type Denoiser func(x *Node, at diffusion.LevelNodes) diffusion.Prediction
 
 // Step is one move of the reverse process.
 type Step struct {
 	From, To diffusion.Level
-	// At are the levels at which the step asks the network, in order. Each is one network evaluation: what the step costs.
+	// At are the levels at which the step asks the network, in order. Each is one network
+	// evaluation: what the step costs.
 	At []diffusion.Level
 	// Clip says whether predicted clean frames are kept in [-1, 1].
 	Clip bool
 }
 
-// Sampler is a reverse process: its moves in [Sampler.Steps], its scalars in [Sampler.Coefs], its formula in [Sampler.StepGraph].
+// Sampler is a reverse process: its moves in [Sampler.Steps], its scalars in [Sampler.Coefs], its
+// formula in [Sampler.StepGraph].
 type Sampler interface {
-	// Steps are the moves through levels, from the noisiest to [diffusion.Clean], which is the last.
+	// Steps are the moves through levels, from the noisiest to [diffusion.Clean], which is the
+	// last.
 	Steps(levels []diffusion.Level) []Step
-	// History is how many tensors shaped like x a step hands to the next one. They are zeros for the first step.
+	// History is how many tensors shaped like x a step hands to the next one. They are zeros for
+	// the first step.
 	History() int
 	// Noisy says whether steps use State.Noise.
 	Noisy() bool
-	// Coefs returns the scalars of steps[i], computed on the host in float64; the same names for every step. The steps are all that a
-	// run makes: there is no step before the first.
+	// Coefs returns the scalars of steps[i], computed on the host in float64; the same names for
+	// every step. The steps are all that a run makes: there is no step before the first.
 	Coefs(steps []Step, i int) Coefs
-	// StepGraph builds one step. Scalars arrive as inputs, so one compiled program serves every step with as many evaluations.
+	// StepGraph builds one step. Scalars arrive as inputs, so one compiled program serves every
+	// step with as many evaluations.
 	StepGraph(denoise Denoiser, in State, c CoefNodes) (x *Node, history []*Node)
 }
 
@@ -41,7 +48,8 @@ type (
 	CoefNodes map[string]*Node
 )
 
-// State is what a step starts from. Noise is standard normal, shaped like X, and nil unless the sampler is Noisy.
+// State is what a step starts from. Noise is standard normal, shaped like X, and nil unless the
+// sampler is Noisy.
 type State struct {
 	X, Noise *Node
 	At       []diffusion.LevelNodes // of Step.At, scalars

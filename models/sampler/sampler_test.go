@@ -56,8 +56,8 @@ func saying(eps func(x *Node, at diffusion.LevelNodes) *Node) Denoiser {
 	}
 }
 
-// gaussian is the exact denoiser of frames whose values are independent and normal with standard deviation std: x0 and eps are
-// regressions on x, finite at every level.
+// gaussian is the exact denoiser of frames whose values are independent and normal with standard
+// deviation std: x0 and eps are regressions on x, finite at every level.
 func gaussian(std float64) Denoiser {
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		power := Add(MulScalar(Square(at.Signal), std*std), Square(at.Noise))
@@ -138,8 +138,9 @@ func TestDDIMOfGaussianDataIsAProductOfFactors(t *testing.T) {
 	}
 }
 
-// The variance that each step leaves follows from the one before it: the posterior's mean (DDPM, eq. 7) is linear in x, and
-// its variance (1 - alphaBarNext)/(1 - alphaBar) beta is added. Drawing 80000 values is the only source of error.
+// The variance that each step leaves follows from the one before it: the posterior's mean (DDPM,
+// eq. 7) is linear in x, and its variance (1 - alphaBarNext)/(1 - alphaBar) beta is added. Drawing
+// 80000 values is the only source of error.
 func TestDDPMOfGaussianDataHasTheVarianceOfItsRecursion(t *testing.T) {
 	const std, n = 0.25, 80000
 	b, s := backendtest.Open(t), linear(t)
@@ -212,7 +213,8 @@ func TestClipKeepsX0WithinBounds(t *testing.T) {
 	}
 }
 
-// The last denoise asks the network at the least noisy level visited and subtracts what it finds, clipping nothing.
+// The last denoise asks the network at the least noisy level visited and subtracts what it finds,
+// clipping nothing.
 func TestLastDenoiseSubtractsTheNoiseOfTheLastLevel(t *testing.T) {
 	b, s := backendtest.Open(t), linear(t)
 	for _, sampler := range []Sampler{DDIM{}, DDPM{}, DPMSolver2M{}, Heun{}} {
@@ -270,8 +272,8 @@ func TestPlansOutOfRangeAreRefused(t *testing.T) {
 	}
 }
 
-// From any level on, a schedule without signal at its noisiest included, every coefficient is a number, and samples have the
-// standard deviation of the data.
+// From any level on, a schedule without signal at its noisiest included, every coefficient is a
+// number, and samples have the standard deviation of the data.
 func TestEverySamplerOfTheTableSamples(t *testing.T) {
 	const std = 0.25
 	b := backendtest.Open(t)

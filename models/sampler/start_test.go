@@ -56,8 +56,8 @@ func TestAStartLeavesOutTheNoisiestShare(t *testing.T) {
 	}
 }
 
-// The steps from a later level on are those of the levels that are left: a sampler with history begins anew there. For samplers without
-// one they are the last of the whole run's.
+// The steps from a later level on are those of the levels that are left: a sampler with history
+// begins anew there. For samplers without one they are the last of the whole run's.
 func TestARunFromALevelIsTheRestOfThePlan(t *testing.T) {
 	const std = 0.25
 	b, s := backendtest.Open(t), linear(t)
@@ -73,7 +73,8 @@ func TestARunFromALevelIsTheRestOfThePlan(t *testing.T) {
 			}
 		}
 	}
-	// A multistep solver's first step from level 4 on is of first order; with the moves left out in view it would be of second.
+	// A multistep solver's first step from level 4 on is of first order; with the moves left out in
+	// view it would be of second.
 	c := configs.Sampler{Steps: 10}
 	rest := Plan(DPMSolver2M{}, levelsOf(t, s, c)[4:], c)
 	if k := (DPMSolver2M{}).Coefs(rest, 0); k["before"] != 0 {
@@ -92,9 +93,10 @@ func TestARunFromALevelIsTheRestOfThePlan(t *testing.T) {
 	}
 }
 
-// Frames of the data's distribution, noised to a level, are distributed there as the whole plan's are, so that what the rest of the plan makes of
-// them has the data's variance as well as the whole plan's result has: exactly the product of the steps' factors (DDIM), or their recursion
-// (DDPM), from the variance at that level on. Drawing 80000 values is the only source of error.
+// Frames of the data's distribution, noised to a level, are distributed there as the whole plan's
+// are, so that what the rest of the plan makes of them has the data's variance as well as the whole
+// plan's result has: exactly the product of the steps' factors (DDIM), or their recursion (DDPM),
+// from the variance at that level on. Drawing 80000 values is the only source of error.
 func TestNoisedGaussianDataComeBackAsTheyWere(t *testing.T) {
 	const std, n = 0.25, 80000
 	b, s := backendtest.Open(t), linear(t)

@@ -6,14 +6,16 @@ import (
 	"math"
 )
 
-// Float32s returns the elements of a floating-point tensor, row-major. F32, F16 and BF16 are exact; F64 is rounded to
-// the nearest float32. Other types are an error.
+// Float32s returns the elements of a floating-point tensor, row-major. F32, F16 and BF16 are exact;
+// F64 is rounded to the nearest float32. Other types are an error.
 func (f *File) Float32s(name string) ([]float32, error) { return floats[float32](f, name) }
 
-// Float64s returns the elements of a floating-point tensor, row-major, exactly. Other types are an error.
+// Float64s returns the elements of a floating-point tensor, row-major, exactly. Other types are an
+// error.
 func (f *File) Float64s(name string) ([]float64, error) { return floats[float64](f, name) }
 
-// floats reads through a small buffer, so that a tensor's bytes and its numbers are not in memory both.
+// floats reads through a small buffer, so that a tensor's bytes and its numbers are not in memory
+// both.
 func floats[T float32 | float64](f *File, name string) ([]T, error) {
 	t, err := f.find(name)
 	if err != nil {
@@ -61,7 +63,8 @@ func Decode[T float32 | float64](dst []T, src []byte, dtype DType) {
 	}
 }
 
-// fromHalf converts IEEE 754 binary16: a sign, 5 bits of exponent with bias 15, 10 bits of fraction.
+// fromHalf converts IEEE 754 binary16: a sign, 5 bits of exponent with bias 15, 10 bits of
+// fraction.
 func fromHalf(bits uint16) float32 {
 	sign, exponent, fraction := uint32(bits>>15)<<31, uint32(bits>>10)&0x1f, uint32(bits)&0x3ff
 	switch exponent {

@@ -16,21 +16,23 @@ import (
 	"strings"
 )
 
-// A file is: the length of the JSON as 8 bytes, little-endian; the JSON; the tensors' bytes without gaps. The JSON maps
-// each name to dtype, shape and offsets, counted from the end of the JSON, and __metadata__ to a map of strings.
+// A file is: the length of the JSON as 8 bytes, little-endian; the JSON; the tensors' bytes without
+// gaps. The JSON maps each name to dtype, shape and offsets, counted from the end of the JSON, and
+// __metadata__ to a map of strings.
 const (
 	lengthSize   = 8
 	maxHeader    = 100_000_000 // bytes of JSON; the limit of the format's own reader
 	metadataName = "__metadata__"
 
-	// Both checksums are in hexadecimal, eight digits each: one of the header, length and padding included, computed
-	// while its own digits are zeros, and one of each tensor, in file order.
+	// Both checksums are in hexadecimal, eight digits each: one of the header, length and padding
+	// included, computed while its own digits are zeros, and one of each tensor, in file order.
 	sumPrefix  = "mcvd.crc32c"
 	headerSum  = sumPrefix + ".header"
 	tensorSums = sumPrefix + ".tensors"
 	sumDigits  = 8
 
-	// jsonStart begins every header written here, so that reading finds the digits that count as zeros.
+	// jsonStart begins every header written here, so that reading finds the digits that count as
+	// zeros.
 	jsonStart = `{"` + metadataName + `":{"` + headerSum + `":"`
 	sumAt     = lengthSize + len(jsonStart)
 )
@@ -38,7 +40,8 @@ const (
 // castagnoli is the CRC-32C, which has an instruction on amd64 and arm64.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// stored is a tensor's place in a file: bytes start to end, exclusive, counted from the end of the header.
+// stored is a tensor's place in a file: bytes start to end, exclusive, counted from the end of the
+// header.
 type stored struct {
 	Tensor
 	start, end int64
@@ -96,8 +99,8 @@ func formatHeader(metadata map[string]string, tensors []stored) ([]byte, error) 
 	return out, err
 }
 
-// parseHeader reads length and JSON, checks the header's own checksum where there is one, and returns the tensors in
-// file order. The tensors must cover exactly size bytes.
+// parseHeader reads length and JSON, checks the header's own checksum where there is one, and
+// returns the tensors in file order. The tensors must cover exactly size bytes.
 func parseHeader(header []byte, size int64) (map[string]string, []stored, error) {
 	metadata, tensors, err := decodeHeader(header[lengthSize:])
 	if err != nil {
@@ -112,8 +115,8 @@ func parseHeader(header []byte, size int64) (map[string]string, []stored, error)
 	return metadata, tensors, checkLayout(tensors, size)
 }
 
-// decodeHeader reads the JSON. The decoder refuses duplicate names, invalid UTF-8, members and nesting that the format
-// doesn't have, and numbers that aren't integers.
+// decodeHeader reads the JSON. The decoder refuses duplicate names, invalid UTF-8, members and
+// nesting that the format doesn't have, and numbers that aren't integers.
 func decodeHeader(text []byte) (metadata map[string]string, tensors []stored, err error) {
 	if len(text) == 0 || text[0] != '{' {
 		return nil, nil, errors.New("not a JSON object: not a safetensors file")
@@ -165,8 +168,8 @@ func decodeTensor(dec *jsontext.Decoder, name string) (stored, error) {
 	return stored{Tensor: tensor, start: info.Offsets[0], end: info.Offsets[1]}, nil
 }
 
-// takeChecksums moves the checksums from the metadata to the tensors after checking that of the header. One without
-// the other is damage: only a file that has neither comes from another program.
+// takeChecksums moves the checksums from the metadata to the tensors after checking that of the
+// header. One without the other is damage: only a file that has neither comes from another program.
 func takeChecksums(header []byte, metadata map[string]string, tensors []stored) error {
 	want, hasHeader := metadata[headerSum]
 	sums, hasTensors := metadata[tensorSums]

@@ -8,8 +8,8 @@ import (
 // maxListed is how many of a file's problems are worth reading: more have one cause.
 const maxListed = 10
 
-// List puts what is wrong with the tensors of a file below a sentence that says so: the first ten, each in a line of its own, and how
-// many more there are.
+// List puts what is wrong with the tensors of a file below a sentence that says so: the first ten,
+// each in a line of its own, and how many more there are.
 func List(problems []string) string {
 	var out strings.Builder
 	for i, p := range problems {

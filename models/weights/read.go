@@ -10,10 +10,12 @@ import (
 	"slices"
 )
 
-// bufferSize is what streaming reads and writes take at a time, in bytes: a multiple of every element's width.
+// bufferSize is what streaming reads and writes take at a time, in bytes: a multiple of every
+// element's width.
 const bufferSize = 1 << 20
 
-// File is an open safetensors file. Its methods, except Close, may be called from several goroutines.
+// File is an open safetensors file. Its methods, except Close, may be called from several
+// goroutines.
 type File struct {
 	path     string
 	data     io.ReaderAt // the tensors' bytes, after the header
@@ -23,8 +25,9 @@ type File struct {
 	index    map[string]int
 }
 
-// Open reads the header of a safetensors file, and nothing else of it. The error of a file that breaks any rule of the
-// format names the file and, where there is one, the tensor; memory is bounded by the header's size, at most 100 MB.
+// Open reads the header of a safetensors file, and nothing else of it. The error of a file that
+// breaks any rule of the format names the file and, where there is one, the tensor; memory is
+// bounded by the header's size, at most 100 MB.
 func Open(path string) (*File, error) {
 	file, size, err := OpenRegular(path)
 	if err != nil {
@@ -39,8 +42,8 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// OpenRegular opens a file for reading and says how many bytes it has. It refuses a pipe, a device or a folder before opening it:
-// opening a pipe would wait for a writer.
+// OpenRegular opens a file for reading and says how many bytes it has. It refuses a pipe, a device
+// or a folder before opening it: opening a pipe would wait for a writer.
 func OpenRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -86,7 +89,8 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 // Close closes the file.
 func (f *File) Close() error { return f.closer.Close() }
 
-// Summed is whether the file carries checksums of its tensors. Where it is false, damage can go unnoticed.
+// Summed is whether the file carries checksums of its tensors. Where it is false, damage can go
+// unnoticed.
 func (f *File) Summed() bool {
 	return !slices.ContainsFunc(f.tensors, func(t stored) bool { return !t.checked })
 }
@@ -118,7 +122,8 @@ func (t stored) copy() Tensor {
 	return t.Tensor
 }
 
-// Read returns the bytes of a tensor, little-endian and row-major, after verifying their checksum where there is one.
+// Read returns the bytes of a tensor, little-endian and row-major, after verifying their checksum
+// where there is one.
 func (f *File) Read(name string) ([]byte, error) {
 	t, err := f.find(name)
 	if err != nil {
@@ -131,8 +136,8 @@ func (f *File) Read(name string) ([]byte, error) {
 	return data, nil
 }
 
-// ReadInto is Read into memory of the caller, which must have exactly the tensor's size. After an error its contents
-// are undefined.
+// ReadInto is Read into memory of the caller, which must have exactly the tensor's size. After an
+// error its contents are undefined.
 func (f *File) ReadInto(name string, data []byte) error {
 	t, err := f.find(name)
 	if err != nil {
@@ -144,8 +149,8 @@ func (f *File) ReadInto(name string, data []byte) error {
 	return f.stream(t, data, func([]byte) {})
 }
 
-// Verify reads the whole file once and compares all checksums, in constant memory. A file without checksums passes if
-// it can be read.
+// Verify reads the whole file once and compares all checksums, in constant memory. A file without
+// checksums passes if it can be read.
 func (f *File) Verify() error {
 	buf := make([]byte, bufferSize)
 	for _, t := range f.tensors {
@@ -165,8 +170,9 @@ func (f *File) find(name string) (stored, error) {
 	return f.tensors[i], nil
 }
 
-// stream reads a tensor through buf and gives what each read brought to visit. The checksum is verified at the end, so
-// that what was visited counts only if there is no error. A buf as large as the tensor holds all of it in the end.
+// stream reads a tensor through buf and gives what each read brought to visit. The checksum is
+// verified at the end, so that what was visited counts only if there is no error. A buf as large as
+// the tensor holds all of it in the end.
 func (f *File) stream(t stored, buf []byte, visit func(chunk []byte)) error {
 	var crc uint32
 	for at := t.start; at < t.end; {

@@ -1,8 +1,10 @@
-// Package weights keeps named tensors on disk as safetensors files: a JSON header, then the tensors' bytes.
+// Package weights keeps named tensors on disk as safetensors files: a JSON header, then the
+// tensors' bytes.
 //
-// [Write] and [Open] hold one tensor in memory at a time, never a whole file. Files written here carry a CRC-32C of
-// the header and of each tensor in the header's metadata, which reading verifies; other programs read them as ordinary
-// safetensors files. Files of other programs, without checksums, are read as they are.
+// [Write] and [Open] hold one tensor in memory at a time, never a whole file. Files written here
+// carry a CRC-32C of the header and of each tensor in the header's metadata, which reading
+// verifies; other programs read them as ordinary safetensors files. Files of other programs,
+// without checksums, are read as they are.
 package weights
 
 import (
@@ -47,8 +49,8 @@ var widths = map[DType]int{
 // Width is the number of bytes that an element takes, 0 for a type that isn't one of the above.
 func (d DType) Width() int { return widths[d] }
 
-// Size is the number of bytes that the tensor's elements take. It fails for an unknown type, a negative dimension and
-// a size that no file can have.
+// Size is the number of bytes that the tensor's elements take. It fails for an unknown type, a
+// negative dimension and a size that no file can have.
 func (t Tensor) Size() (int64, error) {
 	width, ok := widths[t.DType]
 	if !ok {

@@ -107,7 +107,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// checkFormat reads a file by the rules of the format alone, written apart from the package's own reader.
+// checkFormat reads a file by the rules of the format alone, written apart from the package's own
+// reader.
 func checkFormat(t *rapid.T, file []byte, tensors int) {
 	n := binary.LittleEndian.Uint64(file)
 	text, data := file[8:8+n], file[8+n:]

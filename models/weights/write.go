@@ -14,17 +14,18 @@ import (
 // Entry is a tensor to be written.
 type Entry struct {
 	Tensor
-	// Data returns the elements, little-endian and row-major. It is called once, when the tensor's turn has come, and
-	// what it returns is let go before the next call.
+	// Data returns the elements, little-endian and row-major. It is called once, when the tensor's
+	// turn has come, and what it returns is let go before the next call.
 	Data func() ([]byte, error)
 }
 
-// Write makes a safetensors file of the entries and the metadata, whole or not at all: if anything fails, path is left
-// as it was.
+// Write makes a safetensors file of the entries and the metadata, whole or not at all: if anything
+// fails, path is left as it was.
 //
-// Equal arguments give equal files. Tensors with wider elements come first, so that each tensor starts at a multiple
-// of its elements' width, as PyTorch needs to map them; otherwise they keep the order given. Names must be unique;
-// metadata keys that begin with "mcvd.crc32c" are reserved for the checksums.
+// Equal arguments give equal files. Tensors with wider elements come first, so that each tensor
+// starts at a multiple of its elements' width, as PyTorch needs to map them; otherwise they keep
+// the order given. Names must be unique; metadata keys that begin with "mcvd.crc32c" are reserved
+// for the checksums.
 func Write(path string, metadata map[string]string, entries []Entry) error {
 	entries = slices.Clone(entries)
 	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(widths[b.DType], widths[a.DType]) })
@@ -38,7 +39,8 @@ func Write(path string, metadata map[string]string, entries []Entry) error {
 		tensors[i] = stored{Tensor: e.Tensor, start: end, end: end + size}
 		end += size
 	}
-	// Checksums have a fixed width, so the header is as long now, with zeros, as it will be with them.
+	// Checksums have a fixed width, so the header is as long now, with zeros, as it will be with
+	// them.
 	header, err := formatHeader(metadata, tensors)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -9,8 +9,8 @@ import (
 	"mcvd/models"
 )
 
-// adamW is Adam (Kingma and Ba 2015, algorithm 1) with weight decay that is decoupled from the gradients (Loshchilov and Hutter 2019,
-// algorithm 2), for gradients g:
+// adamW is Adam (Kingma and Ba 2015, algorithm 1) with weight decay that is decoupled from the
+// gradients (Loshchilov and Hutter 2019, algorithm 2), for gradients g:
 //
 //	mean   = beta1 mean + (1-beta1) g
 //	square = beta2 square + (1-beta2) g^2
@@ -37,8 +37,8 @@ func (a adamW) updateGraph(w, gradient *Node, state, coefs []*Node) (*Node, []*N
 	return w, []*Node{mean, square}
 }
 
-// adam is Adam whose weight decay is added to the gradients, g + decay w after clipping, as PyTorch's Adam does it. Without weight
-// decay it is the same as [adamW].
+// adam is Adam whose weight decay is added to the gradients, g + decay w after clipping, as
+// PyTorch's Adam does it. Without weight decay it is the same as [adamW].
 type adam struct {
 	adamW // without weight decay
 	decay float64

@@ -26,8 +26,8 @@ type constantAverage struct{ share float64 }
 
 func (c *constantAverage) decay(int) float64 { return c.share }
 
-// powerAverage weighs the weights of update t by t^gamma (Karras et al. 2024, EDM2, section 3.1), so that it forgets the first updates
-// without being slow later on: its width grows with training.
+// powerAverage weighs the weights of update t by t^gamma (Karras et al. 2024, EDM2, section 3.1),
+// so that it forgets the first updates without being slow later on: its width grows with training.
 type powerAverage struct {
 	SigmaRel float64 `yaml:"sigma_rel" range:"(0, 0.28]" doc:"The width of the average: its standard deviation in time, by the length of training so far."`
 }
@@ -37,7 +37,8 @@ func (p *powerAverage) decay(update int) float64 {
 	return math.Pow(1-1/float64(update), p.gamma()+1)
 }
 
-// gamma solves sigma_rel = sqrt((gamma+1) / ((gamma+2)^2 (gamma+3))) (EDM2, eq. 123), which falls with gamma, by halving an interval.
+// gamma solves sigma_rel = sqrt((gamma+1) / ((gamma+2)^2 (gamma+3))) (EDM2, eq. 123), which falls
+// with gamma, by halving an interval.
 func (p *powerAverage) gamma() float64 {
 	low, high := 0.0, 1e6
 	for range 200 {

@@ -1,4 +1,5 @@
-// Package optimizer updates weights: optimizers, schedules of the learning rate and averages of the weights, and their tables.
+// Package optimizer updates weights: optimizers, schedules of the learning rate and averages of the
+// weights, and their tables.
 package optimizer
 
 import (
@@ -12,17 +13,21 @@ import (
 	"mcvd/models"
 )
 
-// optimizer turns gradients into new weights. Its scalars are computed on the host in float64, its formula stands in a graph.
+// optimizer turns gradients into new weights. Its scalars are computed on the host in float64, its
+// formula stands in a graph.
 type optimizer interface {
-	// state names the scopes of what is remembered of each weight from update to update. They are zeros at first.
+	// state names the scopes of what is remembered of each weight from update to update. They are
+	// zeros at first.
 	state() []string
-	// coefs are the scalars of an update, counted from 1, at a learning rate; clip is the factor that bounds the gradients' norm.
+	// coefs are the scalars of an update, counted from 1, at a learning rate; clip is the factor
+	// that bounds the gradients' norm.
 	coefs(update int, rate, clip float64) []float64
 	// updateGraph makes a new weight and its new state of the old ones and a gradient.
 	updateGraph(w, gradient *Node, state, coefs []*Node) (newW *Node, newState []*Node)
 }
 
-// optionsPath is where the options of schedules and averages stand, and those that optimizers may have.
+// optionsPath is where the options of schedules and averages stand, and those that optimizers may
+// have.
 const optionsPath = "optimizer.options"
 
 // optimizers are the values of optimizer.name.
@@ -79,7 +84,8 @@ func (u *Update) Scopes() []string {
 	return append([]string{models.WeightsScope, models.EMAScope}, u.optimizer.state()...)
 }
 
-// Scalars are what the host computes for [Update.Graph]: the decay of the average and its complement, then the optimizer's.
+// Scalars are what the host computes for [Update.Graph]: the decay of the average and its
+// complement, then the optimizer's.
 func (u *Update) Scalars(number int, norm float64) (scalars []float32, learningRate float64) {
 	learningRate = u.LearningRate * u.share(number)
 	clip := 1.0
@@ -93,8 +99,8 @@ func (u *Update) Scalars(number int, norm float64) (scalars []float32, learningR
 	return scalars, learningRate
 }
 
-// ChangedRate says what another train.steps makes of the learning rates to come, the next update's for example. It is empty if they
-// don't depend on it.
+// ChangedRate says what another train.steps makes of the learning rates to come, the next update's
+// for example. It is empty if they don't depend on it.
 func ChangedRate(was, is *configs.Config, next int) (string, error) {
 	before, err := New(was)
 	if err != nil {
@@ -111,7 +117,8 @@ func ChangedRate(was, is *configs.Config, next int) (string, error) {
 		is.Optimizer.Schedule, before.steps, after.steps, after.LearningRate*after.share(next), before.LearningRate*before.share(next)), nil
 }
 
-// share is the share of the learning rate that an update has: a linear warm-up, then the schedule's.
+// share is the share of the learning rate that an update has: a linear warm-up, then the
+// schedule's.
 func (u *Update) share(number int) float64 {
 	if number < u.WarmupSteps {
 		return float64(number) / float64(u.WarmupSteps)

@@ -47,7 +47,8 @@ func TestThePowerAverageHasThePublishedExponents(t *testing.T) {
 	}
 }
 
-// The average weighs update t by t^gamma: its mean time and the standard deviation around it are those of that density.
+// The average weighs update t by t^gamma: its mean time and the standard deviation around it are
+// those of that density.
 func TestThePowerAverageHasItsWidthAtAnyLength(t *testing.T) {
 	for _, sigma := range []float64{0.05, 0.1, 0.2} {
 		a := &powerAverage{SigmaRel: sigma}
@@ -72,7 +73,8 @@ func TestThePowerAverageHasItsWidthAtAnyLength(t *testing.T) {
 	}
 }
 
-// Adam's decay is part of the gradient, AdamW's is not: the first update of Adam has the size of the rate whatever the decay is.
+// Adam's decay is part of the gradient, AdamW's is not: the first update of Adam has the size of
+// the rate whatever the decay is.
 func TestWeightDecayIsAddedToTheGradientsOrDecoupled(t *testing.T) {
 	b := backendtest.Open(t)
 	const rate, decay, w = 0.01, 0.5, 2.0
@@ -106,7 +108,8 @@ func tables() []configs.Optimizer {
 	return all
 }
 
-// With every optimizer, rate and average a sum of squares falls to a hundredth, that of the averaged weights, too.
+// With every optimizer, rate and average a sum of squares falls to a hundredth, that of the
+// averaged weights, too.
 func TestEveryOptimizerLearns(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, o := range tables() {

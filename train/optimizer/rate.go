@@ -8,7 +8,8 @@ import (
 
 // rate is a schedule of the learning rate after the warm-up. It is a pointer to its options.
 type rate interface {
-	// share is the share of the learning rate when a share done of the updates after the warm-up is over, both 0 to 1.
+	// share is the share of the learning rate when a share done of the updates after the warm-up is
+	// over, both 0 to 1.
 	share(done float64) float64
 }
 

@@ -51,7 +51,8 @@ func updateOf(t *testing.T, o configs.Optimizer) *Update {
 	return u
 }
 
-// bare is a store with one parameter, its average and Adam's means, and the program that updates them.
+// bare is a store with one parameter, its average and Adam's means, and the program that updates
+// them.
 func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32) (*model.Store, *model.Exec) {
 	t.Helper()
 	store := model.NewStore()
@@ -129,7 +130,8 @@ func TestAdamIsItsDefinition(t *testing.T) {
 	}
 }
 
-// Without gradients the weights stay, and what separates the average from them shrinks by the decay in each update.
+// Without gradients the weights stay, and what separates the average from them shrinks by the decay
+// in each update.
 func TestAverageApproachesConstantWeightsByItsDecay(t *testing.T) {
 	b := backendtest.Open(t)
 	o := configs.Optimizer{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.75}

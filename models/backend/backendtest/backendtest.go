@@ -22,8 +22,8 @@ func Open(t testing.TB) compute.Backend {
 	return open(t, Name())
 }
 
-// OpenGo opens the pure-Go backend until the end of the test, for tests whose subject is not what a backend computes: files, or
-// the layout of networks that are never run.
+// OpenGo opens the pure-Go backend until the end of the test, for tests whose subject is not what a
+// backend computes: files, or the layout of networks that are never run.
 func OpenGo(t testing.TB) compute.Backend {
 	t.Helper()
 	return open(t, "go")
@@ -39,7 +39,8 @@ func open(t testing.TB, name string) compute.Backend {
 	return b
 }
 
-// Run builds a graph, runs it on the inputs, and returns its outputs, float32 tensors of any shape, row-major.
+// Run builds a graph, runs it on the inputs, and returns its outputs, float32 tensors of any shape,
+// row-major.
 func Run(t testing.TB, build func(in []*graph.Node) []*graph.Node, inputs ...any) [][]float32 {
 	t.Helper()
 	exec, err := graph.NewExec(Open(t), build)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestDocsNameEveryKey compares docs/published.md with the keys that are read and those that are known to be idle.
+// TestDocsNameEveryKey compares docs/published.md with the keys that are read and those that are
+// known to be idle.
 func TestDocsNameEveryKey(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/published.md")
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	reading "mcvd/configs/experiment"
 )
 
-// TestWhatCannotBeDoneIsAnError changes a key of a whole file: the one line of the error names it, what was got and what is wanted.
+// TestWhatCannotBeDoneIsAnError changes a key of a whole file: the one line of the error names it,
+// what was got and what is wanted.
 func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 	const scale = ": frames are in [-1, 1] here, and nothing else is done to them"
 	for change, want := range map[string]string{
@@ -192,7 +193,8 @@ func TestManyProblemsAreCutShort(t *testing.T) {
 	}
 }
 
-// TestEveryKeyMatters removes and spoils each key of a whole file in turn: what is accepted is valid, and a wrong type is seen.
+// TestEveryKeyMatters removes and spoils each key of a whole file in turn: what is accepted is
+// valid, and a wrong type is seen.
 func TestEveryKeyMatters(t *testing.T) {
 	for key := range whole() {
 		if c, _, err := Translate("config.yml", whole().with(key, "").yaml()); err == nil {

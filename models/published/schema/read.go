@@ -110,7 +110,8 @@ func (r *reader) err() error {
 	return errors.Join(errs...)
 }
 
-// load finds the keys of text. Tags are ignored: a dump of Python's namespaces has one for each section.
+// load finds the keys of text. Tags are ignored: a dump of Python's namespaces has one for each
+// section.
 func (r *reader) load(text []byte) error {
 	root, err := parse(r.path, text)
 	if err != nil {
@@ -155,8 +156,8 @@ func (r *reader) pairs(n *yaml.Node, prefix string, yield func(key string, item 
 	}
 }
 
-// opt reads key, which the published code can do without: absent is what it then takes. It says whether key is there and good. ours
-// is the setting here that the value decides, if any.
+// opt reads key, which the published code can do without: absent is what it then takes. It says
+// whether key is there and good. ours is the setting here that the value decides, if any.
 func opt[T value](r *reader, key, ours string, into *T, absent T) bool {
 	r.seen[key] = true
 	if ours != "" {
@@ -185,7 +186,8 @@ func need[T value](r *reader, key, ours string, into *T) bool {
 	return opt(r, key, ours, into, *into)
 }
 
-// keep reads key, which the published code insists on. Where it is missing, into stays as it is and a note says so.
+// keep reads key, which the published code insists on. Where it is missing, into stays as it is and
+// a note says so.
 func keep[T value](r *reader, key, ours string, into *T) bool {
 	if _, ok := r.values[key]; !ok {
 		r.missing = append(r.missing, fmt.Sprintf("%s (%s)", key, ours))
@@ -193,7 +195,8 @@ func keep[T value](r *reader, key, ours string, into *T) bool {
 	return opt(r, key, ours, into, *into)
 }
 
-// must reports key if it is there with another value than want, which is the only one that there is here.
+// must reports key if it is there with another value than want, which is the only one that there is
+// here.
 func must[T int | float64 | bool | string](r *reader, key string, want T, why string) {
 	var got T
 	if opt(r, key, "", &got, want) && got != want {

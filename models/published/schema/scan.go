@@ -54,7 +54,8 @@ func scanFloat(n *yaml.Node) (float64, string) {
 	return f, ""
 }
 
-// digits is the text of a number. PyYAML takes 1_000 for a number, and 010 for an octal one, which nobody means.
+// digits is the text of a number. PyYAML takes 1_000 for a number, and 010 for an octal one, which
+// nobody means.
 func digits(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode || isQuoted(n) {
 		return ""

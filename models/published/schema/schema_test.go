@@ -127,7 +127,8 @@ func complete(t *testing.T, name string, c *configs.Config) {
 	}
 }
 
-// checkRoundTrip writes c and reads it again, as a run folder's configuration and as somebody's own file.
+// checkRoundTrip writes c and reads it again, as a run folder's configuration and as somebody's own
+// file.
 func checkRoundTrip(t *testing.T, name string, c *configs.Config) {
 	t.Helper()
 	complete(t, name, c)
@@ -200,7 +201,8 @@ func TestIsTellsTheSchemasApart(t *testing.T) {
 	}
 }
 
-// TestDumpOfNamespaces reads what Python writes of its own objects: tags, tuples, anchors and aliases.
+// TestDumpOfNamespaces reads what Python writes of its own objects: tags, tuples, anchors and
+// aliases.
 func TestDumpOfNamespaces(t *testing.T) {
 	plain := whole()
 	want, _ := plain.translate(t)

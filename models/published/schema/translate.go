@@ -10,7 +10,8 @@ import (
 	"mcvd/models/network"
 )
 
-// latestEvery is how often the published loop writes checkpoint.pt, which it resumes from, whatever training.snapshot_freq is.
+// latestEvery is how often the published loop writes checkpoint.pt, which it resumes from, whatever
+// training.snapshot_freq is.
 const latestEvery = 1000
 
 // readFrames reads how clips are cut and hidden. The published probabilities are of hiding, too.
@@ -57,7 +58,8 @@ func (r *reader) readData(d *configs.Data) {
 	}
 }
 
-// readDataset reads which data set it is. Digits are made here, too; other data are files in forms that this project does not read.
+// readDataset reads which data set it is. Digits are made here, too; other data are files in forms
+// that this project does not read.
 func (r *reader) readDataset(d *configs.Data) {
 	name, count := "", 2
 	opt(r, "data.dataset", "data.name", &name, "missing")
@@ -138,7 +140,8 @@ func (r *reader) dropSizes(u *network.UNet, size int) {
 	u.Attention = kept
 }
 
-// readDiffusion reads the forward process. The published code counts from the noisiest level, so its first beta is the last here.
+// readDiffusion reads the forward process. The published code counts from the noisiest level, so
+// its first beta is the last here.
 func (r *reader) readDiffusion(d *configs.Diffusion) {
 	need(r, "model.num_classes", "diffusion.steps", &d.Steps)
 	opt(r, "model.sigma_dist", "diffusion.schedule", &d.Schedule, "linear")
@@ -261,8 +264,8 @@ func (r *reader) readSamplerName(s *configs.Sampler) {
 	}
 }
 
-// readSteps reads how many of the schedule's levels are visited: every so-manieth there, from the noisiest on, which can be more
-// than sampling.subsample says.
+// readSteps reads how many of the schedule's levels are visited: every so-manieth there, from the
+// noisiest on, which can be more than sampling.subsample says.
 func (r *reader) readSteps(s *configs.Sampler, total int) {
 	const key = "sampling.subsample"
 	s.Steps = total

@@ -8,7 +8,8 @@ import (
 	"mcvd/configs"
 )
 
-// TestKeysMeanWhatTheyDoThere changes a key or two of a whole file and says what changes in the configuration.
+// TestKeysMeanWhatTheyDoThere changes a key or two of a whole file and says what changes in the
+// configuration.
 func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 	base, _ := whole().translate(t)
 	for name, c := range map[string]struct {
@@ -104,7 +105,8 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 	}
 }
 
-// TestTheLastDenoisingIsRightThereWhenNoLevelIsLeftOut: its label, the number of steps minus 1, is then the last level's.
+// TestTheLastDenoisingIsRightThereWhenNoLevelIsLeftOut: its label, the number of steps minus 1, is
+// then the last level's.
 func TestTheLastDenoisingIsRightThereWhenNoLevelIsLeftOut(t *testing.T) {
 	for steps, want := range map[string]bool{"100": true, "300": true, "999": false, "1000": false, "2000": false, "": false} {
 		if _, notes := whole().with("sampling.subsample", steps).translate(t); mentions(notes, "sampling.denoise") != want {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// The functions here write pickles instruction by instruction. Each returns the instructions that leave one value on the stack.
+// The functions here write pickles instruction by instruction. Each returns the instructions that
+// leave one value on the stack.
 
 func pickled(body string) string { return "\x80\x02" + body + "." }
 
@@ -86,7 +87,8 @@ const (
 
 var factsPickle = pickled("}" + text("little_endian") + "\x88s")
 
-// legacy is a legacy file of the object that body builds, a list of keys and the storages with their counts.
+// legacy is a legacy file of the object that body builds, a list of keys and the storages with
+// their counts.
 func legacy(body, keys, storages string) []byte {
 	return []byte(magicPickle + versionPickle + factsPickle + pickled(body) + pickled(keys) + storages)
 }

@@ -42,7 +42,8 @@ func put(out *bytes.Buffer, v any) error {
 		integers, err2 := v.Int64s()
 		fmt.Fprintln(out, v.DType(), v.Shape(), floats, integers)
 		for _, err := range []error{err, err2} {
-			// Each tensor is of one kind only, and some are of none that can be read: all that is wrong with a good file.
+			// Each tensor is of one kind only, and some are of none that can be read: all that is
+			// wrong with a good file.
 			if err != nil && !strings.Contains(err.Error(), ", want F64") && !strings.Contains(err.Error(), ", want integers") && !strings.Contains(err.Error(), "which is not supported") {
 				return err
 			}
@@ -53,8 +54,9 @@ func put(out *bytes.Buffer, v any) error {
 	return nil
 }
 
-// Every byte of a zip file that PyTorch wrote is turned into another. Either that is noticed, or what is in the file is as before: the
-// byte was one of padding, of a time, or of a record that nobody reads.
+// Every byte of a zip file that PyTorch wrote is turned into another. Either that is noticed, or
+// what is in the file is as before: the byte was one of padding, of a time, or of a record that
+// nobody reads.
 func TestNoDamageGoesUnnoticed(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.pt")
 	if err != nil {
@@ -106,7 +108,8 @@ func TestNoDamageGoesUnnoticed(t *testing.T) {
 	}
 }
 
-// A view of a part of its storage, one in another order, and one that repeats it depend on the checksum of the whole storage.
+// A view of a part of its storage, one in another order, and one that repeats it depend on the
+// checksum of the whole storage.
 func TestViewsOfADamagedStorage(t *testing.T) {
 	b, err := os.ReadFile("testdata/2.15-zip.pt")
 	if err != nil {
@@ -131,7 +134,8 @@ func TestViewsOfADamagedStorage(t *testing.T) {
 	}
 }
 
-// A storage that is read in several parts is compared as a whole, whether a tensor is all of it or a few of its elements.
+// A storage that is read in several parts is compared as a whole, whether a tensor is all of it or
+// a few of its elements.
 func TestDamageInALargeStorage(t *testing.T) {
 	const count = 3*bufferSize/4 + 5
 	body := tuple(viewed(stored("FloatStorage", "0", count), 0, []int64{count}, []int64{1}), viewed(stored("FloatStorage", "0", count), 7, []int64{2}, []int64{3}))

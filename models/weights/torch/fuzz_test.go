@@ -53,7 +53,8 @@ func FuzzPickle(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) { check(t, saved(body, floats(4))) })
 }
 
-// check wants an error of one line or values that can be walked and read, in memory that the file's size bounds.
+// check wants an error of one line or values that can be walked and read, in memory that the file's
+// size bounds.
 func check(t *testing.T, b []byte) {
 	var before, opened, read runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Names outside of these refuse the file. None of them would be run either, but a file that names os.system is hostile
-// and one that names a class of somebody's program doesn't hold what its importer expects.
+// Names outside of these refuse the file. None of them would be run either, but a file that names
+// os.system is hostile and one that names a class of somebody's program doesn't hold what its
+// importer expects.
 var (
 	knownPackages = []string{"torch", "numpy", "collections", "argparse", "datetime", "pathlib"}
 
@@ -63,8 +64,8 @@ func (m *machine) stackGlobal() error {
 	return m.push(o, err)
 }
 
-// reduce makes an object of a class or function and its arguments, the n topmost values. The third, if there, is a dict of
-// named arguments and becomes the last one.
+// reduce makes an object of a class or function and its arguments, the n topmost values. The third,
+// if there, is a dict of named arguments and becomes the last one.
 func (m *machine) reduce(n int) error {
 	items, err := m.popN(n)
 	if err != nil {
@@ -85,7 +86,8 @@ func (m *machine) reduce(n int) error {
 	return m.push(v, err)
 }
 
-// call knows the functions that rebuild tensors and what protocol 2 has no instructions for. All others make an Object.
+// call knows the functions that rebuild tensors and what protocol 2 has no instructions for. All
+// others make an Object.
 func (m *machine) call(class string, args *list) (any, error) {
 	a := args.items
 	switch class {
@@ -179,7 +181,8 @@ func (m *machine) encode(args []any) (any, error) {
 	return b, nil
 }
 
-// build keeps the state of an object. What a dict, a list or a tensor gets this way are attributes beside its values.
+// build keeps the state of an object. What a dict, a list or a tensor gets this way are attributes
+// beside its values.
 func (m *machine) build() error {
 	state, err := m.pop()
 	if err != nil {

@@ -25,7 +25,8 @@ func newInput(r io.Reader, size int64) *input {
 	return &input{r: bufio.NewReader(r), left: size, steps: maxSteps}
 }
 
-// take reads n bytes into new memory. A length that the rest can't have is refused before anything is allocated.
+// take reads n bytes into new memory. A length that the rest can't have is refused before anything
+// is allocated.
 func (in *input) take(n uint64) ([]byte, error) {
 	if n > uint64(in.left) {
 		return nil, fmt.Errorf("%d bytes announced, %d left", n, in.left)

@@ -13,8 +13,9 @@ const (
 	legacyProtocol = 1001
 )
 
-// A legacy file is five pickles, the magic number, a version, facts about the machine, the object and the list of the
-// storages' keys, and the storages in that order: an int64 number of elements, then the elements.
+// A legacy file is five pickles, the magic number, a version, facts about the machine, the object
+// and the list of the storages' keys, and the storages in that order: an int64 number of elements,
+// then the elements.
 func (f *File) readLegacy() error {
 	f.unsummed = true
 	in := newInput(io.NewSectionReader(f.data, 0, f.size), min(f.size, maxPickle))

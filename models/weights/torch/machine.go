@@ -48,8 +48,8 @@ func (in *input) unpickle(persistent func(id []any) (any, error)) (any, error) {
 	}
 }
 
-// instructions are those of protocols 2 to 5 that Python's pickler writes, by the names in Python's pickle.py. Those for
-// text, extension codes and buffers beside the pickle aren't among them.
+// instructions are those of protocols 2 to 5 that Python's pickler writes, by the names in Python's
+// pickle.py. Those for text, extension codes and buffers beside the pickle aren't among them.
 var instructions = [256]func(*machine) error{
 	0x80: (*machine).proto,
 	0x95: (*machine).frame,
@@ -284,8 +284,9 @@ func (m *machine) update(items []any, err error) error {
 	return nil
 }
 
-// put remembers the topmost value. Python counts the memo up, so that an index is no higher than the number of
-// instructions until then; a higher one would take memory that the file didn't pay for.
+// put remembers the topmost value. Python counts the memo up, so that an index is no higher than
+// the number of instructions until then; a higher one would take memory that the file didn't pay
+// for.
 func (m *machine) put(i uint64, err error) error {
 	if err != nil {
 		return err

@@ -119,7 +119,8 @@ func TestTruncatedPickles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The pickle that names the storages: the fourth of the legacy form, the first record of the zip form.
+		// The pickle that names the storages: the fourth of the legacy form, the first record of
+		// the zip form.
 		pickle := b[bytes.Index(b, []byte("f32"))-40:]
 		pickle = pickle[bytes.Index(pickle, []byte("\x80")):]
 		for n := range 3000 {

@@ -67,8 +67,9 @@ type span struct {
 	offset, count int64
 }
 
-// persistent finds what an identifier in the pickle names: a tuple of "storage", class, key, device, number of elements
-// and, in the legacy form, None or the key, offset and size of a part. There, a class comes with its source text, too.
+// persistent finds what an identifier in the pickle names: a tuple of "storage", class, key,
+// device, number of elements and, in the legacy form, None or the key, offset and size of a part.
+// There, a class comes with its source text, too.
 func (f *File) persistent(id []any) (any, error) {
 	if len(id) >= 2 && id[0] == any("module") && f.locate == nil {
 		return id[1], nil
@@ -132,8 +133,8 @@ func (s span) tensor() *Tensor {
 	return &Tensor{storage: s.storage, dtype: s.dtype, n: s.count, offset: s.offset, shape: []int{int(s.count)}, stride: []int64{1}}
 }
 
-// rebuild makes a tensor of a storage, an offset, a shape and strides, all in elements. What follows, such as whether it
-// wants a gradient, doesn't matter.
+// rebuild makes a tensor of a storage, an offset, a shape and strides, all in elements. What
+// follows, such as whether it wants a gradient, doesn't matter.
 func (m *machine) rebuild(args []any) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("a tensor of %d arguments", len(args))
@@ -145,7 +146,8 @@ func (m *machine) rebuild(args []any) (any, error) {
 	return m.view(s, s.dtype, args)
 }
 
-// rebuildAs is rebuild with the type of the elements, to which an untyped storage is converted, as the seventh argument.
+// rebuildAs is rebuild with the type of the elements, to which an untyped storage is converted, as
+// the seventh argument.
 func (m *machine) rebuildAs(args []any) (any, error) {
 	if len(args) < 7 {
 		return nil, fmt.Errorf("a tensor of %d arguments", len(args))

@@ -31,8 +31,8 @@ func (t *Tensor) Shape() []int { return slices.Clone(t.shape) }
 // DType is the type of the elements.
 func (t *Tensor) DType() weights.DType { return t.dtype }
 
-// Float32s returns the elements of a floating-point tensor, row-major. F32, F16 and BF16 are exact; F64 is rounded to the
-// nearest float32. Other types are an error.
+// Float32s returns the elements of a floating-point tensor, row-major. F32, F16 and BF16 are exact;
+// F64 is rounded to the nearest float32. Other types are an error.
 func (t *Tensor) Float32s() ([]float32, error) {
 	switch t.dtype {
 	case weights.F64, weights.F32, weights.F16, weights.BF16:
@@ -41,7 +41,8 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return nil, t.errorf("got %s, want F64, F32, F16 or BF16", t.dtype)
 }
 
-// Int64s returns the elements of a tensor of integers or booleans, row-major. U64 and floating-point types are an error.
+// Int64s returns the elements of a tensor of integers or booleans, row-major. U64 and
+// floating-point types are an error.
 func (t *Tensor) Int64s() ([]int64, error) {
 	switch t.dtype {
 	case weights.F64, weights.F32, weights.F16, weights.BF16, weights.U64:
@@ -92,8 +93,8 @@ func read[T any](t *Tensor, decode func([]T, []byte, weights.DType)) ([]T, error
 	if dense {
 		return w.copy()
 	}
-	// A view steps through its storage if the axis of the largest stride is the outermost. It then reads no byte twice
-	// unless an axis reaches into the next step of another one.
+	// A view steps through its storage if the axis of the largest stride is the outermost. It then
+	// reads no byte twice unless an axis reaches into the next step of another one.
 	slices.SortFunc(axes, func(a, b axis) int { return cmp.Compare(b.stride, a.stride) })
 	for i, inner := len(axes)-1, int64(0); i >= 0; i-- {
 		if a := axes[i]; a.stride > 0 && a.stride <= inner {
@@ -131,7 +132,8 @@ func (t *Tensor) last() int64 {
 	return last
 }
 
-// window is the part of a storage that was read last: elements from start on, of which the tensor has none at end.
+// window is the part of a storage that was read last: elements from start on, of which the tensor
+// has none at end.
 type window[T any] struct {
 	t          *Tensor
 	decode     func([]T, []byte, weights.DType)
@@ -157,7 +159,8 @@ func (w *window[T]) fill(dst []T, start int64) (n int, err error) {
 	return n, nil
 }
 
-// copyAll is copy for a tensor that is all of its storage, in its order: the checksum is that of what was read.
+// copyAll is copy for a tensor that is all of its storage, in its order: the checksum is that of
+// what was read.
 func (w *window[T]) copyAll() ([]T, error) {
 	out, err := w.copy()
 	if err == nil {

@@ -113,7 +113,8 @@ func TestOverlappingViews(t *testing.T) {
 	}
 }
 
-// The legacy form before PyTorch 0.4 has parts of storages. Storages lie in the order of the list of keys.
+// The legacy form before PyTorch 0.4 has parts of storages. Storages lie in the order of the list
+// of keys.
 func TestLegacyParts(t *testing.T) {
 	root := func(key string) string {
 		return tuple(text("storage"), "ctorch\nFloatStorage\n", text(key), text("cpu"), integer(4), "N") + "Q"
@@ -151,7 +152,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// Beyond 4 GiB a zip file has other headers, and a tensor still takes no more memory than its elements.
+// Beyond 4 GiB a zip file has other headers, and a tensor still takes no more memory than its
+// elements.
 func TestLargeFile(t *testing.T) {
 	const large = 4 << 30 // bytes
 	path := filepath.Join(t.TempDir(), "large.pt")

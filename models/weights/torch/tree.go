@@ -76,7 +76,8 @@ func (d *Dict) find(key any) int {
 	return -1
 }
 
-// set replaces the value of a key or adds an entry. Keys that aren't scalars, tuples for instance, are always added.
+// set replaces the value of a key or adds an entry. Keys that aren't scalars, tuples for instance,
+// are always added.
 func (d *Dict) set(key, value any) {
 	if i := d.find(key); i >= 0 {
 		d.entries[i].value = value
@@ -105,7 +106,8 @@ func scalar(key any) bool {
 	return false
 }
 
-// list and object are what the pickle machine has in place of List and Object while references to them may change them.
+// list and object are what the pickle machine has in place of List and Object while references to
+// them may change them.
 type list struct {
 	branch
 	items []any

@@ -12,8 +12,8 @@ import (
 // maxDirectory bounds the bytes read of a zip file's directory and of the headers of its records.
 const maxDirectory = 8 << 20
 
-// A zip file has, below a folder of any name, data.pkl, a record data/KEY for each storage and byteorder. Records are
-// stored, so that a storage is a range of the file.
+// A zip file has, below a folder of any name, data.pkl, a record data/KEY for each storage and
+// byteorder. Records are stored, so that a storage is a range of the file.
 func (f *File) readZip() error {
 	archive, err := zip.NewReader(&meter{data: f.data, left: maxDirectory}, f.size)
 	if err != nil {
@@ -80,7 +80,8 @@ func (f *File) readZip() error {
 	return err
 }
 
-// extent is a part of the file: in the zip form what the directory calls a record, in the legacy form a storage.
+// extent is a part of the file: in the zip form what the directory calls a record, in the legacy
+// form a storage.
 type extent struct {
 	name     string // in the zip form
 	at, size int64  // bytes; at is -1 while it isn't known
@@ -88,7 +89,8 @@ type extent struct {
 	summed   bool   // whether sum is known
 }
 
-// stored is a record's place in the file. A checksum of 0 for any content is how PyTorch and others write that they made none.
+// stored is a record's place in the file. A checksum of 0 for any content is how PyTorch and others
+// write that they made none.
 func (f *File) stored(r *zip.File) (extent, error) {
 	if r.Method != zip.Store || r.Flags&1 != 0 || r.CompressedSize64 != r.UncompressedSize64 {
 		return extent{}, fmt.Errorf("zip record %.80q: compressed or encrypted, want it stored as PyTorch does", r.Name)
@@ -130,8 +132,9 @@ func (r extent) compare(sum uint32) error {
 	return nil
 }
 
-// meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size in memory. What it
-// reserves for records that a directory announces but lacks, a quarter of the file's size at most, stays untouched.
+// meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size
+// in memory. What it reserves for records that a directory announces but lacks, a quarter of the
+// file's size at most, stays untouched.
 type meter struct {
 	data io.ReaderAt
 	left int64
