@@ -29,5 +29,5 @@ export MCVD_TEST_BACKEND=xla-cpu
 packages=$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/ mcvd\/models\/backend\/backendtest( |$)/ { print $1 }')
 # Of the program, the main job and what depends on a plugin: the rest wires, and is tested on Go.
 program=mcvd/cmd/mcvd
-go test -vet=off -run 'MainJob|StartsAgain|Doctor' $program
-go test -vet=off ./models/backend $(echo "$packages" | grep -v -x $program)
+go test -vet=off -timeout 30m -run 'MainJob|StartsAgain|Doctor' $program
+go test -vet=off -timeout 30m ./models/backend $(echo "$packages" | grep -v -x $program)
