@@ -59,7 +59,7 @@ metrics of the whole apply.
 	windowsFlag(cmd, &c.Windows)
 	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 16); does not change them")
 	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
-	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", in this order (default: all that can be used)")
+	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", in this order (default: all that can be used but digit, which is for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "also write the scores of each video to this new file, as lines of JSON")
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
