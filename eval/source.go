@@ -23,18 +23,18 @@ const MaxCompared = 256
 // FromDataset cuts the clips of a data set in the order of evaluation, [data.Fixed]. The real
 // frames are known.
 func FromDataset(ds clips.Dataset, seed uint64, j Job, f configs.Frames) Source {
-	return fixed(ds, seed, j, f, ClipFrames(j.Task, f, j.Frames))
+	return fixed(ds, seed, j, f, ClipFrames(j.Task, f, j.Frames), true)
 }
 
 // fixed is [FromDataset] for clips of fewer frames, too, see [cutGiven].
-func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int) Source {
+func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int, compare bool) Source {
 	return func(i int) (Case, error) {
 		at := data.Fixed(ds, seed, i, frames)
 		clip, err := data.Cut(ds, at, frames)
 		if err != nil {
 			return Case{}, err
 		}
-		c := cutGiven(j, f, clip)
+		c := cutGiven(j, f, clip, compare)
 		c.Clip, c.Video, c.Start, c.FPS = i, ds.Name(at.Video), at.Start, clips.FPS(ds, at.Video)
 		return c, nil
 	}
@@ -56,7 +56,7 @@ func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *
 	if err != nil {
 		return nil, err
 	}
-	return fixed(ds, seed, j, c.Frames, whole), nil
+	return fixed(ds, seed, j, c.Frames, whole, j.Frames <= MaxCompared), nil
 }
 
 // lengths are the fewest frames of a clip that will do for the job, and how many it has with the
@@ -72,11 +72,11 @@ func lengths(j Job, f configs.Frames) (given, whole int) {
 	return given, whole
 }
 
-// cutGiven is [Cut] for clips that may lack the real frames.
-func cutGiven(j Job, f configs.Frames, clip clips.Clip) Case {
+// cutGiven is [Cut] for clips that may lack the real frames; they are left out unless compare is set.
+func cutGiven(j Job, f configs.Frames, clip clips.Clip, compare bool) Case {
 	n := min(j.Frames, max(0, clip.Frames-ClipFrames(j.Task, f, 0)))
 	c := Cut(j.Task, f, clip, n)
-	if n < j.Frames || j.Frames > MaxCompared {
+	if n < j.Frames || !compare {
 		c.Real = clips.Clip{}
 	}
 	return c
@@ -101,7 +101,7 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 		if err != nil {
 			return Case{}, err
 		}
-		own := cutGiven(j, c.Frames, clip)
+		own := cutGiven(j, c.Frames, clip, j.Frames <= MaxCompared)
 		own.Clip, own.Video, own.FPS = i, path, fps
 		if j.Task == Retrodict && j.Frames <= MaxCompared {
 			own.Real, err = before(ctx, path, o, own.Future, j.Frames, fps)

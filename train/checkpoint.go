@@ -208,7 +208,7 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	f, p, err := r.OpenCheckpoint("", log)
 	if errors.Is(err, os.ErrNotExist) {
 		if len(r.Checkpoints()) > 0 {
-			return nil, p, fmt.Errorf("%s: every checkpoint is broken; remove them to start anew", r.Dir)
+			return nil, p, fmt.Errorf("%s: every checkpoint is broken; remove them to start anew (%s, if it is there, is the best so far)", r.Dir, BestCheckpoint)
 		}
 		store, err := firstState(backend, m, r.Config)
 		return store, p, err

@@ -100,7 +100,13 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	if len(c.set) == 0 {
 		return run.Config, nil
 	}
-	return experiment.Load(filepath.Join(c.out, "config.yml"), c.set...)
+	// As a stored configuration, which may hold inherited settings without effect.
+	path := filepath.Join(c.out, "config.yml")
+	text, err := configs.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return experiment.Parse(path, text, c.set...)
 }
 
 func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config, versions map[string]string) error {

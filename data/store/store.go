@@ -54,7 +54,7 @@ type Entry struct {
 // whole.
 func (s *Store) Find(v Video) (Entry, bool) {
 	path := s.base(v) + ".frames"
-	file, err := os.Open(path)
+	file, err := open(path)
 	if err != nil {
 		return Entry{}, false
 	}
@@ -113,7 +113,7 @@ var ErrDamaged = errors.New("not as they were stored")
 // Read fills pix, whole frames, with those from the one numbered start on, and compares their
 // checksums. Frames that were changed, cut off or deleted are [ErrDamaged].
 func (e Entry) Read(start int, pix []uint8) (err error) {
-	file, err := os.Open(e.path)
+	file, err := open(e.path)
 	if err != nil {
 		return damage(err)
 	}
@@ -141,6 +141,19 @@ func (e Entry) read(file io.ReaderAt, start int, pix []uint8) error {
 	return nil
 }
 
+// open opens a regular file. Anything else in its place is damage: to open a pipe would wait for a
+// writer.
+func open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a file: %w", path, ErrDamaged)
+	}
+	return os.Open(path)
+}
+
 // damage adds ErrDamaged to the errors of files that are gone or cut off.
 func damage(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF) {
@@ -151,7 +164,7 @@ func damage(err error) error {
 
 // Verify reads all frames of an entry, a few at a time.
 func (e Entry) Verify() (err error) {
-	file, err := os.Open(e.path)
+	file, err := open(e.path)
 	if err != nil {
 		return damage(err)
 	}
