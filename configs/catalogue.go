@@ -1,9 +1,9 @@
 package configs
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Catalogue is what there is to choose from: the tables of implementations with their options. This
@@ -121,10 +121,11 @@ func (c Catalogue) names(path string) []string {
 	return nil
 }
 
-// choice is one implementation of a table that has options.
+// choice is one implementation of a table that has options, or several that have the same ones.
 type choice struct {
-	path, name string
-	options    reflect.Value // the struct, with its defaults
+	path    string
+	names   []string
+	options reflect.Value // the struct, with its defaults
 }
 
 // below lists the implementations with options in a section, by table and name.
@@ -132,13 +133,28 @@ func (c Catalogue) below(section string) []choice {
 	var all []choice
 	for _, t := range c.of(section) {
 		for _, name := range Names(t.Options) {
-			if options, ok := structOf(t.Options[name]); ok {
-				all = append(all, choice{t.Choice, name, options})
+			options, ok := structOf(t.Options[name])
+			if !ok {
+				continue
 			}
+			same := slices.IndexFunc(all, func(o choice) bool { return o.path == t.Choice && sameFields(o.options, options) })
+			if same >= 0 {
+				all[same].names = append(all[same].names, name)
+				continue
+			}
+			all = append(all, choice{t.Choice, []string{name}, options})
 		}
 	}
 	return all
 }
 
-// String is how the implementation is chosen: "data.name: digits".
-func (c choice) String() string { return fmt.Sprintf("%s: %s", c.path, c.name) }
+// sameFields is whether two structs have the same settings with the same tags and defaults.
+func sameFields(a, b reflect.Value) bool {
+	return slices.EqualFunc(fields(a), fields(b), func(a, b field) bool {
+		return a.goes.Tag == b.goes.Tag && a.goes.Type == b.goes.Type && reflect.DeepEqual(a.value.Interface(), b.value.Interface())
+	})
+}
+
+// String is how the implementation is chosen: "data.name: digits", or "optimizer.schedule: cosine
+// or linear".
+func (c choice) String() string { return c.path + ": " + strings.Join(c.names, " or ") }

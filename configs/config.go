@@ -11,22 +11,23 @@ import "math"
 
 // Config is one experiment: what is learned, from what, and how it is sampled.
 type Config struct {
-	// Seed determines every random number: initial weights, order of the data, noise, masks,
-	// dropout and samples.
+	// What all random numbers follow from: first weights, order of the clips, noise, masks, dropout
+	// and samples.
 	Seed uint64 `yaml:"seed"`
-	// Frames says how a clip is cut into past, current and future.
+	// How a clip is cut into past, current and future frames.
 	Frames Frames `yaml:"frames"`
-	// Data names the data set and how its frames are prepared.
+	// The data set, and how its frames are prepared.
 	Data Data `yaml:"data"`
-	// Model is the network that denoises the current frames.
+	// The network that denoises the current frames.
 	Model Model `yaml:"model"`
-	// Diffusion is the forward process and what is learned of it.
+	// How noise is added to frames, and what the network learns to predict from noisy ones.
 	Diffusion Diffusion `yaml:"diffusion"`
-	// Optimizer is Adam with warm-up, clipping and an average of the weights.
+	// How gradients become updates of the weights: Adam with warm-up, clipping and an average of
+	// the weights.
 	Optimizer Optimizer `yaml:"optimizer"`
-	// Train is the training loop.
+	// The training loop. A step is one update of the weights.
 	Train Train `yaml:"train"`
-	// Sampler is the reverse process; `predict`, `eval` and their kin use it unless a flag says
+	// How videos are sampled. Commands that make videos use these settings unless a flag says
 	// otherwise.
 	Sampler Sampler `yaml:"sampler"`
 
@@ -35,13 +36,14 @@ type Config struct {
 
 // Frames says how a clip of past + current + future frames is cut.
 type Frames struct {
-	// Past is the number of conditioning frames before the block; 0 or more.
+	// The number of conditioning frames before the block.
 	Past int `yaml:"past" range:"[0, 1024]"`
-	// Current is the number of frames that are denoised together, the block; 1 or more.
+	// The number of frames that are denoised together: the block.
 	Current int `yaml:"current" range:"[1, 1024]"`
-	// Future is the number of conditioning frames after the block; 0 or more.
+	// The number of conditioning frames after the block.
 	Future int `yaml:"future" range:"[0, 1024]"`
-	// Mask says how often training hides the past and the future.
+	// How often training hides the past and the future. The network learns a task only if training
+	// hides what the task hides.
 	Mask Mask `yaml:"mask"`
 }
 
@@ -51,127 +53,136 @@ func (f Frames) Total() int { return f.Past + f.Current + f.Future }
 // Mask holds the probabilities with which training hides conditioning frames, each block as a whole
 // and for each clip anew (MCVD, section 3). Hidden frames are zeros.
 type Mask struct {
-	// Past is the probability of hiding the past; 0 to 1.
+	// The probability that training hides all past frames of a clip.
 	Past float64 `yaml:"past" range:"[0, 1]"`
-	// Future is the probability of hiding the future; 0 to 1.
+	// The probability that training hides all future frames of a clip.
 	Future float64 `yaml:"future" range:"[0, 1]"`
-	// Together hides past and future by one draw instead of one each; past and future must then be
-	// equal.
+	// Whether past and future are hidden together, by one draw for both instead of one for each.
+	// The two probabilities must then be equal.
 	Together bool `yaml:"together"`
 }
 
 // Data names a data set and says how its frames are prepared.
 type Data struct {
-	// Name of the data set: see `mcvd list datasets`.
+	// The data set. docs/data.md describes each.
 	Name string `yaml:"name"`
-	// Path of the data set's files, relative to the folder that mcvd runs in; not every data set
-	// has files.
+	// The folder of the videos, relative to the folder that mcvd runs in.
 	Path string `yaml:"path"`
-	// Size is the height and the width of a frame in pixels; the network must be able to halve it
-	// for each further level.
+	// Height and width of a frame in pixels. Each level of the network but the first halves them,
+	// so they must be divisible by 2 that often.
 	Size int `yaml:"size" range:"[1, 4096]"`
-	// Channels is 1 for grey or 3 for RGB.
+	// 1 for grey or 3 for RGB.
 	Channels int `yaml:"channels"`
-	// FPS resamples videos to so many frames a second; 0 keeps every frame.
+	// The frames a second that videos are resampled to; 0 keeps every frame as it is.
 	FPS float64 `yaml:"fps" range:"[0, 1000]"`
-	// Flip mirrors training clips left to right, every second one at random.
+	// Whether training mirrors clips left to right, each with a probability of one half.
 	Flip bool `yaml:"flip"`
-	// OnError says what happens to a file that can't be read: skip (named, counted, left out) or
-	// fail.
+	// What happens when a file can't be read: skip (it is named, counted and left out) or fail (the
+	// command ends).
 	OnError string `yaml:"on_error" choices:"skip fail"`
-	// Options belong to the named data set: docs/data.md lists them.
+	// Settings of the chosen data set. docs/data.md explains them.
 	Options Options `yaml:"options,omitempty"`
 }
 
 // Model is the network that denoises the current frames.
 type Model struct {
-	// Network is the variant: see `mcvd list networks`.
+	// The kind of network: unet is the two-dimensional U-Net of MCVD.
 	Network string `yaml:"network"`
-	// Options belong to the named network.
+	// Settings of the chosen network.
 	Options Options `yaml:"options,omitempty"`
 }
 
 // Diffusion is the forward process and what the network learns of it.
 type Diffusion struct {
-	// Steps is the number T of noise levels, 2 or more; t = 0 is the least noisy.
+	// The number T of noise levels, which are called timesteps: t = 0 is the least noisy, t = T-1
+	// the noisiest.
 	Steps int `yaml:"steps" range:"[2, 1e6]"`
-	// Schedule says how the noise grows: see `mcvd list schedules`.
+	// How the noise grows with t: linear (the betas grow in equal steps, as in DDPM) or cosine
+	// (Nichol and Dhariwal 2021).
 	Schedule string `yaml:"schedule"`
-	// Target is what the network predicts: eps (the noise), v (the velocity, signal eps - noise x0)
-	// or x0 (the clean frames).
+	// What the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0
+	// (the clean frames).
 	Target string `yaml:"target"`
-	// Weight is the factor of the loss at a noise level: simple (1), x0 (so that errors of the
-	// clean frames count alike at all levels) or min_snr (the same times the signal-to-noise ratio,
-	// at most 5).
+	// What the loss is multiplied by at a noise level: simple (1), x0 (the factor that turns the
+	// squared error of the target into that of the clean frames) or min_snr (that factor times the
+	// signal-to-noise ratio, which counts as 5 at most; Hang et al. 2023).
 	Weight string `yaml:"weight"`
-	// Levels says how training draws noise levels: uniform, or low_discrepancy (evenly spaced over
-	// a batch from one draw on).
+	// How training draws noise levels: uniform (each clip by itself) or low_discrepancy (evenly
+	// spaced over a batch, from a random start; Kingma et al. 2021).
 	Levels string `yaml:"levels"`
-	// Loss is l2 (half the squared error) or l1 (the absolute error), summed over a clip, averaged
-	// over the batch; logs show it by value.
+	// How prediction and target are compared: l2 (half the squared error) or l1 (the absolute
+	// error), summed over a clip and averaged over the batch. Logs show it divided by the number of
+	// values of the current frames.
 	Loss string `yaml:"loss" choices:"l2 l1"`
-	// Options belong to the named schedule, target, weight and levels.
+	// Settings of the chosen schedule, target, weight and levels.
 	Options Options `yaml:"options,omitempty"`
 }
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay, linear warm-up, clipping by
 // the global norm and an exponential moving average (EMA) of the weights, which sampling uses.
 type Optimizer struct {
-	// Name: adamw (weight decay is decoupled from the gradients) or adam (it is added to them, as
-	// PyTorch's Adam does); the same without weight decay.
+	// How weights decay: adamw (apart from the gradients) or adam (by a term that is added to the
+	// gradients, as in PyTorch's Adam). Without weight decay both are the same.
 	Name string `yaml:"name"`
-	// LearningRate after the warm-up; above 0.
+	// The learning rate after the warm-up, from which the schedule goes on.
 	LearningRate float64 `yaml:"learning_rate" range:"(0, inf)"`
-	// WarmupSteps is over how many updates the learning rate grows from 0; 0 for none.
+	// The number of updates over which the learning rate grows in equal steps from 0; 0 for no
+	// warm-up.
 	WarmupSteps int `yaml:"warmup_steps" range:"[0, 1e9]"`
-	// Schedule of the learning rate after the warm-up: constant, or cosine or linear, which end at
-	// options.final of it at train.steps.
+	// The learning rate after the warm-up: constant, or falling along half a cosine or a line until
+	// train.steps. options.final says how much is left then.
 	Schedule string `yaml:"schedule"`
-	// Beta1 is the decay of the mean of the gradients; 0 to below 1.
+	// The decay of the running mean of the gradients.
 	Beta1 float64 `yaml:"beta1" range:"[0, 1)"`
-	// Beta2 is the decay of the mean of the squared gradients; 0 to below 1.
+	// The decay of the running mean of the squared gradients.
 	Beta2 float64 `yaml:"beta2" range:"[0, 1)"`
-	// Epsilon is added to the root of the mean square; above 0.
+	// What Adam adds to the square root of the mean of the squared gradients before it divides by
+	// it.
 	Epsilon float64 `yaml:"epsilon" range:"(0, inf)"`
-	// WeightDecay; 0 for none. AdamW multiplies it by the learning rate.
+	// How strongly weights are pulled to 0; 0 for not at all. adamw takes off this times the
+	// learning rate of a weight at each update.
 	WeightDecay float64 `yaml:"weight_decay" range:"[0, inf)"`
-	// ClipNorm bounds the norm of all gradients together; 0 for no bound.
+	// The greatest norm that the gradients of all weights together may have: longer ones are scaled
+	// down to it. 0 for no bound.
 	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
-	// EMA is the average of the weights: constant (of the same decay at every update) or power
-	// (whose width, options.sigma_rel, is a share of the training so far; EDM2).
+	// The moving average of the weights, which sampling uses: constant (it decays by ema_decay at
+	// every update) or power (its width, options.sigma_rel, grows with the training; Karras et al.
+	// 2024, EDM2).
 	EMA string `yaml:"ema"`
-	// EMADecay of the constant average; 0 to below 1.
+	// The share of the average that stays at each update if ema is constant. With 0 the average is
+	// the weights themselves.
 	EMADecay float64 `yaml:"ema_decay" range:"[0, 1)"`
-	// Options belong to the schedule and to the average.
+	// Settings of the chosen schedule and average.
 	Options Options `yaml:"options,omitempty"`
 }
 
 // Train is the training loop. Steps are updates of the weights.
 type Train struct {
-	// Batch is the number of clips in an update divided by accumulate.
+	// The number of clips in a batch, on all devices together. An update takes one batch, or more
+	// with train.accumulate.
 	Batch int `yaml:"batch" range:"[1, 4096]"`
-	// Steps is the number of updates after which training ends.
+	// The number of updates after which training ends.
 	Steps int `yaml:"steps" range:"[1, 1e9]"`
-	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA; weights,
-	// statistics and the optimizer stay float32).
+	// What the network computes in: float32 or, on XLA, bfloat16. Weights, statistics of norms and
+	// the optimizer stay float32.
 	Precision string `yaml:"precision" choices:"float32 bfloat16"`
-	// GradientCheckpointing computes what is inside the network's blocks again in the backward pass
-	// instead of keeping it: less memory for about a third more time. A run may go on without it,
-	// or with it.
+	// Whether the backward pass computes the inside of the network's blocks a second time instead
+	// of keeping it from the forward pass. That takes less memory and about a third more time. A
+	// run may change it when it is resumed.
 	GradientCheckpointing bool `yaml:"gradient_checkpointing"`
-	// Devices is how many devices of this machine share a batch, which must be a multiple of it; 0
-	// for all. A run may go on with another number. XLA's CPU plugin always shows 4, which are
-	// virtual and share the machine's cores: several are no faster than one.
+	// The number of this machine's devices that share a batch, which must be a multiple of it; 0
+	// for all. A run may change it when it is resumed. XLA's CPU plugin always shows 4 devices.
+	// They are virtual and share the machine's cores, so several are no faster than one.
 	Devices int `yaml:"devices" range:"[0, 1024]"`
-	// Accumulate is how many batches' gradients are averaged for one update.
+	// The number of batches whose gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
-	// CheckpointEvery so many steps a checkpoint is written; one is always written at the end.
+	// The number of steps between checkpoints. One more is written at the end.
 	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
-	// Keep is how many checkpoints stay, beside the best by validation loss.
+	// How many of the newest checkpoints stay, beside the one with the lowest validation loss.
 	Keep int `yaml:"keep" range:"[1, 1e6]"`
-	// ValidateEvery so many steps the loss on the validation split is measured; 0 for never.
+	// The number of steps between measurements of the loss on the validation split; 0 for none.
 	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
-	// SampleEvery so many steps a contact sheet of what the model can do is written; 0 for never.
+	// The number of steps between contact sheets of generated frames; 0 for none.
 	SampleEvery int `yaml:"sample_every" range:"[0, 1e9]"`
 }
 
@@ -179,32 +190,33 @@ type Train struct {
 //
 // It is part of reports, too.
 type Sampler struct {
-	// Name: see `mcvd list samplers`.
+	// The sampler: ddpm, ddim, dpmpp_2m (DPM-Solver++(2M)) or heun (Karras et al. 2022, algorithm
+	// 1).
 	Name string `yaml:"name" json:"name"`
-	// Steps is how many of the diffusion's noise levels are visited; 1 to diffusion.steps.
+	// How many of the diffusion's noise levels are visited; at most diffusion.steps.
 	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`
-	// Spacing says which levels are visited: uniform, evenly spaced over the schedule, as
-	// published.
+	// Which levels are visited: uniform spaces them evenly over the schedule, as the published code
+	// does.
 	Spacing string `yaml:"spacing" json:"spacing"`
-	// Precision is what the network computes its images in: float32 or bfloat16 (on XLA).
+	// What the network computes in: float32 or, on XLA, bfloat16.
 	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`
-	// Clip keeps the predicted clean frames in [-1, 1] in every step but the last denoising.
+	// Whether predicted clean frames are kept in [-1, 1], in every step but the last denoising.
 	Clip bool `yaml:"clip" json:"clip"`
-	// LastDenoise removes, in one more network evaluation, the noise that the last level leaves.
+	// Whether the noise that the last level leaves is removed by one more network evaluation.
 	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
-	// PublishedLastDenoiseLabel tells the network in the last denoising, instead of the label of
-	// the last level visited, the number of visited levels minus 1, as the published code does by a
-	// slip: its paper's numbers contain it.
+	// Whether the last denoising tells the network what the published code tells it by a slip: the
+	// number of visited levels minus 1, instead of the label of the last level visited. The paper's
+	// numbers contain this slip.
 	PublishedLastDenoiseLabel bool `yaml:"published_last_denoise_label" json:"published_last_denoise_label"`
-	// Start is the share of the schedule, from its noisiest level on, that all windows of a video
-	// but the first leave out: such a window starts from the block that the window before it made,
-	// with noise added, instead of from pure noise; 0 (always pure noise) to below 1.
+	// The share of the schedule, from the noisiest level on, that is left out in all windows of a
+	// video but the first. Such a window starts from the block before it with noise added, not from
+	// pure noise. With 0, all windows start from pure noise.
 	Start float64 `yaml:"start" range:"[0, 1)" json:"start"`
-	// PublishedStart applies start as the published code does: to the number of visited levels
-	// instead of to the schedule's, so that it leaves out less, by a slip, and to the first window,
-	// too, which starts from pure noise all the same.
+	// Whether sampler.start works as in the published code, which has two slips. The share is one
+	// of sampler.steps instead of diffusion.steps, so fewer levels are left out. They are also left
+	// out of the first window, which starts from pure noise all the same.
 	PublishedStart bool `yaml:"published_start" json:"published_start"`
-	// Options belong to the named sampler and spacing.
+	// Settings of the chosen sampler and spacing.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
 }
 

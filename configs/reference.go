@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 )
 
 // source is the text whose comments are the reference.
@@ -20,16 +21,23 @@ var source string
 // the setting that chooses it.
 func (c Catalogue) Reference() string {
 	var out strings.Builder
-	out.WriteString("base: text\n    Another file that is read first, relative to this one. " +
-		"This file then is the lines that differ.\n")
+	fmt.Fprintf(&out, "%s\nbase: text\n%s", referenceHead, paragraph(baseDoc))
 	r := reference{catalogue: c, docs: comments(), out: &out}
 	r.section(reflect.ValueOf(Default()).Elem(), "", "")
-	out.WriteString("\nOld spellings, which are read, too:\n")
+	out.WriteString("\nOld names, which are still read:\n")
 	for _, m := range moved {
-		fmt.Fprintf(&out, "    %s is %s\n", m.old, m.now)
+		fmt.Fprintf(&out, "    %s, now %s\n", m.old, m.now)
 	}
 	return out.String()
 }
+
+const referenceHead = `The settings of a configuration file. frames.past is the key past in the section frames.
+What stands in parentheses, such as (sampler.name: ddim), is the choice that an option belongs to:
+where something else is chosen, the option is an error.
+`
+
+// baseDoc is about the key that names the file below, which is no setting.
+const baseDoc = "Another configuration, which is read first; its path is relative to this file. This file then holds only what differs."
 
 type reference struct {
 	catalogue Catalogue
@@ -47,7 +55,7 @@ func (r reference) section(v reflect.Value, path, of string) {
 			doc = r.docs[v.Type().Name()+"."+f.goes.Name]
 		}
 		if f.value.Kind() == reflect.Struct {
-			fmt.Fprintf(r.out, "\n%s:\n    %s\n", at, doc)
+			fmt.Fprintf(r.out, "\n%s:\n%s", at, paragraph(doc))
 			r.section(f.value, at, of)
 			continue
 		}
@@ -62,7 +70,7 @@ func (r reference) section(v reflect.Value, path, of string) {
 		if of != "" {
 			fmt.Fprintf(r.out, " (%s)", of)
 		}
-		fmt.Fprintf(r.out, "\n    %s\n", doc)
+		fmt.Fprintf(r.out, "\n%s", paragraph(doc))
 		for _, i := range r.catalogue.below(at) {
 			r.section(i.options, at, i.String())
 		}
@@ -144,6 +152,24 @@ func comments() map[string]string {
 		}
 	}
 	return docs
+}
+
+// paragraph indents a text and wraps it at 100 columns.
+func paragraph(text string) string {
+	const indent, columns = "    ", 100
+	var out strings.Builder
+	line := indent
+	for _, word := range strings.Fields(text) {
+		if line != indent && utf8.RuneCountInString(line)+len(" ")+utf8.RuneCountInString(word) > columns {
+			out.WriteString(line + "\n")
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	return out.String() + line + "\n"
 }
 
 func oneLine(doc *ast.CommentGroup) string { return strings.Join(strings.Fields(doc.Text()), " ") }

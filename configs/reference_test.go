@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // leaves calls visit with the YAML path of every setting.
@@ -21,7 +22,7 @@ func leaves(v reflect.Value, path string, visit func(path string, v reflect.Valu
 
 func TestReferenceDescribesEverySetting(t *testing.T) {
 	text := Catalogue{}.Reference()
-	want := "\ntrain.keep: integer, 1 to 1000000, default 3\n    Keep is how many checkpoints stay, beside the best by validation loss.\n"
+	want := "\ntrain.keep: integer, 1 to 1000000, default 3\n    How many of the newest checkpoints stay, beside the one with the lowest validation loss.\n"
 	if !strings.Contains(text, want) {
 		t.Errorf("want %q in\n%s", want, text)
 	}
@@ -31,6 +32,11 @@ func TestReferenceDescribesEverySetting(t *testing.T) {
 			t.Errorf("%s has no description", path)
 		}
 	})
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(line); n > 101 {
+			t.Errorf("%d columns: %s", n-1, line)
+		}
+	}
 }
 
 func TestSchemaKnowsEverySetting(t *testing.T) {
@@ -80,9 +86,10 @@ func toys() Catalogue {
 	return Catalogue{Tables: []Table{
 		{Choice: "sampler.name", Section: "data.options",
 			Options: map[string]any{"ddim": &noise{Eta: 0.5, Steps: []int{1, 2}}, "ddpm": nil, "heun": func() {}}},
-		TableOf("data.name", "data.options", map[string]any{"digits": colours{Color: "white"}, "lines": struct {
-			Color float64 `yaml:"color"`
-		}{}}),
+		TableOf("data.name", "data.options", map[string]any{"digits": colours{Color: "white"}, "letters": colours{Color: "white"},
+			"lines": struct {
+				Color float64 `yaml:"color"`
+			}{}}),
 	}}
 }
 
@@ -92,12 +99,15 @@ func TestReferenceAndSchemaShowTheOptionsOfImplementations(t *testing.T) {
 		"\nsampler.name: ddim or ddpm or heun, default \"ddim\"\n",
 		"\ndata.options.eta: number, 0 to below 1, default 0.5 (sampler.name: ddim)\n    Eta is fresh noise.\n",
 		"\ndata.options.steps: list of integers, each 1 to 9, default [1, 2] (sampler.name: ddim)\n",
-		"\ndata.options.color: white or random, default \"white\" (data.name: digits)\n    Color of the digits.\n",
-		"\ndata.options.names: list, each a or b, default [] (data.name: digits)\n",
+		"\ndata.options.color: white or random, default \"white\" (data.name: digits or letters)\n    Color of the digits.\n",
+		"\ndata.options.names: list, each a or b, default [] (data.name: digits or letters)\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("want %q in\n%s", want, text)
 		}
+	}
+	if n := strings.Count(text, "\ndata.options.names:"); n != 1 {
+		t.Errorf("an option that two implementations share is listed %d times", n)
 	}
 	text2, err := toys().Schema()
 	if err != nil {

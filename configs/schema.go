@@ -29,7 +29,7 @@ func (c Catalogue) Schema() ([]byte, error) {
 	}
 	schema.Properties.Set("base", &jsonschema.Schema{
 		Type:        "string",
-		Description: "A file that is read first, relative to this one; this file then is the lines that differ.",
+		Description: baseDoc,
 	})
 	text, err := json.MarshalIndent(schema, "", "  ")
 	return append(text, '\n'), err

@@ -11,14 +11,17 @@ import (
 
 // Tags of a setting's field say what its value may be, and what it means:
 //
-//	Eta   float64 `yaml:"eta" range:"[0, 1)" doc:"Eta is how much fresh noise a step adds."`
-//	Color string  `yaml:"color" choices:"white random" doc:"Color of the digits."`
+//	Eta   float64 `yaml:"eta" range:"[0, 1)" doc:"How much fresh noise a step adds."`
+//	Color string  `yaml:"color" choices:"white random" doc:"The colour of the digits."`
 //
 // A range is an interval as in mathematics: a square bracket includes the bound, a round one does
 // not, and inf stands for no bound. Choices are separated by spaces. For a list, both speak of its
 // items. They hold for [Config] and for the options of implementations alike; errors, the reference
 // and the schema all read them. The upper bounds of sizes and counts are far beyond what can be
 // trained; they keep products of them within an int64.
+//
+// A doc tag is one line of source, however long, because Go reads a struct's tags as one literal
+// and stops at a line break. The settings of [Config] itself have comments instead.
 
 // interval is what a range tag says.
 type interval struct {

@@ -18,11 +18,11 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	Digits    int       `yaml:"digits" range:"[1, 100]" doc:"Digits is how many digits move in a clip."`
-	DigitSize int       `yaml:"digit_size" range:"[0, 4096]" doc:"DigitSize is the height and width of the box around a digit in pixels; 0 is 28/64 of the frame, as in Moving MNIST."`
-	Speed     []float64 `yaml:"speed,flow" range:"[0, 4096]" doc:"Speed holds the least and the greatest speed in pixels a frame; [0, 0] is 2 to 5 in a frame of 64 pixels, and in proportion in others."`
-	Color     string    `yaml:"color" choices:"white random" doc:"Color is white, or random for a colour for each digit in RGB frames."`
-	MNIST     string    `yaml:"mnist" doc:"MNIST is a folder with MNIST's idx files, plain or .gz, to draw from instead of the built-in font: train-images-idx3-ubyte for training and, its last twelfth, for validation, t10k-images-idx3-ubyte for the test."`
+	Digits    int       `yaml:"digits" range:"[1, 100]" doc:"How many digits move in a video."`
+	DigitSize int       `yaml:"digit_size" range:"[0, 4096]" doc:"The height and width in pixels of the box around a digit; 0 for 28/64 of the frame, as in Moving MNIST."`
+	Speed     []float64 `yaml:"speed,flow" range:"[0, 4096]" doc:"The least and the greatest speed in pixels a frame; [0, 0] for 2 to 5 in frames of 64 pixels, and in proportion in others."`
+	Color     string    `yaml:"color" choices:"white random" doc:"The colour of digits: white, or random for one of its own for each digit, which needs data.channels 3."`
+	MNIST     string    `yaml:"mnist" doc:"A folder with MNIST's idx files, plain or .gz, to draw digits from; empty for the built-in font. docs/data.md names the files."`
 }
 
 // DefaultOptions is what missing options mean.

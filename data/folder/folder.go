@@ -24,11 +24,11 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop     string  `yaml:"crop" choices:"center whole" doc:"Crop says how frames become square: center cuts the middle out, whole keeps everything and adds black bars."`
-	Cache    string  `yaml:"cache" doc:"Cache is the folder for decoded frames; \"\" is .mcvd-cache in the folder of the videos."`
-	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"Valid is the fraction of videos for validation, where there are no folders train, valid and test."`
-	Test     float64 `yaml:"test" range:"[0, 1]" doc:"Test is the fraction of videos for the test, likewise."`
-	ImageFPS float64 `yaml:"image_fps" range:"[0, 1000]" doc:"ImageFPS is how many frames a second folders of images were taken at; 0 is unknown. data.fps needs it for them."`
+	Crop     string  `yaml:"crop" choices:"center whole" doc:"How frames become square: center cuts out the middle, whole keeps everything and adds black bars."`
+	Cache    string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
+	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.path has no folders train, valid and test."`
+	Test     float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.path has no folders train, valid and test."`
+	ImageFPS float64 `yaml:"image_fps" range:"[0, 1000]" doc:"How many frames a second folders of images were taken at; 0 for unknown. Such folders need it if data.fps is set."`
 }
 
 // DefaultOptions is what missing options mean.

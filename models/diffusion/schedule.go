@@ -70,8 +70,8 @@ func ofBetas(name string, betas []float64) (Schedule, error) {
 
 // Linear spaces the betas evenly from Start to End (DDPM, section 4).
 type Linear struct {
-	Start float64 `yaml:"beta_start" range:"(0, 1)" doc:"Start is beta at t = 0, the least noisy timestep; at most beta_end."`
-	End   float64 `yaml:"beta_end" range:"(0, 1]" doc:"End is beta at t = T-1, the noisiest timestep."`
+	Start float64 `yaml:"beta_start" range:"(0, 1)" doc:"The beta of t = 0, the least noisy timestep; at most beta_end."`
+	End   float64 `yaml:"beta_end" range:"(0, 1]" doc:"The beta of t = T-1, the noisiest timestep. With 1, no signal is left there."`
 }
 
 // DefaultLinear is what missing options mean, for 1000 timesteps.

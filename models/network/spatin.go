@@ -11,7 +11,7 @@ import (
 // normalization (MCVD, section 4.2, after SPADE, Park et al. 2019). Each norm makes gamma and beta,
 // one value a pixel and channel, from the frames.
 type spatin struct {
-	Width int `yaml:"spatin_width" range:"[1, 4096]" doc:"SpatinWidth is the number of channels of the hidden layer that spatin's norms make of the frames."`
+	Width int `yaml:"spatin_width" range:"[1, 4096]" doc:"The number of channels of the hidden layer in each of SPATIN's norms."`
 }
 
 // spatinEpsilon is the epsilon of the SPATIN network's norms.

@@ -17,14 +17,14 @@ import (
 //
 // Its exported fields are its options; those of the way of conditioning stand beside them.
 type UNet struct {
-	Width         int     `yaml:"width" range:"[4, 4096]" doc:"Width is the number of channels at full resolution."` // groups of norms need 4
-	Multipliers   []int   `yaml:"multipliers" range:"[1, 64]" doc:"Multipliers times width is the number of channels of each level; the size halves from one level to the next."`
-	Blocks        int     `yaml:"blocks" range:"[1, 64]" doc:"Blocks is the number of residual blocks in a level."`
-	Attention     []int   `yaml:"attention" range:"[1, 4096]" doc:"Attention lists the sizes (in pixels) at which attention follows a residual block; of the default, sizes that the network does not have are left out."`
-	HeadChannels  int     `yaml:"head_channels" range:"[1, 4096]" doc:"HeadChannels is the number of channels of an attention head; layers with fewer channels have one head."`
-	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"Dropout is the probability of dropping a value inside a residual block."`
-	MaskEmbedding bool    `yaml:"mask_embedding" doc:"MaskEmbedding tells the network, by an embedding beside the timestep's, whether the past is visible; it needs past frames."`
-	Conditioning  string  `yaml:"conditioning" doc:"Conditioning says how past and future frames enter: concat (as more input channels) or spatin (through the norms; it needs past or future frames)."`
+	Width         int     `yaml:"width" range:"[4, 4096]" doc:"The number of channels at full resolution."` // groups of norms need 4
+	Multipliers   []int   `yaml:"multipliers" range:"[1, 64]" doc:"One factor for each level: its channels are width times this. Each level but the first halves the size."`
+	Blocks        int     `yaml:"blocks" range:"[1, 64]" doc:"The number of residual blocks in a level; the way up has one more."`
+	Attention     []int   `yaml:"attention" range:"[1, 4096]" doc:"The sizes in pixels at which levels have attention; the middle always has it. Of the default, sizes that the network does not have are left out."`
+	HeadChannels  int     `yaml:"head_channels" range:"[1, 4096]" doc:"The number of channels of an attention head. Layers with fewer channels have one head."`
+	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"The probability that training sets a value inside a residual block to 0."`
+	MaskEmbedding bool    `yaml:"mask_embedding" doc:"Whether the network is told, by an embedding beside that of the noise level, if the past is visible. It needs past frames."`
+	Conditioning  string  `yaml:"conditioning" doc:"How past and future frames enter: concat (as more input channels) or spatin (through the norms; needs past or future frames)."`
 
 	conditioning conditioning
 }

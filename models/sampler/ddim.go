@@ -10,7 +10,7 @@ import (
 // [DDPM].
 type DDIM struct {
 	single
-	Eta float64 `yaml:"eta" range:"[0, 1]" doc:"Eta is how much fresh noise ddim adds: 0 none (deterministic), 1 as much as DDPM."`
+	Eta float64 `yaml:"eta" range:"[0, 1]" doc:"How much fresh noise a step adds: 0 for none (deterministic), 1 for as much as DDPM."`
 }
 
 // History is 0: a step needs nothing from the one before.

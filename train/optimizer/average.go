@@ -29,7 +29,7 @@ func (c *constantAverage) decay(int) float64 { return c.share }
 // powerAverage weighs the weights of update t by t^gamma (Karras et al. 2024, EDM2, section 3.1),
 // so that it forgets the first updates without being slow later on: its width grows with training.
 type powerAverage struct {
-	SigmaRel float64 `yaml:"sigma_rel" range:"(0, 0.28]" doc:"The width of the average: its standard deviation in time, by the length of training so far."`
+	SigmaRel float64 `yaml:"sigma_rel" range:"(0, 0.28]" doc:"The width of the average: its standard deviation over the updates, as a share of the training so far."`
 }
 
 // decay is (1 - 1/t)^(gamma+1) (EDM2, eq. 127): the first average is the weights themselves.
