@@ -160,7 +160,7 @@ func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
 		}
 	})
 	if err == nil && !finite {
-		err = errors.New("the frames made are not finite: the weights are broken")
+		err = errors.New("the generated frames are not finite: the weights are broken")
 	}
 	return frames, err
 }

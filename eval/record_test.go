@@ -141,7 +141,7 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 		}
 		got := r.Results[tt.at]
 		if s := got.Scores["brightness"].Set; got.Method != tt.method || s == nil || s.Value != tt.want || s.Real != 3 || s.Made != tt.made {
-			t.Errorf("%s, %s: %+v, want %g of 3 real and %d made clips", tt.task, got.Method, s, tt.want, tt.made)
+			t.Errorf("%s, %s: %+v, want %g of 3 real and %d generated clips", tt.task, got.Method, s, tt.want, tt.made)
 		}
 		if skipped := got.Scores["psnr"].Skipped == noCounterpart; skipped != (tt.task == "generate") {
 			t.Errorf("%s: psnr %+v", tt.task, got.Scores["psnr"])

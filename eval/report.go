@@ -67,7 +67,7 @@ type Score struct {
 type SetScore struct {
 	Value float64 `json:"value"`
 	Real  int     `json:"real"`
-	Made  int     `json:"made"`
+	Made  int     `json:"generated"`
 }
 
 // NewReport sums records up. It is a function of its arguments alone, whatever the order of the
@@ -233,7 +233,7 @@ func (r *Report) writeFrames(out io.Writer) error {
 		case first.Skipped != "":
 			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
 		case first.Set != nil:
-			fmt.Fprintf(w, "\n%s: of %d real and %d made clips", m.Name, first.Set.Real, first.Set.Made)
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips", m.Name, first.Set.Real, first.Set.Made)
 		}
 		if len(first.MeanByFrame) == 0 {
 			continue

@@ -41,7 +41,7 @@ func TestWriteText(t *testing.T) {
 		"model, mean of 3 17.00 [16.50, 17.50] 0.0123 -\n",
 		"copy last 17.00 [16.50, 17.50] 0.0123 -\n",
 		"psnr dB by frame 1 2\nmodel 18.00 16.00\ncopy last 18.00 16.00\n",
-		"mmd: of 24 real and 72 made clips\n",
+		"mmd: of 24 real and 72 generated clips\n",
 		"ssim: skipped: too small\n",
 	} {
 		if !strings.Contains(text, want) {

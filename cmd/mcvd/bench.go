@@ -75,15 +75,19 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Time training steps, sampling steps, the data path and matrix products",
-		Long: `Time training steps, network evaluations of sampling, and the reading of batches, for a configuration and a backend. Weights are first
-weights, clips don't change. The first step, which compiles, is shown by itself.
+		Long: `Time training steps, sampling steps and the reading of batches for a configuration and a backend.
 
-The loader reads the configuration's data; videos are decoded before the time begins, and what was read or decoded lately may come from
-memory. A step of it is 50 batches, its time the mean of one; first is the first batch alone.
+train, sample: a step of training, a network evaluation of sampling. Weights are first weights, and
+clips stay the same. The first step, which compiles, is shown apart.
 
-matmul needs no configuration: it times products of large matrices, in float32 and, where the backend can, in bfloat16. No network is faster.
+loader: the reading of the configuration's data. Videos are decoded before the clock starts, and
+what was read or decoded lately may still be in memory. A step is 50 batches, and its time is the
+mean of one of them; the first batch is shown apart.
 
-Machines are noisy: compare only what ran in turns. scripts/bench compares with PyTorch that way.`,
+matmul: products of large matrices in float32 and, where the backend can, in bfloat16. It needs no
+configuration. No network can be faster than this.
+
+Machines are noisy: compare only what ran in turns. scripts/bench compares with PyTorch in that way.`,
 		Example: `  mcvd bench -c configs/tiny.yml --steps 2
   mcvd bench -c configs/tiny.yml --what sample --steps 2 --json
   mcvd bench --what matmul --steps 2`,
@@ -95,7 +99,7 @@ Machines are noisy: compare only what ran in turns. scripts/bench compares with 
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as train.batch=16; may be repeated")
 	f.StringVar(&c.what, "what", "all", strings.Join(configs.Names(benchmarks), ", ")+" or all")
 	f.IntVar(&c.steps, "steps", 10, "steps to time, after the first")
-	f.BoolVar(&c.json, "json", false, "print a JSON object a line")
+	f.BoolVar(&c.json, "json", false, "print one JSON object a line instead of text")
 	backendFlag(cmd, &c.backend)
 	return cmd
 }

@@ -16,8 +16,10 @@ func newConfig(a *app) *cobra.Command {
 func newConfigCheck() *cobra.Command {
 	var set []string
 	cmd := &cobra.Command{
-		Use:     "check FILE...",
-		Short:   "Report what is wrong with configurations: first keys, types and names, then ranges, then what does not fit together",
+		Use:   "check FILE...",
+		Short: "Report what is wrong with configurations",
+		Long: `Report what is wrong with configurations, with file and line. Unknown keys, types and names are
+reported first; once they are right, values out of range, and then settings that don't fit together.`,
 		Example: "  mcvd config check configs/*.yml",
 		Args:    arguments(1, -1, "one file or more"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -33,9 +33,9 @@ func (d *dataFlags) addTo(cmd *cobra.Command, count int) {
 	f.StringVarP(&d.config, "config", "c", "", "configuration file (required)")
 	f.StringArrayVar(&d.set, "set", nil, "override a setting, such as data.path=clips; may be repeated")
 	f.StringVar(&d.split, "split", string(clips.Train), "train, valid or test")
-	f.IntVar(&d.clips, "clips", count, "number of clips")
+	f.IntVar(&d.clips, "clips", count, "clips to take")
 	f.IntVar(&d.frames, "frames", 0, "frames of a clip (default: the experiment's past, current and future)")
-	f.IntVar(&d.every, "every", 0, "take the clips that start at every so many frames, video by video (default: those that eval takes)")
+	f.IntVar(&d.every, "every", 0, "take clips that start so many frames apart, video by video (default: the clips that eval takes)")
 }
 
 // load checks the flags and reads the configuration.
@@ -81,7 +81,7 @@ func newPeek(a *app) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:     "peek",
-		Short:   "Write a contact sheet of a data set's clips, as training sees them",
+		Short:   "Write a contact sheet of clips of a data set, as training sees them",
 		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,7 +123,7 @@ func newExport(a *app) *cobra.Command {
 	var fps float64
 	cmd := &cobra.Command{
 		Use:     "export",
-		Short:   "Write a data set's clips as lossless MP4s, a folder that data.name: folder reads",
+		Short:   "Write clips of a data set as lossless MP4s, into a folder that can be data.path",
 		Example: "  mcvd data export -c configs/tiny.yml --split test --clips 2 --frames 12 -o clips/test",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,10 +23,11 @@ func newDoctor(*app) *cobra.Command {
 	var open string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what is there, what is missing, and what to do about it",
-		Long: `Say what is there, what is missing, and what to do about it.
+		Short: "Report what is installed, what is missing, and how to install it",
+		Long: `Report what is installed, what is missing, and how to install it.
 
-Each backend is opened in a process of its own. What is only not installed is no failure; what is broken is.`,
+Each backend is opened in a process of its own. The exit status is 1 if ffmpeg is missing or
+something is broken. A backend that is just not installed is no failure.`,
 		Example: "  mcvd doctor",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -36,14 +36,15 @@ func newEval(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval RUN",
 		Short: "Score a run on held-out clips",
-		Long: `Make videos of held-out clips and score them, in all and by frame, next to baselines.
+		Long: `Generate videos of held-out clips and score them, as a whole and frame by frame, next to baselines.
 
-PSNR and SSIM compare each made video with the real one in its place. They take the best of a clip's trajectories,
-chosen for each metric by itself (the published protocol), and their mean. Intervals are 95 % by Student's t over
-clips. MMD compares all made videos as a whole with the real ones. A generated video has no real counterpart: there only
-metrics of the whole apply.
+psnr, ssim and digit compare each generated video with the real one. They have two scores for a
+clip: that of its best trajectory, which each metric chooses by itself (the published protocol), and
+the mean over its trajectories. Intervals are 95 % by Student's t over clips. mmd compares all
+generated videos with all real ones. Videos of the task generate have no real counterpart, so they
+are scored by mmd only.
 
---records writes a line of JSON for each video as soon as it is scored, also for the baselines'.`,
+--records writes a line of JSON for each video as soon as it is scored, the baselines' included.`,
 		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
   mcvd eval runs/tiny --metrics psnr --records out/records.jsonl
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
@@ -53,13 +54,13 @@ metrics of the whole apply.
 	f := cmd.Flags()
 	f.StringVar(&c.Task, "task", "predict", "predict, interpolate, retrodict or generate")
 	f.IntVar(&c.Clips, "clips", 16, "clips to score")
-	f.IntVar(&c.Trajectories, "trajectories", 1, "videos made for each clip")
-	f.IntVar(&c.Frames, "frames", 0, "frames to make (default: the model's block)")
-	f.IntVar(&c.Advance, "advance", 0, "frames kept of each window (default: the whole block)")
+	f.IntVar(&c.Trajectories, "trajectories", 1, "videos of each clip, with different noise")
+	f.IntVar(&c.Frames, "frames", 0, "frames to generate (default: one block, frames.current)")
+	f.IntVar(&c.Advance, "advance", 0, "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)
-	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 16); does not change them")
+	f.IntVar(&c.batch, "batch", 0, "videos generated at a time, which does not change them (default: all, at most 16)")
 	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
-	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", in this order (default: all that can be used but digit, which is for videos of one built-in digit)")
+	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, which is only for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "also write the scores of each video to this new file, as lines of JSON")
 	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")

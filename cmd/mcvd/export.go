@@ -27,10 +27,12 @@ func newExportWeights(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export RUN",
 		Short: "Write a run's weights to one safetensors file, for this project or for PyTorch",
-		Long: `Write the weights of a run's checkpoint to one safetensors file, with its configuration as metadata.
+		Long: `Write the weights of a run's checkpoint to one safetensors file, with the configuration in its
+metadata.
 
-With --names published, tensors have the names, shapes and buffers of the published code's state dict: there,
-model.load_state_dict(safetensors.torch.load_file(FILE)) takes it. "mcvd import" reads both kinds back, bit for bit.`,
+With --names published, tensors have the names and shapes of the published code's state dict, and
+its buffers are there, too. In PyTorch, model.load_state_dict(safetensors.torch.load_file(FILE))
+then loads the file. "mcvd import" reads files of both kinds back, bit for bit.`,
 		Example: `  mcvd export runs/tiny -o model.safetensors
   mcvd export runs/tiny --names published --weights model -o published.safetensors`,
 		Args: arguments(1, 1, "a run folder"),
@@ -39,8 +41,8 @@ model.load_state_dict(safetensors.torch.load_file(FILE)) takes it. "mcvd import"
 	f := cmd.Flags()
 	f.StringVarP(&c.out, "out", "o", "", "safetensors file")
 	f.StringVar(&c.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
-	f.StringVar(&c.names, "names", "own", "own or published")
-	f.StringVar(&c.scope, "weights", models.EMAScope, "ema (the average, which samples), model (what training changes), or all (with Adam's state, by own names)")
+	f.StringVar(&c.names, "names", "own", "names of the tensors: own (this project's) or published (the PyTorch code's)")
+	f.StringVar(&c.scope, "weights", models.EMAScope, "ema (the average, which generates videos), model (the weights that training changes), or all (both and Adam's state, with --names own)")
 	return cmd
 }
 

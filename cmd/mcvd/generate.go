@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ func newInterpolate(a *app) *cobra.Command {
 }
 
 func newGenerate(a *app) *cobra.Command {
-	return newGenerateCommand(a, eval.Generate, "Make videos out of nothing", "  mcvd generate runs/tiny --frames 8 --clips 2 --format gif -o out/")
+	return newGenerateCommand(a, eval.Generate, "Generate videos from noise alone", "  mcvd generate runs/tiny --frames 8 --clips 2 --format gif -o out/")
 }
 
 func newRetrodict(a *app) *cobra.Command {
@@ -57,24 +58,28 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	cmd := &cobra.Command{
 		Use:     task.String() + " RUN",
 		Short:   short,
-		Long:    short + strings.ReplaceAll(generateHelp, "TASK", task.String()),
+		Long:    short + generateHelp(task),
 		Example: example,
 		Args:    arguments(1, 1, "a run folder"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
+	clipsHelp, rate := "test clips whose frames are given", "that of the given frames"
+	if task == eval.Generate {
+		clipsHelp, rate = "videos; --trajectories multiplies them", "data.fps"
+	}
 	f := cmd.Flags()
 	c.addTo(cmd)
-	f.IntVar(&c.frames, "frames", 0, "frames to make (default: the model's block)")
-	f.IntVar(&c.clips, "clips", 4, "videos, one from each of so many test clips")
-	f.IntVar(&c.trajectories, "trajectories", 1, "different videos for each clip")
-	f.IntVar(&c.advance, "advance", 0, "frames kept of each window (default: the whole block)")
+	f.IntVar(&c.frames, "frames", 0, "frames to generate (default: one block, frames.current)")
+	f.IntVar(&c.clips, "clips", 4, clipsHelp)
+	f.IntVar(&c.trajectories, "trajectories", 1, "videos of each clip, with different noise")
+	f.IntVar(&c.advance, "advance", 0, "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.windows)
-	f.IntVar(&c.batch, "batch", 0, "videos made together (default: all, at most 8); does not change them")
+	f.IntVar(&c.batch, "batch", 0, "videos generated at a time, which does not change them (default: all, at most 8)")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
 	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(eval.Formats(), ", ")+"; may be repeated; png is a folder of frames")
 	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
-	f.Float64Var(&c.fps, "fps", 0, "frames a second of the videos (default: as in the source, or 10)")
-	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: up to 128 pixels; 1 for lossless)")
+	f.Float64Var(&c.fps, "fps", 0, "frame rate of the videos, frames a second (default: "+rate+", or 10)")
+	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: so that frames have 128 pixels or more; 1 if lossless)")
 	if task != eval.Generate {
 		c.dataFlag(cmd)
 		f.StringArrayVar(&c.videos, "video", nil, "take the given frames from this video instead of the test clips; may be repeated")
@@ -83,15 +88,42 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	return cmd
 }
 
-const generateHelp = `.
+// generateHelp says how a task's videos are generated and what is written.
+func generateHelp(task eval.Task) string {
+	text := generateIntro + givenFilms
+	if task == eval.Generate {
+		text = generateIntro + ungivenFilms
+	}
+	return strings.NewReplacer("TASK", task.String(), "MAX", strconv.Itoa(eval.MaxCompared)).Replace(text)
+}
 
-A window of the model's block slides over its own output, so videos can have any length; their frames go to a
-temporary file as they are made. Every video depends on (seed, clip, trajectory) only, not on the batch size.
+const generateIntro = `.
 
-Writes, for each video, the given and the made frames in order (TASK-0000.mp4); beside the real frames, where there are any and up
-to 256 frames were asked for (TASK-0000-beside.mp4: real left, made right, between them a
-line that is blue while the frames are given and orange while they are made); and a contact sheet of the first videos (TASK.png), with
-the first and the last frames of long ones. Prints the paths.`
+A video is generated in windows of one block of frames each. A window sees frames that the windows
+before it generated, so a video can have any length. Its frames wait in a temporary file until it is
+complete. A video depends on the seed and on the numbers of its clip and its trajectory, not on
+--batch.
+
+These files are written, and their paths printed:
+
+`
+
+const givenFilms = `  TASK-0000.mp4
+      a video: the given and the generated frames, in order
+  TASK-0000-beside.mp4
+      the real frames on the left, the video on the right; the line between them is blue at given
+      frames and orange at generated ones. It is written where the real frames are known, and for at
+      most MAX generated frames
+  TASK.png
+      a contact sheet of the first videos; of long ones, the first and the last frames`
+
+const ungivenFilms = `  TASK-0000.mp4
+      a video
+  TASK.png
+      a contact sheet of the first videos; of long ones, the first and the last frames
+
+No frames are given, so there are no real ones to compare with. The model must have learned to do
+without them: training must hide the past and the future (frames.mask).`
 
 func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if err := c.check(cmd); err != nil {

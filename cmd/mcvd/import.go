@@ -32,17 +32,25 @@ func newImport(a *app) *cobra.Command {
 	c := &importCommand{app: a}
 	cmd := &cobra.Command{
 		Use:   "import CHECKPOINT",
-		Short: "Make a run folder of weights from elsewhere",
-		Long: `Make a run folder of a checkpoint of the published PyTorch code, of a state dict that torch.save wrote, or of a safetensors file with
-a state dict; by the published names or by those of this project. "mcvd predict" then samples, "mcvd train" goes on training.
+		Short: "Make a run folder from weights that lie elsewhere",
+		Long: `Make a run folder from weights that lie elsewhere. "mcvd predict" and its kin then generate videos
+with them, and "mcvd train" goes on training. CHECKPOINT is one of these, with the parameter names
+of the published code or of this project:
 
-The configuration may be in the published schema or in this project's; a file that "mcvd export" wrote has its own. Names and shapes
-must be exactly the configuration's. A checkpoint without averaged weights is given its weights for them; one without Adam's state starts
-with zeros and warms up again. Nothing in a file is executed. docs/published.md says what becomes of each setting and each name.
+  a checkpoint of the published PyTorch code
+  a state dict that torch.save wrote
+  a safetensors file with a state dict, such as "mcvd export" writes
 
-With --only, training begins anew, at step 0, from a part of the weights: the parameters that match a pattern are the file's, all others
-are the first weights of the seed, and the average starts equal to both. A pattern such as 'down*' or 'middle/0' is one of a layer, of a
-part of it or of a parameter; * stops at a slash. A table on stdout says what is from where.`,
+--config may be in the published schema or in this project's. A file of "mcvd export" has its
+configuration inside. Names and shapes must be exactly those of the configuration. Without averaged
+weights in the file, the average starts as the weights. Without Adam's state, its means start at
+zero and the learning rate warms up again. Nothing in a file is executed. docs/published.md says
+what becomes of each setting and each name.
+
+With --only, parameters that match a pattern are taken from the file, and training begins anew from
+them at step 0. All others get first weights from the configuration's seed. A pattern, such as
+'down*' or 'middle/0', names a layer, a part of one or a parameter; * stands for any characters but
+a slash. A table on stdout says where each layer's weights come from.`,
 		Example: `  mcvd import checkpoint.pt --config config.yml -o runs/published
   mcvd import model.safetensors -o runs/copy
   mcvd import model.safetensors --only down0 --only middle -o runs/tuned`,

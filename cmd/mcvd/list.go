@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -18,60 +20,85 @@ import (
 	"mcvd/train/optimizer"
 )
 
-// lists is what there is to choose from, by kind.
-var lists = map[string]func() []string{
-	"backends":      backend.Names,
-	"conditionings": network.Conditionings,
-	"datasets":      data.Names,
-	"losses":        diffusion.Losses,
-	"metrics":       metric.Names,
-	"averages":      optimizer.Averages,
-	"networks":      network.Names,
-	"optimizers":    optimizer.Names,
-	"rates":         optimizer.Rates,
-	"samplers":      sampler.Names,
-	"levels":        diffusion.Spreads,
-	"schedules":     diffusion.Schedules,
-	"spacings":      sampler.Spacings,
-	"targets":       diffusion.Targets,
-	"weights":       diffusion.Weights,
-	"tasks":         eval.TaskNames,
-	"windows":       eval.WindowNames,
+// kind is something that there are several of to choose from.
+type kind struct {
+	setting string // in a configuration, or the flag of a command
+	names   func() []string
+}
+
+// kinds is what there is to choose from.
+var kinds = map[string]kind{
+	"averages":      {"optimizer.ema", optimizer.Averages},
+	"backends":      {"--backend", backend.Names},
+	"conditionings": {"model.options.conditioning", network.Conditionings},
+	"datasets":      {"data.name", data.Names},
+	"levels":        {"diffusion.levels", diffusion.Spreads},
+	"losses":        {"diffusion.loss", diffusion.Losses},
+	"metrics":       {"eval --metrics", metric.Names},
+	"networks":      {"model.network", network.Names},
+	"optimizers":    {"optimizer.name", optimizer.Names},
+	"rates":         {"optimizer.schedule", optimizer.Rates},
+	"samplers":      {"sampler.name", sampler.Names},
+	"schedules":     {"diffusion.schedule", diffusion.Schedules},
+	"spacings":      {"sampler.spacing", sampler.Spacings},
+	"targets":       {"diffusion.target", diffusion.Targets},
+	"tasks":         {"eval --task", eval.TaskNames},
+	"weights":       {"diffusion.weight", diffusion.Weights},
+	"windows":       {"--windows", eval.WindowNames},
 }
 
 func newList(*app) *cobra.Command {
 	var asJSON bool
-	kinds := strings.Join(configs.Names(lists), "|")
+	known := strings.Join(configs.Names(kinds), "|")
 	cmd := &cobra.Command{
-		Use:     "list [" + kinds + "]",
-		Short:   "List the samplers, networks, data sets, metrics and schedules there are",
+		Use:   "list [" + known + "]",
+		Short: "List what there is to choose from, such as samplers and data sets",
+		Long: `List what there is to choose from, such as samplers and data sets, and the setting or the flag that
+chooses it.`,
 		Example: "  mcvd list\n  mcvd list samplers --json",
-		Args:    arguments(0, 1, kinds+" or none"),
+		Args:    arguments(0, 1, known+" or none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			shown := map[string][]string{}
-			for _, kind := range configs.Names(lists) {
-				if len(args) == 0 || args[0] == kind {
-					shown[kind] = lists[kind]()
+			shown := configs.Names(kinds)
+			if len(args) == 1 {
+				if _, ok := kinds[args[0]]; !ok {
+					return usagef("list: unknown %q (known: %s)", args[0], strings.Join(shown, ", "))
 				}
+				shown = args
 			}
-			if len(shown) == 0 {
-				return usagef("list: unknown %q (known: %s)", args[0], strings.Join(configs.Names(lists), ", "))
-			}
-			out := cmd.OutOrStdout()
 			if asJSON {
-				text, err := json.MarshalIndent(shown, "", "  ")
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(out, "%s\n", text)
-				return err
+				return writeNames(cmd.OutOrStdout(), shown)
 			}
-			for _, kind := range configs.Names(shown) {
-				fmt.Fprintf(out, "%-13s %s\n", kind, strings.Join(shown[kind], " "))
-			}
-			return nil
+			return writeKinds(cmd.OutOrStdout(), shown)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: the names by kind")
 	return cmd
+}
+
+// writeNames prints the names of the kinds as JSON.
+func writeNames(out io.Writer, shown []string) error {
+	names := map[string][]string{}
+	for _, k := range shown {
+		names[k] = kinds[k].names()
+	}
+	text, err := json.MarshalIndent(names, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
+}
+
+// writeKinds prints the kinds as a table, and where to read on.
+func writeKinds(out io.Writer, shown []string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tCHOSEN BY\tNAMES")
+	for _, k := range shown {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", k, kinds[k].setting, strings.Join(kinds[k].names(), " "))
+	}
+	fmt.Fprint(w, `
+Words with dots are settings, which "mcvd config reference" explains, with the options of each name.
+Words with -- are flags, which "mcvd COMMAND --help" explains. docs/data.md is about data sets.
+`)
+	return w.Flush()
 }

@@ -41,10 +41,10 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
 	f.StringVar(&r.name, "sampler", "", strings.Join(sampler.Names(), " or ")+" (default: the experiment's)")
-	f.IntVar(&r.steps, "steps", 0, "sampling steps (default: the experiment's)")
-	f.Float64Var(&r.eta, "eta", 0, "noise that ddim adds, 0 to 1 (default: the experiment's)")
+	f.IntVar(&r.steps, "steps", 0, "noise levels that sampling visits (default: the experiment's)")
+	f.Float64Var(&r.eta, "eta", 0, "fresh noise that ddim adds, 0 (none) to 1 (as much as ddpm) (default: the experiment's)")
 	f.StringVar(&r.precision, "precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
-	f.IntVar(&r.devices, "devices", 1, "how many devices share a batch of videos, which must be a multiple of it; 0 for all")
+	f.IntVar(&r.devices, "devices", 1, "devices that share the videos of --batch, which must be a multiple of it; 0 for all")
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
 	r.set = func(flag string) bool { return f.Changed(flag) }
@@ -52,12 +52,12 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 
 // dataFlag lets other data take the place of the run's.
 func (r *runFlags) dataFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&r.data, "set", nil, "take clips from elsewhere: data.path=FOLDER, data.name=NAME and other settings of where videos come from; may be repeated")
+	cmd.Flags().StringArrayVar(&r.data, "set", nil, "take clips from other data, such as data.path=FOLDER or data.name=digits; may be repeated")
 }
 
 // windowsFlag chooses how videos are cut into windows.
 func windowsFlag(cmd *cobra.Command, windows *string) {
-	cmd.Flags().StringVar(windows, "windows", "", "how a video is cut into windows: "+strings.Join(eval.WindowNames(), " or ")+
+	cmd.Flags().StringVar(windows, "windows", "", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+
 		" (default: bridge for interpolate, else autoregressive)")
 }
 

@@ -72,6 +72,16 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mcvd",
 		Short: "Masked conditional video diffusion: predict, interpolate, generate and retrodict video with one network",
+		Long: `Masked conditional video diffusion: predict, interpolate, generate and retrodict video with one
+network.
+
+A configuration file says what is learned and from which data. "mcvd train" makes a run folder of
+it. The commands that generate and score videos take that folder.`,
+		Example: `  mcvd data peek -c configs/tiny.yml -o out/peek.png
+  mcvd train -c configs/tiny.yml -o runs/tiny
+  mcvd predict runs/tiny --frames 8 -o out/predict
+  mcvd interpolate runs/tiny -o out/interpolate
+  mcvd eval runs/tiny --clips 4 -o out/report.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("unknown command %q (`mcvd --help` lists them)", args[0])}

@@ -37,11 +37,13 @@ func newTrain(a *app) *cobra.Command {
 	c := &trainCommand{app: a}
 	cmd := &cobra.Command{
 		Use:   "train [RUN]",
-		Short: "Train a model, or go on training",
-		Long: `Train a model from a configuration into a run folder: checkpoints, samples, a log.
+		Short: "Train a model, or resume its training",
+		Long: `Train a model from a configuration. RUN, or --out, is the run folder: it gets checkpoints, contact
+sheets of samples and a log.
 
-The same command again goes on from the newest checkpoint, and ends with the same weights as a run that was never
-stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only these may change:
+The same command again resumes from the newest checkpoint, and on the same backend ends with the
+same weights as a run that was never stopped. Ctrl-C (SIGINT) and SIGTERM write a checkpoint first.
+Of the settings of a run that exists, only these may change:
 ` + train.MayChange + ".",
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
   mcvd train -c configs/digits.yml -o runs/narrow --set model.options.width=32 --dry-run
@@ -50,7 +52,7 @@ stopped. SIGINT and SIGTERM write a checkpoint first. Of the settings only these
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists has its own")
+	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists keeps its own")
 	f.StringVarP(&c.out, "out", "o", "", "run folder")
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as model.options.width=32; may be repeated")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the resolved configuration and the model's size, and stop")

@@ -16,8 +16,9 @@ func newConfigTranslate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate FILE",
 		Short: "Print a configuration of the published PyTorch code as one of this project",
-		Long: `Print a configuration in the YAML schema of the published PyTorch code as one of this project, with all settings. What has no
-counterpart here or had to be decided is said on stderr. docs/published.md says what becomes of each setting.`,
+		Long: `Print a configuration in the YAML schema of the published PyTorch code as one of this project, with
+all settings. stderr says what has no counterpart here and what had to be decided. docs/published.md
+says what becomes of each setting.`,
 		Example: "  mcvd config translate config.yml > experiment.yml",
 		Args:    arguments(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {

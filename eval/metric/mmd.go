@@ -67,7 +67,7 @@ func mosaic(c clips.Clip) []float32 {
 // A set of less than two vectors is [Skipped].
 func MMD(a, b [][]float32) (float64, error) {
 	if len(a) < 2 || len(b) < 2 {
-		return 0, Skipped{fmt.Sprintf("mmd needs 2 real and 2 made clips or more, got %d and %d", len(a), len(b))}
+		return 0, Skipped{fmt.Sprintf("mmd needs 2 real and 2 generated clips or more, got %d and %d", len(a), len(b))}
 	}
 	for _, set := range [][][]float32{a, b} {
 		for _, x := range set {

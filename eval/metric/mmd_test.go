@@ -56,7 +56,7 @@ func TestMMDIsUnbiased(t *testing.T) {
 
 func TestMMDRefuses(t *testing.T) {
 	one, two := [][]float32{{1}}, [][]float32{{1}, {2}}
-	if _, err := MMD(one, two); err == nil || err.Error() != "skipped: mmd needs 2 real and 2 made clips or more, got 1 and 2" {
+	if _, err := MMD(one, two); err == nil || err.Error() != "skipped: mmd needs 2 real and 2 generated clips or more, got 1 and 2" {
 		t.Errorf("one vector: %v", err)
 	}
 	for _, wrong := range [][][]float32{{{1}, {1, 2}}, {{1, 2}, {1, 2}}} {

@@ -55,7 +55,7 @@ type eachPair func(real, made clips.Clip) (Score, error)
 // Score scores pair by pair.
 func (f eachPair) Score(real, made []clips.Clip) ([]Score, error) {
 	if len(real) != len(made) {
-		return nil, fmt.Errorf("%d made clips, want the real ones' %d", len(made), len(real))
+		return nil, fmt.Errorf("%d generated clips, want as many as real ones, %d", len(made), len(real))
 	}
 	scores := make([]Score, len(made))
 	for i := range made {
@@ -88,7 +88,7 @@ func eachFrame(real, made clips.Clip, score func(a, b []uint8) (float64, error))
 func sameSize(real, made clips.Clip) error {
 	size := func(c clips.Clip) [4]int { return [4]int{c.Frames, c.Height, c.Width, c.Channels} }
 	if size(real) != size(made) {
-		return fmt.Errorf("made video %v, want the real one's [frames height width channels] %v", size(made), size(real))
+		return fmt.Errorf("generated video %v, want the real one's [frames height width channels] %v", size(made), size(real))
 	}
 	if len(real.Pix) == 0 {
 		return fmt.Errorf("video %v [frames height width channels], want one pixel or more", size(real))
