@@ -20,6 +20,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/weights"
 	"mcvd/train/optimizer"
+	"mcvd/train/runs"
 )
 
 // Progress is how far a run has come: with the tensors and the experiment, all that training
@@ -49,24 +50,20 @@ const (
 // BestCheckpoint names the checkpoint with the lowest validation loss among [Run.Checkpoints].
 const BestCheckpoint = "best.safetensors"
 
-// stepName names the checkpoint of a step.
-func stepName(step int) string { return fmt.Sprintf("step-%08d.safetensors", step) }
-
 // Checkpoints lists the run's numbered checkpoints, newest first.
 func (r *Run) Checkpoints() []string {
-	dir := filepath.Join(r.Dir, checkpointsDir)
+	dir := filepath.Join(r.Dir, runs.CheckpointsDir)
 	entries, _ := os.ReadDir(dir)
 	var steps []int
 	for _, e := range entries {
-		var step int
-		if _, err := fmt.Sscanf(e.Name(), "step-%d.safetensors", &step); err == nil && e.Name() == stepName(step) {
+		if step, ok := runs.CheckpointStep(e.Name()); ok {
 			steps = append(steps, step)
 		}
 	}
 	slices.Sort(steps)
 	paths := make([]string, 0, len(steps))
 	for _, step := range slices.Backward(steps) {
-		paths = append(paths, filepath.Join(dir, stepName(step)))
+		paths = append(paths, filepath.Join(dir, runs.CheckpointName(step)))
 	}
 	return paths
 }
@@ -76,7 +73,7 @@ func (r *Run) Checkpoints() []string {
 // weights of another experiment are an error. It returns os.ErrNotExist if there is none.
 func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
 	if name != "" {
-		path := filepath.Join(r.Dir, checkpointsDir, name)
+		path := filepath.Join(r.Dir, runs.CheckpointsDir, name)
 		if _, err := os.Stat(path); err != nil {
 			path = name
 		}
@@ -93,7 +90,7 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 		}
 		log.Warn("checkpoint is broken, trying the one before it", "error", err)
 	}
-	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, checkpointsDir, os.ErrNotExist)
+	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, runs.CheckpointsDir, os.ErrNotExist)
 }
 
 // own reports weights that mean something else than those of this run, though their shapes may be
@@ -102,7 +99,7 @@ func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) 
 	c, err := settings(f)
 	if err == nil {
 		if diff := Differences(c, r.Config); len(diff) > 0 {
-			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, configFile), strings.Join(diff, "\n  "))
+			err = fmt.Errorf("%s: weights of another experiment than %s:\n  %s", f.Path(), filepath.Join(r.Dir, runs.ConfigFile), strings.Join(diff, "\n  "))
 		}
 	}
 	if err != nil {
@@ -183,7 +180,7 @@ func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) erro
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(r.Dir, checkpointsDir, name)
+	path := filepath.Join(r.Dir, runs.CheckpointsDir, name)
 	if err := weights.Write(path, metadata, entries); err != nil {
 		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
 	}
@@ -192,7 +189,7 @@ func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) erro
 
 // saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
 func (r *Run) saveStep(store *model.Store, p Progress) error {
-	if err := r.save(stepName(p.Step), store, p); err != nil {
+	if err := r.save(runs.CheckpointName(p.Step), store, p); err != nil {
 		return err
 	}
 	old := r.Checkpoints()
@@ -240,7 +237,7 @@ func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error
 	}
 	if diff := forbidden(was, r.Config); len(diff) > 0 {
 		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, or train in another folder (only %s may change):\n  %s",
-			filepath.Join(r.Dir, configFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
+			filepath.Join(r.Dir, runs.ConfigFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
 	}
 	if diff := configs.Diff(was, r.Config); len(diff) > 0 {
 		log.Info("going on with changed settings: " + strings.Join(diff, ", "))

@@ -13,6 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
@@ -33,11 +34,11 @@ func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
 
 func TestCheckpointsAreListedFromTheNewest(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, checkpointsDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, runs.CheckpointsDir), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"step-00000009", "step-00000010", "step-99999999", "step-100000000", "best", "step-00000001.old"} {
-		if err := os.WriteFile(filepath.Join(dir, checkpointsDir, name+".safetensors"), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, runs.CheckpointsDir, name+".safetensors"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,9 +104,9 @@ func TestCheckpointsAreOpenedByNameAndChecked(t *testing.T) {
 		f.Close()
 	}
 	for name, want := range map[string]string{
-		"step-00000099.safetensors":      "no such file",
-		"../log.jsonl":                   "safetensors",
-		filepath.Join(dir, versionsFile): "safetensors",
+		"step-00000099.safetensors":           "no such file",
+		"../log.jsonl":                        "safetensors",
+		filepath.Join(dir, runs.VersionsFile): "safetensors",
 	} {
 		if _, _, err := run.OpenCheckpoint(name, slog.Default()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want it to say %q", name, err, want)

@@ -13,6 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/weights"
+	"mcvd/train/runs"
 )
 
 // ones is an entry of a checkpoint.
@@ -71,10 +72,10 @@ func TestCreate(t *testing.T) {
 	if values, err := f.Float32s("model/w"); err != nil || !slices.Equal(values, []float32{1, 1}) {
 		t.Errorf("weights %v, error %v", values, err)
 	}
-	if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != "mcvd import\n" {
+	if got := string(readFile(t, filepath.Join(dir, runs.CommandsFile))); got != "mcvd import\n" {
 		t.Errorf("commands %q", got)
 	}
-	if !bytes.Contains(readFile(t, filepath.Join(dir, versionsFile)), []byte(`"mcvd": "test"`)) {
+	if !bytes.Contains(readFile(t, filepath.Join(dir, runs.VersionsFile)), []byte(`"mcvd": "test"`)) {
 		t.Error("no versions")
 	}
 	lock, err := claim(dir)
@@ -127,7 +128,7 @@ func TestCreateLeavesNothing(t *testing.T) {
 		"an empty folder":   func(dir string) error { return os.MkdirAll(dir, 0o755) },
 		"a folder of files": func(dir string) error { return writeIn(dir, "notes.txt") },
 		"an empty folder of checkpoints and a lock": func(dir string) error {
-			return errors.Join(os.MkdirAll(filepath.Join(dir, checkpointsDir), 0o755), writeIn(dir, lockFile))
+			return errors.Join(os.MkdirAll(filepath.Join(dir, runs.CheckpointsDir), 0o755), writeIn(dir, runs.LockFile))
 		},
 		"a folder beside": func(dir string) error { return os.MkdirAll(filepath.Join(filepath.Dir(dir), "other"), 0o755) },
 	} {
@@ -144,12 +145,12 @@ func TestCreateLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v, want %v", name, after, before)
 		}
 		// What describes the run comes last, and may fail, too.
-		if err := os.MkdirAll(filepath.Join(dir, versionsFile), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, runs.VersionsFile), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		before = tree(t, top)
 		if err := create(dir, ones()); err == nil {
-			t.Errorf("%s: no error for a folder in the place of %s", name, versionsFile)
+			t.Errorf("%s: no error for a folder in the place of %s", name, runs.VersionsFile)
 		}
 		if after := tree(t, top); !slices.Equal(after, before) {
 			t.Errorf("%s: left %v, want %v", name, after, before)

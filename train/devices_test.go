@@ -16,6 +16,7 @@ import (
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/devices"
 	"mcvd/models/paritytest"
+	"mcvd/train/runs"
 )
 
 // placed puts batches where the stepper wants them.
@@ -133,7 +134,7 @@ func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := func(dir string) string { return filepath.Join(dir, checkpointsDir, stepName(6)) }
+	path := func(dir string) string { return filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(6)) }
 	whole, parts, changed := t.TempDir(), t.TempDir(), t.TempDir()
 	train(whole, 2, 6)
 	train(parts, 2, 3)

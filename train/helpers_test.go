@@ -26,6 +26,7 @@ import (
 	"mcvd/models/diffusion"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
+	"mcvd/train/runs"
 )
 
 // toy is a training of a second: 12 steps with everything that a step can have.
@@ -87,7 +88,7 @@ func stopAt(o Options, step int) (context.Context, Options) {
 	if step == 0 {
 		cancel()
 	}
-	o.Report = func(l Line) {
+	o.Report = func(l runs.Line) {
 		if l.Step == step && l.Validation == nil {
 			cancel()
 		}
@@ -99,9 +100,9 @@ func stopAt(o Options, step int) (context.Context, Options) {
 // depends on time.
 func sameRuns(t *testing.T, got, want string, c *configs.Config) {
 	t.Helper()
-	files := []string{filepath.Join(checkpointsDir, stepName(c.Train.Steps))}
+	files := []string{filepath.Join(runs.CheckpointsDir, runs.CheckpointName(c.Train.Steps))}
 	if c.Train.ValidateEvery > 0 {
-		files = append(files, filepath.Join(checkpointsDir, BestCheckpoint))
+		files = append(files, filepath.Join(runs.CheckpointsDir, BestCheckpoint))
 	}
 	for _, file := range files {
 		a, b := readFile(t, filepath.Join(got, file)), readFile(t, filepath.Join(want, file))
@@ -124,11 +125,11 @@ func readFile(t testing.TB, path string) []byte {
 }
 
 // lines reads a run's log.
-func lines(t testing.TB, dir string) []Line {
+func lines(t testing.TB, dir string) []runs.Line {
 	t.Helper()
-	var all []Line
-	for text := range bytes.Lines(readFile(t, filepath.Join(dir, logFile))) {
-		var line Line
+	var all []runs.Line
+	for text := range bytes.Lines(readFile(t, filepath.Join(dir, runs.LogFile))) {
+		var line runs.Line
 		if err := json.Unmarshal(text, &line); err != nil {
 			t.Fatalf("line %q: %v", text, err)
 		}
@@ -142,7 +143,7 @@ func timeless(t testing.TB, dir string) []string {
 	t.Helper()
 	var all []string
 	for _, line := range lines(t, dir) {
-		line.ClipsPerSecond, line.FLOPs, line.PeakShare, line.Waiting = 0, 0, 0, 0
+		line.Time, line.ClipsPerSecond, line.FLOPs, line.PeakShare, line.Waiting = 0, 0, 0, 0, 0
 		text, err := json.Marshal(line)
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +156,7 @@ func timeless(t testing.TB, dir string) []string {
 // checkpoints are the names of the files in a run's folder of checkpoints.
 func checkpoints(t testing.TB, dir string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	entries, err := os.ReadDir(filepath.Join(dir, runs.CheckpointsDir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"mcvd/configs/atomicfile"
 	"mcvd/models/backend"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // folderVariable names the folder in which this binary, started again by a test, trains instead of
@@ -48,7 +49,7 @@ func trainAsProcess(dir string) int {
 	defer b.Finalize()
 	o := options(b, killed(), dir)
 	o.Log = slog.New(slog.NewTextHandler(os.Stdout, nil))
-	o.Report = func(l Line) { fmt.Println("step", l.Step) }
+	o.Report = func(l runs.Line) { fmt.Println("step", l.Step) }
 	if _, err := Train(context.Background(), o); err != nil {
 		fmt.Println(err)
 		return 1
@@ -92,7 +93,7 @@ func TestKilledRunsEndAsOnesThatWereNeverKilled(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("process %d: error %v after %q, want it killed", kill, err, last)
 		}
-		halves, _ := filepath.Glob(filepath.Join(dir, checkpointsDir, atomicfile.Prefix+"*"))
+		halves, _ := filepath.Glob(filepath.Join(dir, runs.CheckpointsDir, atomicfile.Prefix+"*"))
 		t.Logf("killed after %q; halves of files left: %d", last, len(halves))
 	}
 	if last, err := process(0); err != nil {

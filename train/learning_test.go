@@ -8,6 +8,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // still is a data set of one clip.
@@ -27,7 +28,7 @@ func TestEveryStepDrawsAnew(t *testing.T) {
 	o := options(b, c, dir)
 	o.Train = still{8}
 	mustTrain(t, o)
-	seen := map[Number]int{}
+	seen := map[runs.Number]int{}
 	for _, line := range lines(t, dir) {
 		if other, ok := seen[line.Loss]; ok {
 			t.Errorf("steps %d and %d have the same loss", other, line.Step)

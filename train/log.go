@@ -2,61 +2,15 @@ package train
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"time"
+
+	"mcvd/train/runs"
 )
-
-// Number is a float64 that JSON can hold always: NaN and infinities are written as strings.
-type Number float64
-
-// MarshalJSON writes a number, or "NaN", "+Inf" or "-Inf".
-func (n Number) MarshalJSON() ([]byte, error) {
-	x := float64(n)
-	if !finite(x) {
-		return json.Marshal(strconv.FormatFloat(x, 'g', -1, 64))
-	}
-	return json.Marshal(x)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (n *Number) UnmarshalJSON(text []byte) error {
-	x, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64)
-	*n = Number(x)
-	return err
-}
-
-// Line is one line of a run's log. Lines without a Validation are of training.
-type Line struct {
-	// Step is the number of steps taken.
-	Step int `json:"step"`
-	// Loss by value, gradient norm before clipping and learning rate: means over the steps since
-	// the line before, without those skipped; NaN if all were.
-	Loss         Number `json:"loss"`
-	GradientNorm Number `json:"gradient_norm,omitempty"`
-	LearningRate Number `json:"learning_rate,omitempty"`
-	// Skipped is how many of these steps changed nothing, because their loss or gradients were not
-	// finite.
-	Skipped int `json:"skipped,omitempty"`
-	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three
-	// forward passes.
-	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
-	FLOPs          Number `json:"flops,omitempty"`
-	// PeakShare is FLOPs by what the devices can do at most, Options.Peak; 0 if that is unknown.
-	PeakShare Number `json:"peak_share,omitempty"`
-	// Waiting is the share of the time that steps waited for their batches.
-	Waiting Number `json:"waiting,omitempty"`
-	// Validation is the loss on the validation split by fifths of the schedule, the least noisy
-	// first; Loss is then their mean.
-	Validation []Number `json:"validation,omitempty"`
-	// X0 is the mean squared error there of the clean frames that the network predicts, kept in
-	// [-1, 1]; it can be compared between experiments with other targets.
-	X0 Number `json:"x0,omitempty"`
-}
 
 // logWriter appends lines to a run's log.
 type logWriter struct{ file *os.File }
@@ -93,7 +47,7 @@ func endOfStep(r io.Reader, step int) (end int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		var line Line
+		var line runs.Line
 		if json.Unmarshal(text, &line) != nil || line.Step > step {
 			return end, nil
 		}
@@ -101,7 +55,8 @@ func endOfStep(r io.Reader, step int) (end int64, err error) {
 	}
 }
 
-func (l *logWriter) write(line Line) error {
+func (l *logWriter) write(line runs.Line) error {
+	line.Time = runs.Number(time.Now().UnixMilli()) / 1000
 	text, err := json.Marshal(line)
 	if err != nil {
 		return err
@@ -113,11 +68,11 @@ func (l *logWriter) write(line Line) error {
 // means gathers results between two lines of the log.
 type means struct {
 	// Sums over the steps that were not skipped.
-	Loss         Number `json:"loss"`
-	GradientNorm Number `json:"gradient_norm"`
-	LearningRate Number `json:"learning_rate"`
-	Steps        int    `json:"steps"`
-	Skipped      int    `json:"skipped"`
+	Loss         runs.Number `json:"loss"`
+	GradientNorm runs.Number `json:"gradient_norm"`
+	LearningRate runs.Number `json:"learning_rate"`
+	Steps        int         `json:"steps"`
+	Skipped      int         `json:"skipped"`
 }
 
 func (m *means) add(r result) {
@@ -126,13 +81,13 @@ func (m *means) add(r result) {
 		m.Skipped++
 		return
 	}
-	m.Loss += Number(r.Loss)
-	m.GradientNorm += Number(r.GradientNorm)
-	m.LearningRate += Number(r.LearningRate)
+	m.Loss += runs.Number(r.Loss)
+	m.GradientNorm += runs.Number(r.GradientNorm)
+	m.LearningRate += runs.Number(r.LearningRate)
 }
 
 // line is the means so far, as of a step.
-func (m *means) line(step int) Line {
-	n := Number(m.Steps - m.Skipped)
-	return Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped}
+func (m *means) line(step int) runs.Line {
+	n := runs.Number(m.Steps - m.Skipped)
+	return runs.Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped}
 }

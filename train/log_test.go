@@ -8,49 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
-
-func TestNumbersThatJSONLacksAreWrittenAsStringsAndReadBack(t *testing.T) {
-	for text, x := range map[string]float64{`"NaN"`: math.NaN(), `"+Inf"`: math.Inf(1), `"-Inf"`: math.Inf(-1), `0.1`: 0.1, `-3`: -3,
-		`1e+300`: 1e300, `5e-324`: 5e-324} {
-		got, err := json.Marshal(Number(x))
-		if err != nil || string(got) != text {
-			t.Errorf("%g is written as %s, error %v, want %s", x, got, err, text)
-		}
-		var back Number
-		if err := json.Unmarshal(got, &back); err != nil || math.Float64bits(float64(back)) != math.Float64bits(x) && !(math.IsNaN(x) && math.IsNaN(float64(back))) {
-			t.Errorf("%s is read as %g, error %v, want %g", got, back, err, x)
-		}
-	}
-	var n Number
-	if err := json.Unmarshal([]byte(`"many"`), &n); err == nil {
-		t.Errorf("a word is read as %g", n)
-	}
-}
-
-func TestLinesThatAreNotFiniteAreReadBack(t *testing.T) {
-	nan := Number(math.NaN())
-	text, err := json.Marshal(Line{Step: 3, Loss: nan, GradientNorm: Number(math.Inf(1)), Skipped: 1, Validation: []Number{1, nan}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var line Line
-	if err := json.Unmarshal(text, &line); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	if again, _ := json.Marshal(line); string(again) != string(text) || !math.IsNaN(float64(line.Loss)) || !math.IsInf(float64(line.GradientNorm), 1) {
-		t.Errorf("%s is read as %s", text, again)
-	}
-}
 
 func TestProgressSurvivesAFile(t *testing.T) {
 	p := Progress{Step: 5, Updates: 4, SkippedInARow: 1, BestLoss: 0.1, BestStep: 3,
-		Unlogged: means{Loss: Number(math.NaN()), GradientNorm: 0.1 + 0.2, LearningRate: 1e-300, Steps: 2, Skipped: 1}}
+		Unlogged: means{Loss: runs.Number(math.NaN()), GradientNorm: 0.1 + 0.2, LearningRate: 1e-300, Steps: 2, Skipped: 1}}
 	text, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +54,7 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 		{"what is no line goes, with all behind it", "{\"step\":1,\"loss\":1}\n\x00\x00\x00\n{\"step\":2,\"loss\":1}\n", "{\"step\":1,\"loss\":1}\n", 99},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), logFile)
+			path := filepath.Join(t.TempDir(), runs.LogFile)
 			if c.before != "" {
 				if err := os.WriteFile(path, []byte(c.before), 0o644); err != nil {
 					t.Fatal(err)
@@ -95,12 +64,18 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := l.write(Line{Step: 100, Loss: 2}); err != nil {
+			if err := l.write(runs.Line{Step: 100, Loss: 2}); err != nil {
 				t.Fatal(err)
 			}
 			l.file.Close()
-			if got, want := string(readFile(t, path)), c.after+"{\"step\":100,\"loss\":2}\n"; got != want {
-				t.Errorf("the log is %q, want %q", got, want)
+			log := string(readFile(t, path))
+			added, ok := strings.CutPrefix(log, c.after)
+			var line runs.Line
+			if err := json.Unmarshal([]byte(added), &line); err != nil || !ok || line.Step != 100 || line.Loss != 2 {
+				t.Errorf("the log is %q, error %v, want %q and a line of step 100", log, err, c.after)
+			}
+			if age := float64(time.Now().Unix()) - float64(line.Time); !(math.Abs(age) <= 60) {
+				t.Errorf("the line was written %g s ago, want now", age)
 			}
 		})
 	}
@@ -127,7 +102,7 @@ func TestSpeedsInTheLog(t *testing.T) {
 		if mustTrain(t, o); measured != 1 { // the second time there is nothing to do
 			t.Errorf("the peak was measured %d times, want once", measured)
 		}
-		if log := string(readFile(t, filepath.Join(o.Dir, logFile))); strings.Contains(log, "peak_share") != (peak > 0) {
+		if log := string(readFile(t, filepath.Join(o.Dir, runs.LogFile))); strings.Contains(log, "peak_share") != (peak > 0) {
 			t.Errorf("peak %g: the log is\n%s", peak, log)
 		}
 		for _, l := range lines(t, o.Dir) {

@@ -12,6 +12,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // longVariable is how many steps [TestALongRunHoldsNoMore] trains instead of a few; 10000 take one
@@ -68,7 +69,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []held
-	o.Report = func(l Line) {
+	o.Report = func(l runs.Line) {
 		if l.Step%(steps/100) == 0 && l.Validation == nil {
 			all = append(all, holding(t))
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // Named pipes in the place of a run's files, which nobody writes into or reads from, are refused
@@ -21,7 +22,7 @@ func TestNamedPipesInARunFolderAreRefused(t *testing.T) {
 	run := t.TempDir()
 	mustTrain(t, options(b, c, run))
 	c.Train.Steps = 2
-	for _, name := range []string{configFile, commandsFile, versionsFile, logFile, lockFile, filepath.Join(checkpointsDir, stepName(1))} {
+	for _, name := range []string{runs.ConfigFile, runs.CommandsFile, runs.VersionsFile, runs.LogFile, runs.LockFile, filepath.Join(runs.CheckpointsDir, runs.CheckpointName(1))} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(run)); err != nil {
 			t.Fatal(err)
@@ -34,7 +35,7 @@ func TestNamedPipesInARunFolderAreRefused(t *testing.T) {
 			t.Skip(err)
 		}
 		want := pipe + ": not a regular file"
-		if filepath.Dir(name) == checkpointsDir {
+		if filepath.Dir(name) == runs.CheckpointsDir {
 			want = "every checkpoint is broken"
 		}
 		if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), want) {

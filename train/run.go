@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -15,17 +17,7 @@ import (
 	"mcvd/configs/atomicfile"
 	"mcvd/configs/experiment"
 	"mcvd/models/weights"
-)
-
-// Files of a run folder.
-const (
-	configFile     = "config.yml"    // the resolved experiment
-	commandsFile   = "commands.txt"  // how the run was started, a line for each start
-	versionsFile   = "versions.json" // what it was last run with
-	logFile        = "log.jsonl"     // one JSON object a line
-	lockFile       = "lock"          // held while training
-	checkpointsDir = "checkpoints"
-	samplesDir     = "samples"
+	"mcvd/train/runs"
 )
 
 // Run is a run folder: an experiment and everything that training made of it.
@@ -43,10 +35,10 @@ func OpenRun(dir string) (*Run, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s: not a folder, want a run folder", dir)
 	}
-	path := filepath.Join(dir, configFile)
+	path := filepath.Join(dir, runs.ConfigFile)
 	text, err := configs.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, configFile)
+		return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, runs.ConfigFile)
 	}
 	if err != nil {
 		return nil, err
@@ -60,7 +52,7 @@ func OpenRun(dir string) (*Run, error) {
 
 // SamplePath is where the samples of a step go.
 func (r *Run) SamplePath(step int) string {
-	return filepath.Join(r.Dir, samplesDir, fmt.Sprintf("step-%08d.png", step))
+	return filepath.Join(r.Dir, runs.SamplesDir, runs.SampleName(step, runs.Sheet))
 }
 
 // start makes the folder or opens it again, and locks it. Another experiment in the folder is an
@@ -94,22 +86,28 @@ func Check(dir string, c *configs.Config) error {
 	return checkSameExperiment(dir, c)
 }
 
+// lockPatience is how long training waits for the lock: who looks whether a run is being trained
+// holds it for a moment.
+const lockPatience = 200 * time.Millisecond
+
 // claim makes a run folder's folders and takes its lock.
 func claim(dir string) (*flock.Flock, error) {
-	for _, name := range []string{configFile, commandsFile, versionsFile, logFile, lockFile} {
+	for _, name := range []string{runs.ConfigFile, runs.CommandsFile, runs.VersionsFile, runs.LogFile, runs.LockFile} {
 		// Opening a named pipe would wait for whoever is at its other end.
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s: not a regular file, want a run's own; use another folder", filepath.Join(dir, name))
 		}
 	}
-	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, fmt.Errorf("run folder: %w", err)
 		}
 	}
-	lock := flock.New(filepath.Join(dir, lockFile))
-	locked, err := lock.TryLock()
-	if err != nil {
+	lock := flock.New(filepath.Join(dir, runs.LockFile))
+	patience, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	locked, err := lock.TryLockContext(patience, lockPatience/20)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
 	}
 	if !locked {
@@ -121,7 +119,7 @@ func claim(dir string) (*flock.Flock, error) {
 // backend is what the run was last run on, empty if that is not known.
 func (r *Run) backend() string {
 	var versions map[string]string
-	text, err := configs.ReadFile(filepath.Join(r.Dir, versionsFile))
+	text, err := configs.ReadFile(filepath.Join(r.Dir, runs.VersionsFile))
 	if err != nil || json.Unmarshal(text, &versions) != nil {
 		return ""
 	}
@@ -135,9 +133,9 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 		return err
 	}
 	for _, write := range []func() error{
-		func() error { return writeFile(filepath.Join(r.Dir, versionsFile), append(about, '\n')) },
-		func() error { return appendLine(filepath.Join(r.Dir, commandsFile), strings.Join(command, " ")) },
-		func() error { return writeFile(filepath.Join(r.Dir, configFile), r.Config.YAML()) },
+		func() error { return writeFile(filepath.Join(r.Dir, runs.VersionsFile), append(about, '\n')) },
+		func() error { return appendLine(filepath.Join(r.Dir, runs.CommandsFile), strings.Join(command, " ")) },
+		func() error { return writeFile(filepath.Join(r.Dir, runs.ConfigFile), r.Config.YAML()) },
 	} {
 		if err := write(); err != nil {
 			return fmt.Errorf("run folder: %w", err)
@@ -154,10 +152,10 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		return err
 	}
 	run := &Run{dir, c}
-	checkpoint := filepath.Join(checkpointsDir, stepName(p.Step))
-	folders := missing(append(above(dir), dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)))
+	checkpoint := filepath.Join(runs.CheckpointsDir, runs.CheckpointName(p.Step))
+	folders := missing(append(above(dir), dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)))
 	var files []string
-	for _, name := range []string{lockFile, checkpoint, versionsFile, commandsFile, configFile} {
+	for _, name := range []string{runs.LockFile, checkpoint, runs.VersionsFile, runs.CommandsFile, runs.ConfigFile} {
 		files = append(files, filepath.Join(dir, name))
 	}
 	files = missing(files)
@@ -180,7 +178,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		}
 	}()
 	removeLeftovers(dir)
-	if err := run.saveEntries(stepName(p.Step), entries, p); err != nil {
+	if err := run.saveEntries(runs.CheckpointName(p.Step), entries, p); err != nil {
 		return err
 	}
 	return run.describe(command, versions) // last, because config.yml makes it a run
@@ -192,15 +190,15 @@ func CheckNew(dir string) error {
 	if err := checkFolders(dir); err != nil {
 		return err
 	}
-	for _, name := range []string{configFile, logFile} {
+	for _, name := range []string{runs.ConfigFile, runs.LogFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return fmt.Errorf("%s: holds a run already; use another folder", dir)
 		}
 	}
-	entries, _ := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	entries, _ := os.ReadDir(filepath.Join(dir, runs.CheckpointsDir))
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), atomicfile.Prefix) {
-			return fmt.Errorf("%s: holds %s of a run already; use another folder", dir, filepath.Join(checkpointsDir, e.Name()))
+			return fmt.Errorf("%s: holds %s of a run already; use another folder", dir, filepath.Join(runs.CheckpointsDir, e.Name()))
 		}
 	}
 	return nil
@@ -241,7 +239,7 @@ func remove(paths []string) {
 }
 
 func checkSameExperiment(dir string, c *configs.Config) error {
-	if _, err := os.Stat(filepath.Join(dir, configFile)); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, runs.ConfigFile)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	old, err := OpenRun(dir)
@@ -272,7 +270,7 @@ func forbidden(was, is *configs.Config) []string {
 // removeLeftovers removes temporary files that a killed process left; the lock says that nobody is
 // writing them.
 func removeLeftovers(dir string) {
-	for _, d := range []string{dir, filepath.Join(dir, checkpointsDir), filepath.Join(dir, samplesDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
 		entries, _ := os.ReadDir(d)
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
@@ -280,6 +278,24 @@ func removeLeftovers(dir string) {
 			}
 		}
 	}
+}
+
+// removeSamplesBehind removes the samples of later steps, which a process that was killed left: those
+// steps come again.
+func (r *Run) removeSamplesBehind(step int) error {
+	dir := filepath.Join(r.Dir, runs.SamplesDir)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		for _, extension := range []string{runs.Sheet, runs.Film} {
+			if of, ok := runs.SampleStep(e.Name(), extension); ok && of > step {
+				err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			}
+		}
+	}
+	return err
 }
 
 func writeFile(path string, content []byte) error {

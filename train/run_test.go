@@ -17,6 +17,7 @@ import (
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // A folder's name may look like a pattern of file names.
@@ -28,18 +29,18 @@ func TestAFolderOfAnyNameIsResumed(t *testing.T) {
 	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
 		t.Fatal(err)
 	}
-	left := filepath.Join(dir, checkpointsDir, atomicfile.Prefix+"1")
+	left := filepath.Join(dir, runs.CheckpointsDir, atomicfile.Prefix+"1")
 	if err := os.WriteFile(left, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o = options(b, c, dir)
 	var steps []int
-	o.Report = func(l Line) { steps = append(steps, l.Step) }
+	o.Report = func(l runs.Line) { steps = append(steps, l.Step) }
 	mustTrain(t, o)
 	if !slices.Equal(steps, []int{3}) {
 		t.Errorf("steps %v after a stop at step 2, want 3", steps)
 	}
-	if got := checkpoints(t, dir); !slices.Equal(got, []string{stepName(c.Train.Steps)}) {
+	if got := checkpoints(t, dir); !slices.Equal(got, []string{runs.CheckpointName(c.Train.Steps)}) {
 		t.Errorf("checkpoints %v, want the last", got)
 	}
 }
@@ -96,7 +97,7 @@ func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 	dir, otherDir := t.TempDir(), t.TempDir()
 	mustTrain(t, options(b, c, dir))
 	mustTrain(t, options(b, &other, otherDir))
-	foreign, stray := filepath.Join(otherDir, checkpointsDir, stepName(2)), filepath.Join(dir, checkpointsDir, stepName(3))
+	foreign, stray := filepath.Join(otherDir, runs.CheckpointsDir, runs.CheckpointName(2)), filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(3))
 	if err := os.WriteFile(stray, readFile(t, foreign), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +112,13 @@ func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 	}
 	same := *c
 	same.Seed, same.Data.Path, same.Train.Steps = 8, "elsewhere", 9
-	f, _, err := (&Run{dir, &same}).OpenCheckpoint(stepName(2), slog.Default())
+	f, _, err := (&Run{dir, &same}).OpenCheckpoint(runs.CheckpointName(2), slog.Default())
 	if err != nil {
 		t.Fatalf("other data: error %v, want none", err)
 	}
 	f.Close()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, configFile), []byte("port: 80\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, runs.ConfigFile), []byte("port: 80\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	before := snapshotFolder(t, folder)
@@ -155,7 +156,7 @@ func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 		c.Train.Steps = steps
 		o := options(b, c, dir)
 		o.Versions["backend"] = "another"
-		o.Report = func(l Line) { t.Errorf("a step was made: %+v", l) }
+		o.Report = func(l runs.Line) { t.Errorf("a step was made: %+v", l) }
 		if p, err := Train(context.Background(), o); err != nil || p.Step != 4 {
 			t.Errorf("%d steps: ended at step %d, error %v, want 4", steps, p.Step, err)
 		}
@@ -181,7 +182,7 @@ func TestEachStartIsWrittenDown(t *testing.T) {
 		if !strings.Contains(log.String(), start.warned) || strings.Contains(log.String(), "other roundings") != (start.warned != "") {
 			t.Errorf("start %d says %q, want %q", i, &log, start.warned)
 		}
-		if got := string(readFile(t, filepath.Join(dir, commandsFile))); got != strings.Repeat("mcvd train\n", i+1) {
+		if got := string(readFile(t, filepath.Join(dir, runs.CommandsFile))); got != strings.Repeat("mcvd train\n", i+1) {
 			t.Errorf("start %d: commands %q, want a line for each start", i, got)
 		}
 		if run, err := OpenRun(dir); err != nil || run.backend() != start.backend || run.Config.Train.Steps != i+1 {
@@ -226,7 +227,7 @@ func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit := func(c *configs.Config) {
-		if err := os.WriteFile(filepath.Join(dir, configFile), c.YAML(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, runs.ConfigFile), c.YAML(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +236,7 @@ func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	edit(&edited)
 	before := snapshotFolder(t, dir)
 	_, err := Train(context.Background(), options(b, &edited, dir))
-	for _, want := range []string{filepath.Join(dir, configFile) + ": other settings than those that step-00000006.safetensors was trained with; restore",
+	for _, want := range []string{filepath.Join(dir, runs.ConfigFile) + ": other settings than those that step-00000006.safetensors was trained with; restore",
 		"optimizer.learning_rate: 0.0002 -> 0.5", "seed: 7 -> 8"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want it to say %q", err, want)
@@ -272,7 +273,7 @@ func TestARunFolderInTheOldSpellingGoesOn(t *testing.T) {
 	c.Train.Steps, c.Train.ValidateEvery = 4, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
-	path := filepath.Join(dir, configFile)
+	path := filepath.Join(dir, runs.ConfigFile)
 	text := string(c.YAML())
 	at := strings.Index(text, "\nmodel:")
 	old := text[:at] + regexp.MustCompile(`(?m)^  options:\n((?:    .*\n)+)`).ReplaceAllStringFunc(text[at:], func(section string) string {

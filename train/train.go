@@ -24,6 +24,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/nn"
+	"mcvd/train/runs"
 )
 
 const (
@@ -52,7 +53,7 @@ type Options struct {
 	// reach together, which the log's shares are of; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
 	// Report, if not nil, is called after every step with its line, and for every validation.
-	Report func(Line)
+	Report func(runs.Line)
 	Log    *slog.Logger
 }
 
@@ -160,7 +161,10 @@ func (t *trainer) open(steps objective) (err error) {
 			return err
 		}
 	}
-	t.log, err = openLog(filepath.Join(t.run.Dir, logFile), t.progress.Step)
+	if err := t.run.removeSamplesBehind(t.progress.Step); err != nil {
+		return err
+	}
+	t.log, err = openLog(filepath.Join(t.run.Dir, runs.LogFile), t.progress.Step)
 	return err
 }
 
@@ -274,12 +278,12 @@ func (t *trainer) report() error {
 	line := p.Unlogged.line(p.Step)
 	if t.timed > 0 {
 		seconds := max(time.Since(t.since).Seconds(), 1e-9)
-		line.ClipsPerSecond = Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
-		line.FLOPs = Number(float64(t.timed) * t.flops / seconds)
+		line.ClipsPerSecond = runs.Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
+		line.FLOPs = runs.Number(float64(t.timed) * t.flops / seconds)
 		if t.peak > 0 {
-			line.PeakShare = line.FLOPs / Number(t.peak)
+			line.PeakShare = line.FLOPs / runs.Number(t.peak)
 		}
-		line.Waiting = Number(t.feed.waited.Seconds() / seconds)
+		line.Waiting = runs.Number(t.feed.waited.Seconds() / seconds)
 	}
 	if t.Report != nil {
 		t.Report(line)
@@ -298,7 +302,7 @@ func (t *trainer) validate(ctx context.Context) error {
 		return fmt.Errorf("step %d: %w", t.progress.Step, err)
 	}
 	p := &t.progress
-	line := Line{Step: p.Step, Loss: Number(v.loss), Validation: v.bins, X0: Number(v.x0)}
+	line := runs.Line{Step: p.Step, Loss: runs.Number(v.loss), Validation: v.bins, X0: runs.Number(v.x0)}
 	if t.Report != nil {
 		t.Report(line)
 	}

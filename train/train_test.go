@@ -22,6 +22,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/train/runs"
 )
 
 // Stops and crashes of every kind: the run that goes on afterwards ends with the bytes, and the
@@ -55,7 +56,7 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		{name: "a kill in the middle of writing a checkpoint", stops: []int{5}, damage: func(t *testing.T, dir string) {
 			half := readFile(t, newest(t, dir))
 			for _, name := range []string{"1.safetensors", "2.safetensors"} {
-				if err := os.WriteFile(filepath.Join(dir, checkpointsDir, atomicfile.Prefix+name), half[:len(half)/2], 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, runs.CheckpointsDir, atomicfile.Prefix+name), half[:len(half)/2], 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -73,18 +74,18 @@ func TestResumedRunsEndAsOnesThatWereNeverStopped(t *testing.T) {
 		}},
 		{name: "all checkpoints lost", stops: []int{3}, damage: func(t *testing.T, dir string) {
 			for _, name := range checkpoints(t, dir) {
-				if err := os.Remove(filepath.Join(dir, checkpointsDir, name)); err != nil {
+				if err := os.Remove(filepath.Join(dir, runs.CheckpointsDir, name)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}},
 		{name: "a log that is ahead of the checkpoint and ends in a torn line", stops: []int{6}, damage: func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, logFile), func(log []byte) []byte {
+			edit(t, filepath.Join(dir, runs.LogFile), func(log []byte) []byte {
 				return append(log, "{\"step\":8,\"loss\":0.125}\n{\"step\":9,\"loss\":3,\"validation\":[1]}\n{\"step\":10,\"lo"...)
 			})
 		}},
 		{name: "a log whose last line is torn", stops: []int{6}, damage: func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, logFile), func(log []byte) []byte { return append(log, "{\"st"...) })
+			edit(t, filepath.Join(dir, runs.LogFile), func(log []byte) []byte { return append(log, "{\"st"...) })
 		}},
 	} {
 		t.Run(crash.name, func(t *testing.T) {
@@ -196,7 +197,7 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 	dir := t.TempDir()
 	var good []byte
 	o := options(b, c, dir)
-	o.Report = func(l Line) {
+	o.Report = func(l runs.Line) {
 		if l.Step == 5 {
 			good = readFile(t, newest(t, dir)) // that of step 4
 		}
@@ -273,5 +274,34 @@ func TestSamplesAreDrawnWhenDue(t *testing.T) {
 	o.Sample = func(context.Context, *model.Store, string) error { return errors.New("no paper") }
 	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "samples of step 5: no paper") {
 		t.Errorf("error %v, want that of the samples", err)
+	}
+}
+
+// A process that was killed may have drawn samples of steps that come again; what they show is not
+// the run's.
+func TestSamplesOfStepsThatComeAgainAreRemoved(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.ValidateEvery = 0
+	ctx, o := stopAt(options(b, c, t.TempDir()), 5)
+	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(o.Dir, runs.SamplesDir)
+	var kept []string
+	for _, name := range []string{"step-00000005.png", "step-00000005.gif", "step-00000006.png", "step-00000006.gif", "step-7.png", "of-mine.png"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustTrain(t, options(b, c, o.Dir))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		kept = append(kept, e.Name())
+	}
+	if want := []string{"of-mine.png", "step-00000005.gif", "step-00000005.png", "step-7.png"}; !slices.Equal(kept, want) {
+		t.Errorf("samples %v, want %v", kept, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/nn"
+	"mcvd/train/runs"
 )
 
 const (
@@ -48,9 +49,9 @@ func newValidator(backend compute.Backend, store *model.Store, m *models.Model, 
 
 // validation is what a validation measured.
 type validation struct {
-	loss float64  // by value: the mean over the whole schedule
-	bins []Number // and over each fifth of it, the least noisy first; NaN for a fifth without any level
-	x0   float64  // the mean squared error of predicted clean frames, kept in [-1, 1]
+	loss float64       // by value: the mean over the whole schedule
+	bins []runs.Number // and over each fifth of it, the least noisy first; NaN for a fifth without any level
+	x0   float64       // the mean squared error of predicted clean frames, kept in [-1, 1]
 }
 
 // run measures clips at levels that are spread evenly over the schedule.
@@ -114,7 +115,7 @@ func (v *validator) mean(sums, counts []float64) (r validation) {
 	total, count := 0.0, 0.0
 	for i := range sums {
 		total, count = total+sums[i], count+counts[i]
-		r.bins = append(r.bins, Number(sums[i]/counts[i]/values))
+		r.bins = append(r.bins, runs.Number(sums[i]/counts[i]/values))
 	}
 	r.loss = total / count / values
 	return r

@@ -23,6 +23,7 @@ import (
 	"mcvd/models/backend"
 	"mcvd/models/nn"
 	"mcvd/train"
+	"mcvd/train/runs"
 )
 
 // trainCommand trains a model.
@@ -141,7 +142,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 		Sample: func(ctx context.Context, store *model.Store, path string) error {
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},
-		Report: func(l train.Line) {
+		Report: func(l runs.Line) {
 			if l.Validation != nil {
 				return
 			}
@@ -186,7 +187,7 @@ func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backe
 }
 
 // detail is what the progress of training shows of a step. The first one of a process has no speed.
-func detail(l train.Line) string {
+func detail(l runs.Line) string {
 	if l.ClipsPerSecond == 0 {
 		return fmt.Sprintf("loss %.4f, a step that compiled its programs", float64(l.Loss))
 	}

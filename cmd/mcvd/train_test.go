@@ -8,15 +8,15 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend"
-	"mcvd/train"
+	"mcvd/train/runs"
 )
 
 func TestDetailOfAStep(t *testing.T) {
-	l := train.Line{Step: 3, Loss: 0.5, ClipsPerSecond: 20, FLOPs: 3e9}
+	l := runs.Line{Step: 3, Loss: 0.5, ClipsPerSecond: 20, FLOPs: 3e9}
 	if got, want := detail(l), "loss 0.5000, 20.0 clips/s, 3.0 GFLOP/s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	first := train.Line{Step: 501, Loss: 0.5}
+	first := runs.Line{Step: 501, Loss: 0.5}
 	if got, want := detail(first), "loss 0.5000, a step that compiled its programs"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

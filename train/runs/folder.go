@@ -1,0 +1,48 @@
+// Package runs is what a run folder holds and how it is read: the names of its files, the lines of
+// its log, and [Run], which follows a run while it is being trained. It changes nothing in the
+// folder.
+package runs
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names in a run folder.
+const (
+	ConfigFile     = "config.yml"    // the resolved experiment
+	CommandsFile   = "commands.txt"  // how the run was started, a line for each start
+	VersionsFile   = "versions.json" // what it was last run with
+	LogFile        = "log.jsonl"     // one JSON object a line
+	LockFile       = "lock"          // held while training
+	CheckpointsDir = "checkpoints"
+	SamplesDir     = "samples"
+)
+
+// Extensions of the samples of a step: a contact sheet, and the same as a video.
+const (
+	Sheet = ".png"
+	Film  = ".gif"
+)
+
+// CheckpointName names the checkpoint of a step, in [CheckpointsDir].
+func CheckpointName(step int) string { return stepName(step, ".safetensors") }
+
+// CheckpointStep is the step of which a file in [CheckpointsDir] is the checkpoint.
+func CheckpointStep(name string) (step int, ok bool) { return stepOf(name, ".safetensors") }
+
+// SampleName names the samples of a step, in [SamplesDir]; extension is [Sheet] or [Film].
+func SampleName(step int, extension string) string { return stepName(step, extension) }
+
+// SampleStep is the step of which a file in [SamplesDir] shows samples.
+func SampleStep(name, extension string) (step int, ok bool) { return stepOf(name, extension) }
+
+func stepName(step int, extension string) string { return fmt.Sprintf("step-%08d%s", step, extension) }
+
+func stepOf(name, extension string) (step int, ok bool) {
+	if !strings.HasSuffix(name, extension) {
+		return 0, false
+	}
+	_, err := fmt.Sscanf(name, "step-%d", &step)
+	return step, err == nil && step >= 0 && name == stepName(step, extension)
+}

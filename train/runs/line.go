@@ -1,0 +1,57 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+)
+
+// Number is a float64 that JSON can hold always: NaN and infinities are written as strings.
+type Number float64
+
+// MarshalJSON writes a number, or "NaN", "+Inf" or "-Inf".
+func (n Number) MarshalJSON() ([]byte, error) {
+	x := float64(n)
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return json.Marshal(strconv.FormatFloat(x, 'g', -1, 64))
+	}
+	return json.Marshal(x)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	x, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64)
+	*n = Number(x)
+	return err
+}
+
+// Line is one line of a run's log. Lines without a Validation are of training.
+type Line struct {
+	// Step is the number of steps taken.
+	Step int `json:"step"`
+	// Time is when the line was written, in seconds since 1970; 0 in logs of before there was one.
+	Time Number `json:"time,omitempty"`
+	// Loss by value, gradient norm before clipping and learning rate: means over the steps since
+	// the line before, without those skipped; NaN if all were.
+	Loss         Number `json:"loss"`
+	GradientNorm Number `json:"gradient_norm,omitempty"`
+	LearningRate Number `json:"learning_rate,omitempty"`
+	// Skipped is how many of these steps changed nothing, because their loss or gradients were not
+	// finite.
+	Skipped int `json:"skipped,omitempty"`
+	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three
+	// forward passes.
+	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
+	FLOPs          Number `json:"flops,omitempty"`
+	// PeakShare is FLOPs by what the devices can do at most; 0 if that is unknown.
+	PeakShare Number `json:"peak_share,omitempty"`
+	// Waiting is the share of the time that steps waited for their batches.
+	Waiting Number `json:"waiting,omitempty"`
+	// Validation is the loss on the validation split by fifths of the schedule, the least noisy
+	// first; Loss is then their mean.
+	Validation []Number `json:"validation,omitempty"`
+	// X0 is the mean squared error there of the clean frames that the network predicts, kept in
+	// [-1, 1]; it can be compared between experiments with other targets.
+	X0 Number `json:"x0,omitempty"`
+}

@@ -1,0 +1,75 @@
+package runs
+
+import "fmt"
+
+// Fifths is into how many equal parts of the schedule the validation loss is divided.
+const Fifths = 5
+
+// Quantity is something that the lines of a log tell, and that is drawn as a curve.
+type Quantity struct {
+	// Name is a path of two words, such as validation/loss.
+	Name string
+	// Title is what a reader sees, with the unit.
+	Title string
+	// Log says that a logarithmic axis shows it best.
+	Log bool
+	// of is the quantity in a line, and whether the line has it. The log leaves out zeros of
+	// everything but the loss.
+	of func(Line) (Number, bool)
+}
+
+// Quantities lists everything that a log has to show, in the order in which it is shown.
+func Quantities() []Quantity {
+	all := []Quantity{
+		{"train/loss", "training loss", true, training(func(l Line) (Number, bool) { return l.Loss, true })},
+		{"validation/loss", "validation loss", true, validation(func(l Line) (Number, bool) { return l.Loss, true })},
+		{"validation/x0", "mean squared error of predicted clean frames", true, validation(func(l Line) (Number, bool) { return known(l.X0) })},
+		{"train/gradient_norm", "gradient norm", true, training(func(l Line) (Number, bool) { return known(l.GradientNorm) })},
+		{"train/learning_rate", "learning rate", false, training(func(l Line) (Number, bool) { return known(l.LearningRate) })},
+		{"train/skipped", "steps skipped, since the line before", false, training(func(l Line) (Number, bool) { return known(Number(l.Skipped)) })},
+		{"speed/clips", "clips a second", false, training(func(l Line) (Number, bool) { return known(l.ClipsPerSecond) })},
+		{"speed/flops", "FLOP a second", false, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
+		{"speed/peak_share", "share of the peak", false, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},
+		{"speed/waiting", "share of the time waiting for data", false, training(func(l Line) (Number, bool) { return l.Waiting, l.ClipsPerSecond != 0 })},
+	}
+	for i := range Fifths {
+		all = append(all, Quantity{FifthName(i), "validation loss, " + fifthTitles[i], true, validation(func(l Line) (Number, bool) {
+			if i >= len(l.Validation) {
+				return 0, false
+			}
+			return l.Validation[i], true
+		})})
+	}
+	return all
+}
+
+// FifthName names the validation loss of a fifth of the schedule, 0 for the least noisy one.
+func FifthName(i int) string { return fmt.Sprintf("validation/fifth_%d", i+1) }
+
+var fifthTitles = [Fifths]string{"least noisy fifth", "second fifth", "third fifth", "fourth fifth", "noisiest fifth"}
+
+// Of is the quantity in a line, and whether the line has it; it may be NaN or infinite.
+func (q Quantity) Of(l Line) (value float64, ok bool) {
+	n, ok := q.of(l)
+	return float64(n), ok
+}
+
+func known(n Number) (Number, bool) { return n, n != 0 }
+
+func training(of func(Line) (Number, bool)) func(Line) (Number, bool) {
+	return func(l Line) (Number, bool) {
+		if l.Validation != nil {
+			return 0, false
+		}
+		return of(l)
+	}
+}
+
+func validation(of func(Line) (Number, bool)) func(Line) (Number, bool) {
+	return func(l Line) (Number, bool) {
+		if l.Validation == nil {
+			return 0, false
+		}
+		return of(l)
+	}
+}
