@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job from end to end: writes a folder of small MP4s, trains on it, makes videos with the model, and scores them on clips
+# The main job from end to end: writes a folder of small MP4s, trains on it, generates videos with the model, and scores them on clips
 # held out from training. Everything goes into demo/. Call after `make build`: scripts/demo.sh
 set -eu
 
@@ -33,10 +33,10 @@ score --task interpolate -o $out/interpolate.json
 
 echo "== look at"
 cat <<END
-$out/predict/predict.png               contact sheets: given frames blue, made ones orange
+$out/predict/predict.png               contact sheets: given frames blue, generated ones orange
 $out/interpolate/interpolate.png
 $out/generate/generate.png
 $out/predict/predict-0000.mp4          a video: given frames, then predicted ones
 $out/predict/predict-0000-beside.mp4   real left, predicted right
-$run/samples                       what the model could do while it was trained
+$run/samples                       what the model generated while it was trained
 END
