@@ -125,7 +125,7 @@ func (s *state) lacks(what string, w []located) (problems []string) {
 	for _, p := range w {
 		name, want := s.inFile(p.Name), p.Layout.Shape(p.Shape)
 		if t, ok := s.tensors[name]; !ok {
-			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s here)", what, name, want, p.Path))
+			problems = append(problems, fmt.Sprintf("%s%s: missing, want shape %v (%s in mcvd)", what, name, want, p.Path))
 		} else if !slices.Equal(t.Shape(), want) {
 			problems = append(problems, fmt.Sprintf("%s%s: shape %v, want %v", what, name, t.Shape(), want))
 		}

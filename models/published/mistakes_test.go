@@ -48,7 +48,7 @@ func TestWrongFiles(t *testing.T) {
 		{"a dict of dicts", dict{{"state_dict", state}}, "the file: entry state_dict is a dict, want tensors by name"},
 		{"numbers for names", dict{{1, s.tensor("betas", 0)}}, "the file: entry 1 is a tensor, want tensors by name"},
 		{"a list of numbers", list{1, 2, 3, 4}, "model state (entry 0 of the list): got the number 1"},
-		{"the same name twice", append(state, pair{s.names[0], s.tensor("betas", 0)}), "betas: there twice, with and without \"module.\""},
+		{"the same name twice", append(state, pair{s.names[0], s.tensor("betas", 0)}), "betas: is in the file twice, with and without \"module.\""},
 		{"step a text", with(3, "1234"), "step (entry 3 of the list): got a text, want a number of steps"},
 		{"step a fraction", with(3, 1.5), "step (entry 3 of the list): got the number 1.5"},
 		{"step below 0", with(3, -1), "step (entry 3 of the list): got -1, want 0 to"},
@@ -138,7 +138,7 @@ func TestOtherWeights(t *testing.T) {
 		want []string
 	}{
 		{"missing", s.state("", ofWeights, without(mask, first)), []string{
-			first + ": missing, want shape [32 8] (time0/w here)", mask + ": missing, want shape [2 4] (mask/w here)"}},
+			first + ": missing, want shape [32 8] (time0/w in mcvd)", mask + ": missing, want shape [2 4] (mask/w in mcvd)"}},
 		{"unexpected", more(all, "unet.all_modules.99.weight", "extra"), []string{
 			"unet.all_modules.99.weight: shape [2 3], not a parameter of this model", "extra: shape [2 3], not a parameter of this model"}},
 		{"wrong shape", reshaped(s.state("", ofWeights, s.names), first), []string{first + ": shape [256], want [32 8]"}},
@@ -212,7 +212,7 @@ func TestOtherOwnFiles(t *testing.T) {
 		name, path string
 		want       []string
 	}{
-		{"missing", sorted(file("model"), "model/mask/w"), []string{"mask/w: missing, want shape [2 4] (mask/w here)"}},
+		{"missing", sorted(file("model"), "model/mask/w"), []string{"mask/w: missing, want shape [2 4] (mask/w in mcvd)"}},
 		{"unexpected", sorted(file("model"), "", extra("model/extra/w")), []string{"extra/w: shape [1], not a parameter"}},
 		{"stray", sorted(file("model"), "", extra("extra/w")), []string{"extra/w: in none of the scopes of a checkpoint"}},
 		{"missing in the average", sorted(file("model", "ema"), "ema/mask/w"), []string{"EMA: mask/w: missing"}},

@@ -214,7 +214,7 @@ func (c *Checkpoint) checkLayers(l models.Listing) error {
 			w = want[i]
 		}
 		if g != w {
-			return fmt.Errorf("other layers than this configuration's: number %d, by which names in the file begin, is %s there and %s here; "+
+			return fmt.Errorf("other layers than this configuration's: number %d, by which names in the file begin, is %s in the file and %s in the configured network; "+
 				"import all of the file with its own configuration first, then a part of that run's checkpoint", i, g, w)
 		}
 	}

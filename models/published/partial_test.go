@@ -181,8 +181,8 @@ func TestPartsThatAreNotThere(t *testing.T) {
 		{s, some, "in", []string{"not the weights of what is to be imported:", "\n  in/w: missing, want shape [3 3 "}},
 		{s, some, "out", []string{"\n  out/w: missing", "\n  out/b: shape [3], want [2]"}},
 		{guided, checkpoint, "*", []string{"the published code has no counterpart of guide/w"}},
-		{s, saved(t, numbers), "in", []string{"other layers than this configuration's: number 19, ", "is a residual block there and nothing here"}},
-		{s, filepath.Join(filepath.Dir(fixture), "concat_past_future", "checkpoint.pt"), "down*", []string{"number 2, ", "is a convolution there and a matrix here"}},
+		{s, saved(t, numbers), "in", []string{"other layers than this configuration's: number 19, ", "is a residual block in the file and nothing in the configured network"}},
+		{s, filepath.Join(filepath.Dir(fixture), "concat_past_future", "checkpoint.pt"), "down*", []string{"number 2, ", "is a convolution in the file and a matrix in the configured network"}},
 		{s, filepath.Join(filepath.Dir(fixture), "spatin_rgb_multihead", "checkpoint.pt"), "time0", []string{"other layers than this configuration's"}},
 	} {
 		part, err := opened(t, tt.path).Part(tt.s.listing, []string{tt.only}, seed)

@@ -31,7 +31,7 @@ func newState() *state { return &state{tensors: map[string]tensor{}} }
 
 func (s *state) add(name string, t tensor) error {
 	if s.tensors[name] != nil {
-		return fmt.Errorf("%s: there twice, with and without %q before it", name, parallelPrefix)
+		return fmt.Errorf("%s: is in the file twice, with and without %q before it", name, parallelPrefix)
 	}
 	s.names = append(s.names, name)
 	s.tensors[name] = t

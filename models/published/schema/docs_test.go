@@ -35,8 +35,11 @@ func TestDocsNameEveryKey(t *testing.T) {
 			t.Errorf("docs/published.md does not name %s", key)
 		}
 	}
-	_, table, _ := strings.Cut(string(text), "## Configuration")
-	table, _, _ = strings.Cut(table, "\nWithout effect")
+	_, section, _ := strings.Cut(string(text), "## Configuration")
+	table, _, found := strings.Cut(section, "\nThese keys have no effect")
+	if !found {
+		t.Fatal("docs/published.md has no table of keys, or no list of those without effect behind it")
+	}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\| ").FindAllStringSubmatch(table, -1) {
 		for _, key := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
 			if !known[key[1]] {

@@ -16,28 +16,28 @@ import (
 // TestWhatCannotBeDoneIsAnError changes a key of a whole file: the one line of the error names it,
 // what was got and what is wanted.
 func TestWhatCannotBeDoneIsAnError(t *testing.T) {
-	const scale = ": frames are in [-1, 1] here, and nothing else is done to them"
+	const scale = ": frames of mcvd are in [-1, 1], and nothing else is done to them"
 	for change, want := range map[string]string{
-		"model.arch: unetmore3d":               "unetmore3d, want unetmore: there is no other published network here",
-		"model.arch: ":                         "missing, which means ncsn there, want unetmore",
+		"model.arch: unetmore3d":               "unetmore3d, want unetmore: mcvd has no other published network",
+		"model.arch: ":                         "missing, which means ncsn in the published code, want unetmore",
 		"model.version: SMLD":                  "SMLD, want DDPM, DDIM or FPNDM",
-		"model.gamma: true":                    "true, want false: noise is Gaussian here",
-		"model.noise_in_cond: true":            "true, want false: past and future frames stay clean here",
-		"model.output_all_frames: true":        "true, want false: networks here predict the noise of the current frames alone",
-		"model.time_conditional: false":        "false, want true: networks here are always told the timestep",
+		"model.gamma: true":                    "true, want false: noise is always Gaussian in mcvd",
+		"model.noise_in_cond: true":            "true, want false: past and future frames stay clean in mcvd",
+		"model.output_all_frames: true":        "true, want false: networks of mcvd predict only the current frames",
+		"model.time_conditional: false":        "false, want true: networks of mcvd are always told the timestep",
 		"model.sigma_dist: geometric":          "geometric, want linear or cosine",
 		"data.rescaled: false":                 "false, want true" + scale,
 		"data.logit_transform: true":           "true, want false" + scale,
 		"data.uniform_dequantization: true":    "true, want false" + scale,
 		"data.gaussian_dequantization: true":   "true, want false" + scale,
 		"image_mean: [0.5]":                    "a list, want none" + scale,
-		"optim.optimizer: SGD":                 "SGD, want Adam: there is no other here",
-		"optim.amsgrad: true":                  "true, want false: there is no such form of Adam here",
-		"optim.weight_decay: -0.01":            "-0.01, want 0 or more, and finite (optimizer.weight_decay here)",
-		"optim.grad_clip: 0":                   "0, want more than 0 (or no such key): there it makes all gradients 0",
-		"sampling.data_init: true":             "true, want false: windows start from noise or from the frames before them here",
+		"optim.optimizer: SGD":                 "SGD, want Adam: mcvd has no other",
+		"optim.amsgrad: true":                  "true, want false: mcvd has no such form of Adam",
+		"optim.weight_decay: -0.01":            "-0.01, want 0 or more, and finite (optimizer.weight_decay in mcvd)",
+		"optim.grad_clip: 0":                   "0, want more than 0 (or no such key): in the published code it makes all gradients 0",
+		"sampling.data_init: true":             "true, want false: windows of mcvd start from noise or from the frames before them",
 		"sampling.subsample: 0":                "0, want 1 or more",
-		"data.prob_mask_sync: true":            "true, want false, because frames.mask.past (0.5) and frames.mask.future (0.25) differ (frames.mask.together here)",
+		"data.prob_mask_sync: true":            "true, want false, because frames.mask.past (0.5) and frames.mask.future (0.25) differ (frames.mask.together in mcvd)",
 		"model.ngf: ":                          "missing, want an integer",
 		"model.ch_mult: ":                      "missing, want a list of integers such as [1, 2]",
 		"model.num_res_blocks: ":               "missing, want an integer",
@@ -52,39 +52,39 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"data.num_frames_cond: ":               "missing, want an integer",
 		"model.ch_mult: 3":                     "3, want a list of integers such as [1, 2]",
 		"model.ch_mult: [1, x]":                "a list, want a list of integers such as [1, 2]",
-		"model.ch_mult: []":                    "0 levels, want 1 to 13 (model.options.multipliers here)",
-		"model.ch_mult: [1, 0]":                "0, want 1 to 64 (model.options.multipliers[1] here)",
+		"model.ch_mult: []":                    "0 levels, want 1 to 13 (model.options.multipliers in mcvd)",
+		"model.ch_mult: [1, 0]":                "0, want 1 to 64 (model.options.multipliers[1] in mcvd)",
 		"model.ngf: 1.5":                       "1.5, want an integer",
 		"model.ngf: '64'":                      `"64", want an integer`,
 		"model.ngf: 064":                       "064, want an integer",
 		"model.ngf: {a: 1}":                    "a mapping, want an integer",
 		"model.ngf: null":                      "null, want an integer",
 		"model.ngf: 99999999999999999999":      "99999999999999999999, want an integer nearer to 0",
-		"model.ngf: 2":                         "2, want 4 to 4096 (model.options.width here)",
-		"model.n_head_channels: -2":            "-2, want 1 to 4096 (model.options.head_channels here)",
+		"model.ngf: 2":                         "2, want 4 to 4096 (model.options.width in mcvd)",
+		"model.n_head_channels: -2":            "-2, want 1 to 4096 (model.options.head_channels in mcvd)",
 		"model.gamma: maybe":                   "maybe, want true or false",
 		"model.gamma: 'true'":                  `"true", want true or false`,
-		"model.dropout: 1":                     "1, want 0 to below 1 (model.options.dropout here)",
+		"model.dropout: 1":                     "1, want 0 to below 1 (model.options.dropout in mcvd)",
 		"model.dropout: .nan":                  ".nan, want a finite number",
 		"model.dropout: inf":                   "inf, want a finite number",
 		"model.dropout: 0x1p-2":                "0x1p-2, want a finite number",
-		"model.sigma_end: 0.05":                "0.05, want at most beta_end, which is 0.02 (diffusion.options.beta_start here)",
+		"model.sigma_end: 0.05":                "0.05, want at most beta_end, which is 0.02 (diffusion.options.beta_start in mcvd)",
 		"model.version: [DDPM]":                "a list, want a name",
 		"model.spade: [1]":                     "a list, want true or false",
-		"data.image_size: 60":                  "60, want a multiple of 8, because the network halves it 3 times (data.size here)",
-		"data.channels: 2":                     "2, want 1 (grey) or 3 (RGB) (data.channels here)",
-		"data.num_frames: 0":                   "0, want 1 to 1024 (frames.current here)",
-		"data.prob_mask_cond: 1.5":             "1.5, want 0 to 1 (frames.mask.past here)",
+		"data.image_size: 60":                  "60, want a multiple of 8, because the network halves it 3 times (data.size in mcvd)",
+		"data.channels: 2":                     "2, want 1 (grey) or 3 (RGB) (data.channels in mcvd)",
+		"data.num_frames: 0":                   "0, want 1 to 1024 (frames.current in mcvd)",
+		"data.prob_mask_cond: 1.5":             "1.5, want 0 to 1 (frames.mask.past in mcvd)",
 		"data.dataset: [KTH]":                  "a list, want a name",
-		"sampling.init_prev_t: 1":              "1, want 0 to below 1 (sampler.start here)",
-		"training.batch_size: 0":               "0, want 1 to 4096 (train.batch here)",
-		"training.sample_freq: -5":             "-5, want 0 to 1000000000 (train.sample_every here)",
-		"training.snapshot_freq: 0":            "0, want 1 to 1000000000 (train.checkpoint_every here)",
+		"sampling.init_prev_t: 1":              "1, want 0 to below 1 (sampler.start in mcvd)",
+		"training.batch_size: 0":               "0, want 1 to 4096 (train.batch in mcvd)",
+		"training.sample_freq: -5":             "-5, want 0 to 1000000000 (train.sample_every in mcvd)",
+		"training.snapshot_freq: 0":            "0, want 1 to 1000000000 (train.checkpoint_every in mcvd)",
 		"training.n_iters: 1.0e+6":             "1.0e+6, want an integer",
-		"optim.lr: 0":                          "0, want more than 0, and finite (optimizer.learning_rate here)",
+		"optim.lr: 0":                          "0, want more than 0, and finite (optimizer.learning_rate in mcvd)",
 		"optim: 5":                             "5, want a mapping of settings",
 		"sampling: \"a\\nb\"":                  `"a\nb", want a mapping of settings`,
-		"model.n_head_channels: 9999999999999": "9999999999999, want 1 to 4096 (model.options.head_channels here)",
+		"model.n_head_channels: 9999999999999": "9999999999999, want 1 to 4096 (model.options.head_channels in mcvd)",
 	} {
 		key, value, _ := strings.Cut(change, ": ")
 		file := whole()
@@ -131,9 +131,9 @@ config.yml:8:1: <<: << as a key, want a name`
 	}
 	text = "model:\n  gamma: true\n  ngf: many\n  sigma_dist: cosine\n  arch: unet\ndata: {image_size: 64, channels: [3]}\n"
 	_, _, err = Translate("config.yml", []byte(text))
-	const all = `config.yml:2:10: model.gamma: true, want false: noise is Gaussian here
+	const all = `config.yml:2:10: model.gamma: true, want false: noise is always Gaussian in mcvd
 config.yml:3:8: model.ngf: many, want an integer
-config.yml:5:9: model.arch: unet, want unetmore: there is no other published network here
+config.yml:5:9: model.arch: unet, want unetmore: mcvd has no other published network
 config.yml:6:34: data.channels: a list, want an integer
 config.yml: data.num_frames: missing, want an integer
 config.yml: data.num_frames_cond: missing, want an integer

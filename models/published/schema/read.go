@@ -195,8 +195,7 @@ func keep[T value](r *reader, key, ours string, into *T) bool {
 	return opt(r, key, ours, into, *into)
 }
 
-// must reports key if it is there with another value than want, which is the only one that there is
-// here.
+// must reports key if it has another value than want, the only one that mcvd can do.
 func must[T int | float64 | bool | string](r *reader, key string, want T, why string) {
 	var got T
 	if opt(r, key, "", &got, want) && got != want {

@@ -89,7 +89,7 @@ func (r *reader) validate(c *configs.Config) {
 		if item != "" {
 			item = "[" + item
 		}
-		r.problem(r.values[key], key+item, "%s (%s here)", message, ours)
+		r.problem(r.values[key], key+item, "%s (%s in mcvd)", message, ours)
 	}
 }
 
@@ -97,13 +97,13 @@ func (r *reader) validate(c *configs.Config) {
 func (r *reader) noteUse() {
 	frames, trajectories, single := 0, 1, false
 	if opt(r, "sampling.num_frames_pred", "", &frames, 0) && frames > 0 {
-		r.note("sampling.num_frames_pred", "%d: no part of an experiment here: mcvd predict --frames %d", frames, frames)
+		r.note("sampling.num_frames_pred", "%d: not a setting of mcvd: mcvd predict --frames %d", frames, frames)
 	}
 	if opt(r, "sampling.preds_per_test", "", &trajectories, 1) && trajectories > 1 {
-		r.note("sampling.preds_per_test", "%d: no part of an experiment here: mcvd eval --trajectories %d", trajectories, trajectories)
+		r.note("sampling.preds_per_test", "%d: not a setting of mcvd: mcvd eval --trajectories %d", trajectories, trajectories)
 	}
 	if opt(r, "sampling.one_frame_at_a_time", "", &single, false) && single {
-		r.note("sampling.one_frame_at_a_time", "true: no part of an experiment here: mcvd predict --advance 1 keeps one frame of each window "+
+		r.note("sampling.one_frame_at_a_time", "true: not a setting of mcvd: mcvd predict --advance 1 keeps one frame of each window "+
 			"(the published code moves on by one frame, but keeps whole blocks)")
 	}
 }

@@ -23,15 +23,15 @@ func (r *reader) readFrames(f *configs.Frames) {
 	opt(r, "data.prob_mask_future", "frames.mask.future", &f.Mask.Future, 0)
 	opt(r, "data.prob_mask_sync", "frames.mask.together", &f.Mask.Together, false)
 	if f.Past == 0 && f.Mask.Past != 0 {
-		r.note("data.prob_mask_cond", "%v has no effect because data.num_frames_cond is 0: 0 here", f.Mask.Past)
+		r.note("data.prob_mask_cond", "%v has no effect because data.num_frames_cond is 0: it is 0 in mcvd", f.Mask.Past)
 		f.Mask.Past = 0
 	}
 	if f.Future == 0 && f.Mask.Future != 0 {
-		r.note("data.prob_mask_future", "%v has no effect because data.num_frames_future is 0: 0 here", f.Mask.Future)
+		r.note("data.prob_mask_future", "%v has no effect because data.num_frames_future is 0: it is 0 in mcvd", f.Mask.Future)
 		f.Mask.Future = 0
 	}
 	if f.Mask.Together && (f.Past == 0 || f.Future == 0 || f.Mask.Past == 0 && f.Mask.Future == 0) {
-		r.note("data.prob_mask_sync", "true has no effect because past and future are not both hidden: false here")
+		r.note("data.prob_mask_sync", "true has no effect because past and future are not both hidden: it is false in mcvd")
 		f.Mask.Together = false
 	}
 }
@@ -43,12 +43,12 @@ func (r *reader) readData(d *configs.Data) {
 	r.readDataset(d)
 	jitter, subset := 0.0, -1
 	if opt(r, "data.color_jitter", "", &jitter, 0) && jitter != 0 {
-		r.note("data.color_jitter", "%v: training here does not change colours", jitter)
+		r.note("data.color_jitter", "%v: training in mcvd does not change colours", jitter)
 	}
 	if opt(r, "data.subset", "", &subset, -1) && subset > 0 {
-		r.note("data.subset", "%d: training here uses the whole data set", subset)
+		r.note("data.subset", "%d: training in mcvd uses the whole data set", subset)
 	}
-	const scale = "frames are in [-1, 1] here, and nothing else is done to them"
+	const scale = "frames of mcvd are in [-1, 1], and nothing else is done to them"
 	must(r, "data.rescaled", true, scale)
 	must(r, "data.logit_transform", false, scale)
 	must(r, "data.uniform_dequantization", false, scale)
@@ -86,9 +86,9 @@ func (r *reader) readDataset(d *configs.Data) {
 func (r *reader) readModel(c *configs.Config) {
 	u, spade := network.DefaultUNet(), false
 	if _, ok := r.values["model.arch"]; !ok {
-		r.problem(nil, "model.arch", "missing, which means ncsn there, want unetmore")
+		r.problem(nil, "model.arch", "missing, which means ncsn in the published code, want unetmore")
 	}
-	must(r, "model.arch", "unetmore", "there is no other published network here")
+	must(r, "model.arch", "unetmore", "mcvd has no other published network")
 	need(r, "model.ngf", "model.options.width", &u.Width)
 	need(r, "model.ch_mult", "model.options.multipliers", &u.Multipliers)
 	need(r, "model.num_res_blocks", "model.options.blocks", &u.Blocks)
@@ -111,10 +111,10 @@ func (r *reader) readModel(c *configs.Config) {
 	if spade {
 		c.Model.Options["spatin_width"] = width
 	}
-	must(r, "model.time_conditional", true, "networks here are always told the timestep")
-	must(r, "model.gamma", false, "noise is Gaussian here")
-	must(r, "model.noise_in_cond", false, "past and future frames stay clean here")
-	must(r, "model.output_all_frames", false, "networks here predict the noise of the current frames alone")
+	must(r, "model.time_conditional", true, "networks of mcvd are always told the timestep")
+	must(r, "model.gamma", false, "noise is always Gaussian in mcvd")
+	must(r, "model.noise_in_cond", false, "past and future frames stay clean in mcvd")
+	must(r, "model.output_all_frames", false, "networks of mcvd predict only the current frames")
 }
 
 // dropSizes leaves out attention at sizes that the network does not have, or has already.
@@ -155,7 +155,7 @@ func (r *reader) readDiffusion(d *configs.Diffusion) {
 	case "cosine":
 		opt(r, "model.sigma_begin", "", &begin, begin)
 		opt(r, "model.sigma_end", "", &end, end)
-		r.note("model.sigma_dist", "cosine: betas are at most 0.999 here; the published noisiest level has no signal at all but for rounding errors")
+		r.note("model.sigma_dist", "cosine: betas are at most 0.999 in mcvd; the noisiest level of the published code keeps no signal apart from rounding errors")
 	default:
 		r.problem(r.values["model.sigma_dist"], "model.sigma_dist", "%s, want linear or cosine", d.Schedule)
 		r.seen["model.sigma_begin"], r.seen["model.sigma_end"] = true, true
@@ -171,14 +171,14 @@ func (r *reader) readOptimizer(o *configs.Optimizer) {
 	keep(r, "optim.beta1", "optimizer.beta1", &o.Beta1)
 	keep(r, "optim.eps", "optimizer.epsilon", &o.Epsilon)
 	if opt(r, "optim.warmup", "optimizer.warmup_steps", &o.WarmupSteps, 0); o.WarmupSteps == 0 {
-		r.note("optim.warmup", "0: the published loop would then never raise the learning rate above 0; here it is full from the first step")
+		r.note("optim.warmup", "0: the published loop would then never raise the learning rate above 0; in mcvd it is full from the first step")
 	}
-	o.Beta2 = 0.999 // not a setting there
+	o.Beta2 = 0.999 // not a setting of the published code
 	r.readClip(o)
-	must(r, "optim.optimizer", "Adam", "there is no other here")
-	must(r, "optim.amsgrad", false, "there is no such form of Adam here")
+	must(r, "optim.optimizer", "Adam", "mcvd has no other")
+	must(r, "optim.amsgrad", false, "mcvd has no such form of Adam")
 	if opt(r, "optim.weight_decay", "optimizer.weight_decay", &o.WeightDecay, 0); o.WeightDecay != 0 {
-		o.Name = "adam" // there it is added to the gradients; without it, adam and adamw are the same
+		o.Name = "adam" // the published code adds it to the gradients; without it, adam and adamw are the same
 	}
 	average := true
 	keep(r, "model.ema", "optimizer.ema_decay", &average)
@@ -189,7 +189,8 @@ func (r *reader) readOptimizer(o *configs.Optimizer) {
 	}
 }
 
-// readClip reads the bound of the gradients' norm, which may be infinite there; 0 is none here.
+// readClip reads the bound of the gradients' norm. No bound is infinite in the published code, and 0
+// in mcvd.
 func (r *reader) readClip(o *configs.Optimizer) {
 	const key, ours = "optim.grad_clip", "optimizer.clip_norm"
 	if n, ok := r.values[key]; ok && !isQuoted(n) && strings.EqualFold(strings.TrimPrefix(n.Value, "+"), ".inf") {
@@ -197,7 +198,7 @@ func (r *reader) readClip(o *configs.Optimizer) {
 		return
 	}
 	if opt(r, key, ours, &o.ClipNorm, 0) && o.ClipNorm == 0 {
-		r.problem(r.values[key], key, "0, want more than 0 (or no such key): there it makes all gradients 0")
+		r.problem(r.values[key], key, "0, want more than 0 (or no such key): in the published code it makes all gradients 0")
 	}
 }
 
@@ -236,7 +237,7 @@ func (r *reader) readSampler(c *configs.Config) {
 		r.note("sampling.denoise", "true: the network is told the right level in the last denoising; sampler.published_last_denoise_label "+
 			"tells it the one that the published code does, by a slip")
 	}
-	must(r, "sampling.data_init", false, "windows start from noise or from the frames before them here")
+	must(r, "sampling.data_init", false, "windows of mcvd start from noise or from the frames before them")
 	if opt(r, "sampling.init_prev_t", "sampler.start", &s.Start, 0); s.Start <= 0 {
 		s.Start = 0 // any such number is off
 		return
@@ -264,8 +265,8 @@ func (r *reader) readSamplerName(s *configs.Sampler) {
 	}
 }
 
-// readSteps reads how many of the schedule's levels are visited: every so-manieth there, from the
-// noisiest on, which can be more than sampling.subsample says.
+// readSteps reads how many of the schedule's levels are visited. The published code visits every
+// k-th, from the noisiest on, which can be more than sampling.subsample says.
 func (r *reader) readSteps(s *configs.Sampler, total int) {
 	const key = "sampling.subsample"
 	s.Steps = total
@@ -282,7 +283,7 @@ func (r *reader) readSteps(s *configs.Sampler, total int) {
 	s.Steps = (total + every - 1) / every
 	spread := ""
 	if total%every != 0 {
-		spread = "; here they are spread evenly, so most differ a little"
+		spread = "; mcvd spreads them evenly, so most differ a little"
 	}
 	if s.Steps != kept || spread != "" {
 		r.note(key, "%d: sampler.steps is %d, the number of steps that the published code makes: every %d of %d levels%s",

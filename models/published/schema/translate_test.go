@@ -24,7 +24,7 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		"all steps":       {[]string{"sampling.subsample", ""}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"null steps":      {[]string{"sampling.subsample", "null"}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"too many steps":  {[]string{"sampling.subsample", "5000"}, []string{"sampler.steps: 100 -> 1000"}, ""},
-		"uneven steps":    {[]string{"sampling.subsample", "300"}, []string{"sampler.steps: 100 -> 334"}, "sampling.subsample: 300: sampler.steps is 334, the number of steps that the published code makes: every 3 of 1000 levels; here"},
+		"uneven steps":    {[]string{"sampling.subsample", "300"}, []string{"sampler.steps: 100 -> 334"}, "sampling.subsample: 300: sampler.steps is 334, the number of steps that the published code makes: every 3 of 1000 levels; mcvd spreads"},
 		"even steps":      {[]string{"sampling.subsample", "400"}, []string{"sampler.steps: 100 -> 500"}, "sampling.subsample: 400: sampler.steps is 500, the number of steps that the published code makes: every 2 of 1000 levels!"},
 		"fewer levels":    {[]string{"model.num_classes", "250"}, []string{"diffusion.steps: 1000 -> 250", "sampler.steps: 100 -> 125"}, "sampling.subsample: 100: sampler.steps is 125"},
 		"no clipping":     {[]string{"sampling.clip_before", "false"}, []string{"sampler.clip: true -> false"}, ""},
