@@ -13,6 +13,7 @@ import (
 var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train/...", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs"},
+	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},
 	"eval":                       {"configs", "data", "data/clips", "data/video", "models/...", "eval/metric"},

@@ -99,7 +99,7 @@ it. The commands that generate and score videos take that folder.`,
 		return usageError{fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
-		newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a), newDoctor(a))
+		newPlot(a), newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a), newDoctor(a))
 	return root
 }
 

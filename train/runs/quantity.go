@@ -13,6 +13,8 @@ type Quantity struct {
 	Title string
 	// Log says that a logarithmic axis shows it best.
 	Log bool
+	// Noisy says that its values scatter from line to line, so that a moving average tells more.
+	Noisy bool
 	// of is the quantity in a line, and whether the line has it. The log leaves out zeros of
 	// everything but the loss.
 	of func(Line) (Number, bool)
@@ -21,19 +23,19 @@ type Quantity struct {
 // Quantities lists everything that a log has to show, in the order in which it is shown.
 func Quantities() []Quantity {
 	all := []Quantity{
-		{"train/loss", "training loss", true, training(func(l Line) (Number, bool) { return l.Loss, true })},
-		{"validation/loss", "validation loss", true, validation(func(l Line) (Number, bool) { return l.Loss, true })},
-		{"validation/x0", "mean squared error of predicted clean frames", true, validation(func(l Line) (Number, bool) { return known(l.X0) })},
-		{"train/gradient_norm", "gradient norm", true, training(func(l Line) (Number, bool) { return known(l.GradientNorm) })},
-		{"train/learning_rate", "learning rate", false, training(func(l Line) (Number, bool) { return known(l.LearningRate) })},
-		{"train/skipped", "steps skipped, since the line before", false, training(func(l Line) (Number, bool) { return known(Number(l.Skipped)) })},
-		{"speed/clips", "clips a second", false, training(func(l Line) (Number, bool) { return known(l.ClipsPerSecond) })},
-		{"speed/flops", "FLOP a second", false, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
-		{"speed/peak_share", "share of the peak", false, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},
-		{"speed/waiting", "share of the time waiting for data", false, training(func(l Line) (Number, bool) { return l.Waiting, l.ClipsPerSecond != 0 })},
+		{"train/loss", "training loss", true, true, training(func(l Line) (Number, bool) { return l.Loss, true })},
+		{"validation/loss", "validation loss", true, false, validation(func(l Line) (Number, bool) { return l.Loss, true })},
+		{"validation/x0", "mean squared error of predicted clean frames", true, false, validation(func(l Line) (Number, bool) { return known(l.X0) })},
+		{"train/gradient_norm", "gradient norm", true, true, training(func(l Line) (Number, bool) { return known(l.GradientNorm) })},
+		{"train/learning_rate", "learning rate", false, false, training(func(l Line) (Number, bool) { return known(l.LearningRate) })},
+		{"train/skipped", "steps skipped, since the line before", false, false, training(func(l Line) (Number, bool) { return known(Number(l.Skipped)) })},
+		{"speed/clips", "clips a second", false, true, training(func(l Line) (Number, bool) { return known(l.ClipsPerSecond) })},
+		{"speed/flops", "FLOP a second", false, true, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
+		{"speed/peak_share", "share of the peak", false, true, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},
+		{"speed/waiting", "share of the time waiting for data", false, true, training(func(l Line) (Number, bool) { return l.Waiting, l.ClipsPerSecond != 0 })},
 	}
 	for i := range Fifths {
-		all = append(all, Quantity{FifthName(i), "validation loss, " + fifthTitles[i], true, validation(func(l Line) (Number, bool) {
+		all = append(all, Quantity{FifthName(i), "validation loss, " + fifthTitles[i], true, false, validation(func(l Line) (Number, bool) {
 			if i >= len(l.Validation) {
 				return 0, false
 			}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/train/plot"
+	"mcvd/train/runs"
+)
+
+func newPlot(a *app) *cobra.Command {
+	var out string
+	var smooth float64
+	cmd := &cobra.Command{
+		Use:   "plot RUN...",
+		Short: "Draw the curves of one or several runs into a picture",
+		Long: `Draw the curves of one or several runs into a picture: training loss, validation loss and the error of predicted
+clean frames on logarithmic axes, gradient norm, learning rate and speed. Each run has its colour and its name in
+the legend. Where a log is longer than a curve has points, each point is the mean of several lines.`,
+		Example: "  mcvd plot runs/tiny -o out/tiny.png\n  mcvd plot runs/tiny --smooth 0.9 -o out/tiny.pdf",
+		Args:    arguments(1, -1, "run folders"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("no file for the picture: give --out FILE, of %s", strings.Join(plot.Formats(), ", "))
+			}
+			if !slices.Contains(plot.Formats(), strings.ToLower(filepath.Ext(out))) {
+				return usagef("--out %s: want a name that ends in %s", out, strings.Join(plot.Formats(), ", "))
+			}
+			if !(smooth >= 0 && smooth < 1) {
+				return usagef("--smooth %g: want 0 to below 1", smooth)
+			}
+			all, err := a.openRuns(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer runs.CloseAll(all)
+			if err := atomicfile.Prepare(out); err != nil {
+				return fmt.Errorf("--out: %w", err)
+			}
+			if err := plot.Write(out, all, smooth); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), out)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the picture, of "+strings.Join(plot.Formats(), ", "))
+	cmd.Flags().Float64Var(&smooth, "smooth", 0, "weight of what was before in a moving average of losses of training, norms and speeds, 0 to below 1; 0 for none")
+	return cmd
+}
+
+// openRuns opens run folders and reads what they hold. It says which logs have lines that are none.
+func (a *app) openRuns(cmd *cobra.Command, dirs []string) ([]*runs.Run, error) {
+	all, err := runs.OpenAll(dirs)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if err := r.Update(cmd.Context()); err != nil {
+			runs.CloseAll(all)
+			return nil, err
+		}
+		if r.Broken > 0 {
+			a.log.Warn("lines of the log were passed over: they are no lines of a training", "run", r.Dir, "lines", r.Broken)
+		}
+	}
+	return all, nil
+}
