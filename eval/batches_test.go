@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"context"
 	"math"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ func TestScoresDoNotDependOnTheBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := Evaluate(context.Background(), g, rampSet{1}, Protocol{Task: "predict", Clips: 4, Trajectories: 2, Frames: 2, Advance: 2, Seed: 1}, allMetrics(t), Watch{})
+		report, _, err := evaluate(g, rampSet{1}, Protocol{Task: "predict", Clips: 4, Trajectories: 2, Frames: 2, Advance: 2, Seed: 1}, allMetrics(t))
 		g.Close()
 		if err != nil {
 			t.Fatal(err)

@@ -23,6 +23,30 @@ func allMetrics(t *testing.T) []metric.Opened {
 	return opened
 }
 
+// evaluate makes all parts of an evaluation and sums them up.
+func evaluate(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened) (*Report, []*Part, error) {
+	e, err := NewEvaluation(g, ds, p, metrics)
+	if err != nil {
+		return nil, nil, err
+	}
+	compare := map[string]metric.Compare{}
+	for _, m := range metrics {
+		if m.Sets != nil {
+			compare[m.Name] = m.Compare
+		}
+	}
+	var parts []*Part
+	for _, r := range e.Parts() {
+		part, err := e.Part(context.Background(), r, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		parts = append(parts, part)
+	}
+	report, err := Sum(e.Header(), parts, compare)
+	return report, parts, err
+}
+
 // rampSet has videos whose frames get brighter by a constant amount.
 type rampSet struct{ step int }
 
@@ -58,7 +82,7 @@ func TestEvaluate(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer g.Close()
-			report, err := Evaluate(context.Background(), g, rampSet{1}, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, allMetrics(t), Watch{})
+			report, _, err := evaluate(g, rampSet{1}, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, allMetrics(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +121,7 @@ func TestEvaluateGenerateSkipsScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	report, err := Evaluate(context.Background(), g, rampSet{1}, Protocol{Task: "generate", Clips: 2, Trajectories: 1, Frames: 5, Advance: 2, Seed: 1}, allMetrics(t), Watch{})
+	report, _, err := evaluate(g, rampSet{1}, Protocol{Task: "generate", Clips: 2, Trajectories: 1, Frames: 5, Advance: 2, Seed: 1}, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,6 @@
 package eval
 
-import (
-	"encoding/json"
-	"io"
-
-	"mcvd/eval/metric"
-)
+import "mcvd/eval/metric"
 
 // Record is what an evaluation found out about one video. [NewReport] sums records up.
 type Record struct {
@@ -28,17 +23,4 @@ type SetValue struct {
 	Made   int
 	// Skipped says why there is no value.
 	Skipped string
-}
-
-// WriteRecords returns a function that writes a record as one line of JSON, in one call of Write: a
-// file that they are appended to holds whole records after a kill, but for a last line without an
-// end.
-func WriteRecords(out io.Writer) func(Record) error {
-	return func(r Record) error {
-		line, err := json.Marshal(r)
-		if err == nil {
-			_, err = out.Write(append(line, '\n'))
-		}
-		return err
-	}
 }

@@ -1,13 +1,9 @@
 package eval
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"math/rand/v2"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/ml/model"
@@ -18,7 +14,7 @@ import (
 )
 
 // evaluated is an evaluation of the counting network.
-func evaluated(t *testing.T, p Protocol, metrics []metric.Opened, w Watch) (*Report, error) {
+func evaluated(t *testing.T, p Protocol, metrics []metric.Opened) (*Report, []*Part, error) {
 	t.Helper()
 	m := counting(t)
 	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, config().Sampler, 1, 4, 1)
@@ -26,30 +22,35 @@ func evaluated(t *testing.T, p Protocol, metrics []metric.Opened, w Watch) (*Rep
 		t.Fatal(err)
 	}
 	defer g.Close()
-	return Evaluate(context.Background(), g, rampSet{3}, p, metrics, w)
+	return evaluate(g, rampSet{3}, p, metrics)
 }
 
 // The report is what its header, the records and the values of the sets say, also after they went
 // through JSON and in another order.
 func TestTheReportIsAFunctionOfTheRecords(t *testing.T) {
 	p := Protocol{Task: "interpolate", Clips: 5, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
-	var lines bytes.Buffer
-	want, err := evaluated(t, p, allMetrics(t), Watch{Record: WriteRecords(&lines)})
+	want, parts, err := evaluated(t, p, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var records []Record
 	seen := map[string]int{}
-	for line := range strings.Lines(lines.String()) {
-		var r Record
-		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			t.Fatal(err)
+	for _, part := range parts {
+		for _, whole := range part.Records {
+			line, err := json.Marshal(whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r Record
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Task != "interpolate" || r.Video == "" || len(r.Scores) != 2 || len(r.Scores["psnr"].Frames) != 4 || r.Scores["ssim"].Skipped == "" {
+				t.Errorf("record %s", line)
+			}
+			seen[r.Method]++
+			records = append(records, r)
 		}
-		if r.Task != "interpolate" || r.Video == "" || len(r.Scores) != 2 || len(r.Scores["psnr"].Frames) != 4 || r.Scores["ssim"].Skipped == "" {
-			t.Errorf("record %s", line)
-		}
-		seen[r.Method]++
-		records = append(records, r)
 	}
 	if want := map[string]int{"model": 10, "copy last": 5, "linear blend": 5}; !reflect.DeepEqual(seen, want) {
 		t.Errorf("records %v, want %v", seen, want)
@@ -107,7 +108,7 @@ func (brightness) Features(list []clips.Clip) ([][]float32, error) {
 	return rows, nil
 }
 
-func (brightness) Value(real, made [][]float32) (float64, error) {
+func brighter(real, made [][]float32) (float64, error) {
 	mean := func(rows [][]float32) (m float64) {
 		for _, r := range rows {
 			m += float64(r[0]) / float64(len(rows))
@@ -134,8 +135,8 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 		// are 100, 103, 106.
 		{"generate", "model", 0, 6, 191 - 103},
 	} {
-		metrics := []metric.Opened{{Info: metric.Info{Name: "brightness"}, Sets: brightness{}}, allMetrics(t)[0]}
-		r, err := evaluated(t, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, metrics, Watch{})
+		metrics := []metric.Opened{{Info: metric.Info{Name: "brightness"}, Sets: brightness{}, Compare: brighter}, allMetrics(t)[0]}
+		r, _, err := evaluated(t, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, metrics)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,20 +150,16 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 	}
 }
 
-// A metric that breaks ends the evaluation with its name; so does a record that can't be kept.
+// A metric that breaks ends the evaluation with its name.
 func TestAnEvaluationThatFails(t *testing.T) {
 	p := Protocol{Task: "predict", Clips: 1, Trajectories: 1, Frames: 3, Advance: 3, Seed: 1}
 	nan := metric.Opened{Info: metric.Info{Name: "nan"}, Pairs: broken{}}
-	if _, err := evaluated(t, p, []metric.Opened{nan}, Watch{}); err == nil || err.Error() != "metric nan: clip 0: a score of NaN, want a number, or that it is skipped" {
+	if _, _, err := evaluated(t, p, []metric.Opened{nan}); err == nil || err.Error() != "metric nan: clip 0: a score of NaN, want a number, or that it is skipped" {
 		t.Errorf("error %v", err)
-	}
-	full := errors.New("disk full")
-	if _, err := evaluated(t, p, allMetrics(t), Watch{Record: func(Record) error { return full }}); err != full {
-		t.Errorf("error %v, want %v", err, full)
 	}
 	p.Task = "generate"
 	skipped := metric.Opened{Info: metric.Info{Name: "fvd"}, Skipped: "no weights"}
-	r, err := evaluated(t, p, []metric.Opened{skipped}, Watch{})
+	r, _, err := evaluated(t, p, []metric.Opened{skipped})
 	if err != nil || r.Results[0].Scores["fvd"].Skipped != "no weights" {
 		t.Errorf("a metric without weights: %+v, %v, want it skipped", r, err)
 	}

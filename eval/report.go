@@ -16,20 +16,22 @@ import (
 
 // Header is what the numbers of a report depend on.
 type Header struct {
-	Protocol   Protocol        `json:"protocol"`
-	Metrics    []metric.Info   `json:"metrics"`
-	Run        string          `json:"run"`
-	Checkpoint string          `json:"checkpoint"`
-	Step       int             `json:"step"` // training steps behind the weights
-	Dataset    string          `json:"dataset"`
-	Path       string          `json:"path,omitempty"` // of the data set
-	Split      string          `json:"split"`
-	Videos     int             `json:"videos"` // in the split; more clips than that come from some of them twice
-	Sampler    configs.Sampler `json:"sampler"`
-	Backend    string          `json:"backend"`
+	Protocol   Protocol      `json:"protocol"`
+	Metrics    []metric.Info `json:"metrics"`
+	Run        string        `json:"run"`
+	Checkpoint string        `json:"checkpoint"`
+	// CheckpointSHA256 is the hash of the checkpoint's file.
+	CheckpointSHA256 string          `json:"checkpoint_sha256,omitempty"`
+	Step             int             `json:"step"` // training steps behind the weights
+	Dataset          string          `json:"dataset"`
+	Path             string          `json:"path,omitempty"` // of the data set
+	Split            string          `json:"split"`
+	Videos           int             `json:"videos"` // in the split; more clips than that come from some of them twice
+	Sampler          configs.Sampler `json:"sampler"`
+	Backend          string          `json:"backend"`
 	// NFE is the number of network evaluations behind a video.
 	NFE            int     `json:"nfe"`
-	SecondsPerClip float64 `json:"seconds_per_clip"` // for one trajectory
+	SecondsPerClip float64 `json:"seconds_per_clip,omitzero"` // for one trajectory; 0 is unknown
 }
 
 // Report is the result of an evaluation.
@@ -174,7 +176,11 @@ func (r *Report) WriteText(out io.Writer) error {
 	p := r.Protocol
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d\n",
 		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
-	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %d network evaluations and %.2f s a video, backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps, r.NFE, r.SecondsPerClip, r.Backend)
+	seconds := ""
+	if r.SecondsPerClip > 0 {
+		seconds = fmt.Sprintf(" and %.2f s", r.SecondsPerClip)
+	}
+	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %d network evaluations%s a video, backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps, r.NFE, seconds, r.Backend)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
 	header := []string{"mean over clips [95 % interval]"}

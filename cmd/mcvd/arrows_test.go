@@ -16,7 +16,7 @@ var arrows = map[string][]string{
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},
-	"eval":                       {"configs", "data", "data/clips", "data/video", "models/...", "eval/metric"},
+	"eval":                       {"configs", "configs/atomicfile", "data", "data/clips", "data/video", "models/...", "eval/metric"},
 	"eval/metric":                {"data/clips", "data/digits"},
 	"configs/experiment":         {"configs", "data", "models", "models/network", "models/sampler", "train/optimizer"},
 	"models":                     {"configs", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},

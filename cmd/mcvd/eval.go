@@ -3,16 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs/atomicfile"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
@@ -24,15 +25,16 @@ type evalCommand struct {
 	*app
 	runFlags
 	eval.Protocol
-	batch        int
-	split        string
-	metrics      []string
-	out, records string
-	json         bool
+	batch   int
+	split   string
+	metrics []string
+	records string
+	shard   shard
+	reportFlags
 }
 
 func newEval(a *app) *cobra.Command {
-	c := &evalCommand{app: a}
+	c := &evalCommand{app: a, shard: shard{count: 1}}
 	cmd := &cobra.Command{
 		Use:   "eval RUN",
 		Short: "Score a run on held-out clips",
@@ -44,9 +46,11 @@ the mean over its trajectories. Intervals are 95 % by Student's t over clips. mm
 generated videos with all real ones. Videos of the task generate have no real counterpart, so they
 are scored by mmd only.
 
---records writes a line of JSON for each video as soon as it is scored, the baselines' included.`,
+--records DIR keeps what was found out about each video, the baselines' included. The same command
+with the same folder goes on where it was stopped. With --shard several processes share the work,
+and eval merge makes the report.`,
 		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
-  mcvd eval runs/tiny --metrics psnr --records out/records.jsonl
+  mcvd eval runs/tiny --metrics psnr --records out/records
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
 		Args: arguments(1, 1, "a run folder"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
@@ -61,11 +65,12 @@ are scored by mmd only.
 	f.IntVar(&c.batch, "batch", 0, "videos generated at a time, which does not change them (default: all, at most 16)")
 	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
 	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, which is only for videos of one built-in digit)")
-	f.StringVar(&c.records, "records", "", "also write the scores of each video to this new file, as lines of JSON")
-	f.StringVarP(&c.out, "out", "o", "", "also write the report as JSON to this file")
-	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
-	c.addTo(cmd)
+	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
+	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
+	c.reportFlags.addTo(cmd)
+	c.runFlags.addTo(cmd)
 	c.dataFlag(cmd)
+	cmd.AddCommand(newMerge(a))
 	return cmd
 }
 
@@ -89,22 +94,13 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(job.Task, l.config)
-	if c.out != "" {
-		if err := atomicfile.Prepare(c.out); err != nil {
-			return fmt.Errorf("--out: %w", err)
-		}
-	}
-	record, done, err := c.openRecords()
-	if err != nil {
+	if err := c.prepare(); err != nil {
 		return err
 	}
-	report, err := c.evaluate(cmd.Context(), l, job, record)
-	if err := errors.Join(err, done()); err != nil {
+	report, err := c.evaluate(cmd.Context(), l, dir, job)
+	if err != nil || report == nil {
 		return err
 	}
-	report.Run, report.Checkpoint, report.Step = dir, l.checkpoint, l.step
-	report.Dataset, report.Path, report.Split = l.config.Data.Name, l.config.Data.Path, c.split
-	report.Sampler, report.Backend = l.sampler, l.choice.Name
 	return c.print(cmd, report)
 }
 
@@ -119,11 +115,18 @@ func (c *evalCommand) check(cmd *cobra.Command) error {
 	if err := metric.Check(c.metrics); err != nil {
 		return usagef("--%v", err)
 	}
+	if c.shard.count > 1 && (c.out != "" || c.json) {
+		return usagef("--shard %v: has no report of all clips for --out or --json; `mcvd eval merge RECORDS` makes it when all shards are done", &c.shard)
+	}
+	if c.shard.count > 1 && c.records == "" {
+		return usagef("--shard %v: needs --records DIR, where all shards keep their scores", &c.shard)
+	}
 	return errors.Join(checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"), checkWindows(c.Windows))
 }
 
-// evaluate scores the run.
-func (c *evalCommand) evaluate(ctx context.Context, l *loaded, j eval.Job, record func(eval.Record) error) (*eval.Report, error) {
+// evaluate scores the run, or this process's share of it. The report is nil if others have not done
+// theirs yet.
+func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eval.Job) (*eval.Report, error) {
 	g, err := l.generator(min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories))
 	if err != nil {
 		return nil, err
@@ -138,37 +141,64 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, j eval.Job, recor
 	if err != nil {
 		return nil, err
 	}
-	evaluations, err := c.Evaluations(g)
+	e, err := eval.NewEvaluation(g, ds, c.Protocol, metrics)
+	if err != nil {
+		return nil, err
+	}
+	h, err := c.header(e.Header(), l, dir)
+	if err != nil {
+		return nil, err
+	}
+	if c.records == "" {
+		parts, err := c.parts(ctx, e, e.Parts(), nil)
+		if err != nil {
+			return nil, err
+		}
+		return eval.Sum(h, parts, metric.Comparisons())
+	}
+	a, err := eval.CreateArchive(c.records, h, e.Parts())
+	if err != nil {
+		return nil, fmt.Errorf("--records: %w", err)
+	}
+	if _, err := c.parts(ctx, e, a.Missing(eval.Shard(e.Parts(), c.shard.index, c.shard.count)), a); err != nil {
+		return nil, err
+	}
+	if missing := a.Missing(e.Parts()); len(missing) > 0 {
+		fmt.Fprintf(c.stderr, "%s: %d of %d parts are there; when all are, `mcvd eval merge %s` makes the report\n", c.records, len(e.Parts())-len(missing), len(e.Parts()), c.records)
+		return nil, nil
+	}
+	return merged(a)
+}
+
+// header adds to a report's header what only the command knows.
+func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
+	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
+	h.Dataset, h.Path, h.Split = l.config.Data.Name, l.config.Data.Path, c.split
+	h.Sampler, h.Backend = l.sampler, l.choice.Name
+	h.CheckpointSHA256, err = sha256Of(l.checkpoint)
+	return h, err
+}
+
+// parts evaluates parts, and keeps them in the archive or, without one, returns them.
+func (c *evalCommand) parts(ctx context.Context, e *eval.Evaluation, parts []eval.Range, a *eval.Archive) (done []*eval.Part, err error) {
+	evaluations, err := e.Evaluations(parts)
 	if err != nil {
 		return nil, err
 	}
 	bar := newProgress(c.stderr, "eval", evaluations)
 	defer bar.clear()
-	return eval.Evaluate(ctx, g, ds, c.Protocol, metrics, eval.Watch{Record: record, Progress: func() { bar.step("") }})
-}
-
-// openRecords opens the file of --records; done closes it, and removes it if no record came.
-// Without the flag, record is nil.
-func (c *evalCommand) openRecords() (record func(eval.Record) error, done func() error, err error) {
-	if c.records == "" {
-		return nil, func() error { return nil }, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(c.records), 0o755); err != nil {
-		return nil, nil, fmt.Errorf("--records: %w", err)
-	}
-	f, err := os.OpenFile(c.records, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil, nil, fmt.Errorf("--records %s: is there already, want a new file", c.records)
-	} else if err != nil {
-		return nil, nil, fmt.Errorf("--records: %w", err)
-	}
-	return eval.WriteRecords(f), func() error {
-		info, err := f.Stat()
-		if err == nil && info.Size() == 0 {
-			return errors.Join(f.Close(), os.Remove(c.records))
+	for _, r := range parts {
+		p, err := e.Part(ctx, r, func() { bar.step("") })
+		if err != nil {
+			return nil, err
 		}
-		return errors.Join(err, f.Sync(), f.Close())
-	}, nil
+		if a == nil {
+			done = append(done, p)
+		} else if err := a.Save(p); err != nil {
+			return nil, err
+		}
+	}
+	return done, nil
 }
 
 // metricsFolder is where the weights of metrics are: mcvd/metrics in the user's data folder.
@@ -181,23 +211,16 @@ func metricsFolder() string {
 	return filepath.Join(folder, "mcvd", "metrics")
 }
 
-func (c *evalCommand) print(cmd *cobra.Command, report *eval.Report) error {
-	text, err := json.MarshalIndent(report, "", "  ")
+// sha256Of is the hash of a file, in hexadecimal digits.
+func sha256Of(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
-	text = append(text, '\n')
-	var fileErr error // the numbers are printed all the same
-	if c.out != "" {
-		fileErr = atomicfile.Write(c.out, func(f *os.File) error {
-			_, err := f.Write(text)
-			return err
-		})
+	defer f.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	if c.json {
-		_, err = cmd.OutOrStdout().Write(text)
-	} else {
-		err = report.WriteText(cmd.OutOrStdout())
-	}
-	return errors.Join(fileErr, err)
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -176,7 +176,13 @@ func TestMistakes(t *testing.T) {
 		{"eval run --metrics psnr,beauty", 2, `--metrics: unknown "beauty" (known: psnr`},
 		{"eval run --windows some", 2, `--windows: unknown "some" (known: autoregressive, bridge)`},
 		{"eval run --windows bridge", 1, "want interpolate"},
-		{"eval run --records text.mp4 --clips 1", 1, "--records text.mp4: is there already, want a new file"},
+		{"eval run --records text.mp4 --clips 1", 1, "--records: mkdir text.mp4: not a directory"},
+		{"eval run --shard 1/3", 2, "--shard 1/3: needs --records"},
+		{"eval run --shard 3/3 --records new", 2, "want i/n with i from 0 to n-1"},
+		{"eval run --shard auto --records new", 2, "no scheduler's variables are set"},
+		{"eval run --shard 0/2 --records new -o report.json", 2, "eval merge"},
+		{"eval merge", 2, "0 arguments, want a folder of records"},
+		{"eval merge empty", 1, "empty: no records of an evaluation"},
 		{"eval run -o text.mp4/report.json --clips 1", 1, "--out: mkdir text.mp4: not a directory"},
 		{"eval run --set model.width=8", 2, "--set: model.width: can't be changed for weights that are trained"},
 		{"eval run --set data.name=folder --set data.path=empty", 1, "no videos in it"},
@@ -280,7 +286,7 @@ func TestReport(t *testing.T) {
 	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
 		t.Fatal(stderr)
 	}
-	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "new/folder/report.json", "--records", "other/folder/records.jsonl", "--metrics", "ssim,psnr", "--steps", "2", "--seed", "9")
+	status, stdout, stderr := call(t, "eval", "run", "--clips", "3", "--trajectories", "2", "--json", "-o", "new/folder/report.json", "--records", "other/folder/records", "--metrics", "ssim,psnr", "--steps", "2", "--seed", "9")
 	if status != 0 {
 		t.Fatal(stderr)
 	}
@@ -315,9 +321,13 @@ func TestReport(t *testing.T) {
 	if len(r.Metrics) != 2 || r.Metrics[0].Name != "ssim" {
 		t.Errorf("metrics %+v, want those asked for, in their order", r.Metrics)
 	}
-	records, err := os.ReadFile("other/folder/records.jsonl")
-	if err != nil || bytes.Count(records, []byte("\n")) != 3*2+3 || !bytes.Contains(records, []byte(`"method":"copy last"`)) {
-		t.Errorf("records\n%s\n%v, want 9 lines", records, err)
+	records, err := os.ReadFile("other/folder/records/clips-00000-00002.jsonl")
+	if err != nil || bytes.Count(records, []byte("\n")) != 3*2+3+1 || !bytes.Contains(records, []byte(`"method":"copy last"`)) {
+		t.Errorf("records\n%s\n%v, want 9 lines and the end", records, err)
+	}
+	status, again, stderr := call(t, "eval", "merge", "other/folder/records", "--json")
+	if status != 0 || again != stdout {
+		t.Errorf("merge prints\n%s%s\nwant the same report", again, stderr)
 	}
 	if len(r.Results) != 2 || r.Results[0].Method != "model" || r.Results[0].Scores["psnr"].Best.N != 3 {
 		t.Errorf("results %+v", r.Results)

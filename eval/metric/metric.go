@@ -15,12 +15,13 @@ import (
 	"mcvd/data/clips"
 )
 
-// Metric is a way to score made videos. It is of pairs or of sets: one of its two functions is
-// there.
+// Metric is a way to score made videos. It is of pairs, with OpenPairs, or of sets, with OpenSets
+// and Compare.
 type Metric struct {
 	Info
 	OpenPairs func(Needs) (Pairs, error)
 	OpenSets  func(Needs) (Sets, error)
+	Compare   Compare
 	// Special says that the metric is for one kind of data only, so it must be asked for by its
 	// name.
 	Special bool
@@ -42,15 +43,17 @@ type Pairs interface {
 	Score(real, made []clips.Clip) ([]Score, error)
 }
 
-// Sets compares the distribution of made clips with that of real ones, which need not be the same
-// clips nor as many. If it is an [io.Closer], it is closed after use.
+// Sets describes clips, so that the distribution of made clips can be compared with that of real
+// ones, which need not be the same clips nor as many. If it is an [io.Closer], it is closed after
+// use.
 type Sets interface {
 	// Features describes each clip by a vector of numbers. All vectors have the same length.
 	Features(list []clips.Clip) ([][]float32, error)
-	// Value compares the features of real clips with those of made ones. It is [Skipped] where they
-	// are too few.
-	Value(real, made [][]float32) (float64, error)
 }
+
+// Compare is the value of a metric of sets: of the features of real clips and those of made ones.
+// It needs neither weights nor a backend. It is [Skipped] where they are too few.
+type Compare func(real, made [][]float32) (float64, error)
 
 // Needs is what a metric may ask for when it is opened.
 type Needs struct {
@@ -75,7 +78,7 @@ func (n Needs) File(name, command string) (string, error) {
 var metrics = []Metric{
 	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
 	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
-	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD},
+	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true},
 }
 
@@ -88,12 +91,24 @@ func Names() []string {
 	return names
 }
 
+// Comparisons are how the metrics of sets compare features, by their names.
+func Comparisons() map[string]Compare {
+	all := map[string]Compare{}
+	for _, m := range metrics {
+		if m.Compare != nil {
+			all[m.Name] = m.Compare
+		}
+	}
+	return all
+}
+
 // Opened is a metric that is ready to score.
 type Opened struct {
 	Info
 	// Pairs or Sets is there, unless Skipped says why the metric can't be used here.
 	Pairs   Pairs
 	Sets    Sets
+	Compare Compare // of Sets
 	Skipped string
 }
 
@@ -144,6 +159,7 @@ func (m Metric) Open(needs Needs) (o Opened, err error) {
 		o.Pairs, err = m.OpenPairs(needs)
 	} else {
 		o.Sets, err = m.OpenSets(needs)
+		o.Compare = m.Compare
 	}
 	if reason, ok := Reason(err); ok {
 		return Opened{Info: m.Info, Skipped: reason}, nil

@@ -12,8 +12,8 @@ import (
 // A line of the table has a name of its own and one of the two functions, and opens.
 func TestTheTable(t *testing.T) {
 	for i, m := range metrics {
-		if m.Name == "" || slices.Contains(Names()[:i], m.Name) || (m.OpenPairs == nil) == (m.OpenSets == nil) {
-			t.Errorf("line %d: %+v: want a name of its own, and either pairs or sets", i, m)
+		if m.Name == "" || slices.Contains(Names()[:i], m.Name) || (m.OpenPairs == nil) == (m.OpenSets == nil) || (m.OpenSets == nil) != (m.Compare == nil) {
+			t.Errorf("line %d: %+v: want a name of its own, and either pairs, or sets and how to compare them", i, m)
 		}
 		o, err := m.Open(Needs{Weights: t.TempDir()})
 		if err != nil || o.Skipped == "" && (o.Pairs == nil) == (o.Sets == nil) {

@@ -30,9 +30,6 @@ func (mosaicMMD) Features(list []clips.Clip) ([][]float32, error) {
 	return rows, nil
 }
 
-// Value is the [MMD] of both sets.
-func (mosaicMMD) Value(real, made [][]float32) (float64, error) { return MMD(real, made) }
-
 // mosaic averages each frame and channel over up to 8x8 cells that are equal to within a pixel.
 func mosaic(c clips.Clip) []float32 {
 	rows, columns := min(c.Height, mosaicSide), min(c.Width, mosaicSide)

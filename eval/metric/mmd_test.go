@@ -130,7 +130,7 @@ func TestMMDSeesWhatItShould(t *testing.T) {
 	}
 	real := features(60, func() clips.Clip { return clip(false, 250) })
 	distance := func(made [][]float32) float64 {
-		d, err := sets.Value(real, made)
+		d, err := MMD(real, made)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/eval"
+	"mcvd/eval/metric"
+)
+
+// newMerge makes the report of an evaluation whose parts several processes made.
+func newMerge(a *app) *cobra.Command {
+	var flags reportFlags
+	cmd := &cobra.Command{
+		Use:   "merge RECORDS",
+		Short: "Make the report of an evaluation from its records",
+		Long: `Make the report of an evaluation from the folder in which eval --records kept its scores. The report
+is the same, byte for byte, however many processes made the records. It has no times.`,
+		Example: `  mcvd eval merge out/records -o report.json`,
+		Args:    arguments(1, 1, "a folder of records"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.prepare(); err != nil {
+				return err
+			}
+			archive, err := eval.OpenArchive(args[0])
+			if err != nil {
+				return err
+			}
+			report, err := merged(archive)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return flags.print(cmd, report)
+		},
+	}
+	flags.addTo(cmd)
+	return cmd
+}
+
+// merged is the report of an archive. It has no times: they differ each time.
+func merged(a *eval.Archive) (*eval.Report, error) {
+	parts, err := a.Parts()
+	if err != nil {
+		return nil, err
+	}
+	report, err := eval.Sum(a.Header(), parts, metric.Comparisons())
+	if err == nil {
+		report.SecondsPerClip = 0
+	}
+	return report, err
+}
+
+// reportFlags say where a report goes.
+type reportFlags struct {
+	out  string
+	json bool
+}
+
+func (r *reportFlags) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&r.out, "out", "o", "", "also write the report as JSON to this file")
+	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of tables")
+}
+
+// prepare reports before long work what writing the report would fail at.
+func (r *reportFlags) prepare() error {
+	if r.out == "" {
+		return nil
+	}
+	if err := atomicfile.Prepare(r.out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
+
+func (r *reportFlags) print(cmd *cobra.Command, report *eval.Report) error {
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	var fileErr error // the numbers are printed all the same
+	if r.out != "" {
+		fileErr = atomicfile.Write(r.out, func(f *os.File) error {
+			_, err := f.Write(text)
+			return err
+		})
+	}
+	if r.json {
+		_, err = cmd.OutOrStdout().Write(text)
+	} else {
+		err = report.WriteText(cmd.OutOrStdout())
+	}
+	return errors.Join(fileErr, err)
+}

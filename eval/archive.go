@@ -1,0 +1,320 @@
+package eval
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/models/weights"
+)
+
+// Archive is a folder with what an evaluation found out, a file for each part. Several processes
+// may fill it, each with parts of its own; what is there needs not be made again.
+//
+//	evaluation.json               what is evaluated: a [Header], and the parts
+//	clips-00000-00007.jsonl       a part: a [Record] a line, then its Seconds
+//	clips-00000-00007.safetensors its features, where there are metrics of sets
+//
+// Files appear whole or not at all, and the records last: a part that has them is complete.
+type Archive struct {
+	dir   string
+	about archived
+}
+
+// archived is what evaluation.json holds.
+type archived struct {
+	Header Header  `json:"header"`
+	Parts  []Range `json:"parts"`
+}
+
+const (
+	archiveFile  = "evaluation.json"
+	recordsEnd   = ".jsonl"
+	featuresEnd  = ".safetensors"
+	realFeatures = "real" // stands for the method of real clips in names of tensors
+)
+
+// CreateArchive makes the folder for an evaluation, or opens it if it is of the same one. Another
+// evaluation there is an error that shows the difference.
+func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
+	a := &Archive{dir, archived{h, parts}}
+	text, err := json.MarshalIndent(a.about, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	text = append(text, '\n')
+	path := filepath.Join(dir, archiveFile)
+	if err := atomicfile.Prepare(path); err != nil {
+		return nil, err
+	}
+	switch old, err := readRegular(path); {
+	case errors.Is(err, os.ErrNotExist):
+		if err := a.checkEmpty(); err != nil {
+			return nil, err
+		}
+		return a, writeText(path, text)
+	case err != nil:
+		return nil, err
+	case !bytes.Equal(old, text):
+		return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(differences(old, text), "\n  "))
+	}
+	return a, nil
+}
+
+// OpenArchive opens a folder that [CreateArchive] made.
+func OpenArchive(dir string) (*Archive, error) {
+	path := filepath.Join(dir, archiveFile)
+	text, err := readRegular(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no records of an evaluation: it has no %s (`mcvd eval RUN --records %s` makes them)", dir, archiveFile, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &Archive{dir: dir}
+	if err := json.Unmarshal(text, &a.about); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}
+
+// Header is the report's.
+func (a *Archive) Header() Header { return a.about.Header }
+
+// Missing are those of the parts that are not there yet.
+func (a *Archive) Missing(parts []Range) []Range {
+	return slices.DeleteFunc(slices.Clone(parts), func(r Range) bool {
+		_, err := os.Stat(a.path(r, recordsEnd))
+		return err == nil
+	})
+}
+
+// Shard are the parts of shard i of n, counted from 0: every n-th one, so that shards have parts of
+// all kinds of clips.
+func Shard(parts []Range, i, n int) (mine []Range) {
+	for k := i; k < len(parts); k += n {
+		mine = append(mine, parts[k])
+	}
+	return mine
+}
+
+// Save keeps a part.
+func (a *Archive) Save(p *Part) error {
+	if len(p.Real)+len(p.Made) > 0 {
+		if err := weights.Write(a.path(p.Range, featuresEnd), nil, p.tensors()); err != nil {
+			return err
+		}
+	}
+	var text []byte
+	for _, r := range p.Records {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		text = append(append(text, line...), '\n')
+	}
+	line, err := json.Marshal(last{&p.Seconds, crc32.Checksum(text, castagnoli)})
+	if err != nil {
+		return err
+	}
+	return writeText(a.path(p.Range, recordsEnd), append(append(text, line...), '\n'))
+}
+
+// Parts reads all parts. One that is missing is no error here: see [Sum].
+func (a *Archive) Parts() (parts []*Part, err error) {
+	missing := a.Missing(a.about.Parts)
+	for _, r := range a.about.Parts {
+		if slices.Contains(missing, r) {
+			continue
+		}
+		p, err := a.load(r)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// last is the last line of a part's records: without it, or with another checksum of the lines
+// before it, the file is damaged.
+type last struct {
+	Seconds *float64 `json:"seconds"`
+	CRC32C  uint32   `json:"crc32c"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// load reads a part.
+func (a *Archive) load(r Range) (*Part, error) {
+	p := &Part{Range: r, Made: Features{}, Real: Features{}}
+	path := a.path(r, recordsEnd)
+	text, err := readRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	body := text[:bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n')+1]
+	var end last
+	if err := json.Unmarshal(text[len(body):], &end); err != nil || end.Seconds == nil || end.CRC32C != crc32.Checksum(body, castagnoli) {
+		return nil, fmt.Errorf("%s: damaged: its last line has no checksum, or that of other lines; remove the file, and evaluate these clips again", path)
+	}
+	for line := range bytes.Lines(body) {
+		var record Record
+		if err := json.Unmarshal(line, &record); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if record.Clip < r.First || record.Clip >= r.End {
+			return nil, fmt.Errorf("%s: a record of clip %d, want clips %v", path, record.Clip, r)
+		}
+		p.Records = append(p.Records, record)
+	}
+	p.Seconds = *end.Seconds
+	return p, a.loadFeatures(p)
+}
+
+// loadFeatures reads the features of a part, if it has any.
+func (a *Archive) loadFeatures(p *Part) error {
+	f, err := weights.Open(a.path(p.Range, featuresEnd))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, t := range f.Tensors() {
+		values, err := f.Float32s(t.Name)
+		if err != nil {
+			return err
+		}
+		name, method, ok := strings.Cut(t.Name, "/")
+		if !ok || len(t.Shape) != 2 {
+			return fmt.Errorf("%s: tensor %s of shape %v, want METRIC/METHOD of two axes", f.Path(), t.Name, t.Shape)
+		}
+		rows := slices.Collect(slices.Chunk(values, max(1, t.Shape[1])))
+		if method == realFeatures {
+			p.Real[FeatureKey{name, ""}] = rows
+		} else {
+			p.Made[FeatureKey{name, method}] = rows
+		}
+	}
+	return nil
+}
+
+// tensors are the features as entries of a file, one for each set: [clips, numbers].
+func (p *Part) tensors() (entries []weights.Entry) {
+	for _, set := range []Features{p.Real, p.Made} {
+		for _, key := range slices.SortedFunc(maps.Keys(set), func(a, b FeatureKey) int {
+			return strings.Compare(a.tensor(), b.tensor())
+		}) {
+			rows := set[key]
+			entries = append(entries, weights.Entry{
+				Tensor: weights.Tensor{Name: key.tensor(), DType: weights.F32, Shape: []int{len(rows), len(rows[0])}},
+				Data: func() (data []byte, err error) {
+					for _, v := range slices.Concat(rows...) {
+						data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+					}
+					return data, nil
+				},
+			})
+		}
+	}
+	return entries
+}
+
+// tensor is the name of a set's tensor.
+func (k FeatureKey) tensor() string {
+	if k.Method == "" {
+		return k.Metric + "/" + realFeatures
+	}
+	return k.Metric + "/" + k.Method
+}
+
+func (a *Archive) path(r Range, end string) string {
+	return filepath.Join(a.dir, fmt.Sprintf("clips-%05d-%05d%s", r.First, r.End-1, end))
+}
+
+// checkEmpty refuses a folder with something else in it.
+func (a *Archive) checkEmpty() error {
+	entries, err := os.ReadDir(a.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), atomicfile.Prefix) {
+			return fmt.Errorf("%s: holds %s; want a new or empty folder, or one with records", a.dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// differences are the lines that differ between two texts of JSON, each with its value in both.
+func differences(old, new []byte) (lines []string) {
+	was, is := map[string]string{}, map[string]string{}
+	for text, flat := range map[*[]byte]map[string]string{&old: was, &new: is} {
+		var tree any
+		if json.Unmarshal(*text, &tree) != nil {
+			return []string{"it is no JSON"}
+		}
+		flatten(tree, "", flat)
+	}
+	keys := maps.Clone(was)
+	maps.Copy(keys, is)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if was[key] != is[key] {
+			lines = append(lines, fmt.Sprintf("%s: it has %s, this is %s", key, orNothing(was[key]), orNothing(is[key])))
+		}
+	}
+	return lines
+}
+
+// flatten writes each value of a tree of JSON under its path.
+func flatten(tree any, path string, into map[string]string) {
+	switch t := tree.(type) {
+	case map[string]any:
+		for key, v := range t {
+			flatten(v, strings.TrimPrefix(path+"."+key, "."), into)
+		}
+	case []any:
+		text, _ := json.Marshal(t)
+		into[path] = string(text)
+	default:
+		into[path] = fmt.Sprint(t)
+	}
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+func writeText(path string, text []byte) error {
+	return atomicfile.Write(path, func(f *os.File) error {
+		_, err := f.Write(text)
+		return err
+	})
+}
+
+// readRegular reads a file whole; a pipe or a device would be waited for.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,196 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/eval/metric"
+	"mcvd/models/backend/backendtest"
+)
+
+// archiving is an evaluation of 7 clips in parts of 2.
+func archiving(t *testing.T) *Evaluation {
+	t.Helper()
+	m := counting(t)
+	g, err := NewGenerator(backendtest.Open(t), model.NewStore(), m, config().Sampler, 1, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	p := Protocol{Task: "interpolate", Clips: 7, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
+	e, err := NewEvaluation(g, rampSet{3}, p, allMetrics(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// fill makes parts that the archive lacks.
+func fill(t *testing.T, e *Evaluation, a *Archive, parts []Range) {
+	t.Helper()
+	for _, r := range a.Missing(parts) {
+		part, err := e.Part(context.Background(), r, nil)
+		if err == nil {
+			err = a.Save(part)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// reportOf is the report of the archive in a folder, as JSON without times.
+func reportOf(dir string) (string, error) {
+	a, err := OpenArchive(dir)
+	if err != nil {
+		return "", err
+	}
+	parts, err := a.Parts()
+	if err != nil {
+		return "", err
+	}
+	r, err := Sum(a.Header(), parts, metric.Comparisons())
+	if err != nil {
+		return "", err
+	}
+	r.SecondsPerClip = 0
+	text, err := json.Marshal(r)
+	return string(text), err
+}
+
+// However many processes share the work, and if one begins anew, the report is the same.
+func TestShardsMakeTheSameReport(t *testing.T) {
+	e := archiving(t)
+	if want := []Range{{0, 2}, {2, 4}, {4, 6}, {6, 7}}; !slices.Equal(e.Parts(), want) {
+		t.Fatalf("parts %v, want %v", e.Parts(), want)
+	}
+	var first string
+	for _, n := range []int{1, 3, 7} {
+		dir := filepath.Join(t.TempDir(), "records")
+		for i := range n {
+			a, err := CreateArchive(dir, e.Header(), e.Parts())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine := Shard(e.Parts(), i, n)
+			fill(t, e, a, mine)
+			if n == 3 && i == 1 { // it is killed between the two files of its last part, and begins again
+				if err := os.Remove(a.path(mine[len(mine)-1], recordsEnd)); err != nil {
+					t.Fatal(err)
+				}
+				if missing := a.Missing(mine); !slices.Equal(missing, mine[len(mine)-1:]) {
+					t.Errorf("missing %v, want the part that was lost", missing)
+				}
+				fill(t, e, a, mine)
+			}
+		}
+		got, err := reportOf(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = got
+		}
+		if got != first || !strings.Contains(got, `"mmd":{"set"`) {
+			t.Errorf("%d shards:\n%s\nwant\n%s", n, got, first)
+		}
+	}
+}
+
+// Each part is evaluated by one shard.
+func TestShardsShareTheParts(t *testing.T) {
+	parts := archiving(t).Parts()
+	for n := 1; n <= 6; n++ {
+		var all []Range
+		for i := range n {
+			all = append(all, Shard(parts, i, n)...)
+		}
+		slices.SortFunc(all, func(a, b Range) int { return a.First - b.First })
+		if !slices.Equal(all, parts) {
+			t.Errorf("%d shards: %v, want each of %v once", n, all, parts)
+		}
+	}
+}
+
+// What can't be summed up, or is of something else, is said.
+func TestArchivesThatAreWrong(t *testing.T) {
+	e := archiving(t)
+	dir := filepath.Join(t.TempDir(), "records")
+	a, err := CreateArchive(dir, e.Header(), e.Parts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, e, a, Shard(e.Parts(), 0, 2))
+	refused := func(what, want string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", what, err, want)
+		}
+	}
+	_, err = reportOf(dir)
+	refused("parts are missing", "of 7 clips, these are not evaluated yet: 2 to 3, 6", err)
+	fill(t, e, a, e.Parts())
+
+	other := e.Header()
+	other.Protocol.Seed, other.Step = 2, 9
+	_, err = CreateArchive(dir, other, e.Parts())
+	refused("another evaluation", "header.protocol.seed: it has 1, this is 2\n  header.step: it has 0, this is 9", err)
+	if strings.Contains(err.Error(), "clips") {
+		t.Errorf("another evaluation: %v names what is the same", err)
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "thesis.tex"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = CreateArchive(foreign, e.Header(), e.Parts())
+	refused("somebody's folder", "holds thesis.tex", err)
+	_, err = OpenArchive(foreign)
+	refused("no archive", "it has no evaluation.json", err)
+}
+
+// A changed byte in any file of an archive is found, and so are files that were cut off.
+func TestDamagedArchives(t *testing.T) {
+	e := archiving(t)
+	dir := filepath.Join(t.TempDir(), "records")
+	a, err := CreateArchive(dir, e.Header(), e.Parts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, e, a, e.Parts())
+	want, err := reportOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{recordsEnd, featuresEnd} {
+		path := a.path(Range{2, 4}, end)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := [][]byte{nil, whole[:len(whole)/2], whole[:len(whole)-1]}
+		for i := 0; i < len(whole); i += 1 + len(whole)/97 {
+			flipped := bytes.Clone(whole)
+			flipped[i] ^= 0x10
+			damaged = append(damaged, flipped)
+		}
+		for i, text := range damaged {
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := reportOf(dir); err == nil && got != want || err != nil && !strings.Contains(err.Error(), path) {
+				t.Errorf("%s, damage %d: error %v, want one that names the file", end, i, err)
+			}
+		}
+		if err := os.WriteFile(path, whole, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

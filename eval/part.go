@@ -1,0 +1,177 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"mcvd/configs"
+	"mcvd/data/clips"
+	"mcvd/eval/metric"
+)
+
+// Range is the clips from First to End, exclusive.
+type Range struct {
+	First int `json:"first"`
+	End   int `json:"end"`
+}
+
+// String names the clips, the last one included.
+func (r Range) String() string {
+	if r.End == r.First+1 {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d to %d", r.First, r.End-1)
+}
+
+// Part is what an evaluation found out about a range of clips. Whatever else is evaluated before,
+// after or beside it, a part is the same.
+type Part struct {
+	Range
+	Records []Record
+	Made    Features
+	Real    Features // the method is empty
+	Seconds float64  // that making the videos took
+}
+
+// Features are what metrics of sets need of clips: a row for each clip.
+type Features map[FeatureKey][][]float32
+
+// FeatureKey says what features are of: a metric, and the method that made the clips.
+type FeatureKey struct{ Metric, Method string }
+
+// modelMethod names the model among the baselines.
+const modelMethod = "model"
+
+// noCounterpart is why a generated video is not compared with another one.
+const noCounterpart = "a generated video has no real counterpart"
+
+// Part evaluates the clips of a range. progress, if not nil, is called after each network evaluation
+// of a batch.
+func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part, error) {
+	p := &scoring{Evaluation: e, Part: &Part{Range: r, Made: Features{}, Real: Features{}}}
+	var cases, videos []Case // a case for each clip, and one for each video of it
+	for i := r.First; i < r.End; i++ {
+		c, err := e.source(i)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, c)
+		for c.Trajectory = range e.Trajectories {
+			videos = append(videos, c)
+		}
+	}
+	began := time.Now()
+	made, err := e.generator.Videos(ctx, e.job, videos, progress)
+	if err != nil {
+		return nil, err
+	}
+	p.Seconds = time.Since(began).Seconds()
+	if err := p.score(modelMethod, videos, made); err != nil {
+		return nil, err
+	}
+	for _, name := range configs.Names(baselines(e.job.Task)) {
+		var simple []clips.Clip
+		for _, c := range cases {
+			simple = append(simple, baselines(e.job.Task)[name](c.Past, c.Future, e.Frames))
+		}
+		if err := p.score(name, cases, simple); err != nil {
+			return nil, err
+		}
+	}
+	return p.Part, p.addReal(cases)
+}
+
+// scoring is a part under way. It holds scores and features, not videos, once they are made.
+type scoring struct {
+	*Evaluation
+	*Part
+}
+
+// score scores what a method made of the cases, and keeps a record of each video.
+func (p *scoring) score(method string, cases []Case, made []clips.Clip) error {
+	records := make([]Record, len(cases))
+	real := make([]clips.Clip, len(cases))
+	for i, c := range cases {
+		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, method, map[string]metric.Score{}}
+		real[i] = c.Real
+	}
+	for _, m := range p.metrics {
+		if m.Sets != nil {
+			if err := p.Made.add(m, method, made); err != nil {
+				return err
+			}
+			continue
+		}
+		scores, err := p.pairs(m, real, made)
+		if err != nil {
+			return fmt.Errorf("metric %s: %w", m.Name, err)
+		}
+		for i, s := range scores {
+			records[i].Scores[m.Name] = s
+		}
+	}
+	p.Records = append(p.Records, records...)
+	return nil
+}
+
+// pairs scores made clips by a metric of pairs, or says of each why it has no score.
+func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Score, error) {
+	reason := m.Skipped
+	if reason == "" && p.job.Task == Generate {
+		reason = noCounterpart
+	}
+	if reason != "" {
+		scores := make([]metric.Score, len(made))
+		for i := range scores {
+			scores[i].Skipped = reason
+		}
+		return scores, nil
+	}
+	scores, err := m.Pairs.Score(real, made)
+	if err == nil && len(scores) != len(made) {
+		err = fmt.Errorf("%d scores, want one for each of %d clips", len(scores), len(made))
+	}
+	for i, s := range scores {
+		if n := len(s.Frames); err == nil && n != 0 && n != p.Protocol.Frames {
+			err = fmt.Errorf("clip %d: scores of %d frames, want %d or none", i, n, p.Protocol.Frames)
+		}
+		for _, x := range append([]float64{s.Value}, s.Frames...) {
+			if err == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {
+				err = fmt.Errorf("clip %d: a score of %g, want a number, or that it is skipped", i, x)
+			}
+		}
+	}
+	return scores, err
+}
+
+// addReal adds the real frames to the sets, once for all methods.
+func (p *scoring) addReal(cases []Case) error {
+	var real []clips.Clip
+	for _, c := range cases {
+		real = append(real, c.Real)
+	}
+	for _, m := range p.metrics {
+		if m.Sets != nil {
+			if err := p.Real.add(m, "", real); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add adds clips to a method's set.
+func (f Features) add(m metric.Opened, method string, list []clips.Clip) error {
+	rows, err := m.Sets.Features(list)
+	if err == nil && len(rows) != len(list) {
+		err = fmt.Errorf("%d vectors, want one for each of %d clips", len(rows), len(list))
+	}
+	if err != nil {
+		return fmt.Errorf("metric %s: %w", m.Name, err)
+	}
+	key := FeatureKey{m.Name, method}
+	f[key] = append(f[key], rows...)
+	return nil
+}
