@@ -132,3 +132,29 @@ func TestEvaluateGenerateSkipsScores(t *testing.T) {
 		t.Errorf("NFE %d, want 3", report.NFE)
 	}
 }
+
+// However long the videos of an evaluation are, they are compared with the real frames, while
+// videos that are only to be looked at do without them beyond [MaxCompared].
+func TestLongVideosAreScored(t *testing.T) {
+	const frames = MaxCompared + 3
+	for _, task := range []string{"predict", "interpolate", "retrodict"} {
+		g, err := NewGenerator(backendtest.Open(t), model.NewStore(), counting(t), config().Sampler, 1, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		report, _, err := evaluate(g, rampSet{0}, Protocol{Task: task, Clips: 1, Trajectories: 1, Frames: frames, Advance: 3, Seed: 1}, allMetrics(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A baseline that repeats what it is given is right where nothing changes.
+		for _, r := range report.Results[1:] {
+			if s := r.Scores["psnr"]; s.Skipped != "" || s.Best.N != 1 || !(s.Best.Mean == 100) || len(s.BestByFrame) != frames {
+				t.Errorf("%s, %s: %+v of %d frames, want 100 dB for each of %d", task, r.Method, s.Best, len(s.BestByFrame), frames)
+			}
+		}
+		if len(report.Results) < 2 {
+			t.Errorf("%s: no baseline", task)
+		}
+	}
+}

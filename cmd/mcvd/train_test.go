@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,5 +43,31 @@ func TestPeakThatCannotBeMeasured(t *testing.T) {
 		if got != 0 || !strings.Contains(stderr.String(), warning) || strings.Count(stderr.String(), "\n") != min(1, len(warning)) {
 			t.Errorf("plugin %q: %g FLOP/s, says %q, want %q", plugin, got, &stderr, warning)
 		}
+	}
+}
+
+// A run's config.yml may hold a setting without effect that an experiment inherited from its base.
+// The run goes on with --set as it does without.
+func TestSettingsOfARunThatInheritedIdleOnes(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=1 --set train.validate_every=0")
+	path := filepath.Join("run", "config.yml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle := strings.Replace(string(text), "name: digits\n", "name: digits\n  path: clips/of/the/base\n", 1)
+	if idle == string(text) {
+		t.Fatalf("no data set in\n%s", text)
+	}
+	if err := os.WriteFile(path, []byte(idle), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := call(t, "config", "check", path); status == 0 {
+		t.Fatal("the setting has an effect: choose another one")
+	}
+	_, stderr := mustCall(t, "train run --backend go --set train.steps=2")
+	if !strings.Contains(stderr, "run: trained 2 steps") {
+		t.Errorf("says %q", stderr)
 	}
 }
