@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -73,5 +74,41 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 	if seen != len(arrows) {
 		t.Errorf("%d packages seen, the table has %d: remove what is gone", seen, len(arrows))
+	}
+}
+
+// The list of packages in docs/architecture.md has all of them but those for tests, each above what
+// it imports.
+func TestArchitectureListsPackagesFromTopToBottom(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "stand below it in this list:\n\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	var order []string
+	for line := range strings.Lines(list) {
+		names, _, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		order = append(order, strings.Split(names, ", ")...)
+	}
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", "mcvd/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		pkg = strings.TrimPrefix(pkg, "mcvd/")
+		if strings.HasSuffix(pkg, "test") {
+			continue
+		}
+		at := slices.Index(order, pkg)
+		if at < 0 {
+			t.Errorf("docs/architecture.md doesn't list %s", pkg)
+		}
+		for imported := range strings.FieldsSeq(imports) {
+			if own, ok := strings.CutPrefix(imported, "mcvd/"); ok && slices.Index(order, own) <= at {
+				t.Errorf("docs/architecture.md: %s imports %s, which does not stand below it", pkg, own)
+			}
+		}
 	}
 }
