@@ -184,6 +184,10 @@ type Train struct {
 	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
 	// The number of steps between contact sheets of generated frames; 0 for none.
 	SampleEvery int `yaml:"sample_every" range:"[0, 1e9]"`
+	// TensorBoard writes event files into the run folder, from its log and its samples, for
+	// `tensorboard --logdir RUN`. They take about as much room as these. A run may go on without them,
+	// or with them.
+	TensorBoard bool `yaml:"tensorboard"`
 }
 
 // Sampler is the reverse process.
@@ -241,7 +245,7 @@ func Default() *Config {
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant", EMADecay: 0.999},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
-			SampleEvery: 5000},
+			SampleEvery: 5000, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},
 	}
 }

@@ -62,9 +62,10 @@ func join(parts ...clips.Clip) clips.Clip {
 	return out
 }
 
-// SampleSheet writes a contact sheet of a block that the model makes for each of so many clips,
-// task by task: of predictions, and of what else the model can do.
-func SampleSheet(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, path, title string) error {
+// Samples writes a block that the model makes for each of so many clips, task by task: predictions,
+// and what else the model can do. The file sheet, a PNG with a title, gets a row of frames of each,
+// the file film, a GIF, plays them beside each other.
+func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string) error {
 	var rows []video.Row
 	for _, task := range shownTasks(g.model.Frames) {
 		n := g.model.Frames.Current
@@ -87,5 +88,8 @@ func SampleSheet(ctx context.Context, g *Generator, ds clips.Dataset, seed uint6
 			rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, made[i], c.Future), c, nil))
 		}
 	}
-	return video.WriteSheet(path, title, rows...)
+	if err := video.WriteSheet(sheet, title, rows...); err != nil {
+		return err
+	}
+	return video.WriteFilms(film, 2*count, rows...) // each video beside its real one
 }

@@ -255,14 +255,14 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 
 // MayChange names the settings in which a run may go on differently: how long it is trained, on
 // what it is computed, and where files are. They change no step but by rounding.
-const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep and data.path"
+const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.tensorboard and data.path"
 
 // forbidden lists the changes, a line each, with which a run must not go on: whatever else than
 // [MayChange] differs, because the steps to come would then not be those of one experiment.
 func forbidden(was, is *configs.Config) []string {
 	same := *was
 	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
-	same.Train.GradientCheckpointing = is.Train.GradientCheckpointing
+	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
 	same.Data.Path = is.Data.Path
 	return configs.Diff(&same, is)
 }

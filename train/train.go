@@ -25,6 +25,7 @@ import (
 	"mcvd/models/devices"
 	"mcvd/models/nn"
 	"mcvd/train/runs"
+	"mcvd/train/tensorboard"
 )
 
 const (
@@ -138,11 +139,12 @@ type trainer struct {
 	stepper   *stepper
 	validator *validator
 	log       *logWriter
-	flops     float64   // of a step
-	peak      float64   // what Peak gave
-	since     time.Time // when the steps began whose time is not logged yet; what was done between them is added
-	timed     int       // the number of these steps
-	compiled  bool      // the first step of this process, whose time is mostly that of compiling, is over
+	events    *tensorboard.Writer // nil without
+	flops     float64             // of a step
+	peak      float64             // what Peak gave
+	since     time.Time           // when the steps began whose time is not logged yet; what was done between them is added
+	timed     int                 // the number of these steps
+	compiled  bool                // the first step of this process, whose time is mostly that of compiling, is over
 	feed      *feed
 }
 
@@ -164,7 +166,13 @@ func (t *trainer) open(steps objective) (err error) {
 	if err := t.run.removeSamplesBehind(t.progress.Step); err != nil {
 		return err
 	}
-	t.log, err = openLog(filepath.Join(t.run.Dir, runs.LogFile), t.progress.Step)
+	if t.log, err = openLog(filepath.Join(t.run.Dir, runs.LogFile), t.progress.Step); err != nil {
+		return err
+	}
+	if !c.Train.TensorBoard {
+		return tensorboard.Remove(t.run.Dir)
+	}
+	t.events, err = tensorboard.Open(context.Background(), t.run.Dir)
 	return err
 }
 
@@ -177,6 +185,9 @@ func (t *trainer) close() {
 	}
 	if t.log != nil {
 		t.log.file.Close()
+	}
+	if t.events != nil {
+		t.events.Close()
 	}
 }
 
@@ -267,6 +278,7 @@ func (t *trainer) due(ctx context.Context) error {
 		if err := t.Sample(ctx, t.store, t.run.SamplePath(p.Step)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("samples of step %d: %w", p.Step, err)
 		}
+		t.show()
 	}
 	return nil
 }
@@ -292,7 +304,29 @@ func (t *trainer) report() error {
 		return nil
 	}
 	p.Unlogged, t.since, t.timed, t.feed.waited = means{}, time.Now(), 0, 0
-	return t.log.write(line)
+	return t.write(line)
+}
+
+// write writes a line of the log.
+func (t *trainer) write(line runs.Line) error {
+	if err := t.log.write(line); err != nil {
+		return err
+	}
+	t.show()
+	return nil
+}
+
+// show adds to the event files what is new in the run folder. A failure is no reason to stop: all
+// that they tell is in the folder, and the next process adds it.
+func (t *trainer) show() {
+	if t.events == nil {
+		return
+	}
+	if err := t.events.Update(context.Background()); err != nil {
+		t.Log.Warn("TensorBoard's event files are not written any more", "reason", err)
+		t.events.Close()
+		t.events = nil
+	}
 }
 
 // validate logs the validation loss and keeps the weights if they are the best so far.
@@ -306,7 +340,7 @@ func (t *trainer) validate(ctx context.Context) error {
 	if t.Report != nil {
 		t.Report(line)
 	}
-	if err := t.log.write(line); err != nil {
+	if err := t.write(line); err != nil {
 		return err
 	}
 	if finite(v.loss) && (p.BestStep == 0 || v.loss < p.BestLoss) {

@@ -13,7 +13,8 @@ import (
 // other, nor do train and eval. A new package belongs into a line here.
 var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train/...", "eval/..."},
-	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs"},
+	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs", "train/tensorboard"},
+	"train/tensorboard":          {"configs/atomicfile", "train/runs"},
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},

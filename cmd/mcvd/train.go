@@ -198,8 +198,8 @@ func detail(l runs.Line) string {
 	return fmt.Sprintf("loss %.4f, %.1f clips/s, %.1f GFLOP/s%s", float64(l.Loss), float64(l.ClipsPerSecond), float64(l.FLOPs)/1e9, share)
 }
 
-// trainingSamples writes a contact sheet of predictions, and of what else the model can do, for a
-// few validation clips.
+// trainingSamples writes a contact sheet and a film of predictions, and of what else the model can
+// do, for a few validation clips.
 func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string) error {
 	const clips = 4
 	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)
@@ -207,5 +207,6 @@ func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store,
 		return err
 	}
 	defer g.Close()
-	return eval.SampleSheet(ctx, g, ds, c.Seed, clips, path, strings.TrimSuffix(filepath.Base(path), ".png"))
+	name := strings.TrimSuffix(path, runs.Sheet)
+	return eval.Samples(ctx, g, ds, c.Seed, clips, path, name+runs.Film, filepath.Base(name))
 }

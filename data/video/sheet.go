@@ -89,12 +89,9 @@ func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	}
 	defer face.Close()
 
-	scale, labels := 1, 0
+	scale, labels := enlargement(rows), 0
 	widest := rows[0]
 	first := rows[0].Clip
-	if short := min(first.Width, first.Height); short < cellMin {
-		scale = (cellMin + short - 1) / short
-	}
 	var used [len(markNames)]bool
 	for _, row := range rows {
 		if row.Clip.Frames > widest.Clip.Frames {
@@ -155,6 +152,14 @@ func (r Row) number(i int) int {
 		return i
 	}
 	return r.Numbers[i]
+}
+
+// enlargement is how many times as wide and high frames are drawn as they are.
+func enlargement(rows []Row) int {
+	if short := min(rows[0].Clip.Width, rows[0].Clip.Height); short < cellMin {
+		return (cellMin + short - 1) / short
+	}
+	return 1
 }
 
 func checkRows(rows []Row) error {

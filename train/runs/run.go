@@ -161,7 +161,7 @@ func (r *Run) Update(ctx context.Context) error {
 		}
 	}
 	slices.Sort(r.Checkpoints)
-	r.updateSamples()
+	r.Samples = r.FindSamples()
 	r.Training = r.locked()
 	return r.Lines(ctx, r.forget, r.take)
 }
@@ -234,7 +234,8 @@ func (r *Run) updateConfig() {
 	}
 }
 
-func (r *Run) updateSamples() {
+// FindSamples lists the steps of which there are samples now, in order.
+func (r *Run) FindSamples() (all []Sample) {
 	of := map[int]Sample{}
 	for _, name := range r.names(SamplesDir) {
 		if step, ok := SampleStep(name, Sheet); ok {
@@ -244,11 +245,11 @@ func (r *Run) updateSamples() {
 			of[step] = Sample{step, of[step].Sheet, name}
 		}
 	}
-	r.Samples = nil
 	for _, s := range of {
-		r.Samples = append(r.Samples, s)
+		all = append(all, s)
 	}
-	slices.SortFunc(r.Samples, func(a, b Sample) int { return a.Step - b.Step })
+	slices.SortFunc(all, func(a, b Sample) int { return a.Step - b.Step })
+	return all
 }
 
 // locked says whether a process is training. It holds the lock itself for a moment, together with
