@@ -10,20 +10,21 @@ import (
 	"mcvd/models/nn"
 )
 
-// Cond is what the network is given beside the noisy frames: nodes in a graph, values on the
-// devices outside of one. What the experiment has no frames for is the zero T.
+// Cond is what the network is given beside the noisy frames. T is a node inside a graph, and a
+// value on the devices outside of it. Past, Future and Visible are the zero T where the experiment
+// has no such frames.
 type Cond[T any] struct {
 	Past, Future T // [batch, frames, height, width, channels]
 	Visible      T // which of these frames are visible, [batch, past+future]: see package mask
-	// Cached are what [Model.Cache] made of the above, by the names of [Model.CacheKeys]; without
-	// them, the network makes them in each evaluation.
+	// Cached are the values that [Model.Cache] computes from the fields above, by the names of
+	// [Model.CacheKeys]. Without them, the network computes them in each evaluation.
 	Cached map[string]T
 
 	cache *network.Cache // to be filled, or Cached as the network sees it
 }
 
-// Flatten lists a condition as the inputs of a program: past, future, visible, then what is cached,
-// in the order of keys. It and [Unflatten] are the only places that know this order.
+// Flatten lists a condition as the inputs of a program: past, future, visible, then the cached
+// values in the order of keys. Only it and [Unflatten] know this order.
 func (c Cond[T]) Flatten(f configs.Frames, keys []string) (flat []T) {
 	if f.Past > 0 {
 		flat = append(flat, c.Past)
@@ -64,7 +65,7 @@ func Unflatten[T any](f configs.Frames, keys []string, flat []T) (c Cond[T]) {
 	return c
 }
 
-// CondInputs takes the inputs of a program apart that [Cond.Flatten] listed.
+// CondInputs takes apart the inputs of a program that [Cond.Flatten] listed.
 func (m *Model) CondInputs(keys []string, inputs []*Node) Cond[*Node] {
 	c := Unflatten(m.Frames, keys, inputs)
 	if len(keys) > 0 {
@@ -73,13 +74,13 @@ func (m *Model) CondInputs(keys []string, inputs []*Node) Cond[*Node] {
 	return c
 }
 
-// Cache builds what the network makes of the conditioning frames alone, with the weights under
-// scope, in the order of [Model.CacheKeys]: what the steps of a window share.
+// Cache builds the values that the network computes from the conditioning frames alone, with the
+// weights under scope, in the order of [Model.CacheKeys]. All steps of a window share them.
 func (m *Model) Cache(b *nn.Builder, scope *model.Scope, cond Cond[*Node]) []*Node {
 	g, batch := cond.Visible.Graph(), cond.Visible.Shape().Dimensions[0]
 	cond.cache = network.NewCache()
-	// The whole network is built, around noisy frames of zeros. A program computes only what its
-	// results need, here the cache.
+	// This builds the whole network, for noisy frames of zeros. A program computes only what its
+	// results depend on, which here is the cache.
 	x, level := Zeros(g, m.ClipShape(batch, m.Frames.Current)), Zeros(g, nn.F32(batch, 1, diffusion.Columns))
 	m.predict(b, scope, x, diffusion.TableNodes(level), cond)
 	values := cond.cache.Values()

@@ -37,8 +37,8 @@ type Model struct {
 	Size, Channels int
 }
 
-// New makes the model that the configuration describes; every name in it is checked, and all
-// problems are reported.
+// New makes the model that the configuration describes. It checks every name in it and reports all
+// problems.
 func New(c *configs.Config) (*Model, error) {
 	net, networkErr := network.New(c)
 	process, processErr := diffusion.New(c.Diffusion)
@@ -86,7 +86,7 @@ func (m *Model) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(m.Table(m.Process.Draw(rng, batch)), batch, 1, diffusion.Columns)
 }
 
-// Draw makes the other random choices for a batch, in the graph, and returns the next random state.
+// Draw makes the other random choices for a batch in the graph, and returns the next random state.
 // levels is a table of levels, [batch, 1 or frames, diffusion.Columns].
 func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 	batch := levels.Shape().Dimensions[0]
@@ -104,8 +104,8 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 }
 
 // ErrorGraph is the loss of each clip, and the mean squared error of the clean frames that the
-// network predicts, kept in [-1, 1]: a number that can be compared between targets. Both are
-// [batch].
+// network predicts, kept in [-1, 1]. Unlike the loss, this error can be compared between targets.
+// Both are [batch].
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
 	past, current, future := m.Cut(clip)
 	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
@@ -116,8 +116,8 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(x0, current)), 1, 2, 3, 4)
 }
 
-// predict is the network's output F for xt at a level. Hidden frames are hidden here, for every use
-// of the network.
+// predict is the network's output F for xt at a level. Hidden frames are replaced here, whatever
+// the network is used for.
 func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node]) *Node {
 	batch := xt.Shape().Dimensions[0]
 	in := network.Input{X: Mul(l.In, xt), Label: labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}

@@ -21,12 +21,12 @@ type Size struct {
 	Cached     int     // values that [Model.Cache] makes for the batch
 }
 
-// TrainingFLOPs are those of an update of the weights by so many batches; a backward pass counts as
-// two forward passes.
+// TrainingFLOPs are those of an update of the weights from that many batches. A backward pass
+// counts as two forward passes.
 func (s Size) TrainingFLOPs(batches int) float64 { return 3 * s.FLOPs * float64(batches) }
 
-// Declare builds the network once, without running it, so that its parameters exist in the scope,
-// and measures it for a batch of that size.
+// Declare builds the network once for a batch of that size, without running it. Then its parameters
+// exist in the scope, and its size is known.
 func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) (Size, error) {
 	b, cache := nn.NewBuilder(backend), network.NewCache()
 	if err := m.declare(backend, b, scope, batch, cache); err != nil {
@@ -39,8 +39,8 @@ func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) 
 	return size, nil
 }
 
-// CacheKeys names what [Model.Cache] makes for a batch of that size, with the weights under scope;
-// none for a network that makes nothing of the conditioning frames alone.
+// CacheKeys names what [Model.Cache] computes for a batch of that size, with the weights under
+// scope. There are none for a network that computes nothing from the conditioning frames alone.
 func (m *Model) CacheKeys(backend compute.Backend, scope *model.Scope, batch int) ([]string, error) {
 	if !m.Network.Caches() {
 		return nil, nil

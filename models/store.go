@@ -70,9 +70,9 @@ func Entries(store *model.Store) []weights.Entry {
 	return entries
 }
 
-// Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], as a
-// file has them. The file must hold exactly the model's parameters there, in their shapes: what is
-// missing, misshapen or too many is named.
+// Load makes a store with the model's parameters in each of the scopes, such as [EMAScope], from a
+// file. In these scopes the file must hold exactly the model's parameters in their shapes. The
+// error names what is missing, has another shape, or does not belong to the model.
 func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string) (*model.Store, error) {
 	store := model.NewStore()
 	expected := map[string]bool{}
@@ -101,7 +101,7 @@ func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string)
 	return store, nil
 }
 
-// loadVariable returns what is wrong, if anything is.
+// loadVariable sets a variable from a file. It returns what is wrong with the file, or "".
 func loadVariable(v *model.Variable, f *weights.File, name string) string {
 	info, ok := f.Lookup(name)
 	if !ok {

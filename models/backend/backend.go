@@ -58,7 +58,7 @@ func firstLine(err error) string {
 	return strings.TrimSpace(line)
 }
 
-// hint is what may be the matter when the backend can't be opened.
+// hint is a likely reason why the backend can't be opened.
 func (c Choice) hint() string {
 	if c.kind != cuda {
 		return ""
@@ -69,13 +69,13 @@ func (c Choice) hint() string {
 	return " (TF_CPP_MIN_LOG_LEVEL=0 shows what XLA says about it; --backend go needs nothing)"
 }
 
-// reserveHeap maps a gigabyte of address space, of which nothing is touched, and gives it back to
-// the heap.
+// reserveHeap maps a gigabyte of address space, touches nothing of it, and gives it back to the
+// heap.
 //
-// The vector loads of Go 1.27's simd/archsimd for the last few values of a slice read a whole
-// vector and mask it, so they read up to 63 bytes past the slice. Where the heap's mapped memory
-// ends, that is a crash, seen once in some hundred processes. The heap fills from its lower end, so
-// with this room above it, its end is hardly ever used.
+// In Go 1.27, the vector loads of simd/archsimd for the last few values of a slice read a whole
+// vector and mask it. So they read up to 63 bytes past the slice. If the heap's mapped memory ends
+// there, that is a crash, seen once in some hundred processes. The heap fills from its lower end,
+// so with this room above it, its end is hardly ever used.
 var reserveHeap = sync.OnceFunc(func() {
 	if SlowBuild == "" {
 		runtime.KeepAlive(make([]byte, 1<<30))
@@ -83,8 +83,8 @@ var reserveHeap = sync.OnceFunc(func() {
 	}
 })
 
-// quietly runs f without standard output, which belongs to results, and without the libraries' log:
-// the Go backend prints its settings, go-xla logs what it also returns as an error.
+// quietly runs f without standard output and without the libraries' log. Standard output belongs to
+// results, but the Go backend prints its settings there. go-xla logs errors that it also returns.
 func quietly(f func()) {
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	defer klog.ClearLogger()

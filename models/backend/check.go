@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// check says why a file can't be a plugin of PJRT for this machine. The dynamic loader would say so
-// too, except that a file whose end is missing kills the process.
+// check says why a file can't be a plugin of PJRT for this machine. The dynamic loader would report
+// most reasons, too, but at a file that is cut off it kills the process.
 func check(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,8 +50,8 @@ func check(path string) error {
 
 var elfMachine = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// unknownFlags lists the flags that a plugin doesn't know: it would end the process because of
-// them. What a plugin knows is read from its constants, 10 to 25 MB.
+// unknownFlags lists the flags that a plugin doesn't know, because XLA would end the process at
+// them. The names of known flags are read from the plugin's constants, 10 to 25 MB.
 func unknownFlags(path string, flags []string) ([]string, error) {
 	f, err := elf.Open(path)
 	if err != nil {

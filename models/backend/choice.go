@@ -12,20 +12,20 @@ import (
 	"mcvd/configs"
 )
 
-// Choice is a backend, and why it is the one.
+// Choice is a backend, and the reason for choosing it.
 type Choice struct {
 	Name   string // a name of Names, never auto, or GoMLX's own string
 	Plugin string // of XLA: the file, an absolute path
-	Why    string // what spoke for it, where auto chose
+	Why    string // why auto chose it
 
 	config  string // GoMLX's string
 	kind    kind
-	missing []string // what CUDA needs besides the plugin and was not found
+	missing []string // what CUDA needs beside the plugin, and was not found
 	environment
 }
 
-// Absent is the error of a backend that this machine or program has not got, as opposed to one that
-// is broken.
+// Absent is the error for a backend that this machine or this program does not have, as opposed to
+// a broken one.
 type Absent struct{ reason string }
 
 func (a Absent) Error() string { return a.reason }
@@ -69,7 +69,7 @@ func (m machine) choose(name string) (Choice, error) {
 	return c, nil
 }
 
-// goChoice runs without a limit on its workers: with its default limit a training step took 1.4
+// goChoice has no limit on its workers. With the backend's default limit, a training step took 1.4
 // times as long.
 func (m machine) goChoice() (Choice, error) {
 	return Choice{Name: "go", config: "go:parallelism=-1", kind: pureGo}, nil
@@ -98,7 +98,7 @@ func (m machine) cudaChoice() (Choice, error) {
 	return m.xla("xla-cuda", cuda, path, options)
 }
 
-// mended adds to an error the command that helps, if one does.
+// mended adds to an error the command that installs what is missing, if there is one.
 func (m machine) mended(err error, k kind, p plugin) error {
 	switch {
 	case m.unlinked != "":
@@ -117,9 +117,9 @@ func mend(k kind) string {
 	return "run scripts/install-xla.sh cpu"
 }
 
-// auto takes the fastest backend that is there, and says what spoke against the others. A plugin
-// that is there but broken is passed over; one that is sound must open, since training on the CPU
-// by mistake would cost days.
+// auto takes the fastest backend that is there, and says why not a faster one. A plugin that is
+// broken is passed over. A plugin that is sound must open: training on the CPU by mistake would
+// cost days.
 func (m machine) auto() (Choice, error) {
 	var against []string
 	if m.unlinked != "" {
@@ -175,8 +175,8 @@ func (m machine) xla(name string, k kind, path, options string) (Choice, error) 
 // xlaKinds are GoMLX's names for XLA.
 var xlaKinds = []string{"xla", "stablehlo", "hlo", "shlo"}
 
-// ownString is the choice of a string as GoMLX has it. Its plugin is cpu, cuda, or a path: other
-// names would start a search of go-xla's, which tries what it finds by loading it.
+// ownString is the choice of a string of GoMLX's own. Its plugin must be cpu, cuda or a path. At
+// other names, go-xla would search, and would load whatever it finds.
 func (m machine) ownString(name string) (Choice, error) {
 	before, after, _ := strings.Cut(name, ":")
 	if !slices.Contains(xlaKinds, before) {
@@ -218,7 +218,7 @@ func (m machine) ownPlugin(name, plugin string) (Choice, error) {
 	return m.xla(name, k, path, options)
 }
 
-// kindOf guesses from its file's name what a plugin runs on.
+// kindOf guesses from the name of a plugin's file what it runs on.
 func kindOf(path string) kind {
 	base := strings.ToLower(filepath.Base(path))
 	switch {

@@ -66,8 +66,7 @@ func (m machine) cudaData(path string) string {
 	return ""
 }
 
-// missing lists what the CUDA plugin needs and was not found where the dynamic loader will look, or
-// is known to be.
+// missing lists what the CUDA plugin needs and the dynamic loader will not find.
 func (m machine) missing(path string) []string {
 	folders := slices.Concat(librariesOf(path), filepath.SplitList(m.env["LD_LIBRARY_PATH"]))
 	folders = append(folders, glob(m.root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib64", "usr/lib", "usr/local/nvidia/lib*",

@@ -8,10 +8,10 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Missing lists what the backend needs and was not found: it may fail when it is opened, or later.
+// Missing lists what the backend needs and was not found. It may fail when it is opened, or later.
 func (c Choice) Missing() []string { return c.missing }
 
-// Describe says in a line what an opened backend is.
+// Describe says in one line what an opened backend is.
 func (c Choice) Describe(b compute.Backend) (string, error) {
 	if c.Plugin == "" {
 		return b.Description(), nil
@@ -35,8 +35,8 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	return fmt.Sprintf("%s, PJRT %s, %d %s: %s", plugin, version, len(devices), what, strings.Join(devices, ", ")), nil
 }
 
-// Versions says what an opened backend is for a record of what a result was made with: its name,
-// and of a plugin the file, the Python package that it came in, and the version of its interface.
+// Versions describes an opened backend for the record of a result: its name, and for a plugin the
+// file, the Python package from which it came, and the version of its interface.
 func (c Choice) Versions() map[string]string {
 	v := map[string]string{"backend": c.Name}
 	if c.Plugin == "" {
@@ -54,8 +54,8 @@ func (c Choice) Versions() map[string]string {
 	return v
 }
 
-// virtual is whether all devices are the same cores: the CPU plugin always shows several, and one
-// alone uses every core.
+// virtual says whether all devices are the same cores. The CPU plugin always shows several devices,
+// and one of them already uses every core.
 func (c Choice) virtual() bool { return c.kind == cpu }
 
 // packageOf is the Python package, with its version, that a plugin came in, if it did.

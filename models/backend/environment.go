@@ -18,16 +18,16 @@ import (
 //	                 folder in the user's cache in which it keeps what it found out about the speed of kernels
 //	LD_LIBRARY_PATH  for CUDA the folders of the libraries that came with the plugin
 
-// environment is what a backend wants of the environment and lacks.
+// environment holds the variables that a backend needs and the process lacks.
 type environment struct {
 	variables []string // NAME=VALUE
 	cache     string   // a folder that must be made, or empty
 }
 
-// Environ lists, as NAME=VALUE, what the process should have been started with and was not.
+// Environ lists, as NAME=VALUE, the variables that the process should have been started with.
 func (e environment) Environ() []string { return e.variables }
 
-// Prepare makes what the variables name.
+// Prepare makes the folders that the variables name.
 func (e environment) Prepare() error {
 	if e.cache == "" {
 		return nil
@@ -35,7 +35,7 @@ func (e environment) Prepare() error {
 	return os.MkdirAll(e.cache, 0o755)
 }
 
-// wants is what a plugin wants and the environment lacks.
+// wants are the variables that a plugin needs and the environment lacks.
 func (m machine) wants(k kind, path string) (environment, error) {
 	var e environment
 	add := func(name, value string) {
@@ -76,9 +76,9 @@ func (m machine) tunables() string {
 	return old + ":" + hugePages + "1"
 }
 
-// xlaFlags adds flags to the user's. XLA ends the process for a flag that it doesn't know: such a
-// flag of the user's is an error here, and one of ours is left out, because the plugin is of
-// another version.
+// xlaFlags adds flags to the user's. XLA ends the process at a flag that it doesn't know. So an
+// unknown flag of the user's is an error here, and an unknown flag of ours is left out, because the
+// plugin is of another version.
 func (m machine) xlaFlags(path string, flags []string) (string, error) {
 	old := strings.TrimSpace(m.env["XLA_FLAGS"])
 	if old != "" && !strings.HasPrefix(old, "--") {
@@ -118,8 +118,8 @@ func quotedFlag(path string) string {
 	return path
 }
 
-// cacheFolder is where a plugin keeps what it found out about kernels: a folder for each version,
-// which its size tells apart, since kernels of one version need not be there in another.
+// cacheFolder is where a plugin keeps what it found out about kernels. Kernels of one version need
+// not exist in another, so each version has its own folder, by the plugin's size.
 func (m machine) cacheFolder(path string) string {
 	base := m.env["XDG_CACHE_HOME"]
 	if !filepath.IsAbs(base) {

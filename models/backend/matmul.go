@@ -12,11 +12,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Products are timed products of two square matrices: of what networks are made of, what a device
-// computes fastest.
+// Products are timed products of two square matrices. Networks consist mostly of matrix products,
+// and a device computes nothing faster.
 type Products struct {
 	N     int             // rows and columns
-	Times []time.Duration // two or more; the first product's has the compiling in it
+	Times []time.Duration // two or more; the first includes compiling
 }
 
 // FLOPs is how many floating-point operations a product is, 2 for each multiply-add.
@@ -34,8 +34,8 @@ func (c Choice) Products(ctx context.Context, b compute.Backend, dtype dtypes.DT
 	return multiply(ctx, b, dtype, c.matrix(), more)
 }
 
-// matrix is a size from which larger products are hardly faster; the Go backend may be built
-// without vector instructions.
+// matrix is the size of the matrices. Larger ones are hardly faster. On the Go backend it is
+// smaller, because the program may be built without vector instructions.
 func (c Choice) matrix() int {
 	switch c.kind {
 	case cuda:
@@ -46,8 +46,8 @@ func (c Choice) matrix() int {
 	return 2048
 }
 
-// Peak is the FLOP/s that so many devices of the opened backend reach together in matrix products:
-// a measurement of about a second on one of them.
+// Peak is the FLOP/s that this many devices of the opened backend reach together in matrix
+// products. One of them is measured for about a second.
 func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType, devices int) (float64, error) {
 	p, err := c.Products(ctx, b, dtype, 5)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c Choice) Peak(ctx context.Context, b compute.Backend, dtype dtypes.DType,
 	return c.together(p, devices), nil
 }
 
-// together is the FLOP/s of so many devices, one of which made the products. Virtual ones share the
+// together is the FLOP/s of this many devices, one of which was measured. Virtual devices share the
 // processor.
 func (c Choice) together(p Products, devices int) float64 {
 	if c.virtual() {
@@ -68,8 +68,8 @@ func (c Choice) together(p Products, devices int) float64 {
 func multiply(ctx context.Context, b compute.Backend, dtype dtypes.DType, n, more int) (Products, error) {
 	p := Products{N: n}
 	fill, err := NewExec(b, func(g *Graph) []*Node {
-		// As a network's numbers, not zeros: what a product takes in power, and so its speed,
-		// depends on them.
+		// These are random as in a network, not zeros, because the power that a product takes, and
+		// so its speed, depends on its numbers.
 		random, x := RandomNormal(RNGStateFromSeedForGraph(g, 1), shapes.Make(dtypes.Float32, n, n))
 		_, y := RandomNormal(random, shapes.Make(dtypes.Float32, n, n))
 		return []*Node{ConvertDType(x, dtype), ConvertDType(y, dtype)}

@@ -17,7 +17,7 @@ import (
 //
 // GoMLX is always given an absolute path: a name would start a search of its own.
 
-// machine is what the choice of a backend depends on.
+// machine holds what the choice of a backend depends on.
 type machine struct {
 	root      string // "/", but in tests
 	env       map[string]string
@@ -27,7 +27,7 @@ type machine struct {
 	avx512    bool
 }
 
-// plugin is one that was looked for.
+// plugin is the result of looking for a plugin.
 type plugin struct {
 	title  string
 	path   string // an absolute path; empty if there is none
@@ -35,8 +35,8 @@ type plugin struct {
 	broken error  // why it can't be loaded
 }
 
-// look describes the machine whose file system begins at root; environ has NAME=VALUE. Where XLA is
-// not linked, it does not matter what is there.
+// look describes the machine whose file system begins at root. environ has NAME=VALUE. If the
+// program has no XLA, plugins are not looked for.
 func look(root string, environ []string, unlinked string) machine {
 	m := machine{root: root, env: make(map[string]string), unlinked: unlinked}
 	for _, variable := range environ {
@@ -108,12 +108,12 @@ func (p *plugin) find(folders []string, patterns ...string) {
 	}
 }
 
-// glob lists the files below a folder that match one of the patterns, of each pattern the last name
-// first: the newer version.
+// glob lists the files below a folder that match one of the patterns. For each pattern the last
+// name comes first, which is the newest version.
 func glob(folder string, patterns ...string) []string {
 	var all []string
 	for _, pattern := range patterns {
-		// The folder's own name may have what a pattern gives a meaning to.
+		// The folder's own name may contain characters that mean something in a pattern.
 		found, err := filepath.Glob(filepath.Join(quoted(folder), pattern))
 		if err != nil {
 			continue
@@ -140,13 +140,13 @@ func (m machine) whyNoDevice() string {
 	return ""
 }
 
-// hasAVX512 is whether the CPU says that it has vectors of 512 bits.
+// hasAVX512 says whether the CPU has vectors of 512 bits.
 func (m machine) hasAVX512() bool {
 	info, err := os.ReadFile(filepath.Join(m.root, "proc/cpuinfo"))
 	return err == nil && slices.Contains(strings.Fields(string(info)), "avx512f")
 }
 
-// short is a path as a person writes it.
+// short is a path as people write it.
 func (m machine) short(path string) string {
 	if below, ok := strings.CutPrefix(path, m.env["HOME"]+"/"); ok && m.env["HOME"] != "" {
 		return "~/" + below

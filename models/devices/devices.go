@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Devices are what programs run on: one device, or several that share a batch. On several, every
-// one has all weights and computes its part of the batch; XLA adds up what is summed over the
-// batch, such as gradients (GoMLX's AutoSharding).
+// Devices are what programs run on: one device, or several that share a batch. Each of several has
+// all weights and computes a part of the batch. XLA adds up sums over the batch, such as gradients
+// (GoMLX's AutoSharding).
 type Devices struct {
 	backend compute.Backend
 	n       int
@@ -30,8 +30,8 @@ const (
 	Copies              // the same on every device
 )
 
-// Open takes the first n devices of the backend, all for n = 0. Each must get as many clips of a
-// batch.
+// Open takes the first n devices of the backend, or all if n is 0. Each must get equally many clips
+// of a batch.
 func Open(backend compute.Backend, n, batch int) (*Devices, error) {
 	there := backend.NumDevices()
 	if n == 0 {
@@ -101,7 +101,7 @@ func (v Value) Scalar() float64 {
 	return float64(tensors.ToScalar[float32](v.one))
 }
 
-// Free gives the memory of values back at once, not at the next garbage collection.
+// Free gives back the memory of values at once, instead of at the next garbage collection.
 func Free(values []Value) {
 	for _, v := range values {
 		if v.several != nil {
@@ -122,7 +122,8 @@ type Program struct {
 // Program sets a program up for the devices. inputs say how its inputs lie on them; the last entry
 // holds for all further inputs. All results lie as results says.
 //
-// A store of weights that ran on several devices can run on these, or on one, not on others.
+// A store of weights that ran on several devices can later run on the same devices or on one, but
+// not on others.
 func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Program, error) {
 	p := &Program{d, exec, results}
 	if d.n == 1 {
@@ -142,7 +143,7 @@ func (p *Program) Close() { p.exec.Finalize() }
 // Call runs the program.
 func (p *Program) Call(args ...Value) ([]Value, error) { return p.run(false, args) }
 
-// CallDonating runs the program and gives the memory of its arguments to it, or back.
+// CallDonating runs the program and gives it the memory of its arguments, or frees it.
 func (p *Program) CallDonating(args ...Value) ([]Value, error) { return p.run(true, args) }
 
 func (p *Program) run(donate bool, args []Value) (results []Value, err error) {

@@ -11,7 +11,7 @@ import (
 	"mcvd/configs"
 )
 
-// Process is a forward process and what a network learns of it.
+// Process is a forward process, and what a network learns of it.
 type Process struct {
 	Schedule Schedule
 	Target   Target
@@ -43,8 +43,8 @@ func New(c configs.Diffusion) (*Process, error) {
 	return p, nil
 }
 
-// optionsPath is where the options of schedules stand, and those that targets, weights and ways of
-// drawing levels may have.
+// optionsPath is where the options of schedules stand. Targets, weights and ways of drawing levels
+// may have some there, too.
 const optionsPath = "diffusion.options"
 
 // Tables are the tables of this package with their options.

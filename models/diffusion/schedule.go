@@ -11,9 +11,9 @@ import (
 
 // Schedule gives the noise levels between clean frames and pure noise.
 type Schedule interface {
-	// Level is the level at u, above 0 and up to 1: the share of the way from clean frames to the
-	// noisiest level, u = 1. A discrete schedule of T levels gives the one in whose T-th of (0, 1]
-	// u lies.
+	// Level is the level at u in (0, 1], the share of the way from clean frames to the noisiest
+	// level, which is at u = 1. A discrete schedule of T levels divides (0, 1] into T equal parts,
+	// one for each level.
 	Level(u float64) Level
 	// Steps is the number T of levels of a discrete schedule, 0 for a continuous one.
 	Steps() int
@@ -114,8 +114,9 @@ func (cosine) schedule(steps int) (Schedule, error) {
 // Steps is the number T of timesteps.
 func (s *Discrete) Steps() int { return len(s.AlphaBar) }
 
-// Label is what the network is told of timestep t. The published networks count from the noisiest,
-// 0, to the cleanest, T-1; so do all networks here, and this is the place that says so.
+// Label is the number by which the network is told timestep t. The published networks count from
+// the noisiest, 0, to the cleanest, T-1. All networks here do the same, and only this function
+// knows it.
 func (s *Discrete) Label(t int) int { return s.Steps() - 1 - t }
 
 // At returns the noise level of timestep t; Signal^2 + Noise^2 = 1.

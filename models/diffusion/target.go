@@ -6,15 +6,15 @@ import (
 	"mcvd/configs"
 )
 
-// Target is what a network F predicts at a level, said by the scalings around it, as in EDM (Karras
-// et al. 2022, eq. 7):
+// Target is what a network F predicts at a level. It is defined by the scalings around F, as in EDM
+// (Karras et al. 2022, eq. 7):
 //
 //	x0 = skip x + out F(in x)
 type Target struct {
 	// Scale gives the scalings of a level whose Noise is above 0.
 	Scale func(l Level) (in, skip, out float64)
-	// RawEps says that F is eps itself: samplers get it as the network says it, and training
-	// compares with the noise drawn.
+	// RawEps says that F is eps itself. Then samplers get F as it is, and training compares it with
+	// the noise that was drawn.
 	RawEps bool
 }
 
@@ -31,7 +31,7 @@ func (l Level) power() float64 { return l.Signal*l.Signal + l.Noise*l.Noise }
 // Targets lists the targets.
 func Targets() []string { return configs.Names(targets) }
 
-// F is what the network should say of clean frames and noise: weights such that F = p x0 + q eps.
+// F is the ideal output of the network for clean frames and noise: the weights in F = p x0 + q eps.
 // They follow from the scalings.
 func (t Target) F(l Level) (p, q float64) {
 	if t.RawEps {
@@ -41,7 +41,7 @@ func (t Target) F(l Level) (p, q float64) {
 	return (1 - skip*l.Signal) / out, -skip * l.Noise / out
 }
 
-// Prediction is what a network says about x_t, in the two forms that samplers use.
+// Prediction is what a network predicts about x_t, in the two forms that samplers use.
 type Prediction struct {
 	X0, Eps *Node // [batch, frames, height, width, channels]
 }
@@ -55,7 +55,8 @@ func (t Target) Predict(xt, f *Node, l LevelNodes) Prediction {
 	return Prediction{X0: x0, Eps: EpsFromX0(xt, x0, l.Signal, l.Noise)}
 }
 
-// FGraph is what the network should say of clean frames x0 with that noise: [Target.F] in a graph.
+// FGraph is the ideal output of the network for clean frames x0 with that noise: [Target.F] in a
+// graph.
 func (t Target) FGraph(x0, eps *Node, l LevelNodes) *Node {
 	if t.RawEps {
 		return eps

@@ -24,12 +24,12 @@ func (t Target) errorOfX0(l Level) float64 { _, _, out := t.Scale(l); return out
 // Weights lists the weights by level.
 func Weights() []string { return configs.Names(weights) }
 
-// spread draws where on the way from clean frames to the noisiest level each of n clips of a batch
-// lies: u in (0, 1].
+// spread draws u in (0, 1] for each of the n clips of a batch: the share of the way from clean
+// frames to the noisiest level.
 type spread func(rng *rand.Rand, n int) []float64
 
-// spreads are the values of diffusion.levels. Every u is uniform by itself; they differ in how
-// those of a batch hang together.
+// spreads are the values of diffusion.levels. In all of them each u is uniform in (0, 1]; they
+// differ in how the u of a batch depend on each other.
 var spreads = map[string]spread{
 	"uniform":         independent,
 	"low_discrepancy": lowDiscrepancy,
@@ -47,8 +47,8 @@ func independent(rng *rand.Rand, n int) []float64 {
 	return u
 }
 
-// lowDiscrepancy spaces a batch evenly from one draw on, so that its loss varies less (Kingma et
-// al. 2021, VDM, appendix I.1).
+// lowDiscrepancy spaces the u of a batch evenly, starting from one draw, so that the batch's loss
+// varies less (Kingma et al. 2021, VDM, appendix I.1).
 func lowDiscrepancy(rng *rand.Rand, n int) []float64 {
 	u, first := make([]float64, n), rng.Float64()
 	for i := range u {

@@ -1,9 +1,9 @@
 // Package mask decides which conditioning frames are visible.
 //
-// A mask is [batch, past+future] float32: for each conditioning frame of each clip 1 if it is
-// visible and 0 if it is hidden, the past's frames first. It is nil where there are no conditioning
-// frames. Training hides whole blocks, the past or the future of a clip; a mask can say any other
-// pattern.
+// A mask is [batch, past+future] float32. For each conditioning frame of each clip it has 1 if the
+// frame is visible and 0 if it is hidden, the past's frames first. It is nil if there are no
+// conditioning frames. Training hides the past or the future of a clip as a whole; a mask can hide
+// any frames.
 package mask
 
 import (
@@ -50,8 +50,8 @@ func Blocks(past, future *Node, f configs.Frames) *Node {
 	return Concatenate(parts, 1)
 }
 
-// Apart takes a mask apart: which of the past's and which of the future's frames are visible, nil
-// where there are none.
+// Apart divides a mask into that of the past's frames and that of the future's, which are nil if
+// there are none.
 func Apart(visible *Node, f configs.Frames) (past, future *Node) {
 	if f.Past > 0 {
 		past = Slice(visible, AxisRange(), AxisRange(0, f.Past))
@@ -62,9 +62,9 @@ func Apart(visible *Node, f configs.Frames) (past, future *Node) {
 	return past, future
 }
 
-// Hide returns frames [batch, frames, height, width, channels] with the hidden ones, visible
-// [batch, frames] = 0, replaced by zeros. They are replaced, not multiplied: whatever a hidden
-// frame holds, even NaN, can't reach the network.
+// Hide returns frames [batch, frames, height, width, channels] in which hidden ones are zeros;
+// visible is [batch, frames], 0 for hidden. Hidden frames are replaced, not multiplied by 0, so
+// that nothing of them, not even NaN, reaches the network.
 func Hide(frames, visible *Node) *Node {
 	d := visible.Shape().Dimensions
 	seen := GreaterThan(Reshape(visible, d[0], d[1], 1, 1, 1), ScalarZero(frames.Graph(), visible.DType()))

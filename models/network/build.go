@@ -7,8 +7,8 @@ import (
 	"mcvd/models/nn"
 )
 
-// Build builds a network for a batch, with its parameters under scope. Where the backend is faster
-// that way, the batch is cut into parts that run side by side; the result is the same.
+// Build builds a network for a batch, with its parameters under scope. If the backend is faster
+// that way, the batch is cut into parts that run side by side. The result is the same.
 func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 	inputs := []*Node{in.X, in.Label}
 	optional := []**Node{&in.Past, &in.Future, &in.Visible}

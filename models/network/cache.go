@@ -9,20 +9,20 @@ import (
 	"mcvd/configs"
 )
 
-// Cache holds what a network makes of the conditioning frames alone. That is the same in every step
-// of a window, so sampling makes it once and gives it to each step. Values are found by the scope
-// of the layer that makes them, not by the order of building: two networks in one graph, such as
-// the branches of guidance, have a cache each.
+// Cache holds the values that a network computes from the conditioning frames alone. They are the
+// same in every step of a window, so sampling computes them once and gives them to each step. A
+// value is found by the scope of the layer that computes it, not by the order of building. So two
+// networks in one graph, such as the branches of guidance, each have a cache.
 type Cache struct {
 	values map[string]*Node
-	full   bool   // values are given; nothing is made
+	full   bool   // the values are given, and nothing is computed
 	part   string // of the batch that is being built
 }
 
 // NewCache is an empty cache, which a Graph fills.
 func NewCache() *Cache { return &Cache{values: map[string]*Node{}} }
 
-// FullCache is a cache of values made before.
+// FullCache is a cache of values that were computed before.
 func FullCache(values map[string]*Node) *Cache { return &Cache{values: values, full: true} }
 
 // Keys are the names of the values, sorted.
@@ -31,8 +31,9 @@ func (c *Cache) Keys() []string { return configs.Names(c.values) }
 // Values are the values by name, images [batch, height, width, channels].
 func (c *Cache) Values() map[string]*Node { return c.values }
 
-// pair returns two images that a layer makes of the conditioning frames: those in the cache, or
-// what build makes, which the cache then holds. A nil cache holds nothing.
+// pair returns two images that a layer computes from the conditioning frames. It takes them from
+// the cache if they are there. Otherwise it calls build, and the cache keeps the result. A nil
+// cache keeps nothing.
 func (c *Cache) pair(layer *model.Scope, build func() (*Node, *Node)) (*Node, *Node) {
 	if c == nil {
 		return build()

@@ -7,15 +7,15 @@ import (
 	"mcvd/configs"
 )
 
-// conditioning is how past and future frames enter a UNet. It is all in which the variants of the
-// network differ.
+// conditioning is how past and future frames enter a UNet. Variants of the network differ in
+// nothing else.
 type conditioning interface {
 	// input is what the first convolution sees: x, the folded noisy frames, [batch, height, width,
 	// channels], perhaps with more.
 	input(n *unetGraph, x *Node) *Node
-	// norm normalizes x [batch, height, width, channels], then times scale, plus shift, each
-	// [batch, channels], which the embedding gives; then SiLU. Both are nil at the end of the
-	// network, which doesn't see the embedding.
+	// norm normalizes x [batch, height, width, channels], multiplies it by scale, adds shift, and
+	// applies SiLU. The embedding gives scale and shift, each [batch, channels]. At the end of the
+	// network, which doesn't see the embedding, both are nil.
 	norm(n *unetGraph, s *model.Scope, x, scale, shift *Node) *Node
 	// caches says whether norms use Input.Cache.
 	caches() bool

@@ -13,25 +13,25 @@ import (
 type Input struct {
 	// X is the noisy current frames, [batch, current, height, width, channels].
 	X *Node
-	// Label is what the network is told of the noise level, [batch] float32.
+	// Label is the number by which the network is told the noise level, [batch] float32.
 	Label *Node
 	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros
 	// where hidden, nil where the experiment has none.
 	Past, Future *Node
-	// Visible says which of them are, [batch, past+future]: see package mask. It is nil where there
-	// are none.
+	// Visible says which of the conditioning frames are visible, [batch, past+future]: see package
+	// mask. It is nil if there are none.
 	Visible *Node
-	// Cache, if not nil, holds what the network makes of past and future alone, or is to be filled
-	// with it.
+	// Cache, if not nil, holds what the network computes from past and future alone, or is to be
+	// filled with it.
 	Cache *Cache
 }
 
-// Network predicts from noisy frames what the diffusion's target names.
+// Network predicts the diffusion's target from noisy frames.
 type Network interface {
 	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
-	// Caches says whether Graph uses Input.Cache: whether it makes something of the conditioning
-	// frames alone, which the steps of a window can share.
+	// Caches says whether Graph uses Input.Cache: whether it computes something from the
+	// conditioning frames alone, which the steps of a window can share.
 	Caches() bool
 }
 
@@ -63,7 +63,7 @@ func New(c *configs.Config) (Network, error) {
 	return v.read(c)
 }
 
-// Unused reports options that have no effect on a network beside its other options.
+// Unused reports options of a network that have no effect beside its other options.
 func Unused(n Network, c *configs.Config) error {
 	if n, ok := n.(interface {
 		unused(*configs.Config) configs.Problems

@@ -57,8 +57,8 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 	return p
 }
 
-// checkHeads reports layers whose channels can't be shared out among whole attention heads. The
-// last level always has attention, in the middle of the network.
+// checkHeads reports layers whose channels can't be divided among whole attention heads. The last
+// level always has attention, in the middle of the network.
 func (u *UNet) checkHeads(p *configs.Problems, size int) {
 	sizes := u.sizes(size)
 	for i, multiplier := range u.Multipliers {
@@ -82,7 +82,8 @@ func (u *UNet) unused(c *configs.Config) (p configs.Problems) {
 	return p
 }
 
-// sizes are the sizes of a frame at the levels of the network; none if it can't be halved so often.
+// sizes are the sizes of a frame at the levels of the network. There are none if the frame can't be
+// halved that often.
 func (u *UNet) sizes(size int) []int {
 	levels := len(u.Multipliers)
 	if levels < 1 || levels > maxLevels || size%(1<<(levels-1)) != 0 {

@@ -7,9 +7,9 @@ import (
 	"mcvd/models/nn"
 )
 
-// spatin gives the network past and future frames through its norms: space-time-adaptive
-// normalization (MCVD, section 4.2, after SPADE, Park et al. 2019). Each norm makes gamma and beta,
-// one value a pixel and channel, from the frames.
+// spatin gives past and future frames to the norms of the network: space-time-adaptive
+// normalization (MCVD, section 4.2, after SPADE, Park et al. 2019). Each norm computes gamma and
+// beta from the frames, a value of each for every pixel and channel.
 type spatin struct {
 	Width int `yaml:"spatin_width" range:"[1, 4096]" doc:"The number of channels of the hidden layer in each of SPATIN's norms."`
 }

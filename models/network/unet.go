@@ -35,7 +35,7 @@ func DefaultUNet() UNet {
 		Conditioning: "concat"}
 }
 
-// Caches is whether the way of conditioning does.
+// Caches says whether the way of conditioning uses the cache.
 func (u *UNet) Caches() bool { return u.conditioning.caches() }
 
 // unetGraph is a UNet being built.
@@ -67,7 +67,7 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	return ConvertDType(unfold(n.conv("out", h, frames*channels, 0), frames), in.X.DType())
 }
 
-// embed makes the embedding that every residual block sees.
+// embed computes the embedding that every residual block sees.
 func (n *unetGraph) embed() {
 	wide := 4 * n.Width
 	dense := func(name string, x *Node) *Node {
@@ -89,7 +89,8 @@ func (n *unetGraph) embed() {
 	n.temb = n.b.SiLU(e)
 }
 
-// down runs the levels from the largest to the smallest and returns what the way up will be given.
+// down runs the levels from the largest to the smallest, and returns the outputs that the way up
+// uses.
 func (n *unetGraph) down(h *Node) (_ *Node, skips []*Node) {
 	skips = []*Node{h}
 	for level, m := range n.Multipliers {
@@ -108,7 +109,7 @@ func (n *unetGraph) down(h *Node) (_ *Node, skips []*Node) {
 	return h, skips
 }
 
-// up runs the levels back, each block on what the way down left, the last first.
+// up runs the levels back. Each block also gets an output of the way down, the last one first.
 func (n *unetGraph) up(h *Node, skips []*Node) *Node {
 	for level, m := range slices.Backward(n.Multipliers) {
 		for i := range n.Blocks + 1 {
@@ -135,8 +136,8 @@ const (
 	double
 )
 
-// block is a residual block: xs [B,H,W,C], joined, to the given number of channels, at the same,
-// half or double size.
+// block is a residual block with the given number of output channels. Its input is the images xs
+// [B,H,W,C], joined along the channels. Its output has the same, half or double size.
 func (n *unetGraph) block(name string, channels int, c change, xs ...*Node) *Node {
 	return n.recompute(name, xs, func(s *model.Scope, xs []*Node) *Node {
 		b, x := n.b, xs[0]

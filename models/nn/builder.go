@@ -16,7 +16,8 @@ import (
 
 // Builder builds the blocks of one network in one graph.
 //
-// What a block computes does not depend on the backend; how it computes it does: see [Formulation].
+// What a block computes does not depend on the backend, but how it is computed does: see
+// [Formulation].
 type Builder struct {
 	Formulation
 
@@ -24,14 +25,14 @@ type Builder struct {
 	// and validation. Each draw replaces it by the next state.
 	Random *Node
 
-	// Compute is the type that a network computes its images in, float32 if it is not set. What
-	// blocks make has the type of the image that they are given; parameters stay float32 and are
-	// converted where they are used, and statistics of norms, softmax, and the timestep's embedding
-	// are float32 always.
+	// Compute is the type in which a network computes its images, float32 if it is not set. The
+	// output of a block has the type of its input image. Parameters stay float32 and are converted
+	// where they are used. Statistics of norms, softmax, and the embedding of the timestep are
+	// always float32.
 	Compute dtypes.DType
 
-	// Checkpointing makes [Builder.Recompute] trade time for memory: a graph with a backward pass
-	// is built.
+	// Checkpointing makes [Builder.Recompute] save memory at the cost of time, for a graph with a
+	// backward pass.
 	Checkpointing bool
 
 	// FLOPs counts the floating-point operations of the forward pass, 2 for each multiply-add, of
@@ -51,8 +52,8 @@ func NewBuilder(b compute.Backend) *Builder {
 	return &Builder{Formulation: XLA}
 }
 
-// Precision is the type of that name: float32, which no name stands for, too, or bfloat16. The Go
-// backend computes in float32 only.
+// Precision is the type of that name, float32 or bfloat16; "" is float32. The Go backend computes
+// in float32 only.
 func Precision(b compute.Backend, name string) (dtypes.DType, error) {
 	dtype, ok := map[string]dtypes.DType{"": dtypes.Float32, "float32": dtypes.Float32, "bfloat16": dtypes.BFloat16}[name]
 	switch {
@@ -80,8 +81,8 @@ func (b *Builder) Layer(name string, y *Node) *Node {
 	return y
 }
 
-// Formulation is how the operations are computed whose speed depends on the backend. All
-// formulations compute the same function and the same gradients; a test holds them against [Plain].
+// Formulation holds the operations whose speed depends on the backend. All formulations compute the
+// same function and the same gradients; a test compares them with [Plain].
 type Formulation struct {
 	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or
 	// 3, bias [O].
@@ -96,23 +97,23 @@ type Formulation struct {
 	SiLU func(x *Node) *Node
 	// Resample doubles (up) or halves height and width with the FIR filter [1,3,3,1].
 	Resample func(x *Node, up bool) *Node
-	// Split is into how many parts a batch is cut that run side by side: 2 lets the operations
-	// overlap that use one core.
+	// Split is the number of parts into which a batch is cut. The parts run side by side, so with 2
+	// the operations that use one core overlap.
 	Split int
 }
 
 // Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The
-// others are held against it.
+// others are compared with it.
 var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
 
 // Go is the formulation for the pure-Go backend, where matrix products are fast and everything else
-// runs on one core: convolutions are im2col with hand-written gradients, sums and broadcasts are
-// products with ones. Against Plain it takes 1/30 of the time.
+// runs on one core. Convolutions are im2col with hand-written gradients; sums and broadcasts are
+// products with ones. It takes 1/30 of Plain's time.
 var Go = Formulation{Conv: goConv, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
 
-// InParts calls f on the parts into which the formulation cuts a batch and joins the results. All
-// inputs have the batch as their first axis; f gets the number of the part. A batch that does not
-// divide is not cut.
+// InParts calls f on each of the parts into which the formulation cuts a batch, and joins the
+// results. All inputs have the batch as their first axis. f also gets the number of the part. A
+// batch that can't be divided is not cut.
 func (b *Builder) InParts(inputs []*Node, f func(number int, inputs []*Node) *Node) *Node {
 	batch := inputs[0].Shape().Dimensions[0]
 	if b.Split <= 1 || batch%b.Split != 0 {

@@ -48,9 +48,10 @@ func plainConv(x, w, bias *Node) *Node {
 	return Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1)))
 }
 
-// goConv is im2col and one matrix product that includes the bias, as a row of the weights against a
-// column of ones. The gradient of the input is the convolution of the adjoint with the flipped
-// kernel, again by im2col: the natural gradient would scatter slices.
+// goConv is im2col and one matrix product that includes the bias, as a row of the weights that
+// meets a column of ones. The gradient of the input is the convolution of the adjoint with the
+// flipped kernel, again by im2col. The gradient that GoMLX would derive scatters slices, which is
+// slow.
 func goConv(x, w, bias *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
 	batch, height, width := d[0], d[1], d[2]
@@ -68,20 +69,20 @@ func goConv(x, w, bias *Node) *Node {
 	}, func(v *Node) []*Node {
 		flipped := Reshape(TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2), k*k*out, in)
 		dx := Reshape(Dot(im2col(v, k, false), flipped).Product(), batch, height, width, in)
-		// [out, columns]: of the two products for the weights' gradient the one whose contracted
-		// axis is last is fast.
+		// This computes [out, columns]. Two products give the weights' gradient; the one whose
+		// contracted axis is last is the fast one.
 		dMatrix := Transpose(Dot(transposed(Reshape(v, -1, out)), columns).Product(), 0, 1)
 		dw := Reshape(Slice(dMatrix, AxisRange(0, taps)), k, k, in, out)
 		return []*Node{dx, dw, Reshape(Slice(dMatrix, AxisElem(taps)), out)}
 	})
 }
 
-// im2col returns the k x k neighbourhood of each pixel as a row, [B*H*W, k*k*C], zeros beyond the
-// border. A column of ones follows for a bias if asked for.
+// im2col returns the k x k neighbourhood of each pixel as a row, [B*H*W, k*k*C], with zeros beyond
+// the border. If asked for, a column of ones for a bias follows.
 //
 // The Go backend slices value by value. So an even number of channels travels as half as many
-// values of twice the size; a column of zeros then follows that of ones. It takes a tenth off a
-// training step.
+// values of twice the size; then a column of zeros follows the one of ones. This takes a tenth off
+// a training step.
 func im2col(x *Node, k int, ones bool) *Node {
 	g, d := x.Graph(), x.Shape().Dimensions
 	batch, height, width, c := d[0], d[1], d[2], d[3]
@@ -116,8 +117,8 @@ func im2col(x *Node, k int, ones bool) *Node {
 	return Reshape(y, batch*height*width, -1)
 }
 
-// transposed transposes a matrix by a product with the identity, on the Go backend three times
-// faster than Transpose.
+// transposed transposes a matrix by a product with the identity. On the Go backend that is three
+// times as fast as Transpose.
 func transposed(x *Node) *Node {
 	identity := DiagonalWithValue(Const(x.Graph(), float32(1)), x.Shape().Dimensions[1])
 	return Einsum("ij,rj->ir", identity, x)

@@ -6,12 +6,12 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// TimeEmbedding is the sinusoidal embedding of labels [B] (float32): [B, features], the sines of
-// label * 10000^(-i/(n-1)), i = 0..n-1, n = features/2, then the cosines; a last zero if features
-// is odd (Vaswani et al. 2017, as DDPM uses it).
+// TimeEmbedding is the sinusoidal embedding of labels [B] (float32) as [B, features]: the sines of
+// label * 10000^(-i/(n-1)) for i = 0..n-1 with n = features/2, then the cosines, and a last zero if
+// features is odd (Vaswani et al. 2017, as DDPM uses it).
 //
-// Frequencies are rounded where the published code rounds them, in float32: a label of 977 times a
-// frequency that is off by half a unit in the last place moves a sine by 3e-5.
+// Frequencies are rounded to float32 where the published code rounds them. With a label of 977, a
+// frequency that is off by half a unit in the last place changes a sine by 3e-5.
 func TimeEmbedding(labels *Node, features int) *Node {
 	g, n := labels.Graph(), features/2
 	frequencies, rate := make([]float32, n), float32(-math.Log(10000)/float64(n-1))

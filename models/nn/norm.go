@@ -6,8 +6,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Groups is into how many groups the published network divides channels: a quarter of them, at most
-// 32, and fewer if that does not divide them.
+// Groups is the number of groups into which the published network divides channels: a quarter of
+// them, at most 32, and fewer if that does not divide them.
 func Groups(channels int) int {
 	n := max(1, min(channels/4, 32))
 	for channels%n != 0 {
@@ -64,8 +64,8 @@ func siluIf(asked bool, x *Node, silu func(*Node) *Node) *Node {
 // reciprocalSqrt stands for Rsqrt, which has no gradient.
 func reciprocalSqrt(x *Node) *Node { return Reciprocal(Sqrt(x)) }
 
-// goNorm takes the mean and the variance from the sums of x and of its square over each channel,
-// and folds them with scale and shift into one multiplication and one addition a value.
+// goNorm computes the mean and the variance from the sums of x and of its square over each channel.
+// It folds them with scale and shift into one multiplication and one addition for each value.
 func goNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]
@@ -96,13 +96,14 @@ func goSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float6
 	return siluIf(silu, y, goSiLU)
 }
 
-// channelSum is [B,P,C] -> [B,1,C] as a product with ones, a ninth of the time of ReduceSum.
+// channelSum is [B,P,C] -> [B,1,C] as a product with ones, which takes a ninth of the time of
+// ReduceSum.
 func channelSum(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return Einsum("bij,bjc->bic", Ones(x.Graph(), F32(d[0], 1, d[1])), x)
 }
 
-// everyPixel is [B,1,C] -> [B,pixels,C] as a product with ones, a sixth of the time of
+// everyPixel is [B,1,C] -> [B,pixels,C] as a product with ones, which takes a sixth of the time of
 // BroadcastToDims.
 func everyPixel(x *Node, pixels int) *Node {
 	return Einsum("bik,bkc->bic", Ones(x.Graph(), F32(x.Shape().Dimensions[0], pixels, 1)), x)

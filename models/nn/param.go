@@ -31,8 +31,8 @@ func FanAvg(scale float64, fanIn, fanOut int) Init {
 const initKey = "init "
 
 // Param returns the named float32 parameter of the scope in the graph, and declares it if it is
-// new. It gets its first value from [Initialize] or from a file, not from a graph: then every
-// backend starts from the same weights.
+// new. Its first value comes from [Initialize] or from a file, never from a graph, so every backend
+// starts from the same weights.
 func Param(g *Graph, scope *model.Scope, name string, init Init, dims ...int) *Node {
 	scope.SetParam(initKey+name, init)
 	return scope.WithInitializer(func(*Graph, shapes.Shape) *Node {
@@ -47,7 +47,7 @@ func like(x, parameter *Node) *Node { return ConvertDType(parameter, x.DType()) 
 // F32 is the shape of a float32 tensor.
 func F32(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 
-// Initialize gives every parameter under the scope that has no value its first one: see [First].
+// Initialize gives first values to every parameter under the scope that has none: see [First].
 func Initialize(scope *model.Scope, seed uint64) error {
 	for v := range scope.IterVariables() {
 		if v.HasValue() {

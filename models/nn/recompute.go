@@ -6,11 +6,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Recompute is f(inputs) for an f whose parameters are under scope and that uses no other image
-// than the inputs. If b.Checkpointing is set, what f computes on its way isn't kept for the
-// backward pass but computed there again, from the inputs, with the same dropout (gradient
-// checkpointing; Chen et al. 2016, "Training deep nets with sublinear memory cost"). Values and
-// gradients are the same.
+// Recompute is f(inputs). The parameters of f are under scope, and f uses no other image than the
+// inputs. If b.Checkpointing is set, the backward pass computes f again from the inputs, with the
+// same dropout, instead of keeping what f computes on its way (gradient checkpointing; Chen et al.
+// 2016, "Training deep nets with sublinear memory cost"). Values and gradients are the same.
 //
 // GoMLX's own Node.Checkpoint would keep what the gradients of a [Formulation] use.
 func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []*Node) *Node) *Node {
@@ -26,7 +25,7 @@ func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []
 	return withGradient(linked, func([]*Node) *Node { return y }, func(adjoint *Node) []*Node {
 		wanted := make([]*Node, len(inputs), len(linked))
 		for i, x := range inputs {
-			// Adjoints end here: those of what is before the block come by themselves.
+			// Adjoints end here. GoMLX computes those of everything before the block.
 			wanted[i] = IdentityWithCustomGradient(onceThereIs(adjoint, x), func(_, _ *Node) *Node { return nil })
 		}
 		now := *b
@@ -40,8 +39,9 @@ func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []
 	})
 }
 
-// onceThereIs is x, plus zero times a value of what must be there before. Of barriers XLA's CPU
-// plugin takes no notice when it puts operations in order, and the Go backend's wait for nothing.
+// onceThereIs is x plus zero times a value that must be computed before it. A barrier would not do:
+// XLA's CPU plugin ignores barriers when it orders operations, and on the Go backend they wait for
+// nothing.
 func onceThereIs(before, x *Node) *Node {
 	first := make([]SliceAxisSpec, before.Rank())
 	for i := range first {

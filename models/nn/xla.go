@@ -6,10 +6,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// XLA is the formulation for XLA, which compiles and fuses what it is given: convolutions are its
-// own, and what sums over pixels is a batched product with ones, because XLA's reductions compute
-// their producers again and are not vectorized where a group's statistics are spread over its
-// channels. docs/performance.md has what each of these brings.
+// XLA is the formulation for XLA, which compiles and fuses operations. Convolutions are XLA's own.
+// Sums over pixels are batched products with ones, because XLA's reductions compute their producers
+// again, and are not vectorized where the statistics of a group are spread over its channels.
+// docs/performance.md has measurements.
 var XLA = Formulation{Conv: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
 
 // withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false,
@@ -68,8 +68,8 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	d := x.Shape().Dimensions
 	batch, c := d[0], d[3]
 	size := c / groups
-	// The mean over a group as a product of matrices, too: [C] -> [C], each channel of a group its
-	// mean.
+	// The mean over a group is a matrix product, too: [C] -> [C], where each channel gets the mean
+	// of its group.
 	mean := make([]float32, c*c)
 	for i := range c {
 		for j := range size {
@@ -90,8 +90,8 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	return a, Neg(Mul(m, a))
 }
 
-// xlaAffine is x*a + s, a and s [B,C], then SiLU if asked for. Its gradient computes the sum again:
-// that is cheaper than to keep it.
+// xlaAffine is x*a + s, with a and s [B,C], then SiLU if asked for. Its gradient computes the sum
+// again, which is cheaper than keeping it.
 func xlaAffine(x, a, s *Node, silu bool) *Node {
 	affine := func(in []*Node) *Node { return Add(Mul(f32(in[0]), eachPixel(in[1])), eachPixel(in[2])) }
 	inputs := []*Node{x, a, s}
@@ -123,7 +123,7 @@ func xlaNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Nod
 	return xlaAffine(x, a, s, silu)
 }
 
-// xlaSpatialNorm has one gradient for all that follows the statistics.
+// xlaSpatialNorm has one gradient for everything after the statistics.
 func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
 	a, s := xlaStatistics(x, groups, epsilon)
 	inputs := []*Node{x, gain, bias, a, s}

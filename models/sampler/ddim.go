@@ -32,8 +32,8 @@ func (d DDIM) Coefs(steps []Step, i int) Coefs {
 //
 //	x_next = sqrt(alphaBarNext) x0 + sqrt(1 - alphaBarNext - sigma^2) eps + sigma z
 //
-// eps stays what the network said also where x0 was clipped, as in the published code of MCVD;
-// others derive it anew from the clipped x0.
+// eps is the network's own even if x0 was clipped, as in the published code of MCVD. Other
+// implementations compute eps again from the clipped x0.
 func (d DDIM) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) {
 	p := denoise(in.X, in.At[0])
 	x := Sum(Mul(c["signal"], p.X0), Mul(c["direction"], p.Eps))

@@ -18,9 +18,9 @@ func (DDPM) Noisy() bool { return true }
 // Coefs returns the weights of x0 and of x in the posterior's mean (DDPM, eq. 7) and its standard
 // deviation.
 //
-// alpha is from one level visited to the next. The weight of x0 is written such that the mean keeps
-// the signal, signalNext = weightX0 + weightX signal: equal to eq. 7, and defined at clean frames,
-// too.
+// alpha is the ratio of alphaBar between one visited level and the next. The weight of x0 is
+// computed from the condition that the mean keeps the signal, signalNext = weightX0 + weightX
+// signal. This is equal to eq. 7, and also defined at clean frames.
 func (DDPM) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
 	sqrtAlpha := from.Signal / to.Signal

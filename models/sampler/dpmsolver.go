@@ -4,9 +4,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// DPMSolver2M is DPM-Solver++(2M) (Lu et al. 2022, DPM-Solver++, algorithm 2): a deterministic
-// solver of second order that asks the network once a step and uses the clean frames that it
-// predicted in the step before.
+// DPMSolver2M is DPM-Solver++(2M) (Lu et al. 2022, DPM-Solver++, algorithm 2). It is a
+// deterministic solver of second order. It evaluates the network once a step, and also uses the
+// clean frames that were predicted in the step before.
 type DPMSolver2M struct{ single }
 
 // History is 1: the clean frames that the step before predicted.
@@ -17,9 +17,9 @@ func (DPMSolver2M) Noisy() bool { return false }
 
 // Coefs returns the weights of x, of the clean frames predicted now and of those predicted before.
 //
-// With lambda half of the log-SNR, h this step's change of it and h' that of the step before, the
-// clean frames are extrapolated by r = h / 2h'. The first step has nothing to extrapolate from; at
-// the last, to clean frames, h is infinite: both are of first order.
+// lambda is half of the log-SNR, h its change in this step and h' its change in the step before.
+// The clean frames are extrapolated by r = h / 2h'. In the first step there is nothing to
+// extrapolate from, and in the last step, to clean frames, h is infinite. Both are of first order.
 func (DPMSolver2M) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
 	r := 0.0

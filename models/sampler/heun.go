@@ -7,12 +7,12 @@ import (
 )
 
 // Heun is Heun's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022,
-// EDM, algorithm 1): a deterministic solver of second order that asks the network twice a step, at
-// both of its ends.
+// EDM, algorithm 1). It is a deterministic solver of second order that evaluates the network at
+// both ends of a step.
 type Heun struct{}
 
-// Steps asks the network once, as Euler's method does, in the step to clean frames, where sigma is
-// 0, and in one from a level without signal, where sigma is infinite.
+// Steps evaluates the network only once, as in Euler's method, in two cases: in the step to clean
+// frames, where sigma is 0, and in a step from a level without signal, where sigma is infinite.
 func (Heun) Steps(levels []diffusion.Level) []Step {
 	steps := single{}.Steps(levels)
 	for i, s := range steps {
@@ -29,9 +29,9 @@ func (Heun) History() int { return 0 }
 // Noisy is false.
 func (Heun) Noisy() bool { return false }
 
-// Coefs returns the weights of x and of x0 in Euler's step, and, where the network is asked a
-// second time, those of the clean frames predicted at the beginning and at the end in Heun's step.
-// With r = sigma_next/sigma, Euler's step is
+// Coefs returns the weights of x and of x0 in Euler's step. Where the network is evaluated a second
+// time, it also returns the weights in Heun's step of the clean frames predicted at the beginning
+// and at the end. With r = sigma_next/sigma, Euler's step is
 //
 //	x_next/signal_next = r x/signal + (1 - r) x0
 func (Heun) Coefs(steps []Step, i int) Coefs {

@@ -27,9 +27,9 @@ type Loop struct {
 	names   []string // of the coefficients
 }
 
-// NewLoop makes a loop. bind builds, in the graph of a step, the denoiser for the conditioning
-// tensors that [Loop.Run] gets, with its weights in store; on the Go backend they become constants
-// of the program, so a loop never sees later changes.
+// NewLoop makes a loop. bind builds the denoiser in the graph of a step, for the conditioning
+// tensors that [Loop.Run] gets, with its weights in store. On the Go backend the weights become
+// constants of the program, so a loop never sees later changes.
 func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Process,
 	bind func(scope *model.Scope, cond []*Node) Denoiser) (*Loop, error) {
 	some := []diffusion.Level{{Signal: 0.6, Noise: 0.8}, diffusion.Clean} // coefficients have the same names in all steps
@@ -61,8 +61,8 @@ type scalars struct {
 	coefs CoefNodes
 }
 
-// pack lists the scalars of a step: the bound, the rows of the levels at which the network is
-// asked, the coefficients by name.
+// pack lists the scalars of a step: the bound of clipping, the rows of the levels at which the
+// network is evaluated, and the coefficients by name.
 func (l *Loop) pack(steps []Step, i int) []float32 {
 	coefs := l.sampler.Coefs(steps, i)
 	table := []float32{math.MaxFloat32}
@@ -93,8 +93,8 @@ func (l *Loop) unpack(table *Node) scalars {
 	return s
 }
 
-// clipping keeps predicted clean frames within the step's bound. What the network says of the noise
-// stays.
+// clipping keeps predicted clean frames within the step's bound. The predicted noise stays as it
+// is.
 func (s scalars) clipping(denoise Denoiser) Denoiser {
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		p := denoise(x, at)
@@ -106,13 +106,14 @@ func (s scalars) clipping(denoise Denoiser) Denoiser {
 // Close frees the compiled programs.
 func (l *Loop) Close() { l.program.Close() }
 
-// Run makes the steps from x, and returns what the last one ends with, both [batch, frames, height,
-// width, channels]. x is at the level where the first step starts.
+// Run makes the steps, beginning with x, and returns the result of the last one. Both are [batch,
+// frames, height, width, channels]. x is at the level where the first step starts.
 //
-// noise returns fresh standard normal noise shaped like x, which Run frees; it is called once for
-// each step whose result is still noisy, if the sampler is Noisy, in the order of the steps, from
-// another goroutine while the step before runs. progress, if not nil, is called for each network
-// evaluation after its step. Run ends early, with the context's error, when ctx ends.
+// noise returns fresh standard normal noise shaped like x, which Run frees. If the sampler is
+// Noisy, it is called once for each step whose result is still noisy, in the order of the steps,
+// from another goroutine while the step before runs. progress, if not nil, is called after each
+// step, once for each of its network evaluations. When ctx ends, Run ends early with the context's
+// error.
 func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, steps []Step,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
 	carried, err := l.first(x)
@@ -161,7 +162,7 @@ func (l *Loop) first(x *tensors.Tensor) (carried []devices.Value, err error) {
 	return carried, nil
 }
 
-// draw is a step's noise on the devices, or why it is not there.
+// draw is a step's noise on the devices, or the error of drawing it.
 type draw struct {
 	noise []devices.Value // one, or none for a sampler without noise
 	err   error
@@ -169,8 +170,8 @@ type draw struct {
 
 func (d draw) free() { devices.Free(d.noise) }
 
-// drawn draws the noise of a step meanwhile, and moves it to the devices. The host takes as long
-// for that as a fast device for a step.
+// drawn draws the noise of a step and moves it to the devices while something else runs. The host
+// takes as long for this as a fast device for a step.
 func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
 	ready := make(chan draw, 1)
 	if i >= len(steps) || !l.sampler.Noisy() {

@@ -7,7 +7,7 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// spacings are the values of sampler.spacing: which n levels of a schedule a run visits, from the
+// spacings are the values of sampler.spacing: which n levels of a schedule are visited, from the
 // noisiest on.
 var spacings = map[string]func(s diffusion.Schedule, n int) []diffusion.Level{
 	"uniform": uniform,
@@ -26,7 +26,7 @@ func uniform(s diffusion.Schedule, n int) []diffusion.Level {
 	return levels
 }
 
-// Levels are the levels that a run visits, c.Steps of them from the noisiest on, then
+// Levels are the levels that sampling visits: c.Steps of them from the noisiest on, then
 // [diffusion.Clean].
 func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) {
 	space, err := configs.Pick(spacings, "sampler.spacing", c.Spacing)
@@ -39,15 +39,15 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 	return append(space(s, c.Steps), diffusion.Clean), nil
 }
 
-// Plan is the steps that a sampler makes of levels, which end with [diffusion.Clean]: all of a run,
-// or the rest of one that starts at a later level. A sampler never sees levels that are not
-// visited.
+// Plan lists the steps that a sampler makes of levels, which end with [diffusion.Clean]. They are
+// all that are visited, or those that remain if a window starts at a later level. A sampler never
+// sees levels that are not visited.
 //
-// With c.LastDenoise a last move follows: the least noisy level visited still left noise that the
-// network can see, so it is asked once more, at that level, and what it finds is subtracted. As a
-// move it starts from a level with the whole signal and that level's noise. The published code
-// tells the network another label there: the number of the last step, c.Steps-1, instead of its
-// label. c.PublishedLastDenoiseLabel does so, too.
+// With c.LastDenoise one more step follows. At the least noisy level visited, the frames still have
+// noise that the network can see. So the network is evaluated once more, at this level, and the
+// noise that it finds is subtracted. As a step, this starts from a level with the whole signal and
+// that level's noise. The published code tells the network another label there, c.Steps-1, by a
+// slip; so does c.PublishedLastDenoiseLabel.
 func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
 	steps := s.Steps(levels)
 	for i := range steps {
@@ -64,7 +64,7 @@ func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
 	return steps
 }
 
-// NFE is the number of network evaluations of steps.
+// NFE is the number of network evaluations in steps.
 func NFE(steps []Step) int {
 	n := 0
 	for _, step := range steps {
@@ -73,11 +73,11 @@ func NFE(steps []Step) int {
 	return n
 }
 
-// Start is how many of the levels a run leaves out that starts from frames made before, with noise
-// added by [AddNoise] to the first of the other levels. 0 says that there is no such run: c.Start
-// is 0.
+// Start is the number of levels that are left out when a window starts from existing frames.
+// [AddNoise] brings these frames to the first of the remaining levels. 0 says that there is no such
+// start, because c.Start is 0.
 //
-// A start that leaves none of the levels is an error.
+// A start that leaves no level is an error.
 func Start(s diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) (int, error) {
 	if c.Start == 0 {
 		return 0, nil

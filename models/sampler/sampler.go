@@ -13,32 +13,31 @@ import (
 // already bound.
 type Denoiser func(x *Node, at diffusion.LevelNodes) diffusion.Prediction
 
-// Step is one move of the reverse process.
+// Step is one step of the reverse process.
 type Step struct {
 	From, To diffusion.Level
-	// At are the levels at which the step asks the network, in order. Each is one network
-	// evaluation: what the step costs.
+	// At are the levels at which the step evaluates the network, in order.
 	At []diffusion.Level
 	// Clip says whether predicted clean frames are kept in [-1, 1].
 	Clip bool
 }
 
-// Sampler is a reverse process: its moves in [Sampler.Steps], its scalars in [Sampler.Coefs], its
+// Sampler is a reverse process: its steps in [Sampler.Steps], its scalars in [Sampler.Coefs], its
 // formula in [Sampler.StepGraph].
 type Sampler interface {
-	// Steps are the moves through levels, from the noisiest to [diffusion.Clean], which is the
+	// Steps are the steps through levels, from the noisiest to [diffusion.Clean], which is the
 	// last.
 	Steps(levels []diffusion.Level) []Step
-	// History is how many tensors shaped like x a step hands to the next one. They are zeros for
-	// the first step.
+	// History is the number of tensors shaped like x that a step hands to the next one. They are
+	// zeros for the first step.
 	History() int
 	// Noisy says whether steps use State.Noise.
 	Noisy() bool
-	// Coefs returns the scalars of steps[i], computed on the host in float64; the same names for
-	// every step. The steps are all that a run makes: there is no step before the first.
+	// Coefs returns the scalars of steps[i], computed on the host in float64, with the same names
+	// for every step. There are no steps before the first and after the last of steps.
 	Coefs(steps []Step, i int) Coefs
-	// StepGraph builds one step. Scalars arrive as inputs, so one compiled program serves every
-	// step with as many evaluations.
+	// StepGraph builds one step. Scalars are inputs, so one compiled program serves every step with
+	// as many evaluations.
 	StepGraph(denoise Denoiser, in State, c CoefNodes) (x *Node, history []*Node)
 }
 
@@ -64,7 +63,7 @@ var samplers = map[string]Sampler{
 	"heun":     Heun{},
 }
 
-// optionsPath is where the options of samplers stand, and those that spacings may have.
+// optionsPath is where the options of samplers stand. Spacings may have some there, too.
 const optionsPath = "sampler.options"
 
 // New returns the sampler that the configuration names, with its options.
@@ -83,10 +82,10 @@ func Tables() []configs.Table {
 // Names lists the samplers.
 func Names() []string { return configs.Names(samplers) }
 
-// single is what samplers have in common that ask the network once a step, where the step begins.
+// single is embedded in samplers that evaluate the network once a step, where the step begins.
 type single struct{}
 
-// Steps is one move from each level to the next.
+// Steps is one step from each level to the next.
 func (single) Steps(levels []diffusion.Level) []Step {
 	var steps []Step
 	for i, from := range levels[:len(levels)-1] {

@@ -14,8 +14,8 @@ func (f *File) Float32s(name string) ([]float32, error) { return floats[float32]
 // error.
 func (f *File) Float64s(name string) ([]float64, error) { return floats[float64](f, name) }
 
-// floats reads through a small buffer, so that a tensor's bytes and its numbers are not in memory
-// both.
+// floats reads through a small buffer, so that a tensor's bytes and its numbers are never both in
+// memory.
 func floats[T float32 | float64](f *File, name string) ([]T, error) {
 	t, err := f.find(name)
 	if err != nil {

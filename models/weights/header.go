@@ -24,15 +24,16 @@ const (
 	maxHeader    = 100_000_000 // bytes of JSON; the limit of the format's own reader
 	metadataName = "__metadata__"
 
-	// Both checksums are in hexadecimal, eight digits each: one of the header, length and padding
-	// included, computed while its own digits are zeros, and one of each tensor, in file order.
+	// Both checksums are in hexadecimal, eight digits each. One is of the header with its length
+	// and padding, computed while its own digits are zeros. The other is a list with one for each
+	// tensor, in file order.
 	sumPrefix  = "mcvd.crc32c"
 	headerSum  = sumPrefix + ".header"
 	tensorSums = sumPrefix + ".tensors"
 	sumDigits  = 8
 
-	// jsonStart begins every header written here, so that reading finds the digits that count as
-	// zeros.
+	// jsonStart begins every header that this package writes. So reading finds the digits that
+	// count as zeros.
 	jsonStart = `{"` + metadataName + `":{"` + headerSum + `":"`
 	sumAt     = lengthSize + len(jsonStart)
 )
@@ -168,8 +169,9 @@ func decodeTensor(dec *jsontext.Decoder, name string) (stored, error) {
 	return stored{Tensor: tensor, start: info.Offsets[0], end: info.Offsets[1]}, nil
 }
 
-// takeChecksums moves the checksums from the metadata to the tensors after checking that of the
-// header. One without the other is damage: only a file that has neither comes from another program.
+// takeChecksums checks the header's checksum, then moves the checksums from the metadata to the
+// tensors. If only one of the two is there, the file is damaged: files of other programs have
+// neither.
 func takeChecksums(header []byte, metadata map[string]string, tensors []stored) error {
 	want, hasHeader := metadata[headerSum]
 	sums, hasTensors := metadata[tensorSums]
@@ -182,7 +184,7 @@ func takeChecksums(header []byte, metadata map[string]string, tensors []stored) 
 	crc := crc32.Update(0, castagnoli, header[:sumAt])
 	crc = crc32.Update(crc, castagnoli, []byte("00000000"))
 	crc = crc32.Update(crc, castagnoli, header[sumAt+sumDigits:])
-	// Compared as text, so that a digit turned into its upper-case form is damage, too.
+	// The digits are compared as text, so that a digit in upper case is damage, too.
 	if got := fmt.Sprintf("%08x", crc); got != want {
 		return fmt.Errorf("checksum %s, want %s: the file is damaged", got, want)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxListed is how many of a file's problems are worth reading: more have one cause.
+// maxListed is the number of problems that are shown. More of them usually have one cause.
 const maxListed = 10
 
 // List puts what is wrong with the tensors of a file below a sentence that says so: the first ten,

@@ -43,7 +43,7 @@ func Open(path string) (*File, error) {
 }
 
 // OpenRegular opens a file for reading and says how many bytes it has. It refuses a pipe, a device
-// or a folder before opening it: opening a pipe would wait for a writer.
+// or a folder before opening it, because opening a pipe would wait for a writer.
 func OpenRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -89,8 +89,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 // Close closes the file.
 func (f *File) Close() error { return f.closer.Close() }
 
-// Summed is whether the file carries checksums of its tensors. Where it is false, damage can go
-// unnoticed.
+// Summed says whether the file has checksums of its tensors. If not, damage can go unnoticed.
 func (f *File) Summed() bool {
 	return !slices.ContainsFunc(f.tensors, func(t stored) bool { return !t.checked })
 }
@@ -116,7 +115,7 @@ func (f *File) Lookup(name string) (Tensor, bool) {
 	return f.tensors[i].copy(), true
 }
 
-// copy keeps the file's own shape out of the caller's reach.
+// copy gives the caller a shape of its own.
 func (t stored) copy() Tensor {
 	t.Shape = slices.Clone(t.Shape)
 	return t.Tensor
@@ -170,9 +169,9 @@ func (f *File) find(name string) (stored, error) {
 	return f.tensors[i], nil
 }
 
-// stream reads a tensor through buf and gives what each read brought to visit. The checksum is
-// verified at the end, so that what was visited counts only if there is no error. A buf as large as
-// the tensor holds all of it in the end.
+// stream reads a tensor through buf and calls visit with each piece. The checksum is verified at
+// the end, so the pieces count only if there is no error. If buf is as large as the tensor, it
+// holds all of it in the end.
 func (f *File) stream(t stored, buf []byte, visit func(chunk []byte)) error {
 	var crc uint32
 	for at := t.start; at < t.end; {

@@ -14,8 +14,8 @@ import (
 // Entry is a tensor to be written.
 type Entry struct {
 	Tensor
-	// Data returns the elements, little-endian and row-major. It is called once, when the tensor's
-	// turn has come, and what it returns is let go before the next call.
+	// Data returns the elements, little-endian and row-major. It is called once, when the tensor is
+	// to be written. What it returns is dropped before the next call.
 	Data func() ([]byte, error)
 }
 

@@ -1,4 +1,4 @@
-// Package backendtest runs graphs in tests. It is the one place that says on which backend.
+// Package backendtest runs graphs in tests. Only here it is decided on which backend.
 package backendtest
 
 import (
@@ -22,8 +22,8 @@ func Open(t testing.TB) compute.Backend {
 	return open(t, Name())
 }
 
-// OpenGo opens the pure-Go backend until the end of the test, for tests whose subject is not what a
-// backend computes: files, or the layout of networks that are never run.
+// OpenGo opens the pure-Go backend until the end of the test. It is for tests that don't depend on
+// what a backend computes, such as tests of files, or of the layout of networks that are never run.
 func OpenGo(t testing.TB) compute.Backend {
 	t.Helper()
 	return open(t, "go")

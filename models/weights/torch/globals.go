@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Names outside of these refuse the file. None of them would be run either, but a file that names
-// os.system is hostile and one that names a class of somebody's program doesn't hold what its
+// Names outside of these refuse the file. They would not be run either. But a file that names
+// os.system is hostile, and a file that names a class of somebody's program doesn't hold what its
 // importer expects.
 var (
 	knownPackages = []string{"torch", "numpy", "collections", "argparse", "datetime", "pathlib"}
@@ -64,8 +64,9 @@ func (m *machine) stackGlobal() error {
 	return m.push(o, err)
 }
 
-// reduce makes an object of a class or function and its arguments, the n topmost values. The third,
-// if there, is a dict of named arguments and becomes the last one.
+// reduce makes an object from a class or function and its arguments, which are the n topmost
+// values. The third value, if there is one, is a dict of named arguments and becomes the last
+// argument.
 func (m *machine) reduce(n int) error {
 	items, err := m.popN(n)
 	if err != nil {
@@ -86,8 +87,8 @@ func (m *machine) reduce(n int) error {
 	return m.push(v, err)
 }
 
-// call knows the functions that rebuild tensors and what protocol 2 has no instructions for. All
-// others make an Object.
+// call knows the functions that rebuild tensors, and those by which protocol 2 replaces missing
+// instructions. All others make an Object.
 func (m *machine) call(class string, args *list) (any, error) {
 	a := args.items
 	switch class {
@@ -105,7 +106,7 @@ func (m *machine) call(class string, args *list) (any, error) {
 		if len(a) == 4 {
 			o, ok := a[0].(*object)
 			inner, also := a[2].(*list)
-			// Not itself, since arguments that contain themselves would never end.
+			// Not the object itself: arguments that contain themselves would never end.
 			if ok && also && o.args == nil && o.out.Class != class {
 				return m.call(o.out.Class, inner)
 			}
@@ -158,7 +159,7 @@ func (m *machine) mapping(class string, args []any) (any, error) {
 	return nil, fmt.Errorf("%s of %T", class, args[0])
 }
 
-// encode is how protocol 2 writes bytes: as text of their Latin-1 characters.
+// encode is how protocol 2 writes bytes: as text with their Latin-1 characters.
 func (m *machine) encode(args []any) (any, error) {
 	if len(args) != 2 || args[1] != any("latin1") && args[1] != any("latin-1") {
 		return nil, errors.New("_codecs.encode to something other than latin1")
@@ -167,7 +168,7 @@ func (m *machine) encode(args []any) (any, error) {
 	if !ok {
 		return nil, errors.New("_codecs.encode of something other than text")
 	}
-	// One text can be encoded any number of times, so it is paid for: 64 MiB in all.
+	// One text can be encoded any number of times, so its bytes count: 64 MiB in all.
 	if err := m.in.spend(len(text) / (maxPickle / maxSteps)); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ const (
 	maxName   = 1024     // bytes of the name of a class or function
 )
 
-// input is where pickles come from, and what they may still cost.
+// input reads pickles, and counts how much they may still use.
 type input struct {
 	r          *bufio.Reader
 	read, left int64 // bytes
@@ -86,7 +86,7 @@ func (in *input) line() (string, error) {
 	}
 }
 
-// spend pays for n instructions or copied values.
+// spend counts n instructions or copied values.
 func (in *input) spend(n int) error {
 	if in.steps -= n; in.steps < 0 {
 		return fmt.Errorf("more than %d instructions", maxSteps)

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// maxLong bounds the bytes of an integer, since printing one takes the square of its length.
+// maxLong bounds the bytes of an integer, because printing one takes time in the square of its
+// length.
 const maxLong = 1024
 
 // machine runs a pickle: a program for a stack, with a memo of values to come back to.
@@ -107,7 +108,7 @@ var instructions = [256]func(*machine) error{
 	'Q':  (*machine).load, // BINPERSID
 }
 
-// push takes the error of what made v, so that an instruction fits a line.
+// push takes the error of the expression that made v, so that an instruction fits in a line.
 func (m *machine) push(v any, err error) error {
 	if err == nil {
 		m.stack = append(m.stack, v)
@@ -115,7 +116,7 @@ func (m *machine) push(v any, err error) error {
 	return err
 }
 
-// floor is where the stack ends for all that pops: the last mark.
+// floor is the last mark, below which nothing is popped.
 func (m *machine) floor() int {
 	if len(m.marks) == 0 {
 		return 0
@@ -123,7 +124,7 @@ func (m *machine) floor() int {
 	return m.marks[len(m.marks)-1]
 }
 
-// popN pops the n topmost values, in memory that the next push reuses.
+// popN pops the n topmost values. The next push reuses their memory.
 func (m *machine) popN(n int) ([]any, error) {
 	at := len(m.stack) - n
 	if at < m.floor() {
@@ -166,7 +167,7 @@ func (m *machine) proto() error {
 	return err
 }
 
-// frame reads a length that helps readers of another kind.
+// frame reads a length that other kinds of readers use.
 func (m *machine) frame() error {
 	n, err := m.in.number(8)
 	if err == nil && n > uint64(m.in.left) {
@@ -284,9 +285,9 @@ func (m *machine) update(items []any, err error) error {
 	return nil
 }
 
-// put remembers the topmost value. Python counts the memo up, so that an index is no higher than
-// the number of instructions until then; a higher one would take memory that the file didn't pay
-// for.
+// put stores the topmost value in the memo. Python counts the memo up, so an index is never higher
+// than the number of instructions so far. A higher one would need memory that is not in proportion
+// to the file.
 func (m *machine) put(i uint64, err error) error {
 	if err != nil {
 		return err

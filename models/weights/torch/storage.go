@@ -55,7 +55,7 @@ type storage struct {
 	broken error     // what came of that
 }
 
-// verified says, without reading it more than once, whether the storage is what was written.
+// verified says whether the storage is as it was written. It reads the storage at most once.
 func (s *storage) verified() error {
 	s.once.Do(func() { s.broken = s.file.verify(s.extent) })
 	return s.broken
@@ -165,7 +165,7 @@ func (m *machine) rebuildAs(args []any) (any, error) {
 	return m.view(s, dtype, args)
 }
 
-// view checks that all elements of a tensor lie within its span.
+// view checks that all elements of a tensor lie within its part of a storage.
 func (m *machine) view(s span, dtype weights.DType, args []any) (any, error) {
 	offset, ok := args[1].(int64)
 	shape, also := integers(args[2])

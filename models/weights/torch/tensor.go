@@ -77,7 +77,8 @@ func (t *Tensor) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: tensor of shape %v: %w", t.file.path, t.shape, fmt.Errorf(format, args...))
 }
 
-// read streams the elements, in the order of the file where that isn't the order of the result.
+// read streams the elements in the order of the result. If the file has another order, it reads in
+// that of the file and puts elements in their places.
 func read[T any](t *Tensor, decode func([]T, []byte, weights.DType)) ([]T, error) {
 	if t.n == 0 {
 		return []T{}, nil
@@ -93,8 +94,8 @@ func read[T any](t *Tensor, decode func([]T, []byte, weights.DType)) ([]T, error
 	if dense {
 		return w.copy()
 	}
-	// A view steps through its storage if the axis of the largest stride is the outermost. It then
-	// reads no byte twice unless an axis reaches into the next step of another one.
+	// A view steps through its storage if the axis with the largest stride is the outermost one.
+	// Then it reads no byte twice, unless an axis overlaps the next step of another one.
 	slices.SortFunc(axes, func(a, b axis) int { return cmp.Compare(b.stride, a.stride) })
 	for i, inner := len(axes)-1, int64(0); i >= 0; i-- {
 		if a := axes[i]; a.stride > 0 && a.stride <= inner {
@@ -105,7 +106,7 @@ func read[T any](t *Tensor, decode func([]T, []byte, weights.DType)) ([]T, error
 	return w.gather(axes)
 }
 
-// axis is a dimension of two or more: its steps in the storage and in the result.
+// axis is a dimension of size two or more, with its steps in the storage and in the result.
 type axis struct{ size, stride, out, i int64 }
 
 // axes are those of the tensor. It is dense if both steps agree everywhere.
@@ -159,8 +160,8 @@ func (w *window[T]) fill(dst []T, start int64) (n int, err error) {
 	return n, nil
 }
 
-// copyAll is copy for a tensor that is all of its storage, in its order: the checksum is that of
-// what was read.
+// copyAll is copy for a tensor that is all of its storage in its order. So the checksum can be
+// computed from the same bytes.
 func (w *window[T]) copyAll() ([]T, error) {
 	out, err := w.copy()
 	if err == nil {

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxDepth  = 1000     // of lists in lists
-	maxValues = 16 << 20 // that a walk comes by which follows every reference
+	maxValues = 16 << 20 // that a walk visits which follows every reference
 )
 
 // List is a list, a tuple or a set.
@@ -119,7 +119,7 @@ type object struct {
 	out  Object
 }
 
-// branch is what settling knows of a value that has values.
+// branch is what settling knows about a value that contains values.
 type branch struct {
 	open         bool  // while its values are settled
 	size, height int32 // values and depth of a walk; size is 0 before
@@ -127,7 +127,8 @@ type branch struct {
 
 func (b *branch) base() *branch { return b }
 
-// final shares the items between all references: copies would multiply.
+// final is the list as a [List]. It shares the items, because with many references copies would
+// multiply.
 func (l *list) final() any {
 	if l.items == nil {
 		return List{}
@@ -173,7 +174,7 @@ func (d *Dict) each(visit func(*any) error) error {
 	return nil
 }
 
-// settled turns what the pickle machine built into what Root promises.
+// settled turns the result of the pickle machine into the types that Root promises.
 func settled(root any) (any, error) {
 	_, err := settle(&root, 0)
 	return root, err

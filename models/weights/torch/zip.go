@@ -89,8 +89,8 @@ type extent struct {
 	summed   bool   // whether sum is known
 }
 
-// stored is a record's place in the file. A checksum of 0 for any content is how PyTorch and others
-// write that they made none.
+// stored is a record's place in the file. PyTorch and others write a checksum of 0 if they computed
+// none.
 func (f *File) stored(r *zip.File) (extent, error) {
 	if r.Method != zip.Store || r.Flags&1 != 0 || r.CompressedSize64 != r.UncompressedSize64 {
 		return extent{}, fmt.Errorf("zip record %.80q: compressed or encrypted, want it stored as PyTorch does", r.Name)
@@ -132,9 +132,9 @@ func (r extent) compare(sum uint32) error {
 	return nil
 }
 
-// meter reads until a number of bytes is used up, since archive/zip keeps a directory of any size
-// in memory. What it reserves for records that a directory announces but lacks, a quarter of the
-// file's size at most, stays untouched.
+// meter reads until a number of bytes is used up, because archive/zip keeps a directory of any size
+// in memory. It also reserves memory for records that a directory announces but does not have, at
+// most a quarter of the file's size, which stays untouched.
 type meter struct {
 	data io.ReaderAt
 	left int64
