@@ -45,7 +45,8 @@ sheets of samples and a log.
 The same command again resumes from the newest checkpoint, and on the same backend ends with the
 same weights as a run that was never stopped. Ctrl-C (SIGINT) and SIGTERM write a checkpoint first.
 Of the settings of a run that exists, only these may change:
-` + train.MayChange + ".",
+
+  ` + strings.NewReplacer(", ", "\n  ", " and ", "\n  ").Replace(train.MayChange),
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
   mcvd train -c configs/digits.yml -o runs/narrow --set model.options.width=32 --dry-run
   mcvd train runs/tiny --set train.steps=100`,
