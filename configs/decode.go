@@ -30,6 +30,7 @@ type locator func(line, column int) string
 type decoder struct {
 	at       locator // nil if the values come from no text: problems then are [Problem]s
 	layer    int
+	override bool    // whether the layer is that of the overrides
 	set      origins // nil if nobody asks
 	depth    int
 	problems []error
@@ -58,7 +59,7 @@ func (d *decoder) want(n *yaml.Node, path, want string) {
 
 func (d *decoder) note(n *yaml.Node, path string) {
 	if d.set != nil {
-		d.set[path] = origin{where: d.at(n.Line, n.Column), layer: d.layer}
+		d.set[path] = origin{where: d.at(n.Line, n.Column), layer: d.layer, override: d.override}
 	}
 }
 

@@ -90,8 +90,9 @@ func (l *loader) finish(overrides []string) (*Config, error) {
 func (l *loader) report(lists ...[]error) {
 	for _, err := range slices.Concat(lists...) {
 		var p Problem
-		where := l.name
+		where, overridden := l.name, false
 		if errors.As(err, &p) {
+			overridden = l.byOverrides(p)
 			at := l.set.last(append([]string{p.Path}, p.Also...)...)
 			if p.Unused {
 				if at = l.set.at(p.Path); at.layer <= l.accepted || at.layer < l.cause(p) {
@@ -100,8 +101,24 @@ func (l *loader) report(lists ...[]error) {
 			}
 			where = at.where
 		}
-		l.problems = append(l.problems, fmt.Errorf("%s: %w", where, err))
+		err = fmt.Errorf("%s: %w", where, err)
+		if overridden {
+			err = OverrideError{err}
+		}
+		l.problems = append(l.problems, err)
 	}
+}
+
+// OverrideError is what is wrong with overrides by themselves, whatever the files below them say.
+type OverrideError struct{ error }
+
+func (e OverrideError) Unwrap() error { return e.error }
+
+// byOverrides says whether all settings of a problem were written by overrides.
+func (l *loader) byOverrides(p Problem) bool {
+	return !slices.ContainsFunc(append([]string{p.Path}, p.Also...), func(path string) bool {
+		return !l.set.at(path).override
+	})
 }
 
 // cause is the layer of what made a setting useless.
@@ -154,7 +171,12 @@ func (l *loader) file(path string, above []opened) error {
 // override applies "path=value", where value is YAML.
 func (l *loader) override(text string) {
 	d := l.decoder(func(int, int) string { return fmt.Sprintf("override %q", text) })
-	defer func() { l.problems = append(l.problems, d.problems...) }()
+	d.override = true
+	defer func() {
+		for _, err := range d.problems {
+			l.problems = append(l.problems, OverrideError{err})
+		}
+	}()
 	path, value, ok := strings.Cut(text, "=")
 	if !ok {
 		d.problem(&yaml.Node{}, "", "no equals sign, want path=value such as frames.past=10")

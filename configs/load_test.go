@@ -259,3 +259,31 @@ func TestOptionsMergeAlsoInside(t *testing.T) {
 		t.Errorf("options %v, want %v", c.Data.Options, want)
 	}
 }
+
+// Only problems that overrides have by themselves are theirs: with another file they are the same.
+func TestProblemsOfOverridesAlone(t *testing.T) {
+	for _, tt := range []struct {
+		file      string
+		overrides []string
+		alone     bool
+	}{
+		{"", []string{"frames.past"}, true},
+		{"", []string{"frames.pasta=1"}, true},
+		{"", []string{"model.options.widht=8"}, true},
+		{"", []string{"model.options.width=wide"}, true},
+		{"", []string{"model.options.multipliers=[1, 0]"}, true},
+		{"", []string{"frames.past=-1"}, true},
+		{"", []string{"sampler.name=euler"}, true},
+		{"", []string{"sampler.name=heun", "sampler.options.eta=0.5"}, true},
+		{"sampler: {name: heun}\n", []string{"sampler.options.eta=0.5"}, false},
+		{"", []string{"sampler.steps=20", "diffusion.steps=10"}, true},
+		{"diffusion: {steps: 50}\n", []string{"sampler.steps=60"}, false},
+		{"", []string{"sampler.steps=1001"}, false}, // only the default says that it is too many
+		{"frames: {past: -1}\n", []string{"frames.future=0"}, false},
+	} {
+		_, err := experiment.Load(write(t, tt.file), tt.overrides...)
+		if alone := errors.As(err, new(configs.OverrideError)); err == nil || alone != tt.alone {
+			t.Errorf("%q over %q: error %v of the overrides alone: %t, want %t", tt.overrides, tt.file, err, alone, tt.alone)
+		}
+	}
+}

@@ -81,8 +81,10 @@ func each(err error) []error {
 // origin is where a value was set.
 type origin struct {
 	where string
-	layer int  // later documents have higher ones; all overrides share the highest
-	old   bool // whether it was written in an old spelling
+	layer int // later documents have higher ones; all overrides share the highest
+	// override says that it was set by an override.
+	override bool
+	old      bool // whether it was written in an old spelling
 }
 
 // origins maps the YAML paths of values that were set to where that was last; what is missing has

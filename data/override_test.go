@@ -39,14 +39,14 @@ func TestOverride(t *testing.T) {
 		}
 	}
 	for want, overrides := range map[string][]string{
-		"data.size: can't be changed for weights that are trained, want data.name, ": {"data.path=new", "data.size=16"},
-		"model.width: can't be changed":                                              {"model.width=8"},
-		"data.flip: can't be changed":                                                {"data.flip=true"},
-		`data.name: unknown "x"`:                                                     {"data.name=x", "data.path=x"},
-		"data.fps":                                                                   {"data.fps=-1"},
-		"data.options.crop":                                                          {"data.options.crop=middle"},
-		"data.path":                                                                  {"data.path="},
-		"no equals sign":                                                             {"data.path"},
+		"data.size=16: can't be changed for weights that are trained, want data.name, ": {"data.path=new", "data.size=16"},
+		"model.width=8: can't be changed":                                               {"model.width=8"},
+		"data.flip=true: can't be changed":                                              {"data.flip=true"},
+		`data.name: unknown "x"`:                                                        {"data.name=x", "data.path=x"},
+		"data.fps":                                                                      {"data.fps=-1"},
+		"data.options.crop":                                                             {"data.options.crop=middle"},
+		"data.path":                                                                     {"data.path="},
+		"no equals sign":                                                                {"data.path"},
 	} {
 		if _, err := Override(run(), overrides); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %s", overrides, err, want)

@@ -1,10 +1,24 @@
 package data
 
 import (
+	"fmt"
+
 	"mcvd/configs"
 	"mcvd/data/folder"
 	"mcvd/data/video"
 )
+
+// ofOwn are the overridable settings that [DecodeOptions] depends on.
+var ofOwn = []string{"data.fps", "data.options.crop", "data.options.image_fps"}
+
+// CheckOwnOverrides reports the first override without effect on videos that do not lie in the data
+// set.
+func CheckOwnOverrides(overrides []string) error {
+	if o := notAmong(ofOwn, overrides); o != "" {
+		return fmt.Errorf("%s has no effect on videos of one's own, want %s", o, listed(ofOwn))
+	}
+	return nil
+}
 
 // DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees
 // it as it saw those that do.

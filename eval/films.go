@@ -41,6 +41,16 @@ func Formats() []string {
 	return names
 }
 
+// CheckFPS reports a frame rate that videos in one of the formats can't have.
+func CheckFPS(formats []string, fps float64) error {
+	for _, format := range formats {
+		if err := video.CheckFPS(extension(format), fps); err != nil {
+			return fmt.Errorf("format %s: %w", format, err)
+		}
+	}
+	return nil
+}
+
 // extension is what a format's paths end in.
 func extension(format string) string {
 	if format == folderFormat {

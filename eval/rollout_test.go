@@ -221,7 +221,7 @@ func TestJobsThatMakeNoSense(t *testing.T) {
 		{Job{Retrodict, 3, 4, ""}, model232, "retrodict: advance 4 frames a window, want 1 to 3, the frames of a block"},
 		{Job{Interpolate, 2, 3, ""}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 		{Job{Interpolate, 3, 3, ""}, past, "interpolate: this model has 2 past and 0 future frames (frames.past, frames.future)"},
-		{Job{Predict, 3, 3, "bridge"}, model232, `predict: windows "bridge" fill the gap between past and future, want interpolate`},
+		{Job{Predict, 3, 3, "bridge"}, model232, `windows "bridge": can't be those of predict, only of [interpolate]`},
 		{Job{Predict, 3, 3, "x"}, model232, `windows: unknown "x" (known: autoregressive, bridge)`},
 	} {
 		if _, err := tt.job.List(tt.model); err == nil || err.Error() != tt.want {

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 
 	"mcvd/configs"
 )
@@ -41,23 +40,38 @@ type Job struct {
 // [Rollout] checks this before the first window runs.
 type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
 
-// makers are the ways to cut a video into windows.
-var makers = map[string]maker{
-	"autoregressive": autoregressive,
-	"bridge":         bridge,
+// makers are the ways to cut a video into windows, and the tasks of which they can.
+var makers = map[string]struct {
+	list  maker
+	tasks []Task
+}{
+	"autoregressive": {autoregressive, []Task{Predict, Interpolate, Generate, Retrodict}},
+	"bridge":         {bridge, []Task{Interpolate}},
 }
 
 // WindowNames lists the ways to cut a video into windows, in alphabetical order.
 func WindowNames() []string { return configs.Names(makers) }
 
+// CheckWindows reports windows that there are not, or not for videos of the task; "" is what the task
+// takes if nothing is said.
+func CheckWindows(task Task, name string) error {
+	if name == "" {
+		return nil
+	}
+	m, err := configs.Pick(makers, "windows", name)
+	if err == nil && !slices.Contains(m.tasks, task) {
+		err = fmt.Errorf("windows %q: can't be those of %v, only of %v", name, task, m.tasks)
+	}
+	return err
+}
+
 // List returns the job's windows for a model of those frames. It fails for numbers that make no
 // sense together.
 func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
-	name := j.windows()
-	list, ok := makers[name]
+	if err := CheckWindows(j.Task, j.windows()); err != nil {
+		return nil, err
+	}
 	switch {
-	case !ok:
-		return nil, fmt.Errorf("windows: unknown %q (known: %s)", name, strings.Join(WindowNames(), ", "))
 	case !j.Task.Can(model):
 		return nil, fmt.Errorf("%v: this model has %d past and %d future frames (frames.past, frames.future)", j.Task, model.Past, model.Future)
 	case model.Current < 1:
@@ -67,7 +81,7 @@ func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 	case j.Advance < 1 || j.Advance > model.Current:
 		return nil, fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", j.Task, j.Advance, model.Current)
 	}
-	return list(j, model)
+	return makers[j.windows()].list(j, model)
 }
 
 // windows is the name of the maker.
@@ -108,10 +122,7 @@ func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
 // the past only and predict. The block of the last window ends where the future begins, and that
 // window sees both sides. Frames of the last block that are there already stay as they are.
 func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
-	switch {
-	case j.Task != Interpolate:
-		return nil, fmt.Errorf("%v: windows %q fill the gap between past and future, want interpolate", j.Task, j.Windows)
-	case j.Frames < model.Current:
+	if j.Frames < model.Current {
 		return nil, fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", j.Task, j.Frames, model.Current)
 	}
 	return func(yield func(Window) bool) {

@@ -22,7 +22,8 @@ const (
 
 // backendFlag adds --backend.
 func backendFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "backend", cmp.Or(os.Getenv(backendVariable), "auto"), "what runs the network: "+
+	*name = cmp.Or(os.Getenv(backendVariable), "auto")
+	cmd.Flags().Var(text{name, backend.Check}, "backend", "what runs the network: "+
 		strings.Join(backend.Names(), ", ")+", or GoMLX's own string; "+backendVariable+" changes the default")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -44,6 +45,9 @@ var benchmarks = map[string]func(*benchCommand, context.Context, compute.Backend
 	"loader": (*benchCommand).loader,
 	"matmul": (*benchCommand).matmul,
 }
+
+// all stands for all of them.
+const all = "all"
 
 // timing is what one benchmark has to tell, as scripts/bench reads it.
 type timing struct {
@@ -91,37 +95,39 @@ Machines are noisy: compare only what ran in turns. scripts/bench compares with 
 		Example: `  mcvd bench -c configs/tiny.yml --steps 2
   mcvd bench -c configs/tiny.yml --what sample --steps 2 --json
   mcvd bench --what matmul --steps 2`,
-		Args: arguments(0, 0, "none"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd) },
+		Args:    arguments(0, 0, "none"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check(cmd) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "configuration file")
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as train.batch=16; may be repeated")
-	f.StringVar(&c.what, "what", "all", strings.Join(configs.Names(benchmarks), ", ")+" or all")
-	f.IntVar(&c.steps, "steps", 10, "steps to time, after the first")
+	c.what, c.steps = all, 10
+	f.Var(oneOf(&c.what, append(configs.Names(benchmarks), all)), "what", strings.Join(configs.Names(benchmarks), ", ")+" or "+all)
+	f.Var(count(&c.steps), "steps", "steps to time, after the first")
 	f.BoolVar(&c.json, "json", false, "print one JSON object a line instead of text")
 	backendFlag(cmd, &c.backend)
 	return cmd
 }
 
-func (c *benchCommand) run(cmd *cobra.Command) error {
-	if err := checkCounts(cmd, "steps"); err != nil {
-		return err
-	}
-	what := configs.Names(benchmarks)
-	if c.what != "all" {
-		if _, err := configs.Pick(benchmarks, "--what", c.what); err != nil {
-			return usageError{err}
-		}
-		what = []string{c.what}
-	}
-	var config *configs.Config
+// check refuses flags that don't go together.
+func (c *benchCommand) check(cmd *cobra.Command) error {
 	switch {
 	case c.what == "matmul" && (cmd.Flags().Changed("config") || c.set != nil):
-		return usagef("--what matmul: a configuration has no effect")
+		return errors.New("--what matmul: a configuration has no effect")
 	case c.what != "matmul" && c.config == "":
-		return usagef("no configuration: give --config FILE")
-	case c.config != "":
+		return errNoConfig
+	}
+	return nil
+}
+
+func (c *benchCommand) run(cmd *cobra.Command) error {
+	what := []string{c.what}
+	if c.what == all {
+		what = configs.Names(benchmarks)
+	}
+	var config *configs.Config
+	if c.config != "" {
 		var err error
 		if config, err = experiment.Load(c.config, c.set...); err != nil {
 			return err

@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,33 +24,47 @@ func newData(a *app) *cobra.Command {
 
 // dataFlags choose clips of a data set.
 type dataFlags struct {
-	config, split string
-	set           []string
-	clips, frames int
-	every         int
+	config string
+	split  clips.Split
+	set    []string
+	clips  int
+	frames int
+	every  int
 }
 
-func (d *dataFlags) addTo(cmd *cobra.Command, count int) {
+func (d *dataFlags) addTo(cmd *cobra.Command, number int) {
 	f := cmd.Flags()
 	f.StringVarP(&d.config, "config", "c", "", "configuration file (required)")
 	f.StringArrayVar(&d.set, "set", nil, "override a setting, such as data.path=clips; may be repeated")
-	f.StringVar(&d.split, "split", string(clips.Train), "train, valid or test")
-	f.IntVar(&d.clips, "clips", count, "clips to take")
-	f.IntVar(&d.frames, "frames", 0, "frames of a clip (default: the experiment's past, current and future)")
-	f.IntVar(&d.every, "every", 0, "take clips that start so many frames apart, video by video (default: the clips that eval takes)")
+	d.split, d.clips = clips.Train, number
+	splitFlag(cmd, &d.split)
+	f.Var(count(&d.clips), "clips", "clips to take")
+	f.Var(count(&d.frames), "frames", "frames of a clip (default: the experiment's past, current and future)")
+	f.Var(count(&d.every), "every", "take clips that start so many frames apart, video by video (default: the clips that eval takes)")
 }
 
-// load checks the flags and reads the configuration.
-func (d *dataFlags) load(cmd *cobra.Command) (*configs.Config, error) {
+// splitFlag chooses a split of a data set; what split is before is the default.
+func splitFlag(cmd *cobra.Command, split *clips.Split) {
+	var names []string
+	for _, s := range clips.Splits() {
+		names = append(names, string(s))
+	}
+	cmd.Flags().Var(oneOf((*string)(split), names), "split", "train, valid or test")
+}
+
+// errNoConfig is the error of a command that can't do without a configuration.
+var errNoConfig = errors.New("no configuration: give --config FILE")
+
+// check refuses a command line without a configuration.
+func (d *dataFlags) check() error {
 	if d.config == "" {
-		return nil, usagef("no configuration: give --config FILE")
+		return errNoConfig
 	}
-	if err := checkCounts(cmd, "clips", "frames", "every"); err != nil {
-		return nil, err
-	}
-	if err := clips.Split(d.split).Check(); err != nil {
-		return nil, usagef("--%v", err)
-	}
+	return nil
+}
+
+// load reads the configuration.
+func (d *dataFlags) load() (*configs.Config, error) {
 	c, err := experiment.Load(d.config, d.set...)
 	if err != nil {
 		return nil, err
@@ -84,15 +100,21 @@ func newPeek(a *app) *cobra.Command {
 		Short:   "Write a contact sheet of clips of a data set, as training sees them",
 		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png",
 		Args:    arguments(0, 0, "none"),
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if !strings.EqualFold(filepath.Ext(out), ".png") {
+				return fmt.Errorf("--out %s: want a path that ends in .png", out)
+			}
+			return d.check()
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := d.load(cmd)
+			c, err := d.load()
 			if err != nil {
 				return err
 			}
 			if err := atomicfile.Prepare(out); err != nil {
-				return err
+				return fmt.Errorf("--out: %w", err)
 			}
-			ds, err := data.Open(cmd.Context(), c, clips.Split(d.split), d.frames, a.log)
+			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
 			if err != nil {
 				return err
 			}
@@ -126,15 +148,18 @@ func newExport(a *app) *cobra.Command {
 		Short:   "Write clips of a data set as lossless MP4s, into a folder that can be data.path",
 		Example: "  mcvd data export -c configs/tiny.yml --split test --clips 2 --frames 12 -o clips/test",
 		Args:    arguments(0, 0, "none"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("no folder: give --out DIR")
+				return errors.New("no folder: give --out DIR")
 			}
-			c, err := d.load(cmd)
+			return d.check()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.load()
 			if err != nil {
 				return err
 			}
-			ds, err := data.Open(cmd.Context(), c, clips.Split(d.split), d.frames, a.log)
+			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
 			if err != nil {
 				return err
 			}
@@ -162,6 +187,6 @@ func newExport(a *app) *cobra.Command {
 	}
 	d.addTo(cmd, 100)
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the folder to write (required)")
-	cmd.Flags().Float64Var(&fps, "fps", 0, "frames a second (default: the data set's, or 10 where it has none)")
+	cmd.Flags().Var(frameRate{&fps}, "fps", "frames a second (default: the data set's, or 10 where it has none)")
 	return cmd
 }

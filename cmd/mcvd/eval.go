@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +25,7 @@ type evalCommand struct {
 	runFlags
 	eval.Protocol
 	batch   int
-	split   string
+	split   clips.Split
 	metrics []string
 	records string
 	shard   shard
@@ -52,19 +51,21 @@ and eval merge makes the report.`,
 		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
   mcvd eval runs/tiny --metrics psnr --records out/records
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
-		Args: arguments(1, 1, "a run folder"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
+		Args:    arguments(1, 1, "a run folder"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check() },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.Task, "task", "predict", "predict, interpolate, retrodict or generate")
-	f.IntVar(&c.Clips, "clips", 16, "clips to score")
-	f.IntVar(&c.Trajectories, "trajectories", 1, "videos of each clip, with different noise")
-	f.IntVar(&c.Frames, "frames", 0, "frames to generate (default: one block, frames.current)")
-	f.IntVar(&c.Advance, "advance", 0, "frames that are kept of each block; fewer is slower (default: all)")
+	c.Task, c.Clips, c.Trajectories, c.split = "predict", 16, 1, clips.Test
+	f.Var(oneOf(&c.Task, eval.TaskNames()), "task", "predict, interpolate, retrodict or generate")
+	f.Var(count(&c.Clips), "clips", "clips to score")
+	f.Var(count(&c.Trajectories), "trajectories", "videos of each clip, with different noise")
+	f.Var(count(&c.Frames), "frames", "frames to generate (default: one block, frames.current)")
+	f.Var(count(&c.Advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)
-	f.IntVar(&c.batch, "batch", 0, "videos generated at a time, which does not change them (default: all, at most 16)")
-	f.StringVar(&c.split, "split", string(clips.Test), "train, valid or test")
-	f.StringSliceVar(&c.metrics, "metrics", nil, "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, which is only for videos of one built-in digit)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
+	splitFlag(cmd, &c.split)
+	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, which is only for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
 	c.reportFlags.addTo(cmd)
@@ -75,9 +76,6 @@ and eval merge makes the report.`,
 }
 
 func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
-	if err := c.check(cmd); err != nil {
-		return err
-	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
@@ -104,24 +102,16 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	return c.print(cmd, report)
 }
 
-// check refuses flags that can't be right before anything is opened.
-func (c *evalCommand) check(cmd *cobra.Command) error {
-	if _, err := eval.ParseTask(c.Task); err != nil {
-		return usagef("--%v", err)
-	}
-	if err := clips.Split(c.split).Check(); err != nil {
-		return usagef("--%v", err)
-	}
-	if err := metric.Check(c.metrics); err != nil {
-		return usagef("--%v", err)
-	}
+// check refuses flags that don't go together.
+func (c *evalCommand) check() error {
 	if c.shard.count > 1 && (c.out != "" || c.json) {
-		return usagef("--shard %v: has no report of all clips for --out or --json; `mcvd eval merge RECORDS` makes it when all shards are done", &c.shard)
+		return fmt.Errorf("--shard %v: has no report of all clips for --out or --json; `mcvd eval merge RECORDS` makes it when all shards are done", &c.shard)
 	}
 	if c.shard.count > 1 && c.records == "" {
-		return usagef("--shard %v: needs --records DIR, where all shards keep their scores", &c.shard)
+		return fmt.Errorf("--shard %v: needs --records DIR, where all shards keep their scores", &c.shard)
 	}
-	return errors.Join(checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch"), checkWindows(c.Windows))
+	task, err := eval.ParseTask(c.Task)
+	return cmp.Or(err, checkWindows(task, c.Windows), c.checkData())
 }
 
 // evaluate scores the run, or this process's share of it. The report is nil if others have not done
@@ -137,7 +127,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		return nil, err
 	}
 	defer metric.Close(metrics)
-	ds, err := data.Open(ctx, l.config, clips.Split(c.split), eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
+	ds, err := data.Open(ctx, l.config, c.split, eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +163,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 // header adds to a report's header what only the command knows.
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
-	h.Dataset, h.Path, h.Split = l.config.Data.Name, l.config.Data.Path, c.split
+	h.Dataset, h.Path, h.Split = l.config.Data.Name, l.config.Data.Path, string(c.split)
 	h.Sampler, h.Backend = l.sampler, l.choice.Name
 	h.CheckpointSHA256, err = sha256Of(l.checkpoint)
 	return h, err

@@ -35,28 +35,38 @@ its buffers are there, too. In PyTorch, model.load_state_dict(safetensors.torch.
 then loads the file. "mcvd import" reads files of both kinds back, bit for bit.`,
 		Example: `  mcvd export runs/tiny -o model.safetensors
   mcvd export runs/tiny --names published --weights model -o published.safetensors`,
-		Args: arguments(1, 1, "a run folder"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Args:    arguments(1, 1, "a run folder"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check() },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.out, "out", "o", "", "safetensors file")
 	f.StringVar(&c.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
-	f.StringVar(&c.names, "names", "own", "names of the tensors: own (this project's) or published (the PyTorch code's)")
-	f.StringVar(&c.scope, "weights", models.EMAScope, "ema (the average, which generates videos), model (the weights that training changes), or all (both and Adam's state, with --names own)")
+	c.names, c.scope = ownNames, models.EMAScope
+	f.Var(oneOf(&c.names, []string{ownNames, publishedNames}), "names", "names of the tensors: own (this project's) or published (the PyTorch code's)")
+	f.Var(oneOf(&c.scope, []string{models.EMAScope, models.WeightsScope, allScopes}), "weights", "ema (the average, which generates videos), model (the weights that training changes), or all (both and Adam's state, with --names own)")
 	return cmd
 }
 
-func (c *exportCommand) run(ctx context.Context, dir string) error {
+// The values of --names, and one of --weights besides the scopes of a checkpoint.
+const (
+	ownNames       = "own"
+	publishedNames = "published"
+	allScopes      = "all"
+)
+
+// check refuses flags that don't go together.
+func (c *exportCommand) check() error {
 	switch {
 	case c.out == "":
-		return usagef("no file to write: give --out FILE.safetensors")
-	case c.names != "own" && c.names != "published":
-		return usagef("--names %s: want own or published", c.names)
-	case c.scope != models.EMAScope && c.scope != models.WeightsScope && c.scope != "all":
-		return usagef("--weights %s: want ema, model or all", c.scope)
-	case c.scope == "all" && c.names == "published":
-		return usagef("--weights all: a published state dict holds one set of weights, want ema or model")
+		return errors.New("no file to write: give --out FILE.safetensors")
+	case c.scope == allScopes && c.names == publishedNames:
+		return errors.New("--weights all: a published state dict holds one set of weights, want ema or model")
 	}
+	return nil
+}
+
+func (c *exportCommand) run(ctx context.Context, dir string) error {
 	if info, err := os.Stat(filepath.Dir(c.out)); err != nil || !info.IsDir() { // asked before gigabytes are read
 		return fmt.Errorf("--out %s: %s is not a folder", c.out, filepath.Dir(c.out))
 	}
@@ -83,7 +93,7 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if c.scope != "all" {
+	if c.scope != allScopes {
 		progress = train.Progress{Step: progress.Step}
 	}
 	metadata, err := train.Metadata(run.Config, progress)
@@ -101,14 +111,14 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entry, error) {
 	var own []weights.Entry
 	for _, t := range f.Tensors() {
-		if c.scope == "all" || strings.HasPrefix(t.Name, c.scope+"/") {
+		if c.scope == allScopes || strings.HasPrefix(t.Name, c.scope+"/") {
 			own = append(own, weights.Entry{Tensor: t, Data: func() ([]byte, error) { return f.Read(t.Name) }})
 		}
 	}
 	if len(own) == 0 {
 		return nil, fmt.Errorf("%s: has none of --weights %s", f.Path(), c.scope)
 	}
-	if c.names == "own" {
+	if c.names == ownNames {
 		return own, nil
 	}
 	m, l, err := layOut(run.Config)

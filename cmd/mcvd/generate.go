@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +13,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/data"
 	"mcvd/data/video"
 	"mcvd/eval"
 )
@@ -61,6 +62,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 		Long:    short + generateHelp(task),
 		Example: example,
 		Args:    arguments(1, 1, "a run folder"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check(cmd) },
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	clipsHelp, rate := "test clips whose frames are given", "that of the given frames"
@@ -69,17 +71,18 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	}
 	f := cmd.Flags()
 	c.addTo(cmd)
-	f.IntVar(&c.frames, "frames", 0, "frames to generate (default: one block, frames.current)")
-	f.IntVar(&c.clips, "clips", 4, clipsHelp)
-	f.IntVar(&c.trajectories, "trajectories", 1, "videos of each clip, with different noise")
-	f.IntVar(&c.advance, "advance", 0, "frames that are kept of each block; fewer is slower (default: all)")
+	c.clips, c.trajectories, c.formats, c.quality = 4, 1, []string{"mp4"}, string(video.Share)
+	f.Var(count(&c.frames), "frames", "frames to generate (default: one block, frames.current)")
+	f.Var(count(&c.clips), "clips", clipsHelp)
+	f.Var(count(&c.trajectories), "trajectories", "videos of each clip, with different noise")
+	f.Var(count(&c.advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.windows)
-	f.IntVar(&c.batch, "batch", 0, "videos generated at a time, which does not change them (default: all, at most 8)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 8)")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
-	f.StringSliceVar(&c.formats, "format", []string{"mp4"}, strings.Join(eval.Formats(), ", ")+"; may be repeated; png is a folder of frames")
-	f.StringVar(&c.quality, "quality", "share", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
-	f.Float64Var(&c.fps, "fps", 0, "frame rate of the videos, frames a second (default: "+rate+", or 10)")
-	f.IntVar(&c.scale, "scale", 0, "enlarge pixels so many times (default: so that frames have 128 pixels or more; 1 if lossless)")
+	f.Var(&someOf{values: &c.formats, names: eval.Formats()}, "format", strings.Join(eval.Formats(), ", ")+"; may be repeated; png is a folder of frames")
+	f.Var(oneOf(&c.quality, []string{string(video.Share), string(video.Lossless)}), "quality", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
+	f.Var(frameRate{&c.fps}, "fps", "frame rate of the videos, frames a second (default: "+rate+", or 10)")
+	f.Var(count(&c.scale), "scale", "enlarge pixels so many times (default: so that frames have 128 pixels or more; 1 if lossless)")
 	if task != eval.Generate {
 		c.dataFlag(cmd)
 		f.StringArrayVar(&c.videos, "video", nil, "take the given frames from this video instead of the test clips; may be repeated")
@@ -126,9 +129,6 @@ No frames are given, so there are no real ones to compare with. The model must h
 without them: training must hide the past and the future (frames.mask).`
 
 func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
-	if err := c.check(cmd); err != nil {
-		return err
-	}
 	c.out = cmp.Or(c.out, filepath.Join(dir, c.task.String()))
 	l, err := c.open(dir, c.app)
 	if err != nil {
@@ -193,34 +193,28 @@ func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded
 	return written, err
 }
 
-// check refuses flags that can't be right before anything is opened.
+// check refuses flags that don't go together.
 func (c *generateCommand) check(cmd *cobra.Command) error {
-	if err := checkCounts(cmd, "clips", "trajectories", "frames", "advance", "batch", "scale"); err != nil {
+	if err := checkWindows(c.task, c.windows); err != nil {
 		return err
-	}
-	if err := checkWindows(c.windows); err != nil {
-		return err
-	}
-	if cmd.Flags().Changed("fps") && !(c.fps > 0 && c.fps <= 1000) {
-		return usagef("--fps %g: want more than 0, at most 1000", c.fps)
 	}
 	if !(c.start >= 0 && c.start <= 1e9) || c.start > 0 && len(c.videos) == 0 {
-		return usagef("--start %g: want 0 to 1e9, and --video", c.start)
+		return fmt.Errorf("--start %g: want 0 to 1e9, and --video", c.start)
 	}
 	if len(c.videos) > 0 && cmd.Flags().Changed("clips") {
-		return usagef("--clips has no effect with --video: there is a clip for each")
+		return errors.New("--clips has no effect with --video: there is a clip for each")
 	}
-	for _, o := range c.data {
-		if key, _, _ := strings.Cut(o, "="); len(c.videos) > 0 && (key == "data.path" || key == "data.name") {
-			return usagef("--set %s has no effect with --video", o)
+	if err := c.checkData(); err != nil {
+		return err
+	}
+	if len(c.videos) > 0 {
+		if err := data.CheckOwnOverrides(c.data); err != nil {
+			return fmt.Errorf("--video, --set %w", err)
 		}
 	}
-	if q := video.Quality(c.quality); q != video.Share && q != video.Lossless {
-		return usagef("--quality %q: want share or lossless", c.quality)
-	}
-	for _, f := range c.formats {
-		if !slices.Contains(eval.Formats(), f) {
-			return usagef("--format %q: want %s", f, strings.Join(eval.Formats(), ", "))
+	if c.fps > 0 {
+		if err := eval.CheckFPS(c.formats, c.fps); err != nil {
+			return fmt.Errorf("--fps: %w", err)
 		}
 	}
 	return nil

@@ -55,6 +55,12 @@ a slash. A table on stdout says where each layer's weights come from.`,
   mcvd import model.safetensors -o runs/copy
   mcvd import model.safetensors --only down0 --only middle -o runs/tuned`,
 		Args: arguments(1, 1, "a checkpoint"),
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if c.out == "" {
+				return errNoRunFolder
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
@@ -66,9 +72,6 @@ a slash. A table on stdout says where each layer's weights come from.`,
 }
 
 func (c *importCommand) run(ctx context.Context, path string, stdout io.Writer) error {
-	if c.out == "" {
-		return usagef("no run folder: give --out DIR")
-	}
 	if err := train.CheckNew(c.out); err != nil {
 		return err
 	}
@@ -205,7 +208,7 @@ func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
 func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
 	text, ok := checkpoint.Metadata[train.ConfigKey]
 	if !ok && c.config == "" {
-		return nil, usagef("%s: says nothing of its configuration: give --config FILE", path)
+		return nil, fmt.Errorf("%s: says nothing of its configuration: give --config FILE", path)
 	}
 	if !ok {
 		return c.loadFile()

@@ -49,20 +49,23 @@ var kinds = map[string]kind{
 
 func newList(*app) *cobra.Command {
 	var asJSON bool
-	known := strings.Join(configs.Names(kinds), "|")
+	all := strings.Join(configs.Names(kinds), "|")
 	cmd := &cobra.Command{
-		Use:   "list [" + known + "]",
+		Use:   "list [" + all + "]",
 		Short: "List what there is to choose from, such as samplers and data sets",
 		Long: `List what there is to choose from, such as samplers and data sets, and the setting or the flag that
 chooses it.`,
 		Example: "  mcvd list\n  mcvd list samplers --json",
-		Args:    arguments(0, 1, known+" or none"),
+		Args:    arguments(0, 1, all+" or none"),
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && kinds[args[0]].names == nil {
+				return fmt.Errorf("%s: want one of %s", args[0], strings.Join(configs.Names(kinds), ", "))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			shown := configs.Names(kinds)
 			if len(args) == 1 {
-				if _, ok := kinds[args[0]]; !ok {
-					return usagef("list: unknown %q (known: %s)", args[0], strings.Join(shown, ", "))
-				}
 				shown = args
 			}
 			if asJSON {

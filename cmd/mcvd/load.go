@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mcvd/configs"
 	"mcvd/configs/experiment"
@@ -20,17 +19,9 @@ import (
 	"mcvd/train"
 )
 
-// samplerFlags override the experiment's sampler.
-type samplerFlags struct {
-	name, precision string
-	steps           int
-	eta             float64
-	set             func(flag string) bool // whether the flag was given
-}
-
 // runFlags choose the weights of a run and how they are sampled.
 type runFlags struct {
-	samplerFlags
+	flags               *pflag.FlagSet
 	checkpoint, backend string
 	data                []string
 	devices             int
@@ -40,14 +31,14 @@ type runFlags struct {
 func (r *runFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
-	f.StringVar(&r.name, "sampler", "", strings.Join(sampler.Names(), " or ")+" (default: the experiment's)")
-	f.IntVar(&r.steps, "steps", 0, "noise levels that sampling visits (default: the experiment's)")
-	f.Float64Var(&r.eta, "eta", 0, "fresh noise that ddim adds, 0 (none) to 1 (as much as ddpm) (default: the experiment's)")
-	f.StringVar(&r.precision, "precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
-	f.IntVar(&r.devices, "devices", 1, "devices that share the videos of --batch, which must be a multiple of it; 0 for all")
+	f.String("sampler", "", strings.Join(sampler.Names(), " or ")+" (default: the experiment's)")
+	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
+	f.Float64("eta", 0, "fresh noise that ddim adds, 0 (none) to 1 (as much as ddpm) (default: the experiment's)")
+	f.String("precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
+	r.flags, r.devices = f, 1
+	f.Var(number{&r.devices, 0, 1024}, "devices", "devices that share the videos of --batch, which must be a multiple of it; 0 for all")
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
-	r.set = func(flag string) bool { return f.Changed(flag) }
 }
 
 // dataFlag lets other data take the place of the run's.
@@ -55,45 +46,50 @@ func (r *runFlags) dataFlag(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&r.data, "set", nil, "take clips from other data, such as data.path=FOLDER or data.name=digits; may be repeated")
 }
 
-// windowsFlag chooses how videos are cut into windows.
-func windowsFlag(cmd *cobra.Command, windows *string) {
-	cmd.Flags().StringVar(windows, "windows", "", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+
-		" (default: bridge for interpolate, else autoregressive)")
-}
-
-// checkWindows refuses a --windows that there is not.
-func checkWindows(name string) error {
-	if name != "" && !slices.Contains(eval.WindowNames(), name) {
-		return usagef("--windows: unknown %q (known: %s)", name, strings.Join(eval.WindowNames(), ", "))
+// checkData refuses settings that can't be changed for a run.
+func (r *runFlags) checkData() error {
+	if err := data.CheckOverrides(r.data); err != nil {
+		return fmt.Errorf("--set %w", err)
 	}
 	return nil
 }
 
-// samplerOf is the experiment's sampler with what the flags override, checked.
-func samplerOf(c *configs.Config, m *models.Model, f samplerFlags) (configs.Sampler, error) {
-	changed := *c
-	set := func(flag string) bool { return f.set != nil && f.set(flag) }
-	if set("sampler") {
-		changed.Sampler.Name, changed.Sampler.Options = f.name, nil // the experiment's options belong to the experiment's sampler
+// windowsFlag chooses how videos are cut into windows.
+func windowsFlag(cmd *cobra.Command, windows *string) {
+	cmd.Flags().Var(oneOf(windows, eval.WindowNames()), "windows", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+
+		" (default: bridge for interpolate, else autoregressive)")
+}
+
+// checkWindows refuses windows that the task can't have.
+func checkWindows(task eval.Task, name string) error {
+	if err := eval.CheckWindows(task, name); err != nil {
+		return fmt.Errorf("--%w", err)
 	}
-	if set("steps") {
-		changed.Sampler.Steps = f.steps
-	}
-	if set("eta") {
-		options := maps.Clone(changed.Sampler.Options)
-		if options == nil {
-			options = configs.Options{}
+	return nil
+}
+
+// samplerSettings are the settings that flags override.
+var samplerSettings = []struct{ flag, setting string }{
+	{"sampler", "sampler.name"},
+	{"steps", "sampler.steps"},
+	{"eta", "sampler.options.eta"},
+	{"precision", "sampler.precision"},
+}
+
+// sampler is the experiment's sampler with what the flags override, checked. Its options belong to
+// it: another sampler doesn't get them.
+func (r *runFlags) sampler(c *configs.Config, m *models.Model) (configs.Sampler, error) {
+	var overrides []string
+	for _, s := range samplerSettings {
+		if f := r.flags.Lookup(s.flag); f.Changed {
+			overrides = append(overrides, s.setting+"="+f.Value.String())
 		}
-		options["eta"] = f.eta
-		changed.Sampler.Options = options
 	}
-	if set("precision") {
-		changed.Sampler.Precision = f.precision
+	changed, err := experiment.Parse("the run's configuration", c.YAML(), overrides...)
+	if err != nil {
+		return configs.Sampler{}, err
 	}
-	if err := experiment.Resolve(&changed); err != nil {
-		return changed.Sampler, err
-	}
-	_, err := sampler.Levels(m.Schedule, changed.Sampler)
+	_, err = sampler.Levels(m.Schedule, changed.Sampler)
 	return changed.Sampler, err
 }
 
@@ -117,22 +113,19 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.devices < 0 || r.devices > 1024 {
-		return nil, usagef("--devices %d: want 0, for all, to 1024", r.devices)
-	}
 	config, err := data.Override(run.Config, r.data)
 	if err != nil {
-		return nil, usagef("--set: %w", err)
+		return nil, err
 	}
 	l := &loaded{config: config, seed: run.Config.Seed, devices: r.devices}
-	if r.set("seed") {
+	if r.flags.Changed("seed") {
 		l.seed = r.seed
 	}
 	if l.model, err = models.New(run.Config); err != nil {
 		return nil, err
 	}
-	if l.sampler, err = samplerOf(run.Config, l.model, r.samplerFlags); err != nil {
-		return nil, usageError{err}
+	if l.sampler, err = r.sampler(run.Config, l.model); err != nil {
+		return nil, err
 	}
 	if l.backend, l.choice, err = a.openBackend(r.backend); err != nil {
 		return nil, err

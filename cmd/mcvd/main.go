@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mcvd/configs"
 	"mcvd/models/backend"
 )
 
@@ -27,14 +28,12 @@ func main() {
 	os.Exit(a.run(ctx, os.Args[1:], os.Stdout))
 }
 
-// Exit statuses.
+// Exit statuses. A mistake that the command line shows by itself, whatever lies in files and on the
+// machine, is exitUsage: see [app.status]. Everything else is exitFailure.
 const (
 	exitFailure = 1
 	exitUsage   = 2
 )
-
-// usageError is a mistake in the command line.
-type usageError struct{ error }
 
 // run executes a command line and returns the exit status.
 func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
@@ -48,10 +47,35 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
-	if usage := (usageError{}); errors.As(err, &usage) {
+	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// markUsage makes usage errors of what a command finds wrong before it runs: in its arguments (Args),
+// its flags (the types in flags.go), and in what these say together (PreRunE). These see the command
+// line and nothing else. A command that runs (RunE) opens files, and returns failures.
+func markUsage(cmd *cobra.Command) {
+	mark := func(check func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+		if check == nil {
+			return nil
+		}
+		return func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	cmd.Args, cmd.PreRunE = mark(cmd.Args), mark(cmd.PreRunE)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
 }
 
 // checked remembers the first error of a writer, so that no command has to ask whether its lines
@@ -84,7 +108,7 @@ it. The commands that generate and score videos take that folder.`,
   mcvd eval runs/tiny --clips 4 -o out/report.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q (`mcvd --help` lists them)", args[0])}
+				return fmt.Errorf("unknown command %q (`mcvd --help` lists them)", args[0])
 			}
 			return nil
 		},
@@ -95,11 +119,9 @@ it. The commands that generate and score videos take that folder.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetVersionTemplate("{{.Version}}")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())}
-	})
 	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
 		newPlot(a), newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a), newDoctor(a))
+	markUsage(root)
 	return root
 }
 
@@ -115,12 +137,14 @@ func newApp(stderr io.Writer) *app { return &app{stderr: stderr, log: slog.New(l
 
 // group is a command that only has subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError{fmt.Errorf("unknown command %q for %q (see `%s --help`)", args[0], cmd.CommandPath(), cmd.CommandPath())}
-		}
-		return cmd.Help()
-	}}
+	g := &cobra.Command{Use: use, Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q (see `%s --help`)", args[0], cmd.CommandPath(), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() }}
 	g.AddCommand(commands...)
 	return g
 }
@@ -129,29 +153,16 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 func arguments(min, max int, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < min || max >= 0 && len(args) > max {
-			return usageError{fmt.Errorf("%s: %d arguments, want %s (see `%s --help`)", cmd.CommandPath(), len(args), want, cmd.CommandPath())}
+			return fmt.Errorf("%s: %s, want %s (see `%s --help`)", cmd.CommandPath(), plural(len(args), "argument"), want, cmd.CommandPath())
 		}
 		return nil
 	}
 }
 
-// usagef is an error in how a command was called.
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// most is the most that can be asked for of anything counted: more is a slip of the hand, and would
-// end in a lack of memory.
-const most = 1_000_000
-
-// checkCounts reports the first of the flags that was given with a value out of range.
-func checkCounts(cmd *cobra.Command, flags ...string) error {
-	for _, name := range flags {
-		n, err := cmd.Flags().GetInt(name)
-		if err != nil {
-			return err
-		}
-		if cmd.Flags().Changed(name) && (n < 1 || n > most) {
-			return usagef("--%s %d: want 1 to %d", name, n, most)
-		}
+// plural is so many things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
 	}
-	return nil
+	return fmt.Sprint(n, " ", thing)
 }

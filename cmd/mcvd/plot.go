@@ -25,16 +25,19 @@ its colour and its name in the legend. Where a log is longer than a curve has po
 the mean of several lines.`,
 		Example: "  mcvd plot runs/tiny -o out/tiny.png\n  mcvd plot runs/tiny --smooth 0.9 -o out/tiny.pdf",
 		Args:    arguments(1, -1, "run folders"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("no file for the picture: give --out FILE, of %s", strings.Join(plot.Formats(), ", "))
+				return fmt.Errorf("no file for the picture: give --out FILE, of %s", strings.Join(plot.Formats(), ", "))
 			}
 			if !slices.Contains(plot.Formats(), strings.ToLower(filepath.Ext(out))) {
-				return usagef("--out %s: want a name that ends in %s", out, strings.Join(plot.Formats(), ", "))
+				return fmt.Errorf("--out %s: want a name that ends in %s", out, strings.Join(plot.Formats(), ", "))
 			}
 			if !(smooth >= 0 && smooth < 1) {
-				return usagef("--smooth %g: want 0 to below 1", smooth)
+				return fmt.Errorf("--smooth %g: want 0 to below 1", smooth)
 			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := a.openRuns(cmd, args)
 			if err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/nn"
+	"mcvd/models/sampler"
 	"mcvd/train"
 	"mcvd/train/runs"
 )
@@ -50,8 +51,9 @@ Of the settings of a run that exists, only these may change:
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
   mcvd train -c configs/digits.yml -o runs/narrow --set model.options.width=32 --dry-run
   mcvd train runs/tiny --set train.steps=100`,
-		Args: arguments(0, 1, "a run folder or none"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+		Args:    arguments(0, 1, "a run folder or none"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check(args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists keeps its own")
@@ -62,16 +64,27 @@ Of the settings of a run that exists, only these may change:
 	return cmd
 }
 
-func (c *trainCommand) run(cmd *cobra.Command, args []string) error {
+// errNoRunFolder is the error of a command that can't do without a run folder.
+var errNoRunFolder = errors.New("no run folder: give --out DIR")
+
+// check takes the run folder from where it stands, and refuses a command line that lacks something.
+func (c *trainCommand) check(args []string) error {
 	if len(args) == 1 {
 		if c.out != "" && filepath.Clean(c.out) != filepath.Clean(args[0]) {
-			return usagef("two run folders, %s and --out %s: want one", args[0], c.out)
+			return fmt.Errorf("two run folders, %s and --out %s: want one", args[0], c.out)
 		}
 		c.out = args[0]
 	}
-	if c.out == "" && !c.dryRun {
-		return usagef("no run folder: give --out DIR")
+	switch {
+	case c.out == "" && !c.dryRun:
+		return errNoRunFolder
+	case c.out == "" && c.config == "":
+		return errNoConfig
 	}
+	return nil
+}
+
+func (c *trainCommand) run(cmd *cobra.Command) error {
 	config, err := c.load()
 	if err != nil {
 		return err
@@ -94,9 +107,6 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	if c.config != "" {
 		return experiment.Load(c.config, c.set...)
 	}
-	if c.out == "" {
-		return nil, usagef("no configuration: give --config FILE")
-	}
 	run, err := train.OpenRun(c.out)
 	if err != nil {
 		return nil, err
@@ -118,7 +128,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if err != nil {
 		return err
 	}
-	if _, err := samplerOf(config, m, samplerFlags{}); err != nil {
+	if _, err := sampler.Levels(m.Schedule, config.Sampler); err != nil {
 		return err
 	}
 	if err := train.Check(c.out, config); err != nil {

@@ -117,19 +117,16 @@ func prepare(path string, o WriterOptions) (sink, WriterOptions, error) {
 	if o.Quality == "" {
 		o.Quality = Share
 	}
-	fastest := 1000.0
-	if extension == ".gif" {
-		fastest = 100 // times are hundredths of a second
-	}
 	switch {
 	case o.Width < 1 || o.Height < 1 || o.Width > maxSide/o.Scale || o.Height > maxSide/o.Scale:
 		return nil, o, fmt.Errorf("%s: frames of %dx%d, enlarged %d times: want 1 to %d pixels", path, o.Width, o.Height, o.Scale, maxSide)
 	case o.Channels != 1 && o.Channels != 3:
 		return nil, o, fmt.Errorf("%s: %d channels, want 1 (grey) or 3 (RGB)", path, o.Channels)
-	case extension != "" && !(o.FPS >= 0.001 && o.FPS <= fastest):
-		return nil, o, fmt.Errorf("%s: %g frames a second, want 0.001 to %g", path, o.FPS, fastest)
 	case o.Quality != Share && o.Quality != Lossless:
 		return nil, o, fmt.Errorf("%s: quality: unknown %q, want share or lossless", path, o.Quality)
+	}
+	if err := CheckFPS(extension, o.FPS); err != nil {
+		return nil, o, fmt.Errorf("%s: %w", path, err)
 	}
 	if extension == "" {
 		if err := replaceable(path); err != nil {
@@ -137,6 +134,18 @@ func prepare(path string, o WriterOptions) (sink, WriterOptions, error) {
 		}
 	}
 	return write, o, nil
+}
+
+// CheckFPS reports a frame rate that files with the extension can't have.
+func CheckFPS(extension string, fps float64) error {
+	fastest := 1000.0
+	if extension == ".gif" {
+		fastest = 100 // times are hundredths of a second
+	}
+	if extension != "" && !(fps >= 0.001 && fps <= fastest) {
+		return fmt.Errorf("%g frames a second, want 0.001 to %g", fps, fastest)
+	}
+	return nil
 }
 
 // maxSide is the largest width or height of H.264.

@@ -51,18 +51,33 @@ var choices = map[string]func(machine) (Choice, error){
 // Names lists the values of --backend besides GoMLX's own strings.
 func Names() []string { return configs.Names(choices) }
 
+// Check reports a name that no machine has a backend of.
+func Check(name string) error {
+	if kind, _, own := strings.Cut(name, ":"); own {
+		known := append(compute.List(), xlaKinds...)
+		if slices.Contains(known, kind) {
+			return nil
+		}
+		slices.Sort(known)
+		return fmt.Errorf("kind %q, want one of %s", kind, strings.Join(slices.Compact(known), ", "))
+	}
+	if _, ok := choices[name]; !ok {
+		return fmt.Errorf("want one of %s, or a string of GoMLX such as xla:/path/of/plugin.so", strings.Join(Names(), ", "))
+	}
+	return nil
+}
+
 // Choose finds the named backend on this machine, without opening it.
 func Choose(name string) (Choice, error) { return look("/", os.Environ(), unlinked).choose(name) }
 
 func (m machine) choose(name string) (Choice, error) {
+	if err := Check(name); err != nil {
+		return Choice{}, fmt.Errorf("--backend %s: %w", name, err)
+	}
 	if strings.Contains(name, ":") {
 		return m.ownString(name)
 	}
-	choose, err := configs.Pick(choices, "--backend", name)
-	if err != nil {
-		return Choice{}, fmt.Errorf("%w or a string of GoMLX such as xla:/path/of/plugin.so", err)
-	}
-	c, err := choose(m)
+	c, err := choices[name](m)
 	if err != nil {
 		return Choice{}, fmt.Errorf("--backend %s: %w", name, err)
 	}
@@ -180,10 +195,6 @@ var xlaKinds = []string{"xla", "stablehlo", "hlo", "shlo"}
 func (m machine) ownString(name string) (Choice, error) {
 	before, after, _ := strings.Cut(name, ":")
 	if !slices.Contains(xlaKinds, before) {
-		if known := compute.List(); !slices.Contains(known, before) {
-			slices.Sort(known)
-			return Choice{}, fmt.Errorf("--backend %s: unknown kind %q (known: %s)", name, before, strings.Join(known, ", "))
-		}
 		return Choice{Name: name, config: name}, nil
 	}
 	c, err := m.ownPlugin(name, after)

@@ -131,9 +131,9 @@ func TestMistakesAreOneLineThatSaysWhatToDo(t *testing.T) {
 	r := newTree(t)
 	broken := r.write(ownCPU, "text")
 	for name, want := range map[string]string{
-		"xla-cud":     `--backend: unknown "xla-cud" (known: auto, go, xla-cpu, xla-cuda) or a string of GoMLX such as xla:/path/of/plugin.so`,
-		"":            `--backend: unknown ""`,
-		"abacus:1":    `--backend abacus:1: unknown kind "abacus" (known: go`,
+		"xla-cud":     `--backend xla-cud: want one of auto, go, xla-cpu, xla-cuda, or a string of GoMLX such as xla:/path/of/plugin.so`,
+		"":            `--backend : want one of`,
+		"abacus:1":    `--backend abacus:1: kind "abacus", want one of go`,
 		"xla-cpu":     "remove ~/.local/share/mcvd/xla/cpu and run scripts/install-xla.sh cpu",
 		"xla-cuda":    "--backend xla-cuda: no CUDA plugin: run scripts/install-xla.sh cuda13",
 		"xla:rocm":    `--backend xla:rocm: plugin "rocm", want an absolute path, cpu or cuda`,

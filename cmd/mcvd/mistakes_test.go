@@ -1,0 +1,207 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// mistakes are command lines, their status, and what is said. 2 is the status of what the command line
+// shows by itself, 1 of everything else.
+var mistakes = []struct {
+	args   string
+	status int
+	want   string
+}{
+	{"nonsense", 2, `unknown command "nonsense"`},
+	{"config nonsense", 2, `unknown command "nonsense"`},
+	{"train --nonsense", 2, "unknown flag: --nonsense"},
+	{"train", 2, "no run folder"},
+	{"train -n", 2, "no configuration"},
+	{"train a -o b", 2, "two run folders"},
+	{"train missing", 1, "missing: no such run folder"},
+	{"train empty", 1, "empty: not a run folder"},
+	{"train text.mp4", 1, "text.mp4: not a folder, want a run folder"},
+	{"train -c configs/tiny.yml -o text.mp4", 1, "text.mp4: can't be a run folder, because text.mp4 is not a folder"},
+	{"train -c configs/tiny.yml -o text.mp4/new", 1, "text.mp4/new: can't be a run folder, because text.mp4 is not a folder"},
+	{"train -c missing.yml -o new", 1, "missing.yml"},
+	{"train -c configs/tiny.yml -o new --set model.width=none", 2, `model.options.width`},
+	{"train -c configs/tiny.yml -o new --set model.network=vit", 2, `model.network: unknown "vit" (known: `},
+	{"train -c configs/tiny.yml -o new --set sampler.name=x", 2, `sampler.name: unknown "x" (known: ddim`},
+	{"train -c configs/tiny.yml -o new --set optimizer.name=sgd", 2, `optimizer.name: unknown "sgd" (known: adam, adamw)`},
+	{"train -c configs/tiny.yml -n --set optimizer.schedule=steps", 2, `optimizer.schedule: unknown "steps" (known: constant, cosine, linear)`},
+	{"train -c configs/tiny.yml -o new --set data.name=x --set data.path=x", 2, `data.name: unknown "x"`},
+	{"train -c configs/tiny.yml -o new --backend abacus", 2, `--backend abacus: want one of auto, go`},
+	{"train -c configs/tiny.yml -o run --set model.width=16", 1, "model.options.width: 8 -> 16"},
+	{"train -c configs/tiny.yml -o new --set data.path=nowhere/", 1, `override "data.path=nowhere/": data.path: "nowhere/" has no effect because data.name is digits`},
+	{"config check configs/tiny.yml --set data.fps=5", 1, `override "data.fps=5": data.fps: 5 has no effect because data.name is digits`},
+	{"train -c configs/demo.yml -o new --set data.path=empty", 1, "no videos in it"},
+	{"predict", 2, "0 arguments, want a run folder"},
+	{"predict missing", 1, "no such run folder"},
+	{"predict run --clips 0", 2, "--clips 0: want 1 to 1000000"},
+	{"predict run --frames -1", 2, "--frames -1: want 1 to 1000000"},
+	{"predict run --frames 0", 2, "--frames 0: want 1 to 1000000"},
+	{"generate run --clips 99999999999", 2, "--clips 99999999999: want 1 to 1000000"},
+	{"predict run --batch 99999999999", 2, "--batch"},
+	{"predict run --trajectories 99999999999", 2, "--trajectories"},
+	{"predict run --scale 9999", 1, "enlarged 9999 times"},
+	{"predict run --scale 700", 1, "frames of 34x16"},
+	{"predict run --fps 1000 --format gif", 2, "1000 frames a second, want 0.001 to 100"},
+	{"predict run --video text.mp4 --start Inf", 2, "--start +Inf"},
+	{"predict run --advance 3 --frames 4", 1, "advance 3 frames a window, want 1 to 2"},
+	{"predict run --format avi", 2, `--format avi: unknown "avi", want some of png, gif, mp4`},
+	{"predict run --quality best", 2, "--quality best: want one of share, lossless"},
+	{"predict run --fps 0", 2, "--fps 0"},
+	{"predict run --fps NaN", 2, "--fps NaN"},
+	{"predict run --start 2", 2, "--start 2"},
+	{"predict run --sampler euler", 2, `sampler.name: unknown "euler"`},
+	{"predict run --steps 1000", 1, "sampler.steps: 1000"},
+	{"predict run --eta 0.5 --sampler ddpm", 2, "sampler.options.eta: 0.5 has no effect because sampler.name is ddpm"},
+	{"predict run --checkpoint none.safetensors", 1, "none.safetensors"},
+	{"predict run --video missing.mp4", 1, "missing.mp4"},
+	{"predict run --video text.mp4", 1, "text.mp4"},
+	{"predict run --video empty", 1, "empty"},
+	{"interpolate run --frames 1", 1, "a gap of 1 frames is shorter than the model's block"},
+	{"generate run --video text.mp4", 2, "unknown flag: --video"},
+	{"eval run --task guess", 2, "--task guess: want one of predict"},
+	{"eval run --split dev", 2, "--split dev: want one of train"},
+	{"eval run --clips 0", 2, "--clips 0"},
+	{"eval run --frames 99999999999", 2, "--frames"},
+	{"eval run --metrics psnr,beauty", 2, `--metrics psnr,beauty: unknown "beauty", want some of psnr`},
+	{"eval run --windows some", 2, "--windows some: want one of autoregressive, bridge"},
+	{"eval run --windows bridge", 2, `--windows "bridge": can't be those of predict, only of [interpolate]`},
+	{"predict run --windows bridge", 2, "only of [interpolate]"},
+	{"interpolate run --windows bridge --frames 1", 1, "shorter than the model's block"},
+	{"eval run --records text.mp4 --clips 1", 1, "--records: mkdir text.mp4: not a directory"},
+	{"eval run --shard 1/3", 2, "--shard 1/3: needs --records"},
+	{"eval run --shard 3/3 --records new", 2, "want i/n with i from 0 to n-1"},
+	{"eval run --shard auto --records new", 2, "no scheduler's variables are set"},
+	{"eval run --shard 0/2 --records new -o report.json", 2, "eval merge"},
+	{"eval merge", 2, "0 arguments, want a folder of records"},
+	{"eval merge empty", 1, "empty: no records of an evaluation"},
+	{"eval run -o text.mp4/report.json --clips 1", 1, "--out: mkdir text.mp4: not a directory"},
+	{"eval run --set model.width=8", 2, "--set model.width=8: can't be changed for weights that are trained"},
+	{"eval run --set data.name=folder --set data.path=empty", 1, "no videos in it"},
+	{"predict run -o text.mp4/new", 1, "--out: mkdir text.mp4: not a directory"},
+	{"predict run --video text.mp4 --clips 2", 2, "--clips has no effect with --video"},
+	{"predict run --video text.mp4 --set data.path=empty", 2, "--video, --set data.path=empty has no effect"},
+	{"predict run --set data.size=8", 2, "--set data.size=8: can't be changed"},
+	{"generate run --set data.path=empty", 2, "unknown flag: --set"},
+	{"import", 2, "0 arguments, want a checkpoint"},
+	{"import checkpoint.pt", 2, "no run folder: give --out DIR"},
+	{"import checkpoint.pt -o new", 1, "checkpoint.pt: says nothing of its configuration: give --config FILE"},
+	{"import missing.pt -c config.yml -o new", 1, "missing.pt: no such file"},
+	{"import empty -c config.yml -o new", 1, "empty: not a regular file"},
+	{"import text.mp4 -c config.yml -o new", 1, "text.mp4: "},
+	{"import checkpoint.pt -c missing.yml -o new", 1, "missing.yml"},
+	{"import checkpoint.pt -c text.mp4 -o new", 1, "text.mp4"},
+	{"import checkpoint.pt -c configs/tiny.yml -o new", 1, "checkpoint.pt: a schedule of 1000 steps, the configuration (diffusion.steps, model.num_classes) says 100"},
+	{"import checkpoint.pt -c config.yml -o new --set diffusion.beta_end=0.03", 1, "checkpoint.pt: another schedule than the configuration's"},
+	{"import checkpoint.pt -c config.yml -o new --set model.width=12", 1,
+		"times channels; the configuration says concat, width 12, 2 current frames and 3 of past and future, times channels:\n  unet.all_modules.0.weight: shape [32 8], want [48 12]"},
+	{"import checkpoint.pt -c config.yml -o new --set model.width=none", 2, "model.options.width"},
+	{"import checkpoint.pt -c config.yml -o new --set sampler.name=x", 2, `sampler.name: unknown "x" (known: ddim`},
+	{"import checkpoint.pt -c config.yml -o new --set data.name=x --set data.path=x", 2, `data.name: unknown "x"`},
+	{"import checkpoint.pt -c config.yml -o run", 1, "run: holds a run already; use another folder"},
+	{"import checkpoint.pt -c config.yml -o text.mp4", 1, "text.mp4 is not a folder"},
+	{"import checkpoint.pt -c config.yml -o text.mp4/new", 1, "text.mp4 is not a folder"},
+	{"export", 2, "0 arguments, want a run folder"},
+	{"export run", 2, "no file to write: give --out FILE.safetensors"},
+	{"export run -o new --names theirs", 2, "--names theirs: want one of own, published"},
+	{"export run -o new --weights best", 2, "--weights best: want one of ema, model, all"},
+	{"export run -o new --weights all --names published", 2, "--weights all: a published state dict holds one set of weights"},
+	{"export missing -o new", 1, "missing: no such run folder"},
+	{"export run -o new --checkpoint none.safetensors", 1, "none.safetensors"},
+	{"export run -o new --checkpoint text.mp4", 1, "text.mp4"},
+	{"export run -o missing/new", 1, "--out missing/new: missing is not a folder"},
+	{"export run -o text.mp4/new", 1, "--out text.mp4/new: text.mp4 is not a folder"},
+	{"export run -o empty", 1, "empty: not a regular file"},
+	{"export run -o run/checkpoints/step-00000001.safetensors", 1, "lies in the run folder"},
+	{"export run -o run/config.yml", 1, "lies in the run folder"},
+	{"config check missing.yml", 1, "missing.yml"},
+	{"config show", 2, "0 arguments, want one file"},
+	{"config translate configs/tiny.yml", 1, "configs/tiny.yml: not in the published schema, which has sections such as training and sampling"},
+	{"config translate config.yml --set model.width=none", 2, `override "model.width=none"`},
+	{"config translate missing.yml", 1, "missing.yml"},
+	{"config translate", 2, "0 arguments, want one file"},
+	{"list colours", 2, "colours: want one of averages"},
+	{"bench", 2, "no configuration: give --config FILE"},
+	{"bench -c configs/tiny.yml --what speed", 2, "--what speed: want one of loader, matmul, sample, train, all"},
+	{"bench -c configs/tiny.yml --what matmul", 2, "--what matmul: a configuration has no effect"},
+	{"data peek", 2, "no configuration"},
+	{"data peek -c configs/tiny.yml --clips 0", 2, "--clips 0"},
+	{"data peek -c configs/tiny.yml --frames 99999999999", 2, "--frames"},
+	{"data peek -c configs/tiny.yml -o config.yml/peek.png", 1, "config.yml: not a directory"},
+	{"data export -c configs/tiny.yml", 2, "no folder"},
+	{"predict run again", 2, "2 arguments, want a run folder"},
+	{"config show a b c", 2, "3 arguments, want one file"},
+	{"list a b", 2, "2 arguments"},
+	{"predict run --seed -1", 2, "--seed -1: want an integer from 0 to 18446744073709551615"},
+	{"predict run --seed x", 2, "--seed x: want an integer from 0"},
+	{"predict run --eta much", 2, "--eta much: want a number"},
+	{"predict run --eta 7", 2, "sampler.options.eta: 7"},
+	{"predict run --steps 0", 2, "sampler.steps: 0"},
+	{"predict run --steps many", 2, "--steps many: want an integer"},
+	{"predict run --precision float64", 2, `sampler.precision: "float64", want`},
+	{"predict run --devices -1", 2, "--devices -1: want 0 to 1024"},
+	{"predict run --format png --format png", 2, "png is there twice"},
+	{"predict run --format mp4,gif,mp4", 2, "mp4 is there twice"},
+	{"predict run --format=", 2, `--format "": unknown "", want some of`},
+	{"predict run --backend abacus", 2, "--backend abacus: want one of auto, go"},
+	{"predict run --backend abacus:1", 2, `--backend abacus:1: kind "abacus", want one of go`},
+	{"predict run --video text.mp4 --set data.options.digits=1", 2, "--video, --set data.options.digits=1 has no effect"},
+	{"predict run --video text.mp4 --set data.on_error=fail", 2, "--video, --set data.on_error=fail has no effect"},
+	{"eval run --metrics=", 2, `--metrics "": unknown "", want some of psnr`},
+	{"eval run --metrics psnr --metrics psnr", 2, "psnr is there twice"},
+	{"data export -c configs/tiny.yml -o new --fps 0", 2, "--fps 0: want more than 0"},
+	{"data peek -c configs/tiny.yml -o p.jpg", 2, "--out p.jpg: want a path that ends in .png"},
+	{"data peek -c configs/tiny.yml --split all", 2, "--split all: want one of train, valid, test"},
+	{"config check configs/tiny.yml --set data.size", 2, `override "data.size": no equals sign`},
+	{"config check configs/tiny.yml --set diffusion.schedule=cosine --set diffusion.options.beta_end=0.1", 2, "has no effect because diffusion.schedule is cosine"},
+	{"config check configs/tiny.yml --set sampler.steps=101", 1, "sampler.steps: 101, want at most diffusion.steps, which is 100"},
+	{"config check configs/tiny.yml --set sampler.steps=101 --set diffusion.steps=99", 2, "sampler.steps: 101, want at most diffusion.steps, which is 99"},
+}
+
+// Mistakes are one line that names what is wrong, and leave no file.
+func TestMistakes(t *testing.T) {
+	inNewFolder(t)
+	if status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--set", "train.steps=1"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	copyFixture(t)
+	before := listing(t)
+	for _, tt := range mistakes {
+		status, _, stderr := call(t, strings.Fields(tt.args)...)
+		if status != tt.status || !strings.Contains(stderr, tt.want) || strings.Contains(stderr, "goroutine") {
+			t.Errorf("mcvd %s: status %d, want %d; says %q, want %q in it", tt.args, status, tt.status, stderr, tt.want)
+		}
+	}
+	if after := listing(t); after != before {
+		t.Errorf("mistakes left files:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// Without the run, the configuration and the checkpoint that it names, a wrong command line is the same
+// mistake. --set and the flags of the sampler are the exception: they are read over a file's settings.
+func TestWrongCommandLinesAreSeenWithoutAnyFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	seen := 0
+	for _, tt := range mistakes {
+		if tt.status != 2 || strings.Contains(tt.want, "override") || strings.Contains(tt.args, "--set") || strings.Contains(tt.want, "sampler.") {
+			continue
+		}
+		seen++
+		if status, _, stderr := call(t, strings.Fields(tt.args)...); status != 2 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("mcvd %s: status %d, want 2; says %q, want %q in it", tt.args, status, stderr, tt.want)
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d command lines tried", seen)
+	}
+}
