@@ -18,14 +18,14 @@ import (
 	"mcvd/models/weights"
 )
 
-// Archive is a folder with what an evaluation found out, a file for each part. Several processes
-// may fill it, each with parts of its own; what is there needs not be made again.
+// Archive is a folder with the results of an evaluation, a file for each part. Several processes
+// may fill it, each with parts of its own. Parts that are there need not be evaluated again.
 //
 //	evaluation.json               what is evaluated: a [Header], and the parts
 //	clips-00000-00007.jsonl       a part: a [Record] a line, then its Seconds
 //	clips-00000-00007.safetensors its features, where there are metrics of sets
 //
-// Files appear whole or not at all, and the records last: a part that has them is complete.
+// Files appear whole or not at all. The records come last, so a part that has them is complete.
 type Archive struct {
 	dir   string
 	about archived
@@ -44,8 +44,8 @@ const (
 	realFeatures = "real" // stands for the method of real clips in names of tensors
 )
 
-// CreateArchive makes the folder for an evaluation, or opens it if it is of the same one. Another
-// evaluation there is an error that shows the difference.
+// CreateArchive makes the folder for an evaluation, or opens it if it belongs to the same one. If
+// it belongs to another one, the error shows the difference.
 func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 	a := &Archive{dir, archived{h, parts}}
 	text, err := json.MarshalIndent(a.about, "", "  ")
@@ -91,7 +91,7 @@ func OpenArchive(dir string) (*Archive, error) {
 // Header is the report's.
 func (a *Archive) Header() Header { return a.about.Header }
 
-// Missing are those of the parts that are not there yet.
+// Missing lists the parts that are not there yet.
 func (a *Archive) Missing(parts []Range) []Range {
 	return slices.DeleteFunc(slices.Clone(parts), func(r Range) bool {
 		_, err := os.Stat(a.path(r, recordsEnd))
@@ -99,8 +99,8 @@ func (a *Archive) Missing(parts []Range) []Range {
 	})
 }
 
-// Shard are the parts of shard i of n, counted from 0: every n-th one, so that shards have parts of
-// all kinds of clips.
+// Shard lists the parts of shard i of n, counted from 0: every n-th one, so that shards have parts
+// of all kinds of clips.
 func Shard(parts []Range, i, n int) (mine []Range) {
 	for k := i; k < len(parts); k += n {
 		mine = append(mine, parts[k])
@@ -146,8 +146,8 @@ func (a *Archive) Parts() (parts []*Part, err error) {
 	return parts, nil
 }
 
-// last is the last line of a part's records: without it, or with another checksum of the lines
-// before it, the file is damaged.
+// last is the last line of a part's records. If it is missing, or has another checksum than the
+// lines before it, the file is damaged.
 type last struct {
 	Seconds *float64 `json:"seconds"`
 	CRC32C  uint32   `json:"crc32c"`
@@ -244,7 +244,7 @@ func (a *Archive) path(r Range, end string) string {
 	return filepath.Join(a.dir, fmt.Sprintf("clips-%05d-%05d%s", r.First, r.End-1, end))
 }
 
-// checkEmpty refuses a folder with something else in it.
+// checkEmpty refuses a folder that holds something else.
 func (a *Archive) checkEmpty() error {
 	entries, err := os.ReadDir(a.dir)
 	if err != nil {
@@ -258,7 +258,7 @@ func (a *Archive) checkEmpty() error {
 	return nil
 }
 
-// differences are the lines that differ between two texts of JSON, each with its value in both.
+// differences lists the lines that differ between two texts of JSON, each with its value in both.
 func differences(old, new []byte) (lines []string) {
 	was, is := map[string]string{}, map[string]string{}
 	for text, flat := range map[*[]byte]map[string]string{&old: was, &new: is} {
@@ -307,7 +307,8 @@ func writeText(path string, text []byte) error {
 	})
 }
 
-// readRegular reads a file whole; a pipe or a device would be waited for.
+// readRegular reads a regular file as a whole. It refuses a pipe or a device, because reading it
+// could wait forever.
 func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {

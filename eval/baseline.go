@@ -2,8 +2,8 @@ package eval
 
 import "mcvd/data/clips"
 
-// Baseline is a forecast that needs no model: what a model has to beat. past is the frames before
-// the gap of n frames, future those behind it; either may have none.
+// Baseline is a forecast without a model, which a model has to beat. past are the frames before the
+// gap of n frames, future those after it. Either may have no frames.
 type Baseline func(past, future clips.Clip, n int) clips.Clip
 
 // baselines are those that make sense for a task, by name.
@@ -24,7 +24,7 @@ func copyLast(past, _ clips.Clip, n int) clips.Clip {
 	return repeat(past.Slice(past.Frames-1, past.Frames), n)
 }
 
-// copyFirst repeats the first frame behind the gap.
+// copyFirst repeats the first frame after the gap.
 func copyFirst(_, future clips.Clip, n int) clips.Clip { return repeat(future.Slice(0, 1), n) }
 
 func repeat(frame clips.Clip, n int) clips.Clip {
@@ -35,8 +35,8 @@ func repeat(frame clips.Clip, n int) clips.Clip {
 	return c
 }
 
-// linearBlend fades from the last frame before the gap to the first behind it: frame i of n has
-// (i+1)/(n+1) of the latter.
+// linearBlend fades from the last frame before the gap to the first one after it: frame i of n has
+// the share (i+1)/(n+1) of the latter.
 func linearBlend(past, future clips.Clip, n int) clips.Clip {
 	from, to := past.Slice(past.Frames-1, past.Frames).Pix, future.Slice(0, 1).Pix
 	c := clips.NewClip(n, past.Height, past.Width, past.Channels)

@@ -15,14 +15,14 @@ import (
 	"mcvd/models/devices"
 )
 
-// batch is the videos that are made together. Its frames are [batch, height, width, channels], the
-// same frame of each video.
+// batch is the videos that are generated together. Its frames are [batch, height, width, channels],
+// the same frame of each video.
 type batch struct {
 	*Generator
 	cases    []Case
 	size     int       // values of a video's frame
-	window   int       // how many windows are made
-	before   []float32 // what the window before made, if the next one starts from it
+	window   int       // how many windows are complete
+	before   []float32 // the block of the window before, if the next one starts from it
 	progress func()
 }
 
@@ -48,7 +48,7 @@ func (g *Generator) newBatch(task Task, group []Case, progress func()) (*batch, 
 	return b, nil
 }
 
-// frames gathers the n conditioning frames of all videos, which are blank where there are none.
+// frames gathers the n conditioning frames of all videos. They are blank if there are none.
 func (b *batch) frames(n int, of func(Case) clips.Clip) []Frame {
 	frames := make([]Frame, n)
 	for k := range frames {
@@ -64,7 +64,7 @@ func (b *batch) frames(n int, of func(Case) clips.Clip) []Frame {
 	return frames
 }
 
-// block samples the current frames of a window. given has one frame for each conditioning slot, nil
+// block samples the current frames of a window. given has a frame for each conditioning slot, nil
 // if it is hidden.
 func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	cond, err := b.cond(given)
@@ -85,7 +85,7 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	return b.split(x)
 }
 
-// cond is what the steps of a window are given: frames, visibility, and what the network makes of
+// cond is the condition of a window's steps: frames, visibility, and what the network computes from
 // both once a window.
 func (b *batch) cond(given []Frame) ([]devices.Value, error) {
 	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
@@ -165,8 +165,8 @@ func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
 	return frames, err
 }
 
-// noise is standard normal, shaped like the current frames; draw 0 is what a window starts from,
-// draw 1+i is of step i.
+// noise is standard normal, shaped like the current frames. Draw 0 starts a window, and draw 1+i is
+// that of step i.
 func (b *batch) noise(draw int) *tensors.Tensor { return b.tensor(b.normal(draw)) }
 
 // tensor makes a block of its values.
@@ -187,8 +187,7 @@ func (b *batch) normal(draw int) []float32 {
 	return values
 }
 
-// hostNoise draws noise. It comes from the host, so that every backend makes the same videos of a
-// seed.
+// hostNoise draws noise on the host, so that every backend generates the same videos from a seed.
 func hostNoise(seed uint64) func(c Case, window, number uint64, values []float32) {
 	return func(c Case, window, number uint64, values []float32) {
 		rng := rand.New(rand.NewChaCha8(noiseKey(seed, uint64(c.Clip), uint64(c.Trajectory), window<<32|number)))

@@ -12,9 +12,9 @@ import (
 	"mcvd/models/devices"
 )
 
-// Benchmark times network evaluations of sampling: predictions of one window of batch videos with
-// first weights, and what a window needs before its first step. The first time includes the
-// building and compiling of the programs.
+// Benchmark times network evaluations of sampling in one window of batch videos, predicted with
+// first weights. It also times what a window needs before its first step. The first time includes
+// building and compiling the programs.
 func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, batch, steps int) (window time.Duration, times []time.Duration, err error) {
 	m, err := models.New(c)
 	if err != nil {

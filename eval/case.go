@@ -5,21 +5,21 @@ import (
 	"mcvd/data/clips"
 )
 
-// Case is one video to be made: what it starts from, and the real frames in the place of the made
-// ones.
+// Case is one video to be generated: what it starts from, and the real frames in the place of the
+// generated ones.
 type Case struct {
-	// Clip and Trajectory tell the videos of a seed apart: a video's noise is a function of (seed,
-	// Clip, Trajectory), so it depends neither on the batch size nor on what else is made. Clips
-	// and trajectories count from 0.
+	// Clip and Trajectory, counted from 0, tell the videos of a seed apart. A video's noise is a
+	// function of (seed, Clip, Trajectory). So it depends neither on the batch size nor on what
+	// else is generated.
 	Clip, Trajectory int
 	// Video and Start say where the clip comes from: the data set's name of the video, and the
 	// number of its first frame there.
 	Video string
 	Start int
-	// FPS is how many frames a second there are; 0 if that is not known.
+	// FPS is the frame rate in frames a second; 0 if it is not known.
 	FPS float64
-	// Past and Future are the given frames, as many as the model takes, and none where the task
-	// hides them. Real has no frames if they are not known.
+	// Past and Future are the given frames, as many as the model takes. They have no frames if the
+	// task hides them. Real has no frames if the real ones are not known.
 	Past, Real, Future clips.Clip
 }
 
@@ -35,7 +35,7 @@ func Cut(task Task, f configs.Frames, clip clips.Clip, n int) Case {
 	return Case{Past: clip.Slice(0, past), Real: clip.Slice(past, past+n), Future: clip.Slice(past+n, clip.Frames)}
 }
 
-// ClipFrames is how many frames a clip must have that [Cut] cuts.
+// ClipFrames is the number of frames that a clip must have for [Cut].
 func ClipFrames(task Task, f configs.Frames, n int) int {
 	if task.Past {
 		n += f.Past

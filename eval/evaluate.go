@@ -11,14 +11,14 @@ import (
 type Protocol struct {
 	Task         string `json:"task"`
 	Clips        int    `json:"clips"`        // test clips, by data.Fixed
-	Trajectories int    `json:"trajectories"` // videos made for each clip
-	Frames       int    `json:"frames"`       // made in each video
+	Trajectories int    `json:"trajectories"` // videos of each clip
+	Frames       int    `json:"frames"`       // generated in each video
 	Advance      int    `json:"advance"`      // frames kept of a window
-	Windows      string `json:"windows"`      // how a video is cut into them, one of [WindowNames]
+	Windows      string `json:"windows"`      // how a video is split into windows, one of [WindowNames]
 	Seed         uint64 `json:"seed"`         // of the clips and of the noise
 }
 
-// Job is what is made of each clip.
+// Job is what is generated for each clip.
 func (p Protocol) Job() (Job, error) {
 	task, err := ParseTask(p.Task)
 	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
@@ -26,14 +26,14 @@ func (p Protocol) Job() (Job, error) {
 	return j, err
 }
 
-// Evaluation makes videos of a data set's clips and scores them by metrics, next to baselines, part
-// by part.
+// Evaluation generates videos of a data set's clips and scores them by metrics, next to baselines,
+// part by part.
 //
-// A clip is the past, if the task sees it, the frames to be made, and the future, if the task sees
-// it. The made frames, or a baseline's, are compared with the real ones in their place: by metrics
-// of pairs for each video, by metrics of sets for all clips as a whole, where all trajectories of a
-// clip count. A generated video has no real counterpart, so scores of pairs are skipped; as a whole
-// generated videos are compared with the test clips.
+// A clip consists of the past, if the task sees it, the frames to be generated, and the future, if
+// the task sees it. The generated frames, or a baseline's, are compared with the real ones. Metrics
+// of pairs score each video. Metrics of sets score all clips as a whole, with all their
+// trajectories. Videos of the task generate have no real counterparts, so metrics of pairs are
+// skipped, and metrics of sets compare them with the test clips.
 type Evaluation struct {
 	Protocol
 	generator *Generator
@@ -43,7 +43,7 @@ type Evaluation struct {
 	header    Header
 }
 
-// NewEvaluation prepares an evaluation, and refuses one that can't be done.
+// NewEvaluation prepares an evaluation. It refuses one that can't be carried out.
 func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened) (*Evaluation, error) {
 	j, err := p.Job()
 	if err != nil {
@@ -64,11 +64,12 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	return &Evaluation{Protocol: p, generator: g, job: j, source: FromDataset(ds, p.Seed, j, g.model.Frames), metrics: metrics, header: h}, nil
 }
 
-// Header is the report's. It lacks what the caller knows: the run, its checkpoint and so on.
+// Header is that of the report, without what only the caller knows, such as the run and its
+// checkpoint.
 func (e *Evaluation) Header() Header { return e.header }
 
 // Parts divides the clips into parts. Each but the last has as few clips as fill whole batches with
-// their trajectories, so a batch is the same whichever parts are made.
+// their trajectories. So a batch is the same whichever parts are evaluated.
 func (e *Evaluation) Parts() (parts []Range) {
 	size := e.generator.batch / gcd(e.generator.batch, e.Trajectories)
 	for first := 0; first < e.Clips; first += size {

@@ -7,12 +7,12 @@ import (
 	"mcvd/data/video"
 )
 
-// film is a case's video in the making: the given and the real frames in memory, the made ones in a
-// spool.
+// film is a case's video while it is generated: the given and the real frames in memory, the
+// generated ones in a spool.
 type film struct {
 	Case
 	name           string
-	n              int // frames made
+	n              int // generated frames
 	size, channels int
 	made           *video.Spool
 }
@@ -31,7 +31,7 @@ func closeAll(films []*film) {
 	}
 }
 
-// put stores made frame i.
+// put stores generated frame i.
 func (f *film) put(i int, frame Frame) error {
 	clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
 	if err != nil {
@@ -40,9 +40,9 @@ func (f *film) put(i int, frame Frame) error {
 	return f.made.Put(i, clip.Pix)
 }
 
-// each calls visit with every frame of the film in order, and with the real one in its place: the
-// same where it was given, without pixels where it is not known. mark is [video.Given] or
-// [video.Generated].
+// each calls visit with every frame of the film in order, and with the real frame in its place. For
+// a given frame both are the same; if the real one is not known, it has no pixels. mark is
+// [video.Given] or [video.Generated].
 func (f *film) each(visit func(frame, real clips.Clip, mark video.Mark) error) error {
 	whole := func(c clips.Clip) error {
 		for i := range c.Frames {
@@ -77,10 +77,10 @@ func (f *film) compared() bool { return f.Real.Frames >= f.n }
 
 const (
 	besideName = "-beside"
-	besideGap  = 2 // pixels between the real frames and the made ones
+	besideGap  = 2 // pixels between the real frames and the generated ones
 )
 
-// check reports what write would fail at, whatever the frames.
+// check reports whatever would make write fail, whatever the frames are.
 func (f *film) check(path, extension string, o video.WriterOptions) error {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	err := video.CheckWriter(path+extension, o)
@@ -91,9 +91,9 @@ func (f *film) check(path, extension string, o video.WriterOptions) error {
 	return err
 }
 
-// write writes the film to path + extension, and beside the real one to path + "-beside" +
-// extension if that is known; the line between the two has the colour of given or of generated
-// frames.
+// write writes the film to path + extension. If the real frames are known, it also writes both
+// beside each other to path + "-beside" + extension. The line between the two has the colour of
+// given or of generated frames.
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
 	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
 	paths := []string{path + extension}
@@ -133,7 +133,7 @@ func (f *film) encode(ctx context.Context, path string, o video.WriterOptions, p
 	return w.Close()
 }
 
-// shown are the made frames that a contact sheet shows: all, or the first and the last.
+// shown lists the generated frames that a contact sheet shows: all, or the first and the last.
 func (f *film) shown() []int {
 	var indices []int
 	for i := range f.n {
@@ -144,8 +144,8 @@ func (f *film) shown() []int {
 	return indices
 }
 
-// excerpt is the frames that a contact sheet shows, with real frames in the place of the made ones
-// if real is set, and the numbers of all of them in the film.
+// excerpt is the frames that a contact sheet shows, and the numbers of all of them in the film. If
+// real is set, real frames stand in the place of the generated ones.
 func (f *film) excerpt(real bool) (c clips.Clip, numbers []int, err error) {
 	shown := f.shown()
 	middle := clips.NewClip(len(shown), f.size, f.size, f.channels)

@@ -10,26 +10,26 @@ import (
 	"mcvd/data/video"
 )
 
-// Films are videos to be made and written to files: for each clip of a source, so many
-// trajectories.
+// Films are videos to be generated and written to files: several trajectories for each clip of a
+// source.
 type Films struct {
 	Job
 	Source              Source
 	Clips, Trajectories int
 	Dir                 string // a folder that is there
 	Formats             []string
-	// FPS is frames a second; 0 is what the source has, or 10 if it has none.
+	// FPS is the frame rate in frames a second; 0 for that of the source, or 10 if it has none.
 	FPS     float64
 	Quality video.Quality // of MP4s
-	// Scale enlarges pixels; 0 is up to 128 pixels for what people look at, and not at all for
-	// lossless videos.
+	// Scale enlarges pixels. 0 enlarges frames to 128 pixels or more, but lossless videos not at
+	// all.
 	Scale int
 }
 
 // folderFormat is the format whose paths have no extension: a folder of PNG frames.
 const folderFormat = "png"
 
-// defaultFPS is the rate of videos of which nothing is known.
+// defaultFPS is the frame rate of videos whose rate is not known.
 const defaultFPS = 10
 
 // Formats are those that films can have.
@@ -59,11 +59,11 @@ func extension(format string) string {
 	return "." + format
 }
 
-// Write makes the videos batch by batch and writes each with its given frames, in every format
-// (TASK-0000.mp4); again beside the real frames, where they are known (TASK-0000-beside.mp4); and a
-// contact sheet of the first ones (TASK.png). wrote is told each path; progress, if not nil, is
-// called after each network evaluation of a batch. What can't be written is refused before a batch
-// is made.
+// Write generates the videos batch by batch. It writes each with its given frames in every format
+// (TASK-0000.mp4), and again beside the real frames if they are known (TASK-0000-beside.mp4). It
+// also writes a contact sheet of the first videos (TASK.png). wrote is called with each path.
+// progress, if not nil, is called after each network evaluation of a batch. What can't be written
+// is refused before its batch is generated.
 func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string), progress func()) error {
 	var rows []video.Row
 	var c Case // of the last clip: its trajectories share it
@@ -92,7 +92,7 @@ func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string),
 	return err
 }
 
-// batch makes and writes the films of a batch, and returns the first shown of them as rows of a
+// batch generates and writes the films of a batch. It returns the first shown of them as rows of a
 // contact sheet.
 func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int, wrote func(path string), progress func()) ([]video.Row, error) {
 	var films []*film

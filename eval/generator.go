@@ -16,14 +16,14 @@ import (
 	"mcvd/models/sampler"
 )
 
-// Generator makes videos with a trained model: a sampler bound to the averaged weights, driven by
-// [Rollout].
+// Generator generates videos with a trained model: a sampler bound to the averaged weights, driven
+// by [Rollout].
 type Generator struct {
 	model   *models.Model
 	loop    *sampler.Loop
 	devices *devices.Devices
-	cache   *devices.Program // makes what the steps of a window share; nil if the network shares nothing
-	keys    []string         // of what it makes
+	cache   *devices.Program // computes what the steps of a window share; nil if they share nothing
+	keys    []string         // of what it computes
 	plans   plans
 	batch   int
 	draw    func(c Case, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several videos at a time
@@ -32,8 +32,8 @@ type Generator struct {
 // Frame is one frame, [height, width, channels] in [-1, 1].
 type Frame = []float32
 
-// NewGenerator makes a generator with the averaged weights in store, for so many videos at a time,
-// which so many devices share (0 for all): then the former must be a multiple of the latter.
+// NewGenerator makes a generator with the averaged weights in store. batch videos are generated at
+// a time, on the given number of devices (0 for all), of which batch must be a multiple.
 func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, c configs.Sampler, seed uint64, batch, deviceCount int) (*Generator, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("batch of %d videos, want 1 or more", batch)
@@ -93,7 +93,7 @@ func (g *Generator) Close() {
 	}
 }
 
-// NFE is the number of network evaluations that [Generator.Run] needs for a batch of the job's
+// NFE is the number of network evaluations that [Generator.Run] needs for one batch of the job's
 // videos.
 func (g *Generator) NFE(j Job) (int, error) {
 	windows, err := j.List(g.model.Frames)
@@ -108,17 +108,17 @@ func (g *Generator) NFE(j Job) (int, error) {
 	return nfe, nil
 }
 
-// Evaluations is the number of network evaluations of so many of the job's videos, each counted
-// once for a whole batch.
+// Evaluations is the number of network evaluations for that many of the job's videos. An evaluation
+// of a whole batch counts once.
 func (g *Generator) Evaluations(j Job, videos int) (int, error) {
 	nfe, err := g.NFE(j)
 	return nfe * ((videos + g.batch - 1) / g.batch), err
 }
 
-// Run makes the job's frames of each case and hands them out as they are made: emit gets the index
-// of the case and the number of the frame, see [Rollout]. Cases run in batches; the last batch is
-// filled up by repeating its last case, because each batch size is compiled anew. progress, if not
-// nil, is called after each network evaluation of a batch.
+// Run generates the job's frames of each case and hands them out one by one. emit gets the index of
+// the case and the number of the frame, see [Rollout]. Cases run in batches. The last batch is
+// filled up by repeating its last case, because each batch size would be compiled anew. progress,
+// if not nil, is called after each network evaluation of a batch.
 func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, frame int, made Frame) error, progress func()) error {
 	windows, err := j.List(g.model.Frames)
 	if err != nil {
@@ -148,7 +148,7 @@ func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, f
 	return nil
 }
 
-// Videos is [Generator.Run] with the videos as a whole, in memory.
+// Videos is [Generator.Run] that returns whole videos, in memory.
 func (g *Generator) Videos(ctx context.Context, j Job, cases []Case, progress func()) ([]clips.Clip, error) {
 	side, channels := g.model.Size, g.model.Channels
 	made := make([]clips.Clip, len(cases))

@@ -25,26 +25,25 @@ func (r Range) String() string {
 	return fmt.Sprintf("%d to %d", r.First, r.End-1)
 }
 
-// Part is what an evaluation found out about a range of clips. Whatever else is evaluated before,
-// after or beside it, a part is the same.
+// Part is the result of evaluating a range of clips. It is the same whatever else is evaluated.
 type Part struct {
 	Range
 	Records []Record
 	Made    Features
 	Real    Features // the method is empty
-	Seconds float64  // that making the videos took
+	Seconds float64  // that generating the videos took
 }
 
-// Features are what metrics of sets need of clips: a row for each clip.
+// Features are what metrics of sets need to know of clips: a row for each clip.
 type Features map[FeatureKey][][]float32
 
-// FeatureKey says what features are of: a metric, and the method that made the clips.
+// FeatureKey names a set of features: the metric, and the method that generated the clips.
 type FeatureKey struct{ Metric, Method string }
 
-// modelMethod names the model among the baselines.
+// modelMethod is the name of the model as a method, next to those of the baselines.
 const modelMethod = "model"
 
-// noCounterpart is why a generated video is not compared with another one.
+// noCounterpart says why a video of the task generate is not compared with a real one.
 const noCounterpart = "a generated video has no real counterpart"
 
 // Part evaluates the clips of a range. progress, if not nil, is called after each network evaluation
@@ -83,13 +82,14 @@ func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part,
 	return p.Part, p.addReal(cases)
 }
 
-// scoring is a part under way. It holds scores and features, not videos, once they are made.
+// scoring is a part that is being evaluated. It holds scores and features, but no videos beyond
+// their batch.
 type scoring struct {
 	*Evaluation
 	*Part
 }
 
-// score scores what a method made of the cases, and keeps a record of each video.
+// score scores the videos that a method generated for the cases, and keeps a record of each.
 func (p *scoring) score(method string, cases []Case, made []clips.Clip) error {
 	records := make([]Record, len(cases))
 	real := make([]clips.Clip, len(cases))
@@ -116,7 +116,7 @@ func (p *scoring) score(method string, cases []Case, made []clips.Clip) error {
 	return nil
 }
 
-// pairs scores made clips by a metric of pairs, or says of each why it has no score.
+// pairs scores generated clips by a metric of pairs, or says of each why it has no score.
 func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Score, error) {
 	reason := m.Skipped
 	if reason == "" && p.job.Task == Generate {

@@ -14,7 +14,7 @@ import (
 	"mcvd/eval/metric"
 )
 
-// Header is what the numbers of a report depend on.
+// Header has everything that the numbers of a report depend on.
 type Header struct {
 	Protocol   Protocol      `json:"protocol"`
 	Metrics    []metric.Info `json:"metrics"`
@@ -47,32 +47,34 @@ type Result struct {
 	Scores map[string]Score `json:"scores"` // by metric
 }
 
-// Score is one metric's result over all clips.
+// Score is the result of one metric over all clips.
 type Score struct {
 	Unit string `json:"unit,omitempty"`
-	// Best takes each clip's best trajectory, chosen for each metric by itself, as the published
-	// protocol does. Mean takes the mean of a clip's trajectories.
+	// Best takes each clip's best trajectory, which each metric chooses by itself, as in the
+	// published protocol. Mean takes the mean of a clip's trajectories.
 	Best metric.Summary `json:"best,omitzero"`
 	Mean metric.Summary `json:"mean,omitzero"`
-	// ByFrame are the means over clips for each frame: of the trajectory that is best in this
-	// metric over the whole video, and of all.
+	// BestByFrame and MeanByFrame are the means over clips for each frame: of the trajectory that
+	// is best in this metric over the whole video, and of all trajectories.
 	BestByFrame []float64 `json:"best_by_frame,omitempty"`
 	MeanByFrame []float64 `json:"mean_by_frame,omitempty"`
-	// Set is the result of a metric of sets, which has none of the above.
+	// Set is the result of a metric of sets, which has none of the fields above.
 	Set *SetScore `json:"set,omitempty"`
-	// Skipped says why scores are missing; of how many videos, if there are others.
+	// Skipped says why scores are missing. If only some are, SkippedVideos is the number of videos
+	// without a score.
 	Skipped       string `json:"skipped,omitempty"`
 	SkippedVideos int    `json:"skipped_videos,omitempty"`
 }
 
-// SetScore is how far so many made clips as a whole are from so many real ones.
+// SetScore is the distance of a number of generated clips from a number of real ones, both as a
+// whole.
 type SetScore struct {
 	Value float64 `json:"value"`
 	Real  int     `json:"real"`
 	Made  int     `json:"generated"`
 }
 
-// NewReport sums records up. It is a function of its arguments alone, whatever the order of the
+// NewReport sums records up. It depends on its arguments alone, and not on the order of the
 // records.
 func NewReport(h Header, records []Record, sets []SetValue) *Report {
 	byMethod := map[string][]Record{modelMethod: nil}

@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// Block makes the frames of one window. given has the frames of w.Given, and the zero F for a
-// hidden slot; it is valid only during the call. The result is exactly the frames of w.Make, also
-// those that are dropped.
+// Block generates the frames of one window. given has the frames of w.Given, and the zero F for a
+// hidden slot; it is valid only during the call. The result has exactly the frames of w.Make,
+// including those that are dropped.
 type Block[F any] func(w Window, given []F) ([]F, error)
 
-// Rollout makes n frames window by window. past are the given frames up to frame -1, future those
-// from frame n on; both may be empty.
+// Rollout generates n frames window by window. past are the given frames up to frame -1, future
+// those from frame n on; both may be empty.
 //
-// Each frame goes to emit with its number as soon as it is made, exactly once, in the order of the
-// windows and within a window in that of its block. A frame is held until the last window that is
-// given it has run, so memory grows with how far windows look back, not with n. Of every frame only
-// a number is kept.
+// Each frame goes to emit with its number as soon as it is generated, exactly once. The order is
+// that of the windows, and within a window that of its block. A frame is kept until the last window
+// that needs it has run. So memory grows with how far windows look back, not with n; only a number
+// is kept for every frame.
 //
 // Windows that can't be run are refused before the first one runs. windows is read twice, and must
-// be the same both times. Errors of block say which frames were being made; those of emit are
-// returned as they are. To stop early, fail in either.
+// be the same both times. Errors of block are returned with the frames that were being generated,
+// those of emit as they are. To stop early, return an error in either.
 func Rollout[F any](windows iter.Seq[Window], past, future []F, n int, block Block[F], emit func(frame int, made F) error) error {
 	last, err := lastUses(windows, n, len(past), len(future))
 	if err != nil {
@@ -68,12 +68,12 @@ func Rollout[F any](windows iter.Seq[Window], past, future []F, n int, block Blo
 	return nil
 }
 
-// lastUses goes through the windows and returns for each of the n frames the last window that makes
-// it or is given it.
+// lastUses goes through the windows. For each of the n frames it returns the last window that
+// generates it or is given it.
 func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
 	last := make([]int32, n)
 	for i := range last {
-		last[i] = -1 // not made yet
+		last[i] = -1 // not generated yet
 	}
 	k := int32(0)
 	for w := range windows {
@@ -107,7 +107,7 @@ func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
 	return last, nil
 }
 
-// span says which frames a window keeps.
+// span says which frames of a window are kept.
 func span(w Window) string {
 	kept := slices.DeleteFunc(slices.Clone(w.Make), func(i int) bool { return i == None })
 	if len(kept) == 0 {

@@ -8,14 +8,14 @@ import (
 	"mcvd/data/video"
 )
 
-// What a contact sheet shows at most.
+// The most that a contact sheet shows.
 const (
-	maxShown = 20 // made frames of a video
+	maxShown = 20 // generated frames of a video
 	maxFilms = 8
 )
 
-// sheetRows are the rows of films in a contact sheet: the real frames, where they are known, above
-// the made ones.
+// sheetRows are the rows of films in a contact sheet: the real frames, if they are known, above the
+// generated ones.
 func sheetRows(films []*film) (rows []video.Row, err error) {
 	for _, f := range films {
 		made, numbers, err := f.excerpt(false)
@@ -34,7 +34,7 @@ func sheetRows(films []*film) (rows []video.Row, err error) {
 	return rows, nil
 }
 
-// madeRow is the row of a video that was made of the case's given frames.
+// madeRow is the row of a video that was generated from the case's given frames.
 func madeRow(name string, clip clips.Clip, c Case, numbers []int) video.Row {
 	return video.Row{Label: name, Clip: clip, Marks: video.Marks(clip.Frames, c.Past.Frames, c.Future.Frames), Numbers: numbers}
 }
@@ -50,7 +50,7 @@ func realRow(clip clips.Clip, c Case, numbers []int) video.Row {
 	return row
 }
 
-// join puts clips of equal frames one behind the other.
+// join puts clips with frames of the same size one after the other.
 func join(parts ...clips.Clip) clips.Clip {
 	out := clips.Clip{}
 	for _, c := range parts {

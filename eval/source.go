@@ -13,11 +13,11 @@ import (
 	"mcvd/data/video"
 )
 
-// Source gives the case of each clip, 0 and up.
+// Source gives the case of clip i, counted from 0.
 type Source func(i int) (Case, error)
 
-// MaxCompared is up to how many made frames [TestClips] and [OwnVideos] load the real ones to
-// compare with.
+// MaxCompared is the largest number of generated frames for which [TestClips] and [OwnVideos] load
+// the real ones to compare with.
 const MaxCompared = 256
 
 // FromDataset cuts the clips of a data set in the order of evaluation, [data.Fixed]. The real
@@ -26,7 +26,7 @@ func FromDataset(ds clips.Dataset, seed uint64, j Job, f configs.Frames) Source 
 	return fixed(ds, seed, j, f, ClipFrames(j.Task, f, j.Frames), true)
 }
 
-// fixed is [FromDataset] for clips of fewer frames, too, see [cutGiven].
+// fixed is [FromDataset] that also takes clips of fewer frames, see [cutGiven].
 func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int, compare bool) Source {
 	return func(i int) (Case, error) {
 		at := data.Fixed(ds, seed, i, frames)
@@ -40,9 +40,9 @@ func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int, c
 	}
 }
 
-// TestClips is what the job's videos start from if nothing else is said: clips of the test split,
-// and nothing at all for [Generate]. Real frames are there if up to [MaxCompared] are asked for and
-// the split has videos that are long enough.
+// TestClips are the cases if nothing else is said: clips of the test split, and cases without
+// frames for [Generate]. They have real frames if at most [MaxCompared] are asked for and the split
+// has videos that are long enough.
 func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *slog.Logger) (Source, error) {
 	if j.Task == Generate {
 		return func(i int) (Case, error) { return Case{Clip: i, FPS: c.Data.FPS}, nil }, nil
@@ -59,13 +59,13 @@ func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *
 	return fixed(ds, seed, j, c.Frames, whole, j.Frames <= MaxCompared), nil
 }
 
-// lengths are the fewest frames of a clip that will do for the job, and how many it has with the
-// real frames.
+// lengths are the fewest frames that a clip must have for the job, and the number that it has with
+// the real frames.
 func lengths(j Job, f configs.Frames) (given, whole int) {
 	given, whole = ClipFrames(j.Task, f, 0), ClipFrames(j.Task, f, j.Frames)
 	switch {
 	case j.Task == Interpolate:
-		return whole, whole // the future lies behind the real frames
+		return whole, whole // the future comes after the real frames
 	case j.Frames > MaxCompared:
 		return given, given
 	}
@@ -82,9 +82,9 @@ func cutGiven(j Job, f configs.Frames, clip clips.Clip, compare bool) Case {
 	return c
 }
 
-// OwnVideos is what the job's videos start from if files are given, one for each clip, prepared as
-// the experiment's data are. The given frames begin at second start. Real frames are there if up to
-// [MaxCompared] are asked for and the file has them.
+// OwnVideos are the cases of video files, one for each clip. They are decoded as the experiment's
+// data are. The given frames begin at second start. There are real frames if at most [MaxCompared]
+// are asked for and the file has them.
 func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, start float64) Source {
 	return func(i int) (Case, error) {
 		path := paths[i]
@@ -95,7 +95,7 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 		o.Start = start
 		given, whole := lengths(j, c.Frames)
 		if j.Task == Retrodict {
-			whole = given // the real frames lie before
+			whole = given // the real frames come before
 		}
 		clip, fps, err := decode(ctx, path, o, given, whole)
 		if err != nil {
@@ -110,8 +110,8 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 	}
 }
 
-// decode reads up to whole frames of a video, and at least so many as are given. fps is how many of
-// them are a second, 0 for images of which nobody said it.
+// decode reads up to whole frames of a video, and fails if there are fewer than given. fps is the
+// frame rate, 0 for images whose rate is unknown.
 func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clip clips.Clip, fps float64, err error) {
 	o.MaxFrames = whole
 	clip = clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
@@ -129,9 +129,9 @@ func decode(ctx context.Context, path string, o video.DecodeOptions, given, whol
 	return clip, decoded.FPS, nil
 }
 
-// before is the n frames that come before those which begin at o.Start; none if the video has
-// fewer. It decodes from an earlier second on and looks for the frames that are known, because
-// seconds don't say exactly where a frame is.
+// before returns the n frames before those that begin at o.Start, or none if the video has fewer.
+// It decodes from an earlier second on and searches for the frames that are known, because a second
+// doesn't say exactly which frame is meant.
 func before(ctx context.Context, path string, o video.DecodeOptions, known clips.Clip, n int, fps float64) (clips.Clip, error) {
 	const spare = 2 // frames on each side
 	lead := min(n+spare, int(o.Start*fps+0.5))
@@ -141,7 +141,7 @@ func before(ctx context.Context, path string, o video.DecodeOptions, known clips
 	o.Start = max(0, o.Start-float64(lead)/fps)
 	clip, _, err := decode(ctx, path, o, 0, lead+spare+known.Frames)
 	if err != nil && ctx.Err() != nil {
-		return clips.Clip{}, err // a file that is broken further on has these frames all the same
+		return clips.Clip{}, err // a file that is broken further on still has these frames
 	}
 	for _, off := range []int{0, 1, -1, 2, -2} {
 		at := lead + off

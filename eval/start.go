@@ -43,13 +43,12 @@ func (p plans) of(window int) []sampler.Step {
 	return p.whole
 }
 
-// begin returns what the window starts from, the steps that it makes, and how many levels these
-// leave out.
+// begin returns what the window starts from, its steps, and how many levels these leave out.
 //
-// A later window starts from the whole block that the window before it made, frame by frame,
-// whatever advance is and wherever the window lies: of overlapping blocks the same frames are not
-// in the same place. With sampler.published_start the first window does as if pure noise were such
-// a block.
+// A later window starts from the whole block of the window before it, frame by frame. This does not
+// depend on advance, nor on where the window lies, so where blocks overlap, the same frames are not
+// in the same place. With sampler.published_start the first window does the same, as if pure noise
+// were such a block.
 func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	steps = b.plans.of(b.window)
 	if !b.plans.fromFrames(b.window) {
@@ -59,11 +58,11 @@ func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	if frames == nil {
 		frames = b.normal(0)
 	}
-	// The noise is that of the last level left out: nobody else uses it.
+	// The noise is that of the last level left out, which nothing else uses.
 	return b.tensor(sampler.AddNoise(b.plans.level, frames, b.normal(b.plans.skip))), steps, b.plans.skip
 }
 
-// remember keeps the block that a window made for the next one.
+// remember keeps the block of a window for the next one.
 func (b *batch) remember(x *tensors.Tensor) (err error) {
 	if b.plans.skip > 0 {
 		b.before, err = tensors.CopyFlatData[float32](x)

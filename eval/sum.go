@@ -12,7 +12,7 @@ import (
 )
 
 // Sum makes the report of all parts of an evaluation, which may come in any order. compare has the
-// metrics of sets by their names.
+// metrics of sets by name.
 func Sum(h Header, parts []*Part, compare map[string]metric.Compare) (*Report, error) {
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b *Part) int { return cmp.Compare(a.First, b.First) })
 	if err := checkWhole(parts, h.Protocol.Clips); err != nil {
@@ -33,7 +33,7 @@ func Sum(h Header, parts []*Part, compare map[string]metric.Compare) (*Report, e
 	return NewReport(h, records, sets), nil
 }
 
-// checkWhole reports clips that no part has, or two. The parts are in order.
+// checkWhole reports clips that are in no part, or in two. The parts are in order.
 func checkWhole(parts []*Part, clips int) error {
 	next, missing := 0, []string{}
 	for _, p := range append(slices.Clone(parts), &Part{Range: Range{clips, clips}}) {

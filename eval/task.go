@@ -1,4 +1,4 @@
-// Package eval makes videos with a model, window by window, and scores them.
+// Package eval generates videos with a model, window by window, and scores them.
 package eval
 
 import (
@@ -8,19 +8,19 @@ import (
 	"mcvd/configs"
 )
 
-// Task says which conditioning frames are visible when a video is made. The model is the same for
-// all tasks; only visibility differs (MCVD, section 3).
+// Task says which conditioning frames are visible when a video is generated. The model is the same
+// for all tasks; only visibility differs (MCVD, section 3).
 type Task struct{ Past, Future bool }
 
 // The tasks.
 var (
 	Predict     = Task{Past: true}               // what comes after the past
 	Interpolate = Task{Past: true, Future: true} // what lies between past and future
-	Generate    = Task{}                         // a video out of nothing
+	Generate    = Task{}                         // a video from noise alone
 	Retrodict   = Task{Future: true}             // what came before the future
 )
 
-// Can says whether a model of those frames has what the task sees.
+// Can says whether a model of those frames has the frames that the task needs.
 func (t Task) Can(f configs.Frames) bool {
 	return !(t.Past && f.Past == 0 || t.Future && f.Future == 0)
 }
@@ -30,7 +30,7 @@ func (t Task) Learned(f configs.Frames) bool {
 	return !(!t.Past && f.Past > 0 && f.Mask.Past == 0 || !t.Future && f.Future > 0 && f.Mask.Future == 0)
 }
 
-// shownTasks are those that show what a model of those frames can do.
+// shownTasks are the tasks that show what a model of those frames can do.
 func shownTasks(f configs.Frames) []Task {
 	var tasks []Task
 	for _, t := range []Task{Predict, Interpolate, Generate} {

@@ -9,38 +9,39 @@ import (
 	"mcvd/configs"
 )
 
-// Window is one run of the sampler: the frames that it is given and those that it makes, by their
-// numbers in the video.
+// Window is one run of the sampler: the frames that are given to it and those that it generates, by
+// their numbers in the video.
 //
-// Frame 0 is the first that is made, and frame n-1 the last. The frames given before them end at
-// frame -1, and those given after them begin at frame n. For a task that is given none, these are
+// Frame 0 is the first generated frame, and frame n-1 the last. The frames given before them end at
+// frame -1, and those given after them begin at frame n. For a task without given frames, these are
 // blank: zeros in [-1, 1].
 type Window struct {
 	// Given has one number for each conditioning slot of the network: those of the past, then those
 	// of the future. A slot with [None] is hidden.
 	Given []int
-	// Make has one number for each frame of the block. A frame with [None] is made and dropped.
+	// Make has one number for each frame of the block. A frame with [None] is generated and
+	// dropped.
 	Make []int
 }
 
 // None stands in a [Window] where there is no frame.
 const None = math.MinInt
 
-// Job is a video to be made.
+// Job is a video to be generated.
 type Job struct {
 	Task    Task
-	Frames  int    // to be made
+	Frames  int    // to be generated
 	Advance int    // frames kept of each window, 1 to the frames of a block
-	Windows string // how the video is cut into windows, one of [WindowNames]; "" is what the task takes if nothing is said
+	Windows string // how the video is split into windows, one of [WindowNames]; "" is the task's default
 }
 
-// maker lists the windows that make a job's frames with a model of those frames. Windows run in
-// their order; a window may be given every frame that was given from the beginning or kept of a
-// window before it, however far away it is. Each frame from 0 to n-1 must be kept exactly once.
+// maker lists the windows that generate a job's frames with a model of those frames. Windows run in
+// this order. A window may be given any frame that was given from the beginning or kept of an
+// earlier window, however far away it is. Each frame from 0 to n-1 must be kept exactly once.
 // [Rollout] checks this before the first window runs.
 type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
 
-// makers are the ways to cut a video into windows, and the tasks of which they can.
+// makers are the ways to split a video into windows, each with the tasks that it can do.
 var makers = map[string]struct {
 	list  maker
 	tasks []Task
@@ -49,11 +50,11 @@ var makers = map[string]struct {
 	"bridge":         {bridge, []Task{Interpolate}},
 }
 
-// WindowNames lists the ways to cut a video into windows, in alphabetical order.
+// WindowNames lists the ways to split a video into windows, in alphabetical order.
 func WindowNames() []string { return configs.Names(makers) }
 
-// CheckWindows reports windows that there are not, or not for videos of the task; "" is what the task
-// takes if nothing is said.
+// CheckWindows reports an unknown way to split a video into windows, and one that can't do the task.
+// "" is the task's default.
 func CheckWindows(task Task, name string) error {
 	if name == "" {
 		return nil
@@ -119,8 +120,8 @@ func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
 }
 
 // bridge fills the gap between past and future. While more than a block is missing, its windows see
-// the past only and predict. The block of the last window ends where the future begins, and that
-// window sees both sides. Frames of the last block that are there already stay as they are.
+// only the past and predict. The block of the last window ends where the future begins, and this
+// window sees both sides. Frames of its block that were generated before stay as they are.
 func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	if j.Frames < model.Current {
 		return nil, fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", j.Task, j.Frames, model.Current)
@@ -136,9 +137,9 @@ func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
 	}, nil
 }
 
-// block is a window whose block lies at frame at, and of which the frames from from to to,
-// exclusive, are kept. It is given the frames right before the block, but the first of a task
-// without a past, and with seeFuture the given future.
+// block is a window whose block begins at frame at. Of this block, the frames from from to to
+// (exclusive) are kept. The window is given the frames right before its block, except for the first
+// window of a task without a past. With seeFuture it is also given the future.
 func block(j Job, model configs.Frames, at, from, to int, seeFuture bool) Window {
 	w := Window{Given: make([]int, 0, model.Past+model.Future), Make: make([]int, model.Current)}
 	for i := at - model.Past; i < at; i++ {
@@ -153,7 +154,7 @@ func block(j Job, model configs.Frames, at, from, to int, seeFuture bool) Window
 	return w
 }
 
-// orNone is frame i if it is there, else [None].
+// orNone is frame i if it is there, and [None] otherwise.
 func orNone(i int, there bool) int {
 	if there {
 		return i
@@ -161,7 +162,7 @@ func orNone(i int, there bool) int {
 	return None
 }
 
-// mirrored turns windows over n frames around: what came first comes last.
+// mirrored reverses windows over n frames in time.
 func mirrored(windows iter.Seq[Window], n int) iter.Seq[Window] {
 	turn := func(frames []int) {
 		slices.Reverse(frames)

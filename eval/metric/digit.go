@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	// digitSide is the most pixels in height and width that frames are compared at; larger ones are
-	// halved by averaging first. That is enough to read a digit by, and what the search costs grows
-	// with the fourth power.
+	// digitSide is the most pixels in height and width at which frames are compared. Larger ones
+	// are first halved by averaging. This is enough to read a digit, and the cost of the search
+	// grows with the fourth power.
 	digitSide = 31
-	// smallestDigit is the smallest box that is looked for, in pixels; a digit is 5/7 as high.
+	// smallestDigit is the smallest box that is searched for, in pixels; a digit is 5/7 as high.
 	// Smaller ones can't be told apart.
 	smallestDigit = 6
-	// clearDigit is the least mean correlation of a real video's frames with its digit; below it,
-	// they show something else.
+	// clearDigit is the least mean correlation of a real video's frames with its digit. Below it,
+	// the video shows something else.
 	clearDigit = 0.8
 )
 
-// digitReader asks which digit a frame shows, as a reader would who knows the font: the one whose
-// picture, at the best place, correlates best with the frame. It is for videos of one digit of
-// package digits' built-in font, such as the demo's.
+// digitReader reads which digit a frame shows: the one whose picture, at the best place, correlates
+// best with the frame. It is for videos of one digit of package digits' built-in font, such as the
+// demo's.
 type digitReader struct {
-	pictures sync.Map // by [2]int{side, box}: what makes its templates once
+	pictures sync.Map // by [2]int{side, box}: a function that makes its templates once
 }
 
 func openDigit(Needs) (Pairs, error) { return eachPair((&digitReader{}).score), nil }
 
-// score is 1 for each frame that shows the real video's digit, else 0; of the video, the share of
-// such frames.
+// score is 1 for each frame that shows the real video's digit, and 0 for each that does not. The
+// video's score is the share of frames that do.
 func (d *digitReader) score(real, made clips.Clip) (s Score, err error) {
 	if s.Frames, err = d.frames(real, made); err != nil {
 		return s, err
@@ -69,7 +69,7 @@ func (d *digitReader) frames(real, made clips.Clip) ([]float64, error) {
 }
 
 // readVideo finds the size and the digit of a video of one digit: those with the largest mean
-// correlation, which is returned, too.
+// correlation, which it returns, too.
 func (d *digitReader) readVideo(video clips.Clip) (box, digit int, clear float64, err error) {
 	clear = -1
 	for size := smallestDigit; size < video.Height; size++ {
@@ -90,8 +90,8 @@ func (d *digitReader) readVideo(video clips.Clip) (box, digit int, clear float64
 	return box, digit, clear, nil
 }
 
-// shrink halves a video of one channel, pixel by pixel the mean of four, until it has at most
-// digitSide rows.
+// shrink halves a video of one channel until it has at most digitSide rows. Each pixel becomes the
+// mean of four.
 func shrink(c clips.Clip) clips.Clip {
 	for c.Height > digitSide {
 		half := clips.NewClip(c.Frames, c.Height/2, c.Width/2, 1)
@@ -111,8 +111,8 @@ type templates struct {
 	patches      []patch
 }
 
-// patch is a digit at a part of a pixel: its values, and how far it can move in the frame by whole
-// pixels.
+// patch is a digit shifted by a part of a pixel: its values, and how far it can move in the frame
+// by whole pixels.
 type patch struct {
 	digit      int
 	values     []float64 // size x size
@@ -160,7 +160,7 @@ func newPatch(font digits.Font, digit, side, box int, x, y float64) patch {
 }
 
 // correlate is, for each digit, its normalized correlation (Pearson's, over all pixels) with the
-// frame at the best place: -1 to 1, and 0 with a frame of one brightness.
+// frame at the best place: -1 to 1, and 0 for a frame of uniform brightness.
 func (t *templates) correlate(frame clips.Clip) []float64 {
 	sum, squares := 0.0, 0.0
 	for _, v := range frame.Pix {
@@ -187,8 +187,8 @@ func (t *templates) correlate(frame clips.Clip) []float64 {
 	return best
 }
 
-// product is the sum of products with the frame, where the patch's corner is at a pixel; what
-// reaches over the frame's edge is 0.
+// product is the sum of products with the frame, with the patch's corner at a pixel. Parts of the
+// patch outside of the frame count as 0.
 func (p patch) product(frame clips.Clip, row, col int) float64 {
 	sum := 0.0
 	high, wide := min(p.size, frame.Height-row), min(p.size, frame.Width-col)
@@ -202,8 +202,8 @@ func (p patch) product(frame clips.Clip, row, col int) float64 {
 	return sum
 }
 
-// largest is the place of the largest value, and the value; -1 where all are equal, as in a frame
-// of one brightness.
+// largest is the place of the largest value, and the value. The place is -1 if all are equal, as
+// for a frame of uniform brightness.
 func largest(values []float64) (at int, value float64) {
 	at, value = 0, values[0]
 	same := true

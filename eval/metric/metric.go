@@ -1,4 +1,4 @@
-// Package metric scores made videos against real ones.
+// Package metric scores generated videos against real ones.
 package metric
 
 import (
@@ -15,8 +15,8 @@ import (
 	"mcvd/data/clips"
 )
 
-// Metric is a way to score made videos. It is of pairs, with OpenPairs, or of sets, with OpenSets
-// and Compare.
+// Metric is a way to score generated videos. It is of pairs, with OpenPairs, or of sets, with
+// OpenSets and Compare.
 type Metric struct {
 	Info
 	OpenPairs func(Needs) (Pairs, error)
@@ -27,32 +27,32 @@ type Metric struct {
 	Special bool
 }
 
-// Info says how a metric's values are to be read.
+// Info says how to read a metric's values.
 type Info struct {
 	Name           string `json:"name"`
 	Unit           string `json:"unit,omitempty"` // "dB", or empty for a plain number
 	HigherIsBetter bool   `json:"higher_is_better"`
-	Digits         int    `json:"digits"` // behind the point that mean something
+	Digits         int    `json:"digits"` // significant digits after the point
 }
 
-// Pairs scores made clips against the real ones in their place. If it is an [io.Closer], it is
+// Pairs scores generated clips against the real ones in their place. If it is an [io.Closer], it is
 // closed after use.
 type Pairs interface {
-	// Score scores each made clip of a batch against the real one with the same index. Those two
-	// have the same size.
+	// Score scores each generated clip of a batch against the real one with the same index, which
+	// has the same size.
 	Score(real, made []clips.Clip) ([]Score, error)
 }
 
-// Sets describes clips, so that the distribution of made clips can be compared with that of real
-// ones, which need not be the same clips nor as many. If it is an [io.Closer], it is closed after
-// use.
+// Sets describes clips, so that the distribution of generated clips can be compared with that of
+// real ones, which need not be the same clips nor as many. If it is an [io.Closer], it is closed
+// after use.
 type Sets interface {
 	// Features describes each clip by a vector of numbers. All vectors have the same length.
 	Features(list []clips.Clip) ([][]float32, error)
 }
 
-// Compare is the value of a metric of sets: of the features of real clips and those of made ones.
-// It needs neither weights nor a backend. It is [Skipped] where they are too few.
+// Compare is the value of a metric of sets, from the features of real clips and those of generated
+// ones. It needs neither weights nor a backend. If there are too few clips, it is [Skipped].
 type Compare func(real, made [][]float32) (float64, error)
 
 // Needs is what a metric may ask for when it is opened.
@@ -61,8 +61,8 @@ type Needs struct {
 	Weights string          // the folder where networks' weights are
 }
 
-// File is the path of a file of weights. If there is no such file, it is [Skipped], and says by
-// which command to get it.
+// File is the path of a file of weights. If there is no such file, the error is [Skipped], and says
+// which command gets it.
 func (n Needs) File(name, command string) (string, error) {
 	path := filepath.Join(n.Weights, name)
 	switch _, err := os.Stat(path); {
@@ -105,15 +105,15 @@ func Comparisons() map[string]Compare {
 // Opened is a metric that is ready to score.
 type Opened struct {
 	Info
-	// Pairs or Sets is there, unless Skipped says why the metric can't be used here.
+	// One of Pairs and Sets is set, unless Skipped says why the metric can't be used here.
 	Pairs   Pairs
 	Sets    Sets
 	Compare Compare // of Sets
 	Skipped string
 }
 
-// Open opens the metrics of these names, in this order. No names are all metrics that can be used
-// here, but for special ones. Close them after use.
+// Open opens the metrics of these names, in this order. Without names, it opens all metrics that
+// can be used here, except special ones. Close them after use.
 func Open(names []string, needs Needs) ([]Opened, error) {
 	if err := Check(names); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func Open(names []string, needs Needs) ([]Opened, error) {
 	return opened, nil
 }
 
-// Check reports names that no metric has, and those that are there twice.
+// Check reports unknown names, and names that are given twice.
 func Check(names []string) error {
 	for i, name := range names {
 		if !slices.Contains(Names(), name) {
@@ -190,7 +190,7 @@ type Skipped struct{ Reason string }
 // Error says why there is no score.
 func (s Skipped) Error() string { return "skipped: " + s.Reason }
 
-// Reason says why a score was skipped, if err is that.
+// Reason says why a score was skipped, if err is [Skipped].
 func Reason(err error) (string, bool) {
 	skipped, ok := errors.AsType[Skipped](err)
 	return skipped.Reason, ok

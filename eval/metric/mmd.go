@@ -9,11 +9,11 @@ import (
 // mosaicSide is the most cells that a side of a frame has in a mosaic.
 const mosaicSide = 8
 
-// mosaicMMD is the maximum mean discrepancy of clips seen as coarse mosaics: how far made clips as
-// a whole are from real ones, without weights of a network. A clip is all its frames, each averaged
-// to 8x8 cells; two sets of clips are compared by [MMD]. It is around 0 for clips of one
-// distribution. It sees wrong brightness and colours, wrong large shapes and their motion, and
-// clips that are all alike; it doesn't see sharpness. It does not replace FVD.
+// mosaicMMD is the maximum mean discrepancy between clips seen as coarse mosaics. It says how far
+// generated clips as a whole are from real ones, without weights of a network. A clip is all its
+// frames, each averaged to 8x8 cells; [MMD] compares two sets of clips. It is around 0 for clips of
+// the same distribution. It notices wrong brightness and colours, wrong large shapes and motion,
+// and clips that are all alike. It does not notice sharpness, and it does not replace FVD.
 type mosaicMMD struct{}
 
 func openMMD(Needs) (Sets, error) { return mosaicMMD{}, nil }
@@ -30,7 +30,8 @@ func (mosaicMMD) Features(list []clips.Clip) ([][]float32, error) {
 	return rows, nil
 }
 
-// mosaic averages each frame and channel over up to 8x8 cells that are equal to within a pixel.
+// mosaic averages each frame and channel over up to 8x8 cells, whose sizes differ by a pixel at
+// most.
 func mosaic(c clips.Clip) []float32 {
 	rows, columns := min(c.Height, mosaicSide), min(c.Width, mosaicSide)
 	out := make([]float32, 0, c.Frames*rows*columns*c.Channels)
@@ -57,11 +58,11 @@ func mosaic(c clips.Clip) []float32 {
 }
 
 // MMD is the unbiased estimate of the squared maximum mean discrepancy of two sets of vectors
-// (Gretton et al., 2012, eq. 3) with the kernel (x·y/d + 1)^3 of vectors of d numbers, which the
-// kernel inception distance uses (Binkowski et al., 2018, section 4). Of sets from one distribution
-// it is 0 in the mean over draws, so it may be negative.
+// (Gretton et al., 2012, eq. 3). The kernel is (x·y/d + 1)^3 for vectors of d numbers, as in the
+// kernel inception distance (Binkowski et al., 2018, section 4). For sets from the same
+// distribution its mean over draws is 0, so it may be negative.
 //
-// A set of less than two vectors is [Skipped].
+// A set of fewer than two vectors is [Skipped].
 func MMD(a, b [][]float32) (float64, error) {
 	if len(a) < 2 || len(b) < 2 {
 		return 0, Skipped{fmt.Sprintf("mmd needs 2 real and 2 generated clips or more, got %d and %d", len(a), len(b))}

@@ -7,17 +7,17 @@ import (
 	"mcvd/data/clips"
 )
 
-// Score is the score of one made clip.
+// Score is the score of one generated clip.
 type Score struct {
 	// Value is of the whole clip, as the published results of MCVD are.
 	Value float64
-	// Frames are the scores of each frame alone, nil where that has no meaning.
+	// Frames are the scores of single frames, nil if they have no meaning.
 	Frames []float64
 	// Skipped says why there is no score; then the others are zero.
 	Skipped string
 }
 
-// scoreJSON is a [Score] as JSON: a value of 0 is there, that of a skipped score is not.
+// scoreJSON is a [Score] as JSON. A value of 0 is written, but not the value of a skipped score.
 type scoreJSON struct {
 	Value   *float64  `json:"value,omitempty"`
 	Frames  []float64 `json:"frames,omitempty"`
@@ -48,8 +48,8 @@ func (s *Score) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// eachPair is [Pairs] on the host, pair by pair. Its clips have the same size, of one pixel or
-// more. [Skipped] skips a pair.
+// eachPair is [Pairs] on the host, pair by pair. The clips of a pair have the same size, with one
+// pixel or more. [Skipped] skips a pair.
 type eachPair func(real, made clips.Clip) (Score, error)
 
 // Score scores pair by pair.

@@ -11,8 +11,8 @@ import (
 // RGB frame has 89 dB.
 const MaxPSNR = 100
 
-// MSE is the mean squared error of 8-bit values as numbers in [0, 1]; so it is 0 to 1. a and b have
-// the same length, else it panics; without elements it is NaN.
+// MSE is the mean squared error of 8-bit values as numbers in [0, 1], so it is 0 to 1. It panics if
+// a and b differ in length; without elements it is NaN.
 func MSE(a, b []uint8) float64 {
 	if len(a) != len(b) {
 		panic("metric.MSE: frames of different sizes")

@@ -36,8 +36,8 @@ func SSIM(a, b []uint8, height, width, channels int) (float64, error) {
 	kernel := gaussian()
 	inner := width - 2*ssimRadius
 	pixels := make([]moments, width)
-	// The rows that the window covers, filtered along x, in a ring: row y is at y modulo the
-	// window.
+	// These are the rows that the window covers, filtered along x, in a ring: row y is at y modulo
+	// the window.
 	var rows [ssimWindow][]moments
 	store := make([]moments, ssimWindow*inner)
 	for i := range rows {
@@ -65,9 +65,9 @@ func SSIM(a, b []uint8, height, width, channels int) (float64, error) {
 	return sum / float64((height-2*ssimRadius)*inner), nil
 }
 
-// moments are the weighted means over a window of a pixel x of one frame, the pixel y of the other,
-// x^2 + y^2, and xy. SSIM needs the variances only as their sum, so one mean of squares does for
-// both.
+// moments are weighted means over a window: of a pixel x of one frame, of the pixel y of the other,
+// of x^2 + y^2, and of xy. SSIM needs the variances only as their sum, so one mean of squares is
+// enough for both.
 type moments struct{ x, y, squares, product float64 }
 
 func (m *moments) add(weight float64, o *moments) {

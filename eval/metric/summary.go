@@ -45,8 +45,8 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 	}{number(s.Mean), number(s.Low), number(s.High), s.N})
 }
 
-// Best takes each clip's best trajectory from scores [clips][trajectories], the published protocol.
-// NaN, a skipped score, is never the best; a clip that has nothing else is NaN.
+// Best takes each clip's best trajectory from scores [clips][trajectories], as in the published
+// protocol. NaN, a skipped score, is never the best. A clip with nothing else is NaN.
 func (m Info) Best(scores [][]float64) []float64 {
 	out := make([]float64, len(scores))
 	for i, clip := range scores {
@@ -90,9 +90,9 @@ func meanOf(values []float64) (mean float64, n int) {
 	return mean / float64(n), n
 }
 
-// student95 is the t that Student's distribution stays within, on both sides, with probability
-// 0.95. It is found by halving an interval of the angle atan(t/√degrees), in which the probability
-// is a finite sum.
+// student95 is the t for which Student's distribution lies within ±t with probability 0.95. It is
+// found by halving an interval of the angle atan(t/√degrees), in which the probability is a finite
+// sum.
 func student95(degrees int) float64 {
 	low, high := 0.0, math.Pi/2
 	for range 60 {
