@@ -7,8 +7,9 @@ import (
 )
 
 // Each yields the batches from number from on, in order and without end. While the consumer works
-// on one, up to ahead more are made, each by a goroutine of its own; with 0 none. It yields the
-// first error, also that of ctx, and ends. When the loop is left, no goroutine stays.
+// on one, up to ahead more are prepared, each by a goroutine of its own; with 0 none are. At the
+// first error, also that of ctx, it yields the error and ends. When the loop is left, no goroutine
+// remains.
 func (b *Batches) Each(ctx context.Context, from, ahead int) iter.Seq2[Batch, error] {
 	type made struct {
 		batch Batch
@@ -22,7 +23,7 @@ func (b *Batches) Each(ctx context.Context, from, ahead int) iter.Seq2[Batch, er
 		var queue []<-chan made
 		for n := from; ; n++ {
 			for len(queue) <= max(ahead, 0) {
-				result, number := make(chan made, 1), n+len(queue) // room for one: a worker ends though nobody listens
+				result, number := make(chan made, 1), n+len(queue) // room for one, so that a worker can end even if nobody reads
 				queue = append(queue, result)
 				workers.Go(func() {
 					if ctx.Err() == nil {

@@ -12,17 +12,17 @@ import (
 type Batch struct {
 	Pix                                    []float32
 	Batch, Frames, Height, Width, Channels int
-	// Labels has the class of each clip, [batch]; nil where the data set has no classes. None has
-	// any yet.
+	// Labels has the class of each clip, [batch]; nil if the data set has no classes. No data set
+	// has any yet.
 	Labels []int32
 	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil
-	// where the network works on pixels. None is made yet.
+	// if the network works on pixels. No data set has any yet.
 	Latents []float32
 }
 
 // Batches cuts a data set into batches without end. An epoch is every video once, in an order of
-// its own; a batch may hold the end of one epoch and the beginning of the next. Batch n depends on
-// nothing but the seed and n, so that a training that is resumed sees what it would have seen.
+// its own. A batch may hold the end of one epoch and the beginning of the next. Batch n depends
+// only on the seed and n, so a training that is resumed sees the same batches.
 type Batches struct {
 	ds            clips.Dataset
 	seed          uint64
@@ -30,8 +30,8 @@ type Batches struct {
 	flip          bool
 }
 
-// NewBatches makes batches of batch clips of frames frames. With flip every second clip, at random,
-// is mirrored left to right. It panics if batch or frames is below 1, or ds is empty.
+// NewBatches makes batches of batch clips of frames frames. With flip, each clip is mirrored left
+// to right with probability one half. It panics if batch or frames is below 1, or ds is empty.
 func NewBatches(ds clips.Dataset, seed uint64, batch, frames int, flip bool) *Batches {
 	if batch < 1 || frames < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames of %d videos", batch, frames, ds.Len()))
@@ -73,7 +73,7 @@ func (b *Batches) clip(position int) (clips.Clip, error) {
 	return clip, err
 }
 
-// mirror returns the clip with left and right exchanged; the data set may still hold the one given.
+// mirror returns a copy of the clip with left and right exchanged.
 func mirror(c clips.Clip) clips.Clip {
 	c.Pix = slices.Clone(c.Pix)
 	for line := range c.Frames * c.Height {

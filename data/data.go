@@ -14,8 +14,8 @@ import (
 	"mcvd/data/folder"
 )
 
-// set is a data set: how it is opened, how its options are checked without opening it, the options
-// with their defaults, and which of the settings that not all data sets have it uses.
+// set is a data set: how it is opened, how its options are checked without opening it, its options
+// with their defaults, and which of the [optional] settings it uses.
 type set struct {
 	open    func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
 	check   func(c *configs.Config) error
@@ -29,8 +29,8 @@ var sets = map[string]set{
 	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}},
 }
 
-// optional are the settings that not all data sets use. Those that a set doesn't use have no effect
-// with it.
+// optional are the settings that not all data sets use. They have no effect with a data set that
+// doesn't use them.
 var optional = []string{"data.path", "data.fps", "data.on_error"}
 
 func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
@@ -55,10 +55,9 @@ func Tables() []configs.Table {
 	return []configs.Table{t}
 }
 
-// Open opens a split of the data set that c.Data names. Videos with less than frames frames are
-// left out. What it does on the way, such as decoding, and what it leaves out goes to log. It fails
-// at an unknown name, at options that the data set doesn't have, and where there is no usable
-// video.
+// Open opens a split of the data set that c.Data names. Videos with fewer than frames frames are
+// left out. log gets what is done on the way, such as decoding, and what is left out. Open fails at
+// an unknown name, at options that the data set doesn't have, and if there is no usable video.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	set, err := pick(c)
 	if err != nil {
@@ -81,7 +80,7 @@ func Check(c *configs.Config) error {
 	return set.check(c)
 }
 
-// pick finds the data set. One that uses a path can't do without.
+// pick finds the data set. If it uses a path, there must be one.
 func pick(c *configs.Config) (set, error) {
 	s, err := configs.Pick(sets, "data.name", c.Data.Name)
 	if err != nil {
@@ -93,7 +92,7 @@ func pick(c *configs.Config) (set, error) {
 	return s, nil
 }
 
-// some keeps a nil pointer from becoming an interface that isn't nil.
+// some prevents a nil pointer from becoming an interface that isn't nil.
 func some[D clips.Dataset](ds D, err error) (clips.Dataset, error) {
 	if err != nil {
 		return nil, err

@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// permutation puts 0 to n-1 in an order that looks random and depends only on key, without memory:
-// a Feistel network permutes the numbers of the next even number of bits, and what falls outside is
-// permuted again until it falls inside (cycle walking; Black and Rogaway 2002). As fewer than 4n
-// numbers are permuted, that takes under 4 rounds on average.
+// permutation puts 0 to n-1 in an order that looks random and depends only on key. It needs no
+// memory. A Feistel network permutes the numbers of the next even number of bits; a result outside
+// of 0 to n-1 is permuted again until it is inside (cycle walking; Black and Rogaway 2002). Fewer
+// than 4n numbers are permuted, so this takes under 4 rounds on average.
 type permutation struct {
 	n    uint64
 	half int // bits of each half

@@ -8,8 +8,8 @@ import (
 	"mcvd/configs"
 )
 
-// overridable are the settings that can be changed for a trained model: they say where its videos
-// come from, not what its weights mean. A name that ends in a dot stands for all that it begins.
+// overridable are the settings that can be changed for a trained model. They say where its videos
+// come from, not what its weights mean. Options may be changed, too.
 var overridable = []string{"data.name", "data.path", "data.fps", "data.on_error", "data.options."}
 
 // CheckOverrides reports the first override of a setting that isn't about where a trained model's
@@ -42,9 +42,9 @@ func listed(settings []string) string {
 }
 
 // Override is a trained model's experiment with other data. overrides are settings such as
-// "data.path=clips"; the path, the frame rate and the options of the experiment are forgotten where
-// another data set is named. It fails at what [CheckOverrides] and
-// [Check] report.
+// "data.path=clips". If they name another data set, the path, the frame rate and the options of the
+// experiment are dropped. It fails at a setting that doesn't say where videos come from, and at
+// what [Check] reports.
 func Override(c *configs.Config, overrides []string) (*configs.Config, error) {
 	if len(overrides) == 0 {
 		return c, nil

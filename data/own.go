@@ -20,8 +20,8 @@ func CheckOwnOverrides(overrides []string) error {
 	return nil
 }
 
-// DecodeOptions is how a video is decoded that does not lie in the data set, so that the model sees
-// it as it saw those that do.
+// DecodeOptions says how to decode a video that is not in the data set, so that the model sees it
+// like those that are.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 	if c.Data.Name == "folder" {
 		return folder.DecodeOptions(c)

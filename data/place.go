@@ -8,9 +8,9 @@ import (
 	"mcvd/data/clips"
 )
 
-// At is where a clip starts: a video, and the number of a frame of it. All places that this project
-// cuts clips at are chosen in this file: [Batches] draws those of training at random, [Fixed] lists
-// those of evaluation, and [Windows] lists all.
+// At is where a clip starts: a video, and the number of a frame of it. All places where clips are
+// cut are chosen in this file: [Batches] draws those of training at random, [Fixed] lists those of
+// evaluation, and [Windows] lists all.
 type At struct{ Video, Start int }
 
 // Cut reads the clip of frames frames at a place. An error begins with the name of the video.
@@ -25,9 +25,9 @@ func Cut(ds clips.Dataset, at At, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
-// Fixed is the place of clip i, 0 or more, in the order in which a data set is evaluated. It
-// depends on nothing but the seed and what the data set holds. After Len clips every video has been
-// there once; from then on they come again with other windows.
+// Fixed is the place of clip i, counted from 0, in the order in which a data set is evaluated. It
+// depends only on the seed and on what the data set holds. The first Len clips are of different
+// videos. Then the videos come again, with other starts.
 func Fixed(ds clips.Dataset, seed uint64, i, frames int) At {
 	round, place := uint64(i/ds.Len()), i%ds.Len()
 	video := newPermutation(ds.Len(), hash(seed, forFixedOrder, round)).at(place)
@@ -58,8 +58,8 @@ func (b *Batches) place(position int) (at At, mirrored bool) {
 	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
 }
 
-// anyStart draws a start at which a video has so many frames; every one is equally likely. It is 0
-// if there is none.
+// anyStart draws a start at which a video has that many frames. All such starts are equally likely.
+// It is 0 if there is none.
 func anyStart(ds clips.Dataset, rng *rand.Rand, video, frames int) int {
 	return rng.IntN(max(0, ds.Frames(video)-frames) + 1)
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Split names a part of a data set: what is learned from, what is watched during training, what
-// scores are reported on.
+// Split names a part of a data set: what is learned from, what is watched during training, or what
+// is scored in the end.
 type Split string
 
 // The parts that every data set has.

@@ -1,9 +1,9 @@
-// Package digits is a data set that makes itself: digits that move straight and bounce off the
-// edges of the frame, as in Moving MNIST (Srivastava et al. 2015), drawn from a built-in font or
-// from MNIST's own files.
+// Package digits is a data set that draws itself: digits that move in straight lines and bounce off
+// the edges of the frame, as in Moving MNIST (Srivastava et al. 2015). They come from a built-in
+// font or from MNIST's own files.
 //
-// It differs from Stochastic Moving MNIST (Denton and Fergus 2018): the way a digit leaves an edge
-// is not random.
+// It differs from Stochastic Moving MNIST (Denton and Fergus 2018), in which the direction after an
+// edge is random.
 package digits
 
 import (
@@ -31,14 +31,14 @@ func DefaultOptions() Options { return Options{Digits: 2, Speed: []float64{0, 0}
 const (
 	trainLen = 1_000_000_000 // so many that no training sees a video twice
 	evalLen  = 10_000        // as many as Moving MNIST's test set has
-	// videoLen is the number of frames of a video, which goes on as long as anybody asks. Up to
-	// here positions are exact to a millionth of a pixel.
+	// videoLen is the number of frames of a video, which could go on without end. Up to here
+	// positions are exact to a millionth of a pixel.
 	videoLen = 1 << 20
 )
 
-// Dataset makes up videos: digits and their ways are drawn from the split and the video's number
-// alone, so validation and test are the same for every experiment, whatever its seed. It is safe
-// for use by several goroutines.
+// Dataset draws videos. Digits and their ways depend only on the split and the video's number. So
+// validation and test are the same for every experiment, whatever its seed. It is safe for use by
+// several goroutines.
 type Dataset struct {
 	size, channels int
 	o              Options
@@ -65,7 +65,7 @@ func New(c *configs.Config, split clips.Split) (*Dataset, error) {
 	return d, err
 }
 
-// Check reports what [New] would say of c.Data, but for MNIST's files.
+// Check reports what [New] would report about c.Data, except for MNIST's files.
 func Check(c *configs.Config) error {
 	_, err := settings(c)
 	return err
@@ -80,7 +80,7 @@ func settings(c *configs.Config) (*Dataset, error) {
 	return d, d.complete()
 }
 
-// complete puts numbers in the place of zeros and checks ranges.
+// complete replaces zeros by default numbers and checks ranges.
 func (d *Dataset) complete() error {
 	o := &d.o
 	if o.DigitSize == 0 {
@@ -133,8 +133,8 @@ func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
-// source is a generator that depends on the split and a video's number only. A cryptographic one,
-// because equal seeds but for a number must give unrelated videos.
+// source is a generator that depends only on the split and a video's number. It is a cryptographic
+// one, because seeds that differ only in a number must give unrelated videos.
 func (d *Dataset) source(video int) *rand.Rand {
 	var seed [32]byte
 	copy(seed[:24], "digits/"+d.split)

@@ -21,8 +21,8 @@ func NewFont(box int) (Font, error) {
 // Digits is how many digits the font has.
 func (f Font) Digits() int { return len(f.glyphs) }
 
-// Draw puts a digit in white into a clip of one frame, its box's corner at (x, y) in pixels, which
-// must leave the box inside.
+// Draw draws a digit in white into a clip of one frame, with the corner of its box at (x, y) in
+// pixels. The box must lie inside.
 func (f Font) Draw(frame clips.Clip, digit int, x, y float64) {
 	f.glyphs[digit].draw(frame, x, y, [3]float64{1, 1, 1})
 }

@@ -27,8 +27,8 @@ func fontGlyphs(size int) ([]glyph, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Drawn big and averaged down: at small sizes fonts are drawn for reading, not for moving by
-	// parts of a pixel.
+	// The font is drawn big and averaged down. Small sizes of fonts are hinted for reading, not for
+	// motion by parts of a pixel.
 	face, err := opentype.NewFace(parsed, &opentype.FaceOptions{Size: 256, DPI: 72, Hinting: font.HintingNone})
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func fontGlyphs(size int) ([]glyph, error) {
 		letter := rune('0' + i)
 		shape, _, ok := face.GlyphBounds(letter)
 		if i == 0 {
-			letter = 'O' // squeezed into the zero's shape: the font's own zero has a slash, which nobody writes
+			letter = 'O' // an O squeezed into the zero's shape, because the font's own zero has a slash
 		}
 		area, mask, corner, _, okMask := face.Glyph(fixed.Point26_6{}, letter)
 		if !ok || !okMask {
@@ -73,9 +73,9 @@ func (g glyph) resized(size int) glyph {
 	return glyph{size, out.Pix}
 }
 
-// draw puts the glyph into a clip of one frame with its corner at (x, y), which must leave it
-// inside. What is there stays where it is lighter. A pixel of the glyph is a square that covers
-// parts of up to four pixels of the frame, so motion is smooth and no light is lost.
+// draw draws the glyph into a clip of one frame with its corner at (x, y). It must lie inside.
+// Where the frame is lighter, it stays as it is. A pixel of the glyph is a square that covers parts
+// of up to four pixels of the frame, so motion is smooth and no light is lost.
 func (g glyph) draw(frame clips.Clip, x, y float64, color [3]float64) {
 	left, top := int(math.Floor(x)), int(math.Floor(y))
 	right, down := x-float64(left), y-float64(top) // the share that falls on the next pixel

@@ -14,12 +14,12 @@ import (
 	"mcvd/data/clips"
 )
 
-// validShare of the images of MNIST's training file, the last ones, are for validation: 5,000 of
-// 60,000.
+// validShare is the share of MNIST's training file that is for validation: the last 5,000 of 60,000
+// images.
 const validShare = 1.0 / 12
 
 // mnistGlyphs reads the images of a split from a folder with MNIST's files. Training and validation
-// share a file and no image; the test file is for the test alone.
+// share a file, but no image. The test file is for the test alone.
 func mnistGlyphs(dir string, split clips.Split) ([]glyph, error) {
 	if split == clips.Test {
 		return readMNIST(dir, "t10k-images-idx3-ubyte")
@@ -38,7 +38,7 @@ func mnistGlyphs(dir string, split clips.Split) ([]glyph, error) {
 	return glyphs[:training], nil
 }
 
-// readMNIST reads a file of images, plain or packed, under one of the names that it goes by.
+// readMNIST reads a file of images, plain or packed, under one of its usual names.
 func readMNIST(dir, name string) ([]glyph, error) {
 	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {
 		path := filepath.Join(dir, candidate)
@@ -79,8 +79,8 @@ const (
 )
 
 // readIdx reads square images in the idx format (LeCun et al. 1998): a magic number, the number of
-// images, their height and width, each as 4 bytes, high byte first, then a byte a pixel, and
-// nothing after. Memory grows with what is really there, whatever the head says.
+// images, their height and width, each as 4 bytes, high byte first, then a byte for each pixel, and
+// nothing after that. Memory grows with what is really in the file, whatever its head says.
 func readIdx(r io.Reader) ([]glyph, error) {
 	var head struct{ Magic, Count, Height, Width uint32 }
 	if err := binary.Read(r, binary.BigEndian, &head); err != nil {

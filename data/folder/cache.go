@@ -10,7 +10,7 @@ import (
 	"mcvd/data/video"
 )
 
-// cache is the store of decoded frames, and what the folder knows of its videos beyond it.
+// cache is the store of decoded frames, together with what the folder knows about its videos.
 type cache struct {
 	store  *store.Store
 	dir    string
@@ -27,7 +27,7 @@ type cached struct {
 	store.Entry
 }
 
-// video says what the cached frames of a source are made of.
+// video says what the cached frames of a source were made from.
 func (c *cache) video(s source) store.Video {
 	o := c.decode
 	settings := fmt.Sprintf("%d %d %g %s", o.Size, o.Channels, o.FPS, o.Crop)
@@ -44,8 +44,8 @@ func (c *cache) lookup(s source) (cached, bool) {
 	return cached{s, e}, ok
 }
 
-// add decodes a video into the cache. broken is what is wrong with the video; err what is wrong
-// with everything else.
+// add decodes a video into the cache. broken is what is wrong with the video, err what would be
+// wrong with any.
 func (c *cache) add(ctx context.Context, s source, each func()) (v cached, broken, err error) {
 	var full error // the disk, most likely
 	e, err := c.store.Put(c.video(s), func(add func([]uint8) error) (fps float64, err error) {
@@ -74,7 +74,7 @@ func (c *cache) lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, err
 }
 
-// skip names a file that can't be used and counts it, or fails.
+// skip names a file that can't be used and counts it. If broken files are errors, it fails instead.
 func (c *cache) skip(p problem) error {
 	if c.fail {
 		return fmt.Errorf("%w (data.on_error: skip would leave it out)", p)

@@ -16,7 +16,7 @@ import (
 type Dataset struct {
 	videos []cached
 	cache  *cache
-	ctx    context.Context // of Open: its end also ends what Clip may have to decode
+	ctx    context.Context // of Open; when it ends, so does decoding in Clip
 	mends  singleflight.Group
 }
 
@@ -29,11 +29,11 @@ func (d *Dataset) Name(i int) string { return d.videos[i].name }
 // Frames is how many frames video i has.
 func (d *Dataset) Frames(i int) int { return d.videos[i].Frames }
 
-// FPS is how many of its frames are a second, 0 for images of which nobody said it.
+// FPS is the frame rate of video i in frames a second, 0 for images whose rate is unknown.
 func (d *Dataset) FPS(i int) float64 { return d.videos[i].FPS }
 
-// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that aren't as they were
-// stored, or are gone, are decoded anew, with a line in the log.
+// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that are damaged or
+// missing are decoded again, with a line in the log.
 func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, video, start, frames); err != nil {
 		return clips.Clip{}, err
@@ -53,7 +53,7 @@ func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
-// mend decodes a video anew, unless another process did so while this one waited.
+// mend decodes a video again, unless another process did so while this one waited.
 func (d *Dataset) mend(v cached, reason error) error {
 	unlock, err := d.cache.lock(d.ctx)
 	if err != nil {

@@ -40,8 +40,8 @@ func (c *cache) fill(ctx context.Context, sources []source) ([]cached, error) {
 	return usable, nil
 }
 
-// decodeAll decodes the missing sources into videos and leaves zeros where that fails. It ends at
-// the first failure that isn't a video's own, or at any if c.fail.
+// decodeAll decodes the missing sources into videos, and leaves zeros where that fails. It stops at
+// the first failure that isn't a video's own, or at any failure if c.fail.
 func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, videos []cached) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, 
 	return nil
 }
 
-// progress says every few seconds how far decoding is.
+// progress logs every few seconds how far decoding is.
 type progress struct {
 	log    *slog.Logger
 	of     int

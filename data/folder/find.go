@@ -18,13 +18,13 @@ import (
 	"mcvd/data/video"
 )
 
-// extensions are the names of files that are taken for videos. What is really in them is ffmpeg's
-// to say.
+// extensions are those of files that are taken for videos. What is really in them is for ffmpeg to
+// say.
 var extensions = []string{".3g2", ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
 	".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 
-// unread are the names of videos and images in formats that are not read. They are named, so that
-// nobody believes that they were.
+// unread are the extensions of videos and images in formats that are not read. They are named, so
+// that nobody believes that they were read.
 var unread = []string{".apng", ".avif", ".bmp", ".heic", ".m3u8", ".mpd", ".mxf", ".rm", ".rmvb", ".tif", ".tiff", ".webp",
 	".y4m", ".yuv"}
 
@@ -45,8 +45,8 @@ func (s *source) include(image fs.FileInfo) {
 	}
 }
 
-// isAsItWas reports what is different at a source's path now. Of a folder it looks at the images
-// alone, since the cache may lie in it.
+// isAsItWas reports what has changed at a source's path. In a folder it looks only at the images,
+// because the cache may lie there, too.
 func (s source) isAsItWas() error {
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -80,7 +80,7 @@ type problem struct {
 
 func (p problem) Error() string { return fmt.Sprintf("%s: %v", p.name, p.err) }
 
-// found is what [find] sees.
+// found is the result of [find].
 type found struct {
 	sources  []source
 	problems []problem
@@ -119,9 +119,9 @@ func find(root string, split clips.Split, o Options) (found, error) {
 	return f, nil
 }
 
-// splitAll says by name where the videos belong: where [Options.splitOf] puts them, but that a few
-// videos must not leave a split without any. While there are three or more, an empty one that
-// should have some gets the video for training whose place is the nearest.
+// splitAll divides the videos among the splits by name, as [Options.splitOf] says, but leaves no
+// split empty if there are few videos. While training has three or more, an empty split that should
+// have some gets the video of training whose place is the nearest.
 func (o Options) splitAll(sources []source) map[string]clips.Split {
 	splits, counts := map[string]clips.Split{}, map[clips.Split]int{}
 	for _, s := range sources {
@@ -164,8 +164,8 @@ func (o Options) splitOf(name string) clips.Split {
 	return clips.Train
 }
 
-// walk adds the videos in dir. above are the folders from the root to dir: one that comes again is
-// a loop of links.
+// walk adds the videos in dir. above are the folders from the root to dir. If one of them comes
+// again, links form a loop.
 func (f *found) walk(dir, name string, above []fs.FileInfo) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -212,8 +212,8 @@ func (f *found) walk(dir, name string, above []fs.FileInfo) {
 	}
 }
 
-// plain drops the operation and the path from an error of package os: problems already begin with a
-// name.
+// plain drops the operation and the path from an error of package os, because problems already
+// begin with a name.
 func plain(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return path.Err

@@ -1,9 +1,9 @@
-// Package folder is a data set of videos that lie in a folder: files that ffmpeg reads, and
-// sub-folders of PNG or JPEG frames.
+// Package folder is a data set of the videos in a folder: files that ffmpeg reads, and sub-folders
+// of PNG or JPEG frames.
 //
-// Every video is decoded once, into a cache of small raw frames; training then reads just the
-// frames of a clip. The cache notices changed files, changed settings and damage, may be deleted at
-// any time, and may be shared by processes that run at once.
+// Every video is decoded once, into a cache of small raw frames. Training then reads only the
+// frames of a clip. The cache notices changed files, changed settings and damage. It may be deleted
+// at any time, and several processes may use it at once.
 package folder
 
 import (
@@ -34,17 +34,17 @@ type Options struct {
 // DefaultOptions is what missing options mean.
 func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid: 0.1, Test: 0.1} }
 
-// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time,
-// with a line in log now and then. The videos are those in the sub-folder train, valid or test of
-// c.Data.Path, at any depth; if there is no such sub-folder, a hash of a video's name decides where
-// it belongs, so that it stays there when others come or go; of three videos or more, every split
-// gets one. Hidden files and folders are left out. Folders of images with an unknown rate are
-// problems, as broken files are, where c.Data.FPS asks for a rate.
+// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time. It
+// logs a line now and then. The videos are those in the sub-folder train, valid or test of
+// c.Data.Path, at any depth. If there is no such sub-folder, a hash of a video's name decides, so
+// that a video stays in its split when others come or go. Of three videos or more, every split gets
+// one. Hidden files and folders are left out. If c.Data.FPS asks for a frame rate, folders of
+// images with an unknown rate are problems, like broken files.
 //
-// A file that can't be read is named in log and left out, or is an error if c.Data.OnError is
-// "fail". Videos with less than frames frames are named and left out. It is an error if none is
-// left, if the cache can't be written, if ffmpeg is missing, and if ctx ends, which also ends what
-// Clip may have to decode later.
+// A file that can't be read is named in log and left out; if c.Data.OnError is "fail", it is an
+// error. Videos with fewer than frames frames are named and left out. It is an error if no video is
+// left, if the cache can't be written, if ffmpeg is missing, or if ctx ends. The end of ctx also
+// ends what Clip may have to decode later.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
 	o, err := ReadOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
@@ -89,7 +89,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return d, nil
 }
 
-// DecodeOptions says how frames are made of a video.
+// DecodeOptions says how videos become frames.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 	o, err := ReadOptions(c)
 	return o.decode(c), err
@@ -100,8 +100,8 @@ func (o Options) decode(c *configs.Config) video.DecodeOptions {
 	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
 }
 
-// refuseImagesWithoutRate makes problems of folders of images that can't be brought to a rate,
-// because nobody said theirs.
+// refuseImagesWithoutRate makes problems of folders of images that can't be resampled, because
+// their frame rate is unknown.
 func (f *found) refuseImagesWithoutRate(o video.DecodeOptions) {
 	if o.FPS == 0 || o.ImageFPS > 0 {
 		return
@@ -137,7 +137,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// unused names a fraction that somebody chose.
+// unused reports a fraction that was changed.
 func (o Options) unused() error {
 	switch standard := DefaultOptions(); {
 	case o.Valid != standard.Valid:
@@ -148,7 +148,7 @@ func (o Options) unused() error {
 	return nil
 }
 
-// nothing words the error that a split has no usable video.
+// nothing is the error of a split without any usable video.
 func nothing(root string, split clips.Split, found found, problems []problem) error {
 	total := len(found.sources) + len(found.problems)
 	switch {
@@ -176,7 +176,7 @@ func nothing(root string, split clips.Split, found found, problems []problem) er
 	return fmt.Errorf("%s: no videos in it: want files such as .mp4, or folders of .png or .jpg", root)
 }
 
-// stat follows links and says for a missing folder which setting names it.
+// stat follows links. For a missing folder it says which setting names it.
 func stat(root string) error {
 	info, err := os.Stat(root)
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 //	about     what the frames are and were made of, as JSON
 //	trailer   length of about, CRC-32C of sums + about + that length (4 bytes each, low byte first), magic
 //
-// The index comes last because a decoder knows the number of frames only when it has made them. One
-// file, renamed when it is whole, can't be half old and half new.
+// The index comes last because a decoder knows the number of frames only at the end. The file is
+// renamed when it is whole, so it can't be half old and half new.
 const (
-	version     = 2 // changes when equal settings begin to give other frames, or another layout: files are then made anew
+	version     = 2 // changes when equal settings begin to give other frames or another layout; files are then written again
 	magic       = "mcvd raw"
 	trailerSize = 4 + 4 + len(magic)
 	maxAbout    = 64 << 10
@@ -30,13 +30,13 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Video says what frames are made of. The frames of a store are used as long as all of it is as it
-// was.
+// Video says what frames were made from. The frames of a store are used as long as all of it stays
+// the same.
 type Video struct {
 	Name     string    // of the video in its data set
 	Bytes    int64     // size of the source
-	Modified time.Time // when the source was changed last; precise to a nanosecond
-	Settings string    // all else that changes the frames, as one line of text; videos of other settings lie beside each other
+	Modified time.Time // when the source was last changed, to a nanosecond
+	Settings string    // everything else that changes the frames, as one line of text; frames for other settings are stored side by side
 	Height   int
 	Width    int
 	Channels int
@@ -79,9 +79,9 @@ func writeIndex(w io.Writer, sums []byte, a about) error {
 	return err
 }
 
-// readIndex reads the index of a file of size bytes and verifies it. The sums stay on disk; what is
-// known of the file afterwards is that it has the frames and sums that the index tells of, and that
-// the sums are as they were written.
+// readIndex reads the index of a file of size bytes and verifies it. The sums stay on disk. After
+// this the file is known to have the frames and the sums that the index announces, and the sums are
+// known to be as they were written.
 func readIndex(file io.ReaderAt, size int64) (about, error) {
 	trailer := make([]byte, trailerSize)
 	if size < int64(trailerSize) {
@@ -102,7 +102,7 @@ func readIndex(file io.ReaderAt, size int64) (about, error) {
 	if err != nil {
 		return about{}, fmt.Errorf("index: %w", err)
 	}
-	// Divided, because a product of what is written there could overflow.
+	// This divides, because a product of numbers from the file could overflow.
 	frame := int64(a.Height) * int64(a.Width) * int64(a.Channels)
 	if data := size - length - int64(trailerSize); data%(frame+4) != 0 || data/(frame+4) != int64(a.Frames) {
 		return about{}, fmt.Errorf("index: %d bytes of frames and sums, want %d frames of %dx%dx%d", data, a.Frames,
@@ -119,11 +119,10 @@ func readIndex(file io.ReaderAt, size int64) (about, error) {
 	return a, nil
 }
 
-// maxSide bounds what an index may say of a frame, so that its size can't overflow.
+// maxSide bounds the sides of a frame in an index, so that its size can't overflow.
 const maxSide = 1 << 16
 
-// parseAbout is strict: a field that is missing, misspelled or too much makes the video be decoded
-// anew.
+// parseAbout is strict: if a field is missing, misspelled or unknown, the video is decoded again.
 func parseAbout(text []byte) (a about, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

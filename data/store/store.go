@@ -1,7 +1,7 @@
 // Package store keeps the raw frames of videos on disk, each with a checksum that is compared
-// whenever it is read. Any decoder fills it, frame by frame. A store is a folder that may be
-// deleted at any time and shared by processes that run at once; neither frames nor open files are
-// held in memory.
+// whenever the frame is read. Any decoder can fill it, frame by frame. A store is a folder that may
+// be deleted at any time, and that several processes may use at once. It keeps neither frames nor
+// open files in memory.
 package store
 
 import (
@@ -32,8 +32,8 @@ type Store struct {
 	log *slog.Logger
 }
 
-// New is the store in dir, which is made when it is first locked. What waiting there is goes to
-// log.
+// New is the store in dir, which is created when it is first locked. log gets a line when something
+// has to wait.
 func New(dir string, log *slog.Logger) *Store { return &Store{dir, log} }
 
 // base is where a video's file lies, without its extension.
@@ -50,8 +50,8 @@ type Entry struct {
 	frameSize int
 }
 
-// Find returns a video's frames if they were made of what is there now and the file's index is
-// whole.
+// Find returns a video's frames if they were made from the video as it is now and the file's index
+// is whole.
 func (s *Store) Find(v Video) (Entry, bool) {
 	path := s.base(v) + ".frames"
 	file, err := open(path)
@@ -70,10 +70,10 @@ func (s *Store) Find(v Video) (Entry, bool) {
 	return Entry{a.Frames, a.FPS, path, v.FrameSize()}, true
 }
 
-// Put stores a video's frames, in place of others that it has. decode hands them to add one after
-// the other, each row-major [height, width, channels] and valid only during the call, and returns
-// their rate, 0 if it is unknown. If decode or anything else fails, that is the error, and the
-// store stays as it was. It needs the [Store.Lock].
+// Put stores a video's frames, in place of others that it has. decode calls add with one frame
+// after the other, each row-major [height, width, channels] and valid only during the call. It
+// returns the frame rate, 0 if it is unknown. If anything fails, the store stays as it was. Put
+// needs the [Store.Lock].
 func (s *Store) Put(v Video, decode func(add func(frame []uint8) error) (fps float64, err error)) (Entry, error) {
 	base := s.base(v)
 	e := Entry{path: base + ".frames", frameSize: v.FrameSize()}
@@ -100,18 +100,17 @@ func (s *Store) Put(v Video, decode func(add func(frame []uint8) error) (fps flo
 	if err != nil {
 		return Entry{}, err
 	}
-	for _, old := range []string{".raw", ".json"} { // where version 1 had this video
+	for _, old := range []string{".raw", ".json"} { // the file of version 1 for this video
 		os.Remove(base + old)
 	}
 	return e, nil
 }
 
-// ErrDamaged is in the errors of frames that aren't those that were stored, or aren't there any
-// more.
+// ErrDamaged is in the error if frames are missing, or are not those that were stored.
 var ErrDamaged = errors.New("not as they were stored")
 
-// Read fills pix, whole frames, with those from the one numbered start on, and compares their
-// checksums. Frames that were changed, cut off or deleted are [ErrDamaged].
+// Read fills pix with whole frames, beginning with the frame numbered start, and compares their
+// checksums. If frames were changed, cut off or deleted, the error is [ErrDamaged].
 func (e Entry) Read(start int, pix []uint8) (err error) {
 	file, err := open(e.path)
 	if err != nil {
@@ -141,8 +140,8 @@ func (e Entry) read(file io.ReaderAt, start int, pix []uint8) error {
 	return nil
 }
 
-// open opens a regular file. Anything else in its place is damage: to open a pipe would wait for a
-// writer.
+// open opens a regular file. Anything else in its place is damage, because opening a pipe would
+// wait for a writer.
 func open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 )
 
 // SideBySide puts the frames of clips next to each other, with gap pixels between them in the
-// colour of mark, as RGB. All clips must have as many and as high frames.
+// colour of mark, as RGB. All clips must have equally many frames of the same height.
 //
-// For videos of any length call it with one frame of each clip at a time ([clips.Clip.Slice]) and
-// hand the result to [Writer.WriteFrame].
+// For videos of any length, call it with one frame of each clip at a time ([clips.Clip.Slice]) and
+// pass the result to [Writer.WriteFrame].
 func SideBySide(gap int, mark Mark, shown ...clips.Clip) (clips.Clip, error) {
 	if len(shown) == 0 {
 		return clips.Clip{}, errors.New("side by side: no clips")

@@ -26,13 +26,13 @@ const (
 
 // DecodeOptions say which frames are decoded, and into what.
 type DecodeOptions struct {
-	// Start skips so many seconds. Images have no time: a folder of them wants 0.
+	// Start skips this many seconds. Images have no time, so for a folder of them it must be 0.
 	Start float64
-	// FPS resamples to so many frames a second; 0 keeps every frame. A folder of images needs
+	// FPS resamples to this many frames a second; 0 keeps every frame. A folder of images needs
 	// ImageFPS for it.
 	FPS float64
-	// ImageFPS is how many frames a second a folder of images was taken at; 0 is unknown. Videos
-	// know it themselves.
+	// ImageFPS is the frame rate at which a folder of images was taken, in frames a second; 0 is
+	// unknown. Videos know theirs.
 	ImageFPS float64
 	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
 	Size int
@@ -40,19 +40,19 @@ type DecodeOptions struct {
 	Channels int
 	// Crop says how frames become square; "" is [Center]. It has no meaning if Size is 0.
 	Crop Crop
-	// MaxFrames ends after so many frames; 0 is all.
+	// MaxFrames ends decoding after this many frames; 0 decodes all.
 	MaxFrames int
 }
 
-// patience is how long a program that reads a file may go without any progress: far longer than any
-// sound file takes, also from a slow disk. Files can be made that keep ffmpeg busy for ever.
+// patience is how long a program that reads a file may go without progress. It is far longer than
+// any intact file takes, also from a slow disk. Some files keep ffmpeg busy for ever.
 const patience = 5 * time.Minute
 
 // Decoded says what [Decode] handed out.
 type Decoded struct {
-	// Frames is how many.
+	// Frames is their number.
 	Frames int
-	// FPS is how many of them are a second; 0 where that is unknown, as in a folder of images.
+	// FPS is their frame rate in frames a second, 0 if it is unknown, as in a folder of images.
 	FPS float64
 }
 
@@ -71,15 +71,16 @@ func (o DecodeOptions) check() error {
 }
 
 // Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before
-// frame10), and calls each with one frame after the other: row-major [height, width, channels],
+// frame10). It calls each with one frame after the other, row-major [height, width, channels] and
 // valid only during the call. Memory does not grow with the length. Frames are scaled by averaging
-// areas; a phone's rotation and pixels that aren't square are undone, and a video that changes its
-// size midway is scaled to one.
+// areas. They are turned and stretched as a player shows them. If a video changes its size midway,
+// all frames are scaled to one size.
 //
-// A file that is broken or cut off is an error that says after which frame, also when all frames
-// before were handed out; so is one of which ffmpeg makes no frame for minutes. Only containers
-// that hold their frames themselves are read, no playlists. An error of each ends the decoding and
-// is returned as it is. Decoded counts the frames handed out also where there is an error.
+// A file that is broken or cut off is an error that says after which frame, even if all frames
+// before it were handed out. A file from which ffmpeg gets no frame for minutes is an error, too.
+// Only containers that hold their frames themselves are read, no playlists. An error of each ends
+// the decoding and is returned as it is. Decoded also counts the frames that were handed out before
+// an error.
 func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame []uint8) error) (Decoded, error) {
 	if err := o.check(); err != nil {
 		return Decoded{}, err
@@ -159,7 +160,7 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 		scale(nil, width, height)
 	default:
 		scale(ffmpeg.KwArgs{"force_original_aspect_ratio": "decrease"}, width, height)
-		// In RGB: black bars of grey frames would be 16, the black of television.
+		// Bars are added in RGB, because black in grey frames would be 16, the black of television.
 		s = s.Filter("format", ffmpeg.Args{"rgb24"}).
 			Filter("pad", ffmpeg.Args{width, height, "(ow-iw)/2", "(oh-ih)/2", "black"})
 		scale(nil, "iw", "ih") // to grey, if so
@@ -172,8 +173,8 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 }
 
 // readFrames runs ffmpeg and hands out its output in pieces of size bytes. It returns the error of
-// each, of ffmpeg, one about a last piece that is too short, which ffmpeg doesn't report, or one
-// about a piece that takes longer than patience.
+// each or of ffmpeg. It also fails if the last piece is too short, which ffmpeg doesn't report, and
+// if a piece takes longer than patience.
 func readFrames(ctx context.Context, args []string, size int, patience time.Duration, each func([]uint8) error) (frames int, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -1,5 +1,4 @@
-// Package video moves clips between memory and files: videos through ffmpeg, PNG frames, contact
-// sheets.
+// Package video moves clips between memory and files: videos by ffmpeg, PNG frames, contact sheets.
 package video
 
 import (
@@ -15,16 +14,16 @@ import (
 	ffmpeg "github.com/u2takey/ffmpeg-go"
 )
 
-// process is one run of ffmpeg or ffprobe. The library ffmpeg-go only builds argument lists: its
-// own way of running them loses contexts, pipes and error messages.
+// process is one run of ffmpeg or ffprobe. The library ffmpeg-go is used only to build argument
+// lists. Its own way of running them loses contexts, pipes and error messages.
 type process struct {
 	*exec.Cmd
 	ctx    context.Context
 	stderr tail
 }
 
-// ErrTool is in the errors that say that ffmpeg or ffprobe is missing or too old: no file is to
-// blame for them.
+// ErrTool is in an error that says that ffmpeg or ffprobe is missing or too old. No file is to
+// blame for it.
 var ErrTool = errors.New("videos need ffmpeg and ffprobe, 5.1 or newer, in PATH " +
 	"(Debian, Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg; others: https://ffmpeg.org)")
 
@@ -41,8 +40,8 @@ func command(ctx context.Context, tool string, args ...string) (*process, error)
 	return p, nil
 }
 
-// Wait waits for the end of the process. The error is the context's if that ended it, else what the
-// tool said last.
+// Wait waits for the end of the process. If the context ended it, the error is the context's;
+// otherwise it is what the tool said last.
 func (p *process) Wait() error {
 	err := p.Cmd.Wait()
 	if cause := context.Cause(p.ctx); cause != nil {
@@ -62,8 +61,9 @@ func (p *process) Wait() error {
 	return errors.New(said)
 }
 
-// arguments returns ffmpeg's arguments for a graph built with ffmpeg-go, which panics at a bad one.
-// Any error ends the run: without -xerror a broken file gives a short video and exit status 0.
+// arguments returns ffmpeg's arguments for a graph built with ffmpeg-go, which panics at a bad
+// graph. With -xerror any error ends the run; without it a broken file gives a short video and exit
+// status 0.
 func arguments(build func() *ffmpeg.Stream) (args []string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -82,8 +82,7 @@ const containers = "avi,flv,asf,gif,matroska,mov,mpeg,mpegts,mpegvideo,m4v,ogg"
 // noProgress is the error of a program that was ended because it took too long.
 func noProgress(patience time.Duration) error { return fmt.Errorf("no progress for %v", patience) }
 
-// fileURL names a file so that ffmpeg takes it as nothing but a file: not as an option (-x.mp4) or
-// a protocol (a:b.mp4).
+// fileURL names a file so that ffmpeg can't take it for an option (-x.mp4) or a protocol (a:b.mp4).
 func fileURL(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	return "file:" + abs, err
@@ -103,14 +102,14 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// truncated tells whether a demuxer met the end of the file too early, which some report without
+// truncated says whether a demuxer met the end of the file too early, which some report without
 // failing.
 func (t *tail) truncated() bool {
 	return strings.Contains(string(t.text), "ended prematurely") || strings.Contains(string(t.text), "partial file")
 }
 
-// reason is the last line that says what went wrong, with the line before it where the last one is
-// a generality.
+// reason is the last line that says what went wrong. If that line is too general, the line before
+// it comes along.
 func (t *tail) reason() string {
 	speaker := regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] *)+`)
 	var lines []string

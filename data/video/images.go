@@ -47,8 +47,8 @@ func IsImage(name string) bool {
 	return false
 }
 
-// natural compares names piece by piece: digits as numbers, everything else by bytes. Equal numbers
-// with different leading zeros differ by the whole name, so that the order has no ties.
+// natural compares names piece by piece: digits as numbers, everything else by bytes. Names that
+// are equal in this way, but for leading zeros, are ordered by their bytes, so there are no ties.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
@@ -101,8 +101,8 @@ func imageSize(path string) (image.Point, error) {
 }
 
 // decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent
-// pixels are seen over black; a JPEG's note about rotation is not followed. With FPS, each frame is
-// the image that is nearest in time, so that some are left out or come again.
+// pixels are shown on black. The rotation that a JPEG may ask for is ignored. With FPS, each frame
+// is the image that is nearest in time, so some images are left out or repeated.
 func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]uint8) error) (frames int, err error) {
 	if o.Start > 0 {
 		return 0, fmt.Errorf("%s: start at %g s: images have no time", dir, o.Start)
@@ -145,9 +145,9 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 	return frames, nil
 }
 
-// resample lists, for every moment of a video of fps frames a second, the image nearest to it, of
-// those half way the earlier one; images are 1/rate seconds apart. With fps 0 it is all images
-// once.
+// resample lists the nearest image for every moment of a video of fps frames a second. Half way
+// between two images it takes the earlier one. Images are 1/rate seconds apart. If fps is 0, it
+// lists each image once.
 func resample(names []string, rate, fps float64) []string {
 	if fps == 0 {
 		return names

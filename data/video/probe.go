@@ -19,9 +19,10 @@ type Info struct {
 	// Width and Height of a frame as displayed, in pixels: turned as a phone asks for, with square
 	// pixels.
 	Width, Height int
-	// Frames is how many there are, as the file says or, where it doesn't say, as counted.
+	// Frames is their number, as the file says, or as counted if it doesn't say.
 	Frames int
-	// FPS is the average frame rate, 0 where there is none, as in a folder of images.
+	// FPS is the average frame rate in frames a second, 0 if there is none, as in a folder of
+	// images.
 	FPS float64
 	// Duration is 0 where the file doesn't say it.
 	Duration time.Duration
@@ -46,8 +47,9 @@ type probed struct {
 	} `json:"format"`
 }
 
-// Probe reads what a video or a folder of images holds without decoding all of it. It fails if
-// there is no readable video in it; sound alone is none, nor is the cover picture of a song.
+// Probe reads what a video or a folder of images holds, without decoding all of it. It fails if
+// there is no readable video. A file with sound alone has none, and the cover picture of a song
+// does not count.
 func Probe(ctx context.Context, path string) (Info, error) {
 	stat, err := statVideo(path)
 	if err != nil {
@@ -63,8 +65,8 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	return info, err
 }
 
-// statVideo refuses what is neither a file nor a folder: reading a pipe, which can't be read twice,
-// may never end.
+// statVideo refuses what is neither a file nor a folder. Reading a pipe may never end, and it can't
+// be read twice.
 func statVideo(path string) (os.FileInfo, error) {
 	stat, err := os.Stat(path)
 	if err == nil && !stat.IsDir() && !stat.Mode().IsRegular() {
@@ -109,7 +111,7 @@ func probe(ctx context.Context, path string) (Info, error) {
 const countingPatience = 30 * time.Minute
 
 // countPackets counts the compressed frames of a file whose container doesn't say how many there
-// are, by reading it.
+// are. It reads the whole file.
 func countPackets(ctx context.Context, path string) (int, error) {
 	answer, err := ffprobe(ctx, path, countingPatience, "-count_packets", "-show_entries", "stream=nb_read_packets")
 	if err != nil {
@@ -149,7 +151,7 @@ func ffprobe(ctx context.Context, path string, patience time.Duration, args ...s
 	return answer, nil
 }
 
-// broken words a failure to read path, unless it was ctx that ended.
+// broken is the error of a failure to read path, unless the end of ctx caused it.
 func broken(ctx context.Context, path string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("%s: %w", path, cause)
@@ -168,8 +170,8 @@ func ratio(text, separator string) float64 {
 	return a / b
 }
 
-// checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without a word: a whole one ends
-// with the byte 0x3b. Zeros after it are padding.
+// checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without an error. A whole one ends
+// with the byte 0x3b, and zeros after it are padding.
 func checkGIFEnd(path string) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -19,15 +19,15 @@ import (
 	"mcvd/data/clips"
 )
 
-// Mark says where a frame of a sheet comes from; it shows as the colour of the frame's border.
+// Mark says where a frame of a sheet comes from. It is shown as the colour of the frame's border.
 type Mark uint8
 
 const (
-	// Plain frames have a grey hairline: they are real, to compare with.
+	// Plain frames have a thin grey border: they are real, to compare with.
 	Plain Mark = iota
-	// Given frames were shown to the network: blue.
+	// Given frames have a blue border: the network saw them.
 	Given
-	// Generated frames were made by it: orange.
+	// Generated frames have an orange border: the network generated them.
 	Generated
 )
 
@@ -38,8 +38,8 @@ type Row struct {
 	Clip  clips.Clip
 	// Marks has one mark a frame; nil is all Plain.
 	Marks []Mark
-	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where one is left
-	// out, the sheet shows a gap.
+	// Numbers has the number of each frame, increasing; nil is 0, 1, 2 and so on. Where numbers are
+	// left out, the sheet shows a gap.
 	Numbers []int
 }
 
@@ -67,7 +67,7 @@ var (
 )
 
 const (
-	cellMin    = 64 // frames are enlarged by a whole number until they are at least so wide and high
+	cellMin    = 64 // frames are enlarged by a whole number until they have at least this many pixels in both directions
 	border     = 3
 	gap        = 4
 	margin     = 14
@@ -75,10 +75,10 @@ const (
 	lineHeight = 18
 )
 
-// Sheet draws clips as rows of frames, each with its label on the left, frame numbers above and a
-// border in the colour of its mark; the numbers are those of the longest row. A line on top holds
-// the title, which may be "", and a legend of the marks that occur. All clips must have frames of
-// one size; small ones are enlarged.
+// Sheet draws clips as rows of frames. Each row has its label on the left, and each frame a border
+// in the colour of its mark. Frame numbers stand on top; they are those of the longest row. Above
+// them are the title, which may be "", and a legend of the marks that occur. All clips must have
+// frames of the same size; small ones are enlarged.
 func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	if err := checkRows(rows); err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func fill(img *image.RGBA, r image.Rectangle, c color.Color) {
 
 const swatch, swatchGap, itemGap = 11, 6, 18
 
-// legendWidth is how far [drawLegend] reaches.
+// legendWidth is the width of what [drawLegend] draws.
 func legendWidth(face font.Face, title string, used [len(markNames)]bool) int {
 	return drawLegend(image.NewRGBA(image.Rectangle{}), face, title, used) - margin
 }

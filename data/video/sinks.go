@@ -24,14 +24,15 @@ func writeMP4(ctx context.Context, path string, o WriterOptions, frames io.Reade
 		out["c:v"] = "libx264rgb"
 		out["crf"] = 0
 		out["movflags"] = "+faststart"
-		// x264's result depends on the number of threads and, unless told, on the processor.
+		// x264's output depends on the number of threads, and, unless told otherwise, on the
+		// processor.
 		out["threads"] = 4
 		out["x264-params"] = "cpu-independent=1"
 		if o.Quality == Lossless {
 			return in.Output(url, out)
 		}
-		// yuv420p halves the colour planes, so both sides must be even. The matrix is named in the
-		// file: players guess BT.601 or BT.709 by the size otherwise, and colours shift.
+		// yuv420p halves the colour planes, so both sides must be even. The file names the colour
+		// matrix, because players otherwise guess BT.601 or BT.709 by the size, and colours shift.
 		in = in.Filter("pad", ffmpeg.Args{"ceil(iw/2)*2", "ceil(ih/2)*2"}).
 			Filter("scale", nil, ffmpeg.KwArgs{"out_color_matrix": "bt709", "out_range": "tv",
 				"flags": "area+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"})
@@ -46,9 +47,9 @@ func writeMP4(ctx context.Context, path string, o WriterOptions, frames io.Reade
 	})
 }
 
-// writeGIF gives every frame a palette of its own: one for the whole video would have to see all
-// frames first, in memory. Grey frames fit a palette exactly. Colours are dithered, in a pattern
-// that stays in its place, where error diffusion would flicker.
+// writeGIF gives every frame a palette of its own, because one for the whole video would need all
+// frames in memory first. Grey frames fit a palette exactly. Colours are dithered in a pattern that
+// stays in place; error diffusion would flicker.
 func writeGIF(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
 	use := ffmpeg.KwArgs{"new": 1, "dither": "bayer", "bayer_scale": 4}
 	if o.Channels == 1 {
@@ -106,7 +107,7 @@ func feed(ctx context.Context, args []string, frames io.Reader) error {
 	defer context.AfterFunc(ctx, func() { in.Close() })()
 	source := &remember{Reader: frames}
 	_, err = io.Copy(in, source)
-	if source.err != nil { // aborted: an end of the input would make ffmpeg finish a video that isn't whole
+	if source.err != nil { // aborted: ffmpeg would take the end of its input for the end of the video
 		cancel()
 		p.Wait()
 		return source.err
@@ -132,7 +133,7 @@ func (r *remember) Read(p []byte) (int, error) {
 // frameName matches what writeImages writes.
 var frameName = regexp.MustCompile(`^frame-\d{5,}\.png$`)
 
-// replaceable tells why the folder of images at path may not be replaced: it holds something else.
+// replaceable says why the folder of images at path may not be replaced: it holds something else.
 func replaceable(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -149,8 +150,8 @@ func replaceable(path string) error {
 	return nil
 }
 
-// writeImages fills a temporary folder beside path and renames it. A folder of frames that is at
-// path makes way.
+// writeImages fills a temporary folder beside path and renames it. If there is a folder of frames
+// at path, it is replaced.
 func writeImages(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
 	path = filepath.Clean(path)
 	tmp, err := os.MkdirTemp(filepath.Dir(path), atomicfile.Prefix)

@@ -9,15 +9,15 @@ import (
 	"mcvd/configs/atomicfile"
 )
 
-// Spool holds frames on disk that arrive in any order and are read in theirs: videos of any length
-// take no memory, also those that are made from their end to their beginning.
+// Spool keeps frames on disk that arrive in any order and are read in their own order. So videos of
+// any length need no memory, even if they are generated from their end to their beginning.
 type Spool struct {
 	file *os.File
 	size int // bytes of a frame
 }
 
-// NewSpool makes a spool for frames of size bytes, in a file in dir that has no name: it is gone
-// when the process is.
+// NewSpool makes a spool for frames of size bytes, in a file in dir that has no name. It disappears
+// with the process.
 func NewSpool(dir string, size int) (*Spool, error) {
 	if size < 1 {
 		return nil, fmt.Errorf("spool: frames of %d bytes, want 1 or more", size)
@@ -41,8 +41,8 @@ func (s *Spool) Put(i int, pix []uint8) error {
 	return err
 }
 
-// Get reads frame i into pix. It fails for frames beyond the last one put; those never put before
-// it are black.
+// Get reads frame i into pix. It fails for frames after the last one that was put. Frames before it
+// that were never put are black.
 func (s *Spool) Get(i int, pix []uint8) error {
 	if len(pix) != s.size || i < 0 {
 		return fmt.Errorf("spool: frame %d of %d bytes, want %d bytes and an index of 0 or more", i, len(pix), s.size)
@@ -53,5 +53,5 @@ func (s *Spool) Get(i int, pix []uint8) error {
 	return nil
 }
 
-// Close frees the disk.
+// Close frees the space on disk.
 func (s *Spool) Close() error { return s.file.Close() }

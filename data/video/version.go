@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ToolVersion is what ffmpeg or ffprobe says it is, such as "ffmpeg version 5.1.6". A missing one
-// is an error that says how to install it.
+// ToolVersion is the version that ffmpeg or ffprobe reports, such as "ffmpeg version 5.1.6". If the
+// tool is missing, the error says how to install it.
 func ToolVersion(ctx context.Context, tool string) (string, error) {
 	p, err := command(ctx, tool, "-version")
 	if err != nil {

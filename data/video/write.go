@@ -26,24 +26,24 @@ const (
 
 // WriterOptions describe the frames of a video that is written.
 type WriterOptions struct {
-	// Width and Height of the frames handed in, in pixels.
+	// Width and Height of the frames that are handed in, in pixels.
 	Width, Height int
 	// Channels is 1 for grey or 3 for RGB.
 	Channels int
 	// FPS is the frame rate; a folder of images has none and ignores it.
 	FPS float64
-	// Quality of an MP4; "" is [Share]. A GIF has 256 colours for each frame, images are always
+	// Quality of an MP4; "" is [Share]. A GIF has 256 colours for each frame. Images are always
 	// lossless.
 	Quality Quality
-	// Scale makes every pixel a square of so many pixels; 0 is 1.
+	// Scale makes every pixel a square with sides of this many pixels; 0 is 1.
 	Scale int
 }
 
 type sink func(ctx context.Context, path string, o WriterOptions, frames io.Reader) error
 
-// sinks writes frames to a path, by the extension of its name. They read RGB frames of o's size,
-// already enlarged, also where o.Channels says that they were grey, until io.EOF; at any other
-// error they leave nothing behind and return it.
+// sinks write frames to a path, by the extension of its name. They read RGB frames of o's size
+// until io.EOF. The frames are already enlarged, and are RGB even if o.Channels is 1. At any other
+// error, sinks leave nothing behind and return it.
 var sinks = map[string]sink{
 	".mp4": writeMP4,
 	".gif": writeGIF,
@@ -69,9 +69,9 @@ var errAborted = errors.New("aborted")
 // frame-00000.png and so on.
 //
 // Nothing is at path before [Writer.Close] succeeds; a video that was there stays until then. Equal
-// frames give equal bytes. It fails at another extension, at options out of range, and at a folder
-// that holds anything but frames. A missing ffmpeg, a full disk and the end of ctx show as errors
-// of WriteFrame or Close.
+// frames give equal bytes. NewWriter fails at another extension, at options out of range, and at a
+// folder that holds anything but frames. WriteFrame or Close report a missing ffmpeg, a full disk
+// and the end of ctx.
 func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, error) {
 	write, o, err := prepare(path, o)
 	if err != nil {
@@ -93,8 +93,8 @@ func NewWriter(ctx context.Context, path string, o WriterOptions) (*Writer, erro
 	return w, nil
 }
 
-// CheckWriter reports what [NewWriter] would fail at, and a missing ffmpeg, before there is any
-// frame.
+// CheckWriter reports, before there is any frame, what [NewWriter] would fail at, and a missing
+// ffmpeg.
 func CheckWriter(path string, o WriterOptions) error {
 	if _, _, err := prepare(path, o); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (w *Writer) WriteFrame(pix []uint8) error {
 }
 
 // Close ends the video and gives it its name. If that fails, or any frame failed before, nothing is
-// left behind. It may be called again, and after [Writer.Abort], which it then reports.
+// left behind. It may be called again, and after [Writer.Abort], and then reports the same.
 func (w *Writer) Close() error {
 	if !w.closed && w.frames == 0 {
 		w.pipe.CloseWithError(errors.New("no frames"))
@@ -210,10 +210,10 @@ func WriteClip(ctx context.Context, path string, c clips.Clip, o WriterOptions) 
 	return w.Close()
 }
 
-// Extensions lists what [NewWriter] writes; "" is a folder of images.
+// Extensions lists the extensions that [NewWriter] can write; "" is a folder of images.
 func Extensions() []string { return configs.Names(sinks) }
 
-// enlarge writes pix, of 1 or 3 channels, as RGB with every pixel scale times as wide and high.
+// enlarge returns pix, of 1 or 3 channels, as RGB, with every pixel scale times as wide and high.
 func enlarge(rgb, pix []uint8, width, channels, scale int) {
 	row := 3 * width * scale
 	for y := range len(pix) / (width * channels) {
