@@ -13,8 +13,8 @@ import (
 	"mcvd/models/devices"
 )
 
-// Benchmark times steps of training on clips that don't change, without data, log and checkpoints.
-// The first time includes the building and compiling of the programs.
+// Benchmark times steps of training on clips that stay the same, without data, log and checkpoints.
+// The first time includes building and compiling the programs.
 func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, steps int) ([]time.Duration, error) {
 	m, err := models.New(c)
 	if err != nil {

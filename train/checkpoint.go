@@ -23,21 +23,21 @@ import (
 	"mcvd/train/runs"
 )
 
-// Progress is how far a run has come: with the tensors and the experiment, all that training
-// remembers.
+// Progress is how far a run has come. With the tensors and the experiment it is everything that
+// training remembers.
 type Progress struct {
-	// Step is the number of steps taken, Updates of those that changed the weights: batches whose
-	// gradients are not finite do not.
+	// Step is the number of steps taken. Updates is the number of steps that changed the weights: a
+	// batch whose gradients are not finite does not.
 	Step    int `json:"step"`
 	Updates int `json:"updates"`
-	// SkippedInARow is how many steps before this one changed nothing.
+	// SkippedInARow is the number of steps right before this one that changed nothing.
 	SkippedInARow int `json:"skipped_in_a_row"`
-	// BestLoss is the lowest validation loss so far, of step BestStep; 0 before the first
+	// BestLoss is the lowest validation loss so far, at step BestStep; 0 before the first
 	// validation.
 	BestLoss float64 `json:"best_loss"`
 	BestStep int     `json:"best_step"`
-	// Unlogged sums up the steps since the last line of the log, so that the next line is about
-	// these, too.
+	// Unlogged sums up the steps since the last line of the log, so that the next line includes
+	// them.
 	Unlogged means `json:"unlogged,omitzero"`
 }
 
@@ -69,8 +69,8 @@ func (r *Run) Checkpoints() []string {
 }
 
 // OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path,
-// [BestCheckpoint] or a file of the run's checkpoints. Broken ones are passed over with a warning;
-// weights of another experiment are an error. It returns os.ErrNotExist if there is none.
+// [BestCheckpoint] or a file of the run's checkpoints. Broken ones are passed over with a warning.
+// Weights of another experiment are an error. It returns os.ErrNotExist if there is no checkpoint.
 func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
 	if name != "" {
 		path := filepath.Join(r.Dir, runs.CheckpointsDir, name)
@@ -93,8 +93,8 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, runs.CheckpointsDir, os.ErrNotExist)
 }
 
-// own reports weights that mean something else than those of this run, though their shapes may be
-// the same.
+// own reports weights that don't mean the same as those of this run, though their shapes may be the
+// same.
 func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) {
 	c, err := settings(f)
 	if err == nil {
@@ -114,11 +114,11 @@ func settings(f *weights.File) (*configs.Config, error) {
 	return experiment.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
 }
 
-// Differences lists the settings, a line each, in which weights of experiment a would mean
-// something else in experiment b.
+// Differences lists, a line each, the settings that make weights of experiment a mean something
+// else in experiment b.
 func Differences(a, b *configs.Config) []string { return configs.Diff(meaning(a), meaning(b)) }
 
-// meaning is the part of an experiment that says what its weights are of.
+// meaning is the part of an experiment that determines what its weights mean.
 func meaning(c *configs.Config) *configs.Config {
 	return &configs.Config{Frames: c.Frames, Model: c.Model, Diffusion: c.Diffusion,
 		Data: configs.Data{Size: c.Data.Size, Channels: c.Data.Channels}}
@@ -145,7 +145,7 @@ func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
 	return f, p, f.Verify()
 }
 
-// ReadProgress reads the progress in a file's metadata, and whether there is one.
+// ReadProgress reads the progress in a file's metadata, if there is one.
 func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool, err error) {
 	text, ok := metadata[progressKey]
 	if !ok {
@@ -228,8 +228,8 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	return store, p, nil
 }
 
-// checkSettings reports settings that were edited since the checkpoint was written, and with which
-// the run can't go on. Those that may change are logged.
+// checkSettings reports settings that were edited since the checkpoint was written, and that must
+// not change in a run. Those that may change are logged.
 func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
 	was, err := settings(f)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"mcvd/models/devices"
 )
 
-// feed moves batches to the devices while a step runs, one ahead of the step that takes it.
+// feed moves batches to the devices while a step runs, one batch ahead.
 type feed struct {
 	devices *devices.Devices
 	batches iter.Seq2[data.Batch, error]
@@ -19,7 +19,7 @@ type feed struct {
 	waited time.Duration
 }
 
-// uploaded is a batch on the devices, or why it is not.
+// uploaded is a batch on the devices, or the error of getting it there.
 type uploaded struct {
 	batch devices.Value
 	err   error
@@ -49,7 +49,7 @@ func (f *feed) each(ctx context.Context) iter.Seq2[devices.Value, error] {
 				}
 			}
 		}()
-		defer func() { // not before the goroutine has ended: its data set may be closed next
+		defer func() { // wait for the goroutine, because its data set may be closed next
 			cancel()
 			for u := range queue {
 				devices.Free([]devices.Value{u.batch})

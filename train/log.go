@@ -15,8 +15,8 @@ import (
 // logWriter appends lines to a run's log.
 type logWriter struct{ file *os.File }
 
-// openLog opens the log for a run that goes on after the given step: what a process that was killed
-// wrote about later steps is cut off, for those steps come again.
+// openLog opens the log for a run that goes on after the given step. Lines about later steps, which
+// a process that was killed has left, are cut off, because those steps come again.
 func openLog(path string, step int) (*logWriter, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -36,7 +36,7 @@ func openLog(path string, step int) (*logWriter, error) {
 	return &logWriter{f}, nil
 }
 
-// endOfStep is where the whole lines up to the step end.
+// endOfStep is the offset after the last whole line about steps up to the given one.
 func endOfStep(r io.Reader, step int) (end int64, err error) {
 	in := bufio.NewReader(r)
 	for {
@@ -65,9 +65,9 @@ func (l *logWriter) write(line runs.Line) error {
 	return err
 }
 
-// means gathers results between two lines of the log.
+// means collects results between two lines of the log.
 type means struct {
-	// Sums over the steps that were not skipped.
+	// These are sums over the steps that were not skipped.
 	Loss         runs.Number `json:"loss"`
 	GradientNorm runs.Number `json:"gradient_norm"`
 	LearningRate runs.Number `json:"learning_rate"`

@@ -19,7 +19,7 @@ import (
 // Need is the memory that training takes, in bytes.
 type Need struct {
 	State       int64 // weights, their average, Adam's means and the gradients
-	Activations int64 // everything else that is alive at once in a step, if nothing is fused or computed again
+	Activations int64 // the most of everything else that is alive at the same time in a step, if nothing is fused or computed again
 }
 
 // Memory estimates from the graph of a step what it needs, without running it.
@@ -52,8 +52,8 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 	return need, nil
 }
 
-// peak is how many bytes of the graph's values are alive at once, if each lives from where it is
-// made to its last use.
+// peak is the most bytes of the graph's values that are alive at the same time, if each lives from
+// where it is computed to its last use.
 func peak(g *Graph, outputs []*Node) int64 {
 	nodes := g.Nodes()
 	lastUse := make(map[*Node]int, len(nodes)) // of the nodes that outputs depend on

@@ -9,7 +9,7 @@ import (
 	"mcvd/models"
 )
 
-// Streams of random numbers: what a state is for, so that no two uses share one.
+// Streams of random numbers: each use has one of its own.
 const (
 	trainingStream uint64 = iota + 1
 	validationStream
@@ -17,14 +17,14 @@ const (
 )
 
 // randomState is the state of a graph's random numbers as a function of (seed, stream, step,
-// batch): nothing else is remembered between steps, so a run that is resumed draws what one that
-// was never stopped draws.
+// batch). Nothing else is remembered between steps, so a run that is resumed draws the same numbers
+// as one that was never stopped.
 func randomState(seed, stream, step, batch uint64) *tensors.Tensor {
 	rng := source(seed, stream, step, batch)
 	return tensors.FromValue([]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64()})
 }
 
-// source is a generator on the host, likewise.
+// source is such a generator on the host.
 func source(seed, stream, step, batch uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, stream<<60|step<<16|batch))
 }

@@ -20,7 +20,7 @@ import (
 	"mcvd/train/runs"
 )
 
-// Run is a run folder: an experiment and everything that training made of it.
+// Run is a run folder: an experiment and everything that training wrote for it.
 type Run struct {
 	Dir    string
 	Config *configs.Config
@@ -55,8 +55,8 @@ func (r *Run) SamplePath(step int) string {
 	return filepath.Join(r.Dir, runs.SamplesDir, runs.SampleName(step, runs.Sheet))
 }
 
-// start makes the folder or opens it again, and locks it. Another experiment in the folder is an
-// error that shows the difference.
+// start makes the folder or opens it again, and locks it. If the folder holds another experiment,
+// the error shows the difference.
 func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	if err := Check(dir, c); err != nil { // before anything is made
 		return nil, nil, err
@@ -77,8 +77,8 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	return &Run{dir, c}, func() { lock.Unlock() }, nil
 }
 
-// Check reports a path that can't be the run folder of an experiment: no folder can be there, or it
-// holds another experiment. Nothing is made.
+// Check reports a path that can't be the run folder of an experiment, because no folder can be
+// there, or it holds another experiment. It writes nothing.
 func Check(dir string, c *configs.Config) error {
 	if err := checkFolders(dir); err != nil {
 		return err
@@ -86,7 +86,7 @@ func Check(dir string, c *configs.Config) error {
 	return checkSameExperiment(dir, c)
 }
 
-// lockPatience is how long training waits for the lock: who looks whether a run is being trained
+// lockPatience is how long training waits for the lock. Whoever asks whether a run is being trained
 // holds it for a moment.
 const lockPatience = 200 * time.Millisecond
 
@@ -144,9 +144,9 @@ func (r *Run) describe(command []string, versions map[string]string) error {
 	return nil
 }
 
-// Create makes a run folder of weights that were made elsewhere: training goes on from them. The
-// entries are those of a checkpoint. A folder that holds a run is an error; if anything fails,
-// everything is left as it was.
+// Create makes a run folder from weights that come from elsewhere; training goes on from them. The
+// entries are those of a checkpoint. It is an error if the folder holds a run. If anything fails,
+// everything stays as it was.
 func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, command []string, versions map[string]string) (err error) {
 	if err := CheckNew(dir); err != nil {
 		return err
@@ -161,7 +161,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	files = missing(files)
 	lock, err := claim(dir)
 	if err != nil {
-		return err // and what claim made stays: it may be another process's by now
+		return err // what claim made stays, because it may belong to another process by now
 	}
 	defer lock.Unlock()
 	defer func() {
@@ -169,7 +169,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 			remove(folders)
 		}
 	}()
-	if err := CheckNew(dir); err != nil { // another process may have been first
+	if err := CheckNew(dir); err != nil { // another process may have been faster
 		return err
 	}
 	defer func() {
@@ -181,11 +181,11 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	if err := run.saveEntries(runs.CheckpointName(p.Step), entries, p); err != nil {
 		return err
 	}
-	return run.describe(command, versions) // last, because config.yml makes it a run
+	return run.describe(command, versions) // last, because a folder is a run once it has config.yml
 }
 
-// CheckNew reports a path that can't become a run folder: it holds a run or parts of one, or no
-// folder can be there.
+// CheckNew reports a path that can't become a run folder, because it holds a run or parts of one,
+// or no folder can be there.
 func CheckNew(dir string) error {
 	if err := checkFolders(dir); err != nil {
 		return err
@@ -253,12 +253,12 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	return nil
 }
 
-// MayChange names the settings in which a run may go on differently: how long it is trained, on
-// what it is computed, and where files are. They change no step but by rounding.
+// MayChange names the settings that a run may change when it is resumed: how long it is trained, on
+// what it is computed, and where files are. They change steps by rounding at most.
 const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.tensorboard and data.path"
 
-// forbidden lists the changes, a line each, with which a run must not go on: whatever else than
-// [MayChange] differs, because the steps to come would then not be those of one experiment.
+// forbidden lists, a line each, the changes with which a run must not go on: of all settings that
+// are not in [MayChange]. With them, the steps to come would not belong to the same experiment.
 func forbidden(was, is *configs.Config) []string {
 	same := *was
 	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
@@ -267,8 +267,8 @@ func forbidden(was, is *configs.Config) []string {
 	return configs.Diff(&same, is)
 }
 
-// removeLeftovers removes temporary files that a killed process left; the lock says that nobody is
-// writing them.
+// removeLeftovers removes temporary files that a killed process left. While the lock is held,
+// nobody else writes them.
 func removeLeftovers(dir string) {
 	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
 		entries, _ := os.ReadDir(d)

@@ -18,28 +18,28 @@ import (
 	"mcvd/train/optimizer"
 )
 
-// stepper updates the weights. It runs two programs: one makes gradients, one applies them. So the
-// host sees the loss and the norm before anything is changed, a batch whose gradients are not
-// finite leaves no trace, and gradients of several batches can be added up; the scalars of the
-// update are computed on the host, in float64.
+// stepper updates the weights with two programs: one computes gradients, one applies them. So the
+// host sees the loss and the norm before anything is changed. A batch whose gradients are not
+// finite leaves no trace, and the gradients of several batches can be added up. The host computes
+// the scalars of the update in float64.
 type stepper struct {
 	devices   *devices.Devices
 	config    *configs.Config
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
 	update    *optimizer.Update
-	values    float64 // in a clip's current frames: the log shows the loss by value
+	values    float64 // values in a clip's current frames, by which the log divides the loss
 }
 
-// result is what one step has to tell.
+// result is what a step reports.
 type result struct {
-	Loss         float64 // by value of the current frames, averaged over the batch
+	Loss         float64 // divided by the number of values of the current frames, averaged over the batch
 	GradientNorm float64 // of all gradients together, before clipping
 	LearningRate float64
 	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
 }
 
-// objective is what steps minimize: a [models.Model], or one whose draws a test gives.
+// objective is what steps minimize: a [models.Model], or in tests one with given draws.
 type objective interface {
 	ClipShape(batch, frames int) shapes.Shape
 	Draw(random, levels *Node) (next *Node, d models.Draws)
@@ -82,10 +82,10 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	return s, nil
 }
 
-// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients: of the
-// mean over the batch, divided by the number of batches that make a step. Inputs: clips, a random
-// state, a table of noise levels, then the loss and the gradients of the batches before, if there
-// are any, to which these are added.
+// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
+// of the mean over the batch, divided by the number of batches of a step. Inputs: clips, a random
+// state, a table of noise levels. If the step had batches before, their loss and gradients follow,
+// and the new ones are added to them.
 func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := in[0], in[1], in[2], in[3:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
@@ -110,14 +110,14 @@ func globalNorm(xs []*Node) *Node {
 		if flat.Graph().Backend().Name() == "go" {
 			return Dot(flat, flat).Product()
 		}
-		// XLA's CPU plugin adds up such a product one by one: the norm was off by 1e-5.
+		// XLA's CPU plugin would add up such a product one by one, and the norm was off by 1e-5.
 		return ReduceAllSum(Square(flat))
 	}
 	var squares, small []*Node
 	for _, x := range xs {
 		flat := Reshape(x, x.Shape().Size())
 		if flat.Shape().Size() < 1<<16 {
-			small = append(small, flat) // added up together: a sum of each takes XLA longer to compile and to run
+			small = append(small, flat) // one sum for all, because XLA takes longer to compile and to run a sum for each
 		} else {
 			squares = append(squares, square(flat))
 		}
@@ -128,8 +128,8 @@ func globalNorm(xs []*Node) *Node {
 	return Sqrt(ReduceAllSum(Stack(squares, 0)))
 }
 
-// run makes one step from its batches: update is the number of this update, from 1. draw makes the
-// random state of each batch and its table of noise levels.
+// run makes a step from its batches. update is the number of this update, counted from 1. draw
+// returns the random state of each batch and its table of noise levels.
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64

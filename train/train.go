@@ -1,9 +1,9 @@
 // Package train is the training loop: steps, checkpoints, validation, the log, and the run folder
 // that holds them.
 //
-// Every random number is a function of (seed, step), and a checkpoint holds everything else that a
-// step depends on. So a run that is killed at any moment and started again ends with the same bytes
-// as one that was never stopped.
+// Every random number is a function of (seed, step), and a checkpoint holds everything else on
+// which a step depends. So a run that is killed at any moment and started again ends with the same
+// bytes as one that was never stopped.
 package train
 
 import (
@@ -29,11 +29,12 @@ import (
 )
 
 const (
-	// maxSkipped is how many steps in a row may change nothing before training gives up.
+	// maxSkipped is the number of steps in a row that may change nothing before training gives up.
 	maxSkipped = 10
-	// logEvery so many steps a line is logged; and before each checkpoint.
+	// logEvery is the number of steps between lines of the log. There is also a line before each
+	// checkpoint.
 	logEvery = 10
-	// ahead is how many batches are prepared while a step runs.
+	// ahead is the number of batches that are prepared while a step runs.
 	ahead = 2
 )
 
@@ -50,21 +51,21 @@ type Options struct {
 	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the
 	// averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
-	// Peak, if not nil, is called before the first step. It gives the FLOP/s that all devices used
-	// reach together, which the log's shares are of; 0 if that is unknown.
+	// Peak, if not nil, is called before the first step. It returns the FLOP/s that all devices in
+	// use reach together, by which the log divides; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
 	// Report, if not nil, is called after every step with its line, and for every validation.
 	Report func(runs.Line)
 	Log    *slog.Logger
 }
 
-// ErrStopped is wrapped by the error of a run that ctx ended before its last step; its checkpoint
-// is written.
+// ErrStopped is in the error if ctx ended a run before its last step. The run's checkpoint is
+// written.
 var ErrStopped = errors.New("stopped")
 
-// Train takes the run to its last step, from the newest checkpoint if there is one, and returns how
-// far it came. When ctx ends, it finishes the step, writes a checkpoint and returns an error that
-// wraps [ErrStopped].
+// Train trains the run to its last step, from the newest checkpoint if there is one, and returns
+// how far it came. When ctx ends, it finishes the step, writes a checkpoint and returns an error
+// that wraps [ErrStopped].
 func Train(ctx context.Context, o Options) (Progress, error) {
 	config := *o.Config
 	if err := experiment.Resolve(&config); err != nil { // the run folder's is complete, too
@@ -114,7 +115,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	return t.progress, err
 }
 
-// checkBackend reports settings that the backend can't follow.
+// checkBackend reports settings that the backend can't do.
 func checkBackend(b compute.Backend, c *configs.Config) error {
 	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
 		return fmt.Errorf("train.%w", err)
@@ -142,9 +143,9 @@ type trainer struct {
 	events    *tensorboard.Writer // nil without
 	flops     float64             // of a step
 	peak      float64             // what Peak gave
-	since     time.Time           // when the steps began whose time is not logged yet; what was done between them is added
+	since     time.Time           // when the steps began whose time is not logged yet, plus the time of what was done between them
 	timed     int                 // the number of these steps
-	compiled  bool                // the first step of this process, whose time is mostly that of compiling, is over
+	compiled  bool                // the first step of this process, which mostly compiles, is over
 	feed      *feed
 }
 
@@ -225,7 +226,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	return t.checkpoint()
 }
 
-// step updates the weights once and does what is due after it.
+// step updates the weights once, then does what is due.
 func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 	p := &t.progress
 	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.model, t.Config, p.Step))
@@ -253,8 +254,8 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 	return t.due(ctx)
 }
 
-// due validates, keeps and samples what is due after a step. Speeds in the log are those of steps
-// alone.
+// due validates, saves and samples if that is due after a step. Speeds in the log don't include
+// this time.
 func (t *trainer) due(ctx context.Context) error {
 	p, c, began := &t.progress, t.Config.Train, time.Now()
 	defer func() { t.since = t.since.Add(time.Since(began)) }()
@@ -262,13 +263,14 @@ func (t *trainer) due(ctx context.Context) error {
 		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; checkpoints are untouched, the newest is of step %d: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
 	}
 	if c.ValidateEvery > 0 && p.Step%c.ValidateEvery == 0 {
-		// Also when ctx has ended: a checkpoint of this step says that its validation is done.
+		// This is done even if ctx has ended, because the checkpoint of this step says that its
+		// validation is done.
 		if err := t.validate(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
 	}
-	// Weights that give no finite loss are hardly worth keeping: the checkpoint waits for the next
-	// one that is due.
+	// Weights without a finite loss are hardly worth keeping, so this waits for the next checkpoint
+	// that is due.
 	if p.Step%c.CheckpointEvery == 0 && p.SkippedInARow == 0 {
 		if err := t.checkpoint(); err != nil {
 			return err
@@ -284,7 +286,7 @@ func (t *trainer) due(ctx context.Context) error {
 }
 
 // report shows the step, and logs the means of the last steps when a line is due. Lines are due at
-// fixed steps, so that a run that was resumed logs what one that was never stopped logs.
+// fixed steps, so a run that was resumed logs the same lines as one that was never stopped.
 func (t *trainer) report() error {
 	p, c := &t.progress, t.Config.Train
 	line := p.Unlogged.line(p.Step)
@@ -350,7 +352,7 @@ func (t *trainer) validate(ctx context.Context) error {
 	return nil
 }
 
-// checkpoint writes the state, unless it stands on disk.
+// checkpoint writes the state, unless it is on disk already.
 func (t *trainer) checkpoint() error {
 	if t.saved == t.progress.Step && len(t.run.Checkpoints()) > 0 {
 		return nil

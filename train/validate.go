@@ -19,15 +19,16 @@ import (
 )
 
 const (
-	// validationClips is about how many clips a validation looks at: whole batches.
+	// validationClips is about the number of clips of a validation, which takes whole batches.
 	validationClips = 128
-	// noiseBins is into how many equal parts of the schedule the validation loss is divided.
+	// noiseBins is the number of equal parts of the schedule into which the validation loss is
+	// divided.
 	noiseBins = 5
 )
 
 // validator measures the errors of the averaged weights on the validation split. Clips, noise
-// levels, noise and masks are the same every time, so its numbers can be compared; it computes in
-// float32 whatever training does.
+// levels, noise and masks are the same every time, so its numbers can be compared. It computes in
+// float32, whatever training uses.
 type validator struct {
 	exec    *model.Exec
 	dataset clips.Dataset
@@ -47,10 +48,10 @@ func newValidator(backend compute.Backend, store *model.Store, m *models.Model, 
 	return &validator{exec.WithName("validation"), ds, c, m}, nil
 }
 
-// validation is what a validation measured.
+// validation is the result of a validation.
 type validation struct {
-	loss float64       // by value: the mean over the whole schedule
-	bins []runs.Number // and over each fifth of it, the least noisy first; NaN for a fifth without any level
+	loss float64       // divided by the number of values; the mean over the whole schedule
+	bins []runs.Number // the mean over each fifth of it, the least noisy first; NaN for a fifth without any level
 	x0   float64       // the mean squared error of predicted clean frames, kept in [-1, 1]
 }
 
@@ -67,7 +68,8 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 		pix := make([]float32, 0, v.model.ClipShape(batch, frames).Size())
 		levels, bins := make([]diffusion.Level, batch), make([]int, batch)
 		for i := range batch {
-			// Strided, so that each batch, and each bin, sees all kinds of clips and levels.
+			// Clips and levels are taken in strides, so that each batch, and each bin, has all
+			// kinds of both.
 			n, total := i*batches+b, batch*batches
 			clip, err := data.Cut(v.dataset, data.Fixed(v.dataset, v.config.Seed, n, frames), frames)
 			if err != nil {
@@ -98,7 +100,7 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 }
 
 // level is the n-th of total levels that are spread evenly over the schedule, the least noisy
-// first, and the bin in which it lies.
+// first, and its bin.
 func (v *validator) level(n, total int) (l diffusion.Level, bin int) {
 	u := (float64(n) + 0.5) / float64(total)
 	if steps := v.model.Schedule.Steps(); steps > 0 {
@@ -109,7 +111,7 @@ func (v *validator) level(n, total int) (l diffusion.Level, bin int) {
 	return v.model.Schedule.Level(u), int(u * noiseBins)
 }
 
-// mean makes losses by value of their sums.
+// mean turns sums into losses divided by the number of values.
 func (v *validator) mean(sums, counts []float64) (r validation) {
 	values := float64(v.model.ClipShape(1, v.config.Frames.Current).Size())
 	total, count := 0.0, 0.0

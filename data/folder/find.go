@@ -119,9 +119,9 @@ func find(root string, split clips.Split, o Options) (found, error) {
 	return f, nil
 }
 
-// splitAll divides the videos among the splits by name, as [Options.splitOf] says, but leaves no
-// split empty if there are few videos. While training has three or more, an empty split that should
-// have some gets the video of training whose place is the nearest.
+// splitAll divides the videos among the splits by name, as [Options.splitOf] says. If there are
+// three videos or more, a split that should have some, but has none, gets a training video: the one
+// whose place is the lowest.
 func (o Options) splitAll(sources []source) map[string]clips.Split {
 	splits, counts := map[string]clips.Split{}, map[clips.Split]int{}
 	for _, s := range sources {

@@ -1,6 +1,6 @@
-// Package paritytest finds and reads the fixtures that say what "the same model" means: numbers
-// measured on the published PyTorch code. Tests of several packages, all named TestParity..., hold
-// this project against them.
+// Package paritytest finds and reads fixtures: numbers that were recorded from the published
+// PyTorch code, and that define "the same model". Tests of several packages, all named
+// TestParity..., compare this project with them.
 package paritytest
 
 import (
@@ -14,12 +14,12 @@ import (
 	"mcvd/models/weights"
 )
 
-// folderVariable names the environment variable with a folder of fixtures to use instead of
-// testdata, in the same layout, absolute or relative to the project's folder.
+// folderVariable is the environment variable that names a folder of fixtures to use instead of
+// testdata. It has the same layout, and is absolute or relative to the project's folder.
 const folderVariable = "MCVD_PARITY"
 
 // Each runs a subtest for each fixture, a file or a folder, whose path below the folder of fixtures
-// matches the pattern. There must be some in testdata; a folder of one's own may lack them.
+// matches the pattern. testdata must have some; another folder need not.
 func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 	t.Helper()
 	folder, own := os.Getenv(folderVariable), true
@@ -48,7 +48,7 @@ func Each(t *testing.T, pattern string, run func(t *testing.T, path string)) {
 	}
 }
 
-// root is the project's folder, above that of whatever package is tested.
+// root is the project's folder, found above that of the package under test.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -8,9 +8,9 @@ import (
 	"mcvd/models/weights/torch"
 )
 
-// readAdam reads the state dict of PyTorch's Adam: "param_groups" has the parameters' numbers, in
-// the order of the model's parameters, and "state" the running means and the step of each parameter
-// by its number. An optimizer that made no step has no state.
+// readAdam reads the state dict of PyTorch's Adam. "param_groups" has the parameters' numbers in
+// the order of the model's parameters. "state" has the running means and the step of each
+// parameter, by its number. An optimizer that has made no step has no state.
 func (c *Checkpoint) readAdam(v any) error {
 	dict, ok := v.(*torch.Dict)
 	if !ok {
@@ -52,8 +52,8 @@ func (c *Checkpoint) readAdam(v any) error {
 	return nil
 }
 
-// parameterNumbers are those of the one group that the published code makes; of several, nobody
-// could say how the model's parameters were dealt out. PyTorch before 1.6 numbers them by their
+// parameterNumbers are those of the one group that the published code makes. If there were several,
+// nobody could say which parameters belong to which. PyTorch before 1.6 numbers parameters by their
 // addresses.
 func parameterNumbers(v any) ([]int64, error) {
 	groups, ok := v.(torch.List)

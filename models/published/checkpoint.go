@@ -17,22 +17,22 @@ type Checkpoint struct {
 	path   string
 	closer io.Closer
 
-	weights, ema *state           // ema is nil if the file has none; they are the same if it has the average alone
+	weights, ema *state           // ema is nil if the file has none; both are the same if it has only the average
 	mean, square *state           // Adam's running means by the names of the weights; nil if the file has none
 	own          bool             // whether names and layouts are this project's
 	strays       []weights.Tensor // tensors that are none of the above
 	summed       bool             // whether all of the file has checksums
 
-	// Step is how many training steps the weights have seen, Updates how many of these the
-	// optimizer's state in the file has; 0 where the file doesn't say.
+	// Step is the number of training steps behind the weights, Updates the number behind the
+	// optimizer's state. They are 0 if the file doesn't say.
 	Step, Updates int
 	// Metadata is that of a safetensors file.
 	Metadata map[string]string
 }
 
-// Open opens a file: what torch.save wrote, with the published code's list of model, optimizer,
-// epoch, step and EMA or with a state dict alone; or a safetensors file with a state dict, by
-// published names or by this project's. Tensors stay on disk.
+// Open opens a file of one of these kinds: the published code's list of model, optimizer, epoch,
+// step and EMA, or a state dict alone, both written by torch.save; or a safetensors file with a
+// state dict, with published names or with this project's. Tensors stay on disk.
 func Open(path string) (*Checkpoint, error) {
 	isSafetensors, err := sniff(path)
 	if err != nil {
@@ -81,11 +81,11 @@ func (c *Checkpoint) HasEMA() bool { return c.ema != nil }
 // HasAdam is whether the file has the optimizer's state.
 func (c *Checkpoint) HasAdam() bool { return c.mean != nil }
 
-// HasChecksums is whether all that is read of the file has checksums, which reading compares. Where
-// it has not, damage can go unnoticed.
+// HasChecksums says whether everything that is read of the file has checksums, which are compared.
+// If not, damage can go unnoticed.
 func (c *Checkpoint) HasChecksums() bool { return c.summed }
 
-// openSafetensors leaves the checksums to the reading of each tensor.
+// openSafetensors leaves checksums to be compared when each tensor is read.
 func openSafetensors(path string) (*Checkpoint, error) {
 	f, err := weights.Open(path)
 	if err != nil {
@@ -99,7 +99,7 @@ func openSafetensors(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// readTensors tells the tensors of a safetensors file apart: by this project's scopes, or one state
+// readTensors assigns the tensors of a safetensors file: by this project's scopes, or as one state
 // dict by published names.
 func (c *Checkpoint) readTensors(f *weights.File) error {
 	scopes := map[string]**state{models.WeightsScope: &c.weights, models.EMAScope: &c.ema,
@@ -142,7 +142,7 @@ next:
 	return nil
 }
 
-// readRoot takes the value of a file of torch.save apart.
+// readRoot assigns the parts of a file of torch.save.
 func (c *Checkpoint) readRoot(root any) (err error) {
 	list, isList := root.(torch.List)
 	if !isList {

@@ -15,9 +15,9 @@ import (
 
 // Entries lists what a checkpoint of this project holds for a model's weights, in its order: the
 // weights, their average (the weights themselves if the file has none), and Adam's running means
-// (zeros if the file has none). Every name that is missing or that the model doesn't have, and
-// every wrong shape, is a problem; the error names the first ten. The file is read while the
-// entries are written, tensor by tensor.
+// (zeros if the file has none). Missing names, names that the model doesn't have and wrong shapes
+// are problems; the error names the first ten. The file is read tensor by tensor, while the entries
+// are written.
 func (c *Checkpoint) Entries(l models.Listing) ([]weights.Entry, error) {
 	places, err := c.places(l)
 	if err != nil {
@@ -54,8 +54,8 @@ type located struct {
 	Place
 }
 
-// places are the weights of a network in a file: by this project's names, or by the published ones,
-// which all of them must have.
+// places are the weights of a network with their places in a file: by this project's names, or by
+// the published ones, which all weights must have.
 func (c *Checkpoint) places(l models.Listing) ([]located, error) {
 	if !c.own {
 		places, err := published(l)
@@ -88,8 +88,8 @@ func published(l models.Listing) ([]located, error) {
 	return places, nil
 }
 
-// problems lists what is wrong with the file. If the weights are others, so are the average and
-// Adam's means: that is said once.
+// problems lists what is wrong with the file. If the weights don't fit, neither do the average and
+// Adam's means, so that is said only once.
 func (c *Checkpoint) problems(w []located) []string {
 	problems := c.weights.check("", w)
 	for _, t := range c.strays {
@@ -133,8 +133,8 @@ func (s *state) lacks(what string, w []located) (problems []string) {
 	return problems
 }
 
-// printable is a name of a file for a message: quoted if it would do something to a terminal, and
-// not longer than names are.
+// printable is a name of a file for a message. It is quoted if it would do something to a terminal,
+// and cut if it is longer than names are.
 func printable(name string) string {
 	if len(name) > 200 {
 		name = name[:200] + "..."
@@ -145,8 +145,8 @@ func printable(name string) string {
 	return name
 }
 
-// CheckSchedule reports a schedule in the file that is not the configuration's: then the
-// configuration is another model's.
+// CheckSchedule reports a schedule in the file that is not the configuration's. Then the
+// configuration belongs to another model.
 func (c *Checkpoint) CheckSchedule(schedule diffusion.Schedule) error {
 	t, ok := c.weights.tensors["alphas"]
 	if !ok {

@@ -8,10 +8,10 @@ import (
 	"mcvd/models/weights"
 )
 
-// Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file by
-// published names and layouts, with the schedule's buffers, so that the published code's
-// load_state_dict takes it strictly. It fails for a network that has what the published one has
-// not.
+// Export lists the weights of a scope of a checkpoint, such as [models.EMAScope], for a file with
+// published names and layouts. With the schedule's buffers, the published code's load_state_dict
+// accepts the file in its strict mode. It fails for a network with parts that the published one
+// doesn't have.
 func Export(f *weights.File, scope string, l models.Listing, s diffusion.Schedule, schedule string) ([]weights.Entry, error) {
 	discrete, ok := s.(*diffusion.Discrete)
 	if !ok {

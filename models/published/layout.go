@@ -4,9 +4,9 @@ package published
 type Layout int
 
 const (
-	Same     Layout = iota // as here
-	DenseOI                // [out, in] there, [in, out] here
-	ConvOIHW               // [out, in, height, width] there, [height, width, in, out] here
+	Same     Layout = iota // the same in both
+	DenseOI                // published [out, in], here [in, out]
+	ConvOIHW               // published [out, in, height, width], here [height, width, in, out]
 )
 
 // Shape is the published shape of a parameter that has shape d here.
@@ -20,7 +20,7 @@ func (l Layout) Shape(d []int) []int {
 	return d
 }
 
-// FromPublished puts the values of a parameter that has shape d here in our order.
+// FromPublished reorders the published values of a parameter that has shape d here.
 func (l Layout) FromPublished(values []float32, d []int) []float32 {
 	return l.reorder(values, d, func(here, there int) (to, from int) { return here, there })
 }
@@ -30,7 +30,7 @@ func (l Layout) ToPublished(values []float32, d []int) []float32 {
 	return l.reorder(values, d, func(here, there int) (to, from int) { return there, here })
 }
 
-// reorder moves values; move gets a value's place here and in the published layout.
+// reorder reorders values. move gets a value's index here and in the published layout.
 func (l Layout) reorder(values []float32, d []int, move func(here, there int) (to, from int)) []float32 {
 	if l == Same {
 		return values

@@ -22,7 +22,7 @@ type Names struct {
 	numbers []string // those that the published code has: the index is their number
 }
 
-// layerThere matches the names of the layers that the published network has.
+// layerThere matches the names of the layers that the published network has, too.
 var layerThere = regexp.MustCompile(`^(time[01]|mask|in|down\d+/(\d+(/attention)?|half)|middle/([01]|attention)|up\d+/(\d+|attention|double)|norm|out)$`)
 
 // NewNames takes the layers of a network in building order, as [models.Listing] has them.
@@ -59,7 +59,7 @@ var insideLayer = []struct{ ours, theirs, w, b string }{
 	{"", "", "weight", "bias"},
 }
 
-// Of is the place of a parameter, or an error if the published network has nothing like it.
+// Of is the place of a parameter. It is an error if the published network has no such parameter.
 func (n Names) Of(w models.Weight) (Place, error) {
 	layer := n.layerOf(w.Path)
 	number := slices.Index(n.numbers, layer)

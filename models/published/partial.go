@@ -13,11 +13,11 @@ import (
 	"mcvd/models/weights"
 )
 
-// Part is what a partial import makes of a file, for training that begins anew from some of its
+// Part is the result of importing a part of a file, for training that begins anew from some of its
 // weights.
 type Part struct {
 	Entries []weights.Entry // a checkpoint of this project, as of [Checkpoint.Entries]
-	Rows    []Row           // what became of the parameters, layer by layer, then what of the file is not used
+	Rows    []Row           // where the parameters come from, layer by layer, then what of the file is not used
 }
 
 // Row is a line of the table of a partial import: the tensors of a layer that have one origin.
@@ -28,21 +28,21 @@ type Row struct {
 	Tensors, Values int
 }
 
-// Where a parameter of a partial import is from, and what is left over.
+// The origins of a parameter in a partial import, and what is left over.
 const (
 	FromFile     = "file"
 	FirstWeights = "first weights"
 	Unused       = "unused"
 )
 
-// Part takes from the file the parameters that match one of the patterns, and for all others the
-// first weights of the seed. The average starts equal to the weights, Adam's means are zeros. Of
-// the file's own weights and average, the weights are taken.
+// Part takes from the file the parameters that match one of the patterns. All others get the first
+// weights of the seed. The average starts as the weights, and Adam's means are zeros. Weights are
+// taken from the file's weights, not from its average.
 //
-// A pattern is one of [path.Match]. It matches a parameter's path, such as "down0/0/conv1/w", or a
-// part of it that ends before a slash, so that "down*" means all that is below down0, down1 and so
-// on. It is an error if a pattern matches nothing, and if what matches is missing in the file or
-// has another shape there.
+// A pattern is one of [path.Match]. It is compared with a parameter's path, such as
+// "down0/0/conv1/w", and with each beginning of it that ends before a slash. So "down*" means
+// everything below down0, down1 and so on. It is an error if a pattern matches nothing, and if a
+// matching parameter is missing in the file or has another shape there.
 func (c *Checkpoint) Part(l models.Listing, only []string, seed uint64) (*Part, error) {
 	if err := checkPatterns(l, only); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.path, err)
@@ -90,8 +90,8 @@ func (c *Checkpoint) Part(l models.Listing, only []string, seed uint64) (*Part, 
 	return part, nil
 }
 
-// add adds what a checkpoint holds of a parameter; data makes its weights and, once more, their
-// average.
+// add adds the entries of a parameter to a checkpoint. data returns its weights; it is called a
+// second time for their average.
 func (p *Part) add(w models.Weight, data func() ([]byte, error)) {
 	for _, scope := range []string{models.WeightsScope, models.EMAScope} {
 		p.Entries = append(p.Entries, weights.Entry{Tensor: weights.Tensor{Name: scope + "/" + w.Path, DType: weights.F32, Shape: w.Shape}, Data: data})
@@ -119,8 +119,7 @@ func (t *table) count(origin, layer, inFile string, shape []int) {
 	t.rows[i].Values += size(shape)
 }
 
-// group is the layer that a name here or in a file is of, or what stands for it where there is
-// none.
+// group is the layer of a name, here or in a file, or what stands for it if there is none.
 func (n Names) group(name string) string {
 	if layer := n.layerOf(name); layer != "" {
 		return layer
@@ -174,7 +173,7 @@ func matches(pattern, whole string) bool {
 	return false
 }
 
-// checkPatterns reports a pattern that is malformed or matches no parameter.
+// checkPatterns reports a pattern that is malformed, and one that matches no parameter.
 func checkPatterns(l models.Listing, only []string) error {
 	for _, pattern := range only {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -187,9 +186,9 @@ func checkPatterns(l models.Listing, only []string) error {
 	return nil
 }
 
-// checkLayers refuses a file by published names whose layers are not those of the network, one by
-// one: its names are the numbers of layers, which in another network are those of others. Shapes
-// alone would not tell.
+// checkLayers refuses a file by published names whose layers are not one by one those of the
+// network. The names contain the numbers of layers, and in another network the same number is
+// another layer. Shapes alone would not tell.
 func (c *Checkpoint) checkLayers(l models.Listing) error {
 	if c.own {
 		return nil

@@ -38,15 +38,16 @@ func (s *state) add(name string, t tensor) error {
 	return nil
 }
 
-// parameters are the names that are no buffers, in the order of the published model's parameters():
-// that of the file, but module by module, because renaming moves a name to the end.
+// parameters are the names that are not buffers, in the order of the published model's
+// parameters(). This is the file's order, but module by module, because renaming moves a name to
+// the end.
 func (s *state) parameters() []string {
 	names := slices.DeleteFunc(slices.Clone(s.names), isBuffer)
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(moduleNumber(a), moduleNumber(b)) })
 	return names
 }
 
-// modules begins the names of all layers' parameters; the number of the layer follows.
+// modules is the prefix of the names of all layers' parameters. The number of the layer follows.
 const modules = "unet.all_modules."
 
 // moduleNumber is N of unet.all_modules.N.
@@ -57,9 +58,9 @@ func moduleNumber(name string) int {
 	return n
 }
 
-// inFile is the name that a tensor has in this state. Early files of the published code call the
-// last norm unet.all_modules.N.weight instead of unet.all_modules.N.Norm_0.weight; models/ema.py
-// there shows how to rename it.
+// inFile is the name of a tensor in this state. Early files of the published code call the last
+// norm unet.all_modules.N.weight instead of unet.all_modules.N.Norm_0.weight; its models/ema.py
+// shows how to rename it.
 func (s *state) inFile(name string) string {
 	if early := strings.Replace(name, ".Norm_0.", ".", 1); s.tensors[name] == nil && s.tensors[early] != nil {
 		return early
@@ -70,8 +71,8 @@ func (s *state) inFile(name string) string {
 // parallelPrefix begins every name of a model that was wrapped for several devices.
 const parallelPrefix = "module."
 
-// buffers are tensors of a state dict that are no parameters: the schedule, which the configuration
-// says.
+// buffers are tensors of a state dict that are not parameters: the schedule, which the
+// configuration determines.
 var buffers = []string{"betas", "alphas", "alphas_prev", "sigmas"}
 
 func isBuffer(name string) bool {

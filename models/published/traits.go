@@ -7,17 +7,17 @@ import (
 	"mcvd/models/weights"
 )
 
-// traits are what the names and shapes of its tensors say of a network: what it is, in a few words.
+// traits describe a network in a few words, as far as the names and shapes of its tensors tell.
 // Frames are counted times the channels of a frame, because to the network they are channels.
 type traits struct {
 	conditioning string
 	width        int // channels at full size
-	current      int // channels that the network makes
+	current      int // channels that the network returns
 	given        int // channels of past and future
 }
 
-// traitsOf finds the traits of a network. It is not ok for one that isn't the U-Net. own says
-// whether names and layouts are this project's.
+// traitsOf finds the traits of a network. ok is false if it isn't the U-Net. own says whether names
+// and layouts are this project's.
 func traitsOf(shapes map[string][]int, own bool) (t traits, ok bool) {
 	in, out := 2, 3 // axes of a convolution's weight
 	if !own {
@@ -59,8 +59,8 @@ func (t traits) String() string {
 	return fmt.Sprintf("%s, width %d, %d current frames and %d of past and future, times channels", t.conditioning, t.width, t.current, t.given)
 }
 
-// mismatch is the error for a file whose weights aren't those of the configuration: what each of
-// them looks like, if that differs, then the problems.
+// mismatch is the error for a file whose weights don't belong to the configuration. It first says
+// what each of the two networks looks like, if that differs, then the problems.
 func (c *Checkpoint) mismatch(places []located, problems []string) error {
 	file, here := map[string][]int{}, map[string][]int{}
 	for name, t := range c.weights.tensors {

@@ -8,7 +8,7 @@ import (
 
 // average is a moving average of the weights (EMA). It is a pointer to its options.
 type average interface {
-	// decay is how much of the average stays at an update, counted from 1.
+	// decay is the share of the average that stays at an update, counted from 1.
 	decay(update int) float64
 }
 
@@ -26,8 +26,9 @@ type constantAverage struct{ share float64 }
 
 func (c *constantAverage) decay(int) float64 { return c.share }
 
-// powerAverage weighs the weights of update t by t^gamma (Karras et al. 2024, EDM2, section 3.1),
-// so that it forgets the first updates without being slow later on: its width grows with training.
+// powerAverage gives the weights of update t the weight t^gamma (Karras et al. 2024, EDM2, section
+// 3.1). Its width grows with training. So it forgets the first updates quickly, and still averages
+// over many updates later on.
 type powerAverage struct {
 	SigmaRel float64 `yaml:"sigma_rel" range:"(0, 0.28]" doc:"The width of the average: its standard deviation over the updates, as a share of the training so far."`
 }

@@ -13,21 +13,22 @@ import (
 	"mcvd/models"
 )
 
-// optimizer turns gradients into new weights. Its scalars are computed on the host in float64, its
-// formula stands in a graph.
+// optimizer turns gradients into new weights. The host computes its scalars in float64; its formula
+// stands in a graph.
 type optimizer interface {
-	// state names the scopes of what is remembered of each weight from update to update. They are
-	// zeros at first.
+	// state names the scopes of what is remembered of each weight between updates. At first these
+	// are zeros.
 	state() []string
-	// coefs are the scalars of an update, counted from 1, at a learning rate; clip is the factor
+	// coefs are the scalars of an update, counted from 1, at a learning rate. clip is the factor
 	// that bounds the gradients' norm.
 	coefs(update int, rate, clip float64) []float64
-	// updateGraph makes a new weight and its new state of the old ones and a gradient.
+	// updateGraph computes a weight and its state after an update from those before it and a
+	// gradient.
 	updateGraph(w, gradient *Node, state, coefs []*Node) (newW *Node, newState []*Node)
 }
 
-// optionsPath is where the options of schedules and averages stand, and those that optimizers may
-// have.
+// optionsPath is where the options of schedules and averages stand. Optimizers may have some there,
+// too.
 const optionsPath = "optimizer.options"
 
 // optimizers are the values of optimizer.name.
@@ -48,7 +49,8 @@ type Update struct {
 	steps     int // after which training ends
 }
 
-// New checks every name and option of the configuration; all problems are reported.
+// New makes the update that the configuration describes. It checks every name and option in it and
+// reports all problems.
 func New(c *configs.Config) (*Update, error) {
 	o := c.Optimizer
 	build, optimizerErr := configs.Pick(optimizers, "optimizer.name", o.Name)
@@ -79,12 +81,12 @@ func Tables() []configs.Table {
 // Remembered are the scopes of what the optimizer remembers of each weight: zeros at first.
 func (u *Update) Remembered() []string { return u.optimizer.state() }
 
-// Scopes is everything that a checkpoint holds.
+// Scopes are the scopes of everything that a checkpoint holds.
 func (u *Update) Scopes() []string {
 	return append([]string{models.WeightsScope, models.EMAScope}, u.optimizer.state()...)
 }
 
-// Scalars are what the host computes for [Update.Graph]: the decay of the average and its
+// Scalars are those that the host computes for [Update.Graph]: the decay of the average and its
 // complement, then the optimizer's.
 func (u *Update) Scalars(number int, norm float64) (scalars []float32, learningRate float64) {
 	learningRate = u.LearningRate * u.share(number)
@@ -99,8 +101,8 @@ func (u *Update) Scalars(number int, norm float64) (scalars []float32, learningR
 	return scalars, learningRate
 }
 
-// ChangedRate says what another train.steps makes of the learning rates to come, the next update's
-// for example. It is empty if they don't depend on it.
+// ChangedRate says how another train.steps changes the learning rates to come, with that of the
+// next update as an example. It is empty if they don't depend on it.
 func ChangedRate(was, is *configs.Config, next int) (string, error) {
 	before, err := New(was)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 
 // rate is a schedule of the learning rate after the warm-up. It is a pointer to its options.
 type rate interface {
-	// share is the share of the learning rate when a share done of the updates after the warm-up is
-	// over, both 0 to 1.
+	// share is the share of the learning rate after the share done of the updates that follow the
+	// warm-up; both are 0 to 1.
 	share(done float64) float64
 }
 
@@ -27,7 +27,7 @@ type constantRate struct{}
 
 func (*constantRate) share(float64) float64 { return 1 }
 
-// final is where schedules end that fall.
+// final is the end of a schedule that falls.
 type final struct {
 	Final float64 `yaml:"final" range:"[0, 1]" doc:"The share of the learning rate that is left at train.steps."`
 }

@@ -14,8 +14,8 @@ type Point struct {
 	finite int // how many are
 }
 
-// Curve is how a quantity developed, thinned for display: where there are too many values, each
-// point is the mean of Width of them, the last point of those that there are.
+// Curve is the course of a quantity, thinned for display. If there are too many values, each point
+// is the mean of Width of them; the last point may have fewer.
 type Curve struct {
 	Points []Point
 	Width  int
@@ -50,7 +50,7 @@ func (c *Curve) halve() {
 	c.Points, c.Width = half, 2*c.Width
 }
 
-// merge is the point of two that follow each other.
+// merge is one point of two that follow each other.
 func merge(a, b Point) Point {
 	n := a.finite + b.finite
 	switch {
@@ -63,9 +63,9 @@ func merge(a, b Point) Point {
 	return b
 }
 
-// Smooth is an exponential moving average of values whose weights sum up to 1 from the first value
-// on, so that it doesn't begin at 0. Weight, in [0, 1), is that of what was before. Values that are
-// NaN are left out of it and stay NaN.
+// Smooth is an exponential moving average of values. Its weights sum up to 1 from the first value
+// on, so it doesn't begin at 0. Weight, in [0, 1), is that of the values before. Values that are
+// NaN are left out and stay NaN.
 func Smooth(values []float64, weight float64) []float64 {
 	smooth := make([]float64, len(values))
 	sum, total := 0.0, 0.0

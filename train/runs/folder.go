@@ -28,13 +28,13 @@ const (
 // CheckpointName names the checkpoint of a step, in [CheckpointsDir].
 func CheckpointName(step int) string { return stepName(step, ".safetensors") }
 
-// CheckpointStep is the step of which a file in [CheckpointsDir] is the checkpoint.
+// CheckpointStep is the step of a checkpoint, from the name of its file in [CheckpointsDir].
 func CheckpointStep(name string) (step int, ok bool) { return stepOf(name, ".safetensors") }
 
 // SampleName names the samples of a step, in [SamplesDir]; extension is [Sheet] or [Film].
 func SampleName(step int, extension string) string { return stepName(step, extension) }
 
-// SampleStep is the step of which a file in [SamplesDir] shows samples.
+// SampleStep is the step of samples, from the name of their file in [SamplesDir].
 func SampleStep(name, extension string) (step int, ok bool) { return stepOf(name, extension) }
 
 func stepName(step int, extension string) string { return fmt.Sprintf("step-%08d%s", step, extension) }

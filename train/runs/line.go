@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Number is a float64 that JSON can hold always: NaN and infinities are written as strings.
+// Number is a float64 that can always be written as JSON: NaN and infinities become strings.
 type Number float64
 
 // MarshalJSON writes a number, or "NaN", "+Inf" or "-Inf".
@@ -30,28 +30,29 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 type Line struct {
 	// Step is the number of steps taken.
 	Step int `json:"step"`
-	// Time is when the line was written, in seconds since 1970; 0 in logs of before there was one.
+	// Time is when the line was written, in seconds since 1970; 0 in older logs.
 	Time Number `json:"time,omitempty"`
-	// Loss by value, gradient norm before clipping and learning rate: means over the steps since
-	// the line before, without those skipped; NaN if all were.
+	// Loss, divided by the number of values, GradientNorm before clipping, and LearningRate are
+	// means over the steps since the line before, without those skipped. They are NaN if all were
+	// skipped.
 	Loss         Number `json:"loss"`
 	GradientNorm Number `json:"gradient_norm,omitempty"`
 	LearningRate Number `json:"learning_rate,omitempty"`
-	// Skipped is how many of these steps changed nothing, because their loss or gradients were not
-	// finite.
+	// Skipped is the number of these steps that changed nothing, because their loss or gradients
+	// were not finite.
 	Skipped int `json:"skipped,omitempty"`
-	// ClipsPerSecond and FLOPs a second, forward and backward pass together, counted as three
-	// forward passes.
+	// ClipsPerSecond and FLOPs are speeds. FLOPs are floating-point operations a second of the
+	// forward and the backward pass, counted as three forward passes.
 	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
 	FLOPs          Number `json:"flops,omitempty"`
-	// PeakShare is FLOPs by what the devices can do at most; 0 if that is unknown.
+	// PeakShare is FLOPs divided by the most that the devices can do; 0 if that is unknown.
 	PeakShare Number `json:"peak_share,omitempty"`
-	// Waiting is the share of the time that steps waited for their batches.
+	// Waiting is the share of the time in which steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
 	// Validation is the loss on the validation split by fifths of the schedule, the least noisy
 	// first; Loss is then their mean.
 	Validation []Number `json:"validation,omitempty"`
-	// X0 is the mean squared error there of the clean frames that the network predicts, kept in
-	// [-1, 1]; it can be compared between experiments with other targets.
+	// X0 is the mean squared error, on the validation split, of the clean frames that the network
+	// predicts, kept in [-1, 1]. It can be compared between experiments with different targets.
 	X0 Number `json:"x0,omitempty"`
 }

@@ -11,27 +11,27 @@ import (
 
 const (
 	maxLine = 1 << 16 // bytes; the longest line that training writes has a few hundred
-	// tailSize is how many of the bytes before the place that was read to are compared to tell whether
-	// they are still the same: several lines, whose times differ in every process.
+	// tailSize is the number of bytes before the offset that are compared, to see if they are still
+	// the same. They are several lines, whose times differ in every process.
 	tailSize = 4096
 	maxStep  = 1<<53 - 1 // what a float64 can count
 )
 
-// tail reads the whole lines that are added to a log. A process that goes on from a checkpoint cuts
-// the log back; then everything is read again.
+// tail reads the whole lines that are added to a log. If a process goes on from a checkpoint and
+// cuts the log back, everything is read again.
 type tail struct {
 	offset int64        // of the end of the last whole line
 	over   int64        // so many bytes behind it belong to a line that is too long
 	seed   maphash.Seed // of the sum
 	sum    uint64       // of the last bytes before offset
 	last   map[bool]int // the last step, of training and of validation
-	broken int          // lines that are none
+	broken int          // lines that can't be read
 	buffer []byte
 }
 
-// read hands over the lines that were added since the call before, in order. If those of before are
-// no longer there, it calls restart and begins with the first line. A last line without its end
-// waits for it.
+// read hands over the lines that were added since the call before, in order. If the earlier ones
+// are no longer there, it calls restart and begins with the first line. A last line without an end
+// is left for later.
 func (t *tail) read(ctx context.Context, r io.ReaderAt, restart func(), line func(Line)) error {
 	if t.buffer == nil {
 		*t = tail{seed: maphash.MakeSeed(), last: map[bool]int{}, buffer: make([]byte, maxLine)}
@@ -99,7 +99,7 @@ func (t *tail) remember(r io.ReaderAt) error {
 	return err
 }
 
-// before are the last bytes before the offset: fewer if the log has become shorter.
+// before are the last bytes before the offset. There are fewer if the log has become shorter.
 func (t *tail) before(r io.ReaderAt) ([]byte, error) {
 	from := max(0, t.offset-tailSize)
 	text := make([]byte, t.offset-from)

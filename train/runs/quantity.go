@@ -2,10 +2,10 @@ package runs
 
 import "fmt"
 
-// Fifths is into how many equal parts of the schedule the validation loss is divided.
+// Fifths is the number of equal parts of the schedule into which the validation loss is divided.
 const Fifths = 5
 
-// Quantity is something that the lines of a log tell, and that is drawn as a curve.
+// Quantity is something that the lines of a log report, and that is drawn as a curve.
 type Quantity struct {
 	// Name is a path of two words, such as validation/loss.
 	Name string

@@ -19,13 +19,13 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// maxSmall is more than the small files of a run folder have.
+// maxSmall is more than the small files of a run folder need.
 const maxSmall = 1 << 20 // bytes
 
 // Run is a run folder as it was at the last [Run.Update]. Nothing outside of the folder is read,
 // whatever links lie in it. It is not for several goroutines at once.
 type Run struct {
-	// Name tells the run from others that are shown with it; Dir is its folder.
+	// Name tells the run from others that are shown with it. Dir is its folder.
 	Name, Dir string
 	// Config is nil, and ConfigError says why, if it can't be read.
 	Config      *configs.Config
@@ -41,15 +41,15 @@ type Run struct {
 	// BestLoss is the lowest validation loss, of step BestStep; 0 before the first validation.
 	BestLoss float64
 	BestStep int
-	// Broken is how many lines of the log are none.
+	// Broken is the number of lines of the log that could not be read.
 	Broken int
 	// Logged is when the log was last written; zero if there is none.
 	Logged time.Time
 	// Training says that a process is training in the folder.
 	Training bool
 
-	// Samples are the steps of which there are samples, in order; Checkpoints are those of which there
-	// are checkpoints, without the best.
+	// Samples are the steps with samples, in order. Checkpoints are the steps with checkpoints,
+	// without the best one.
 	Samples     []Sample
 	Checkpoints []int
 
@@ -59,7 +59,7 @@ type Run struct {
 	read       stamp // of the config that was read
 }
 
-// Sample is what a step has to show: names in [SamplesDir], empty where there is none.
+// Sample holds the samples of a step: names in [SamplesDir], empty where there is none.
 type Sample struct {
 	Step        int
 	Sheet, Film string
@@ -71,7 +71,8 @@ type stamp struct {
 	modified time.Time
 }
 
-// Open begins to follow a run folder; nothing is read yet but that it is one.
+// Open begins to follow a run folder. It only checks that the folder is one, and reads nothing else
+// yet.
 func Open(dir string) (*Run, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -96,8 +97,8 @@ func Open(dir string) (*Run, error) {
 	return r, nil
 }
 
-// OpenAll opens run folders. Each has the name of its folder, or its path where others have that
-// name, too.
+// OpenAll opens run folders. Each gets the name of its folder, or its path if others have the same
+// name.
 func OpenAll(dirs []string) (all []*Run, err error) {
 	defer func() {
 		if err != nil {
@@ -140,11 +141,11 @@ func CloseAll(all []*Run) {
 	}
 }
 
-// Close ends the following.
+// Close stops following the run.
 func (r *Run) Close() error { return r.root.Close() }
 
-// Update reads what is new in the folder. Its error is about the log; what else can't be read is
-// left out, for it may be in the making.
+// Update reads what is new in the folder. Its error is about the log. Other files that can't be
+// read are left out, because they may be half written.
 func (r *Run) Update(ctx context.Context) error {
 	r.updateConfig()
 	r.Versions, r.Starts = nil, 0
@@ -166,9 +167,9 @@ func (r *Run) Update(ctx context.Context) error {
 	return r.Lines(ctx, r.forget, r.take)
 }
 
-// Lines hands over the lines that were added to the log since the call before, in order; of the
-// others only their number is in Broken. If the log was cut back it calls restart and begins with
-// the first line again.
+// Lines hands over the lines that were added to the log since the call before, in order. Lines that
+// can't be read are only counted, in Broken. If the log was cut back, it calls restart and begins
+// with the first line again.
 func (r *Run) Lines(ctx context.Context, restart func(), line func(Line)) error {
 	f, err := r.open(LogFile)
 	if errors.Is(err, os.ErrNotExist) {
@@ -192,7 +193,7 @@ func (r *Run) ReadSample(name string, most int64) ([]byte, error) {
 	return r.readAll(filepath.Join(SamplesDir, name), most)
 }
 
-// forget makes a run of which nothing has been logged.
+// forget makes the run one of which nothing has been logged.
 func (r *Run) forget() {
 	r.Curves, r.Step, r.Skipped, r.BestLoss, r.BestStep = map[string]*Curve{}, 0, 0, 0, 0
 }
@@ -252,8 +253,8 @@ func (r *Run) FindSamples() (all []Sample) {
 	return all
 }
 
-// locked says whether a process is training. It holds the lock itself for a moment, together with
-// whoever else asks; training waits that long for it.
+// locked says whether a process is training. It holds the lock itself for a moment, shared with
+// others who ask. Training waits longer than that for it.
 func (r *Run) locked() bool {
 	if info, err := r.root.Lstat(LockFile); err != nil || !info.Mode().IsRegular() {
 		return false
@@ -267,8 +268,8 @@ func (r *Run) locked() bool {
 	return err == nil && !got
 }
 
-// Left is how long the steps that are missing take at the speed of the last line: without what is
-// done between steps. It is 0 if that can't be said.
+// Left is how long the remaining steps take at the speed of the last line, without what is done
+// between steps. It is 0 if that is unknown.
 func (r *Run) Left() time.Duration {
 	speed := r.Curves["speed/clips"]
 	if r.Config == nil || speed == nil || !(speed.Last > 0) || r.Step >= r.Config.Train.Steps {

@@ -12,7 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxFile is more text than any experiment needs, and maxProblems as many problems as help.
+// maxFile is more text than any experiment has, and maxProblems more problems than anybody reads.
 const (
 	maxFile     = 1 << 20
 	maxProblems = 50
@@ -44,7 +44,7 @@ func parse(path string, text []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// resolve follows an alias: a dump of Python objects has them.
+// resolve follows an alias; dumps of Python objects have them.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode && n.Alias != nil {
 		return n.Alias
@@ -58,14 +58,14 @@ type problem struct {
 	text         string
 }
 
-// reader reads the keys of a document and remembers what became of them.
+// reader reads the keys of a document and keeps track of them.
 type reader struct {
 	path     string
 	values   map[string]*yaml.Node // by "section.key"; what is in no section, by its own name
 	order    []string              // keys as in the file
 	lines    map[string]int        // of keys
 	seen     map[string]bool       // keys that were asked for
-	from     map[string]string     // a setting here to the key that it is from
+	from     map[string]string     // the key from which a setting of mcvd was read
 	missing  []string
 	notes    []string
 	problems []problem
@@ -156,8 +156,8 @@ func (r *reader) pairs(n *yaml.Node, prefix string, yield func(key string, item 
 	}
 }
 
-// opt reads key, which the published code can do without: absent is what it then takes. It says
-// whether key is there and good. ours is the setting here that the value decides, if any.
+// opt reads a key that may be missing: then absent is what the published code takes. It reports
+// whether the key is there and valid. ours is the setting of mcvd that the key determines, if any.
 func opt[T value](r *reader, key, ours string, into *T, absent T) bool {
 	r.seen[key] = true
 	if ours != "" {
@@ -177,7 +177,7 @@ func opt[T value](r *reader, key, ours string, into *T, absent T) bool {
 	return true
 }
 
-// need reads key, without which nobody knows what the network is.
+// need reads a key without which the network is not determined.
 func need[T value](r *reader, key, ours string, into *T) bool {
 	if _, ok := r.values[key]; !ok {
 		_, want := scan[T](&yaml.Node{})
@@ -186,8 +186,8 @@ func need[T value](r *reader, key, ours string, into *T) bool {
 	return opt(r, key, ours, into, *into)
 }
 
-// keep reads key, which the published code insists on. Where it is missing, into stays as it is and
-// a note says so.
+// keep reads a key that the published code requires. If it is missing, into stays as it is and a
+// note says so.
 func keep[T value](r *reader, key, ours string, into *T) bool {
 	if _, ok := r.values[key]; !ok {
 		r.missing = append(r.missing, fmt.Sprintf("%s (%s)", key, ours))

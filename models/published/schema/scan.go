@@ -9,7 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// value is what a key can hold.
+// value is the type of a key's value.
 type value interface {
 	int | float64 | bool | string | []int
 }
@@ -44,17 +44,17 @@ func scanInt(n *yaml.Node) (int, string) {
 	return i, ""
 }
 
-// scanFloat takes 1e-4, too, which PyYAML takes for text: nothing else can be meant.
+// scanFloat also accepts 1e-4, which PyYAML takes for text, because nothing else can be meant.
 func scanFloat(n *yaml.Node) (float64, string) {
 	text := digits(n)
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || strings.ContainsAny(text, "xXpPnN") { // hexadecimal, inf and nan are no numbers to YAML 1.1
+	if err != nil || strings.ContainsAny(text, "xXpPnN") { // in YAML 1.1 hexadecimal, inf and nan are not numbers
 		return 0, "a finite number"
 	}
 	return f, ""
 }
 
-// digits is the text of a number. PyYAML takes 1_000 for a number, and 010 for an octal one, which
+// digits is the text of a number. PyYAML reads 1_000 as a number, and 010 as an octal one, which
 // nobody means.
 func digits(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode || isQuoted(n) {
@@ -67,7 +67,7 @@ func digits(n *yaml.Node) string {
 	return text
 }
 
-// scanBool takes what PyYAML takes for true and false, and the numbers that Python does.
+// scanBool accepts what PyYAML takes for true and false, and the numbers that Python does.
 func scanBool(n *yaml.Node) (bool, string) {
 	if n.Kind == yaml.ScalarNode && !isQuoted(n) {
 		switch strings.ToLower(n.Value) {

@@ -1,8 +1,8 @@
 // Package schema reads experiments in the YAML schema of the published PyTorch code of MCVD
 // (voletiv/mcvd-pytorch).
 //
-// docs/published.md lists its keys. What has no counterpart here and would change the network or
-// its samples is an error; what was decided is a note.
+// docs/published.md lists its keys. A key without counterpart here that would change the network or
+// its samples is an error. Decisions become notes.
 package schema
 
 import (
@@ -15,8 +15,8 @@ import (
 	"mcvd/models"
 )
 
-// Translate makes a configuration of text, an experiment in the published schema; path stands for
-// it in messages. The notes say, one line a thing, what has no counterpart or was decided.
+// Translate makes a configuration from text, an experiment in the published schema. path names it
+// in messages. Each note says, in a line, what has no counterpart or what was decided.
 //
 // The error holds every problem, one a line, with path, line and column. The configuration is
 // valid, and complete but for the options of its data.
@@ -70,8 +70,7 @@ func Is(text []byte) bool {
 		slices.ContainsFunc([]string{"training", "sampling", "optim", "fast_fid", "data.dataset", "data.num_frames", "model.ngf"}, in)
 }
 
-// validate completes the configuration, and reports what is wrong with it by the keys that the
-// values are from.
+// validate completes the configuration. It reports what is wrong with it by the published keys.
 func (r *reader) validate(c *configs.Config) {
 	catalogue := configs.Catalogue{Tables: models.Tables(), Check: func(c *configs.Config) error { _, err := models.New(c); return err }}
 	err := catalogue.Resolve(c)
@@ -93,7 +92,7 @@ func (r *reader) validate(c *configs.Config) {
 	}
 }
 
-// noteUse says what belongs to the use of a model rather than to its experiment.
+// noteUse notes keys that belong to the use of a model rather than to its experiment.
 func (r *reader) noteUse() {
 	frames, trajectories, single := 0, 1, false
 	if opt(r, "sampling.num_frames_pred", "", &frames, 0) && frames > 0 {
@@ -108,16 +107,16 @@ func (r *reader) noteUse() {
 	}
 }
 
-// noteMissing names the keys that the published code insists on and that change neither the network
-// nor how it is sampled.
+// noteMissing names the missing keys that the published code requires and that change neither the
+// network nor how it is sampled.
 func (r *reader) noteMissing() {
 	if len(r.missing) > 0 {
 		r.notes = append(r.notes, "missing, so these keep their defaults: "+strings.Join(r.missing, ", "))
 	}
 }
 
-// noteUnknown names the keys that neither this package nor, as far as it knows, the published code
-// reads.
+// noteUnknown names the keys that this package doesn't know, and that the published code, as far as
+// is known, doesn't read either.
 func (r *reader) noteUnknown() {
 	for _, key := range r.order {
 		section, _, _ := strings.Cut(key, ".")
@@ -127,8 +126,8 @@ func (r *reader) noteUnknown() {
 	}
 }
 
-// idle are keys, and whole sections, that concern only how the published code runs, or that it does
-// not read when it makes and uses the two-dimensional network.
+// idle are keys, and whole sections, without effect here. They concern only how the published code
+// runs, or it does not read them when it makes and uses the two-dimensional network.
 var idle = set(`
 	device fast_fid input_dim test
 	data.category data.classes data.num_workers data.step_length data.test_subset

@@ -10,7 +10,7 @@ import (
 	"mcvd/models/network"
 )
 
-// latestEvery is how often the published loop writes checkpoint.pt, which it resumes from, whatever
+// latestEvery is how often the published loop writes checkpoint.pt, from which it resumes, whatever
 // training.snapshot_freq is.
 const latestEvery = 1000
 
@@ -58,8 +58,8 @@ func (r *reader) readData(d *configs.Data) {
 	}
 }
 
-// readDataset reads which data set it is. Digits are made here, too; other data are files in forms
-// that this project does not read.
+// readDataset reads the name of the data set. Digits are drawn here, too. All others are files in
+// formats that mcvd does not read.
 func (r *reader) readDataset(d *configs.Data) {
 	name, count := "", 2
 	opt(r, "data.dataset", "data.name", &name, "missing")
@@ -96,7 +96,7 @@ func (r *reader) readModel(c *configs.Config) {
 		r.dropSizes(&u, c.Data.Size)
 	}
 	if need(r, "model.n_head_channels", "model.options.head_channels", &u.HeadChannels) && u.HeadChannels == -1 {
-		// One head, which is what as many channels a head as the widest layer has mean here.
+		// One head: here, an attention head with as many channels as the widest layer.
 		u.HeadChannels = u.Width * slices.Max(append(slices.Clip(u.Multipliers), 1))
 	}
 	opt(r, "model.dropout", "model.options.dropout", &u.Dropout, 0)
@@ -121,7 +121,7 @@ func (r *reader) readModel(c *configs.Config) {
 func (r *reader) dropSizes(u *network.UNet, size int) {
 	levels := max(1, min(len(u.Multipliers), 32))
 	if size%(1<<(levels-1)) != 0 {
-		return // a problem of its own
+		return // reported elsewhere
 	}
 	var sizes, kept []int
 	for level := range levels {
@@ -141,7 +141,7 @@ func (r *reader) dropSizes(u *network.UNet, size int) {
 }
 
 // readDiffusion reads the forward process. The published code counts from the noisiest level, so
-// its first beta is the last here.
+// its first beta is the last one here.
 func (r *reader) readDiffusion(d *configs.Diffusion) {
 	need(r, "model.num_classes", "diffusion.steps", &d.Steps)
 	opt(r, "model.sigma_dist", "diffusion.schedule", &d.Schedule, "linear")
@@ -213,7 +213,8 @@ func (r *reader) readTrain(t *configs.Train) {
 			"from; train.keep says how many stay", snapshot, t.CheckpointEvery)
 	}
 	if keep(r, "training.val_freq", "train.validate_every", &t.ValidateEvery) && t.ValidateEvery > 0 {
-		// No more often than checkpoints, because a validation that is the best so far writes one.
+		// Validation is not more often than checkpoints, because the best validation so far writes
+		// a checkpoint.
 		t.ValidateEvery = max(t.ValidateEvery, t.CheckpointEvery)
 	}
 	if keep(r, "training.sample_freq", "train.sample_every", &sheets) {
@@ -227,7 +228,7 @@ func (r *reader) readTrain(t *configs.Train) {
 	}
 }
 
-// readSampler reads the reverse process. What it is by a slip of the published code stays off.
+// readSampler reads the reverse process. Slips of the published code stay off.
 func (r *reader) readSampler(c *configs.Config) {
 	s := &c.Sampler
 	r.readSamplerName(s)
