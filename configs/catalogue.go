@@ -7,26 +7,26 @@ import (
 )
 
 // Catalogue is what there is to choose from: the tables of implementations with their options. This
-// package knows none of them. Each package that holds tables exports their lines, and package
-// experiment puts these together.
+// package knows no implementation. Each package with tables exports them, and package experiment
+// joins them.
 type Catalogue struct {
 	Tables []Table
-	// Check reports what the implementations say of a whole configuration; its errors may be
-	// [Problem]s. nil for nothing.
+	// Check reports what the implementations say about a whole configuration. Its errors may be
+	// [Problem]s. nil checks nothing.
 	Check func(*Config) error
 }
 
-// Table is a setting that names an implementation, and the options that the implementations have.
-// Several tables may share a section of options, which then holds the options of all that were
-// chosen; no two of these may have the same name.
+// Table is a setting that names an implementation, and the options of the implementations. Several
+// tables may share a section of options, which then holds the options of all implementations that
+// were chosen. No two of these may have an option of the same name.
 type Table struct {
 	Choice  string // the YAML path of the setting: "sampler.name"; it may itself be an option
 	Section string // the YAML path of the options: "sampler.options"
-	// Options are, by name, the implementation's options with their defaults: a struct with yaml
-	// tags, or a pointer to one. Anything else stands for an implementation without options.
+	// Options are the implementations' options with their defaults, by name: a struct with yaml
+	// tags, or a pointer to one. Anything else is an implementation without options.
 	Options map[string]any
-	// Ignores are, by name, settings outside of the options that have no effect on the
-	// implementation.
+	// Ignores are settings outside of the options that have no effect on an implementation, by its
+	// name.
 	Ignores map[string]Ignored
 }
 
@@ -36,7 +36,7 @@ type Ignored struct {
 	Paths  []string
 }
 
-// TableOf is the line of a table for a catalogue.
+// TableOf makes a [Table] from a map of implementations.
 func TableOf[T any](choice, section string, table map[string]T) Table {
 	t := Table{Choice: choice, Section: section, Options: map[string]any{}}
 	for name, item := range table {
@@ -47,14 +47,14 @@ func TableOf[T any](choice, section string, table map[string]T) Table {
 
 // Completer are options whose defaults depend on other settings.
 type Completer interface {
-	// Complete changes options that nobody wrote, after all were read. isSet says whether an option
-	// was written.
+	// Complete changes options that were not set, after all were read. isSet says whether an option
+	// was set.
 	Complete(c *Config, isSet func(key string) bool)
 }
 
-// Build returns the implementation that the YAML at choice names: a copy of its entry in the table,
-// a struct or a pointer to one, with options read into its fields. section is where the options
-// stand.
+// Build returns the implementation with the given name, which the YAML at choice has: a copy of its
+// entry in the table, a struct or a pointer to one, with options read into its fields. section is
+// where the options stand.
 func Build[T any](table map[string]T, choice, name, section string, o Options) (T, error) {
 	item, err := Pick(table, choice, name)
 	if err != nil {
@@ -65,7 +65,7 @@ func Build[T any](table map[string]T, choice, name, section string, o Options) (
 	return get(), err
 }
 
-// Copy copies an implementation of a table, so that options can be decoded into the copy: it
+// Copy copies an implementation of a table, so that options can be decoded into the copy. It
 // returns a pointer to the copied struct for [Options.Decode], and a function that returns the copy
 // in the table's type.
 func Copy[T any](item T) (target any, get func() T) {
@@ -111,7 +111,8 @@ func (c Catalogue) of(section string) []Table {
 	return slices.DeleteFunc(slices.Clone(c.Tables), func(t Table) bool { return t.Section != section })
 }
 
-// names are what the setting at a path can be, if a table says so.
+// names are the values that a table allows for the setting at a path; nil if there is no such
+// table.
 func (c Catalogue) names(path string) []string {
 	for _, t := range c.Tables {
 		if t.Choice == path {

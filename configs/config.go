@@ -1,10 +1,10 @@
 // Package configs reads experiments from YAML.
 //
-// [Config] is the whole experiment as one struct tree; the comments on its fields are the reference
-// that `mcvd config reference` prints. [Catalogue.Load] puts defaults, the files named by base:,
-// the file itself and overrides on top of each other, strictly, and validates the result. What
-// belongs to one implementation (a data set, a sampler) is in Options, which the implementation
-// declares as a struct of its own; a [Catalogue] lists them.
+// [Config] is the whole experiment as one tree of structs. The comments on its fields are the
+// reference that `mcvd config reference` prints. [Catalogue.Load] applies, one after the other, the
+// defaults, the files named by base:, the file itself and overrides. It is strict, and validates
+// the result. What belongs to one implementation (a data set, a sampler) is in Options, which the
+// implementation declares as a struct of its own; a [Catalogue] lists them.
 package configs
 
 import "math"
@@ -50,8 +50,8 @@ type Frames struct {
 // Total is the number of frames that one training clip has.
 func (f Frames) Total() int { return f.Past + f.Current + f.Future }
 
-// Mask holds the probabilities with which training hides conditioning frames, each block as a whole
-// and for each clip anew (MCVD, section 3). Hidden frames are zeros.
+// Mask holds the probabilities with which training hides conditioning frames: the past and the
+// future each as a whole, and anew for each clip (MCVD, section 3). Hidden frames are zeros.
 type Mask struct {
 	// The probability that training hides all past frames of a clip.
 	Past float64 `yaml:"past" range:"[0, 1]"`
@@ -224,8 +224,9 @@ type Sampler struct {
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
 }
 
-// FirstLabel is the lowest label, counted from 0 at the noisiest of the diffusion's levels, of the
-// steps that a window with a start makes: those below are left out. 0 if none are.
+// FirstLabel is the lowest label of the steps in a window with a start; steps with lower labels are
+// left out. Labels count from 0 at the noisiest of the diffusion's levels. It is 0 if no steps are
+// left out.
 func (s Sampler) FirstLabel(diffusionSteps int) int {
 	if s.PublishedStart {
 		return int(math.Ceil(s.Start * float64(s.Steps)))
@@ -233,8 +234,8 @@ func (s Sampler) FirstLabel(diffusionSteps int) int {
 	return int(math.Ceil(s.Start*float64(diffusionSteps) - 1e-6)) // 0.07 of 100 is 7, not a bit more
 }
 
-// Default is the experiment that an empty file means, but for the options of implementations, which
-// only a [Catalogue] knows.
+// Default is the experiment of an empty file, without the options of implementations, which only a
+// [Catalogue] knows.
 func Default() *Config {
 	return &Config{
 		Seed:      1,

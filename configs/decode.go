@@ -15,7 +15,7 @@ import (
 )
 
 // maxDepth bounds how deep options nest, and maxProblems how many problems of a document are shown:
-// of a file that is something else there would be one for every line.
+// a document of another kind would have one on every line.
 const (
 	maxDepth    = 32
 	maxProblems = 50
@@ -28,15 +28,15 @@ type locator func(line, column int) string
 // integer, nulls, octal numbers, text as a number), and goes on after a problem, so that one run
 // shows all of them.
 type decoder struct {
-	at       locator // nil if the values come from no text: problems then are [Problem]s
+	at       locator // nil if the values don't come from text; then problems are [Problem]s
 	layer    int
 	override bool    // whether the layer is that of the overrides
-	set      origins // nil if nobody asks
+	set      origins // nil if that is not needed
 	depth    int
 	problems []error
 }
 
-// problem notes what is wrong at n: the message begins with what was got and says what is wanted.
+// problem notes what is wrong at n. The message says first what was got, then what is wanted.
 func (d *decoder) problem(n *yaml.Node, path, format string, args ...any) {
 	if d.at == nil {
 		d.problems = append(d.problems, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
@@ -63,7 +63,7 @@ func (d *decoder) note(n *yaml.Node, path string) {
 	}
 }
 
-// value reads n into v, whose present value is the default of what n doesn't say.
+// value reads n into v. What n doesn't say keeps its present value.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	d.depth++
 	defer func() { d.depth-- }()
@@ -120,8 +120,8 @@ func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 	}
 }
 
-// pairs yields the keys and the values of a mapping, without those whose key is not text or not
-// new.
+// pairs yields the keys and the values of a mapping. It reports and leaves out a key that is not
+// text, or that comes a second time.
 func (d *decoder) pairs(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, item *yaml.Node) bool) {
 		seen := map[string]int{}
@@ -146,7 +146,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.N
 	}
 }
 
-// list reads a sequence into a slice; the items that were there before are gone.
+// list reads a sequence into a slice, in place of the items that were there.
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
 		d.want(n, path, "a list such as [1, 2]")
@@ -160,7 +160,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(items)
 }
 
-// merge returns old with the entries of n on top; mappings inside merge too.
+// merge returns old with the entries of n put over it; mappings inside merge, too.
 func (d *decoder) merge(n *yaml.Node, old map[string]any, path string) map[string]any {
 	merged := maps.Clone(old)
 	if merged == nil {
@@ -179,7 +179,7 @@ func (d *decoder) merge(n *yaml.Node, old map[string]any, path string) map[strin
 	return merged
 }
 
-// free reads n into an interface, as the type that n has by itself.
+// free reads n into an interface, with the type that n has by itself.
 func (d *decoder) free(n *yaml.Node, v reflect.Value, path string) {
 	var item reflect.Value
 	switch n.Kind {
@@ -221,7 +221,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		}
 		v.SetBool(strings.EqualFold(n.Value, "true"))
 	case v.Kind() == reflect.String:
-		// A date is text to us: no setting is a date.
+		// Dates are text here: no setting is a date.
 		if tag != "!!str" && tag != "!!timestamp" {
 			d.want(n, path, `text (in "quotes" if it looks like something else)`)
 			return
@@ -253,8 +253,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// digits returns the text of a number for strconv, and nothing for what is none to us: quoted text,
-// and numbers with leading zeros, which YAML 1.1 reads as octal and YAML 1.2 as decimal.
+// digits returns the text of a number for strconv. It returns nothing for quoted text, and for
+// numbers with leading zeros, which YAML 1.1 reads as octal and YAML 1.2 as decimal.
 func digits(n *yaml.Node) string {
 	if tag := n.ShortTag(); tag != "!!int" && tag != "!!float" {
 		return ""

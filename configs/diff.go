@@ -33,7 +33,7 @@ func diff(a, b *yaml.Node, path string, lines *[]string) {
 
 func isMapping(n *yaml.Node) bool { return n != nil && n.Kind == yaml.MappingNode }
 
-// keys are those of a, then those that only b has.
+// keys are the keys of a, then those that only b has.
 func keys(a, b *yaml.Node) []string {
 	var all []string
 	for _, n := range []*yaml.Node{a, b} {

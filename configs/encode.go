@@ -11,9 +11,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML writes the resolved configuration: every setting, but for those that have their default and
-// no effect in this experiment. [Catalogue.Parse] reads an equal Config from it, and
-// [Catalogue.Load] does from a file that holds it.
+// YAML writes the resolved configuration: every setting, except those that have their default and
+// no effect in this experiment. [Catalogue.Parse] reads an equal Config from it, and so does
+// [Catalogue.Load] from a file that holds it.
 func (c *Config) YAML() []byte {
 	root := encode(reflect.ValueOf(c).Elem())
 	ours, standard := reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem()
@@ -35,8 +35,9 @@ func (c *Config) YAML() []byte {
 	return out.Bytes()
 }
 
-// encode is the inverse of [decoder.value]. It is not left to yaml.v3 because that writes the float
-// 1.0 as the integer 1, and options, which have no declared type, must come back as they were.
+// encode is the inverse of [decoder.value]. yaml.v3 is not used for this, because it writes the
+// float 1.0 as the integer 1, and options, which have no declared type, must come back as they
+// were.
 func encode(v reflect.Value) *yaml.Node {
 	scalar := func(tag, text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text} }
 	switch {
@@ -85,7 +86,7 @@ func formatFloat(f float64, bits int) string {
 	s := strconv.FormatFloat(f, 'g', -1, bits)
 	switch {
 	case f != f || f-f != 0:
-		// What the decoder refuses, as it should: there are no options that are NaN or infinite.
+		// The decoder refuses this, as it should: no option is NaN or infinite.
 		return "." + strings.ToLower(strings.TrimLeft(s, "+"))
 	case !strings.ContainsAny(s, ".e"):
 		return s + ".0"
@@ -93,7 +94,7 @@ func formatFloat(f float64, bits int) string {
 	return s
 }
 
-// text quotes all but plain words: yaml.v3's block styles lose some white space.
+// text quotes everything but plain words, because yaml.v3's block styles lose some white space.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}
 	if isWord(strings.NewReplacer("/", "_", ".", "_").Replace(s)) && s[0] != '-' {

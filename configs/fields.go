@@ -13,8 +13,7 @@ type field struct {
 	goes  reflect.StructField
 }
 
-// fields lists the settings of a struct in their order; those of an inlined struct stand among the
-// others.
+// fields lists the settings of a struct in order, with those of an inlined struct among them.
 func fields(v reflect.Value) []field {
 	var list []field
 	for i := range v.NumField() {
@@ -42,8 +41,8 @@ func lookup(known []field, name string) (field, bool) {
 	return field{}, false
 }
 
-// suggest says which key was probably meant by an unknown one, or which ones there are. elsewhere
-// are the paths of settings that stand in other places, by their names.
+// suggest says which key an unknown one was probably meant to be, or which keys there are.
+// elsewhere are the paths of settings in other places, by name.
 func suggest(known []field, name string, elsewhere map[string]string) string {
 	best, nearest := 1+max(1, len(name)/3), ""
 	try := func(candidate, shown string) {
@@ -70,8 +69,8 @@ func suggest(known []field, name string, elsewhere map[string]string) string {
 	return "want one of " + strings.Join(names, ", ")
 }
 
-// distance is how many bytes must be inserted, removed, replaced or swapped with their neighbour to
-// make b of a (the optimal string alignment distance). Both are short.
+// distance is the number of bytes that must be inserted, removed, replaced or swapped with their
+// neighbour to turn a into b (the optimal string alignment distance). Both are short.
 func distance(a, b string) int {
 	d := make([][]int, len(a)+1)
 	for i := range d {

@@ -26,7 +26,7 @@ func (c *Config) idle() []idleSetting {
 	return list
 }
 
-// unusedOf words the settings that have no effect.
+// unusedOf says which settings have no effect.
 func (c *Config) unusedOf(idle []idleSetting) Problems {
 	var p Problems
 	for _, i := range idle {

@@ -13,19 +13,19 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxFile is more text than any experiment needs; what is longer is some other file, or a device
+// maxFile is more text than any experiment has. Longer input is some other file, or a device
 // without an end.
 const maxFile = 1 << 20
 
-// Load reads the experiment in the YAML file path: defaults, then the file that `base:` names (and
-// its base, and so on; a base is relative to the file that names it), then the file itself, then
-// the overrides. Later values replace earlier ones, and options merge key by key. An override such
-// as "frames.past=10" stands for the document {frames: {past: 10}}. All options of the chosen
-// implementations are filled in.
+// Load reads the experiment in the YAML file path. It applies, one after the other, the defaults,
+// the file that `base:` names, the file itself, and the overrides. A base may have a base of its
+// own; its path is relative to the file that names it. Later values replace earlier ones, and
+// options merge key by key. An override such as "frames.past=10" stands for the document {frames:
+// {past: 10}}. All options of the chosen implementations are filled in.
 //
 // The error holds every problem, one a line, with the file, line and column or the override that
-// set the value: first keys, types and names, then ranges, then what the implementations say of the
-// whole.
+// set the value: first keys, types and names, then ranges, then what the implementations report
+// about the whole.
 func (c Catalogue) Load(path string, overrides ...string) (*Config, error) {
 	l := loader{catalogue: c, name: path, cfg: Default(), set: origins{}}
 	if err := l.file(path, nil); err != nil {
@@ -34,9 +34,9 @@ func (c Catalogue) Load(path string, overrides ...string) (*Config, error) {
 	return l.finish(overrides)
 }
 
-// Parse reads a configuration that [Config.YAML] wrote, then the overrides, as [Catalogue.Load]
-// does; name stands for it in errors. A stored configuration is complete: it has no `base:`, and
-// settings without effect are accepted in it, because they may be inherited ones.
+// Parse reads a configuration that [Config.YAML] wrote, then the overrides, like [Catalogue.Load].
+// name stands for it in errors. A stored configuration is complete, so it has no `base:`. Settings
+// without effect are accepted in it, because they may be inherited.
 func (c Catalogue) Parse(name string, text []byte, overrides ...string) (*Config, error) {
 	l := loader{catalogue: c, name: name, cfg: Default(), set: origins{}, layer: 1, accepted: 1}
 	d := l.decoder(inFile(name))
@@ -53,14 +53,14 @@ type document struct {
 	*Config `yaml:",inline"`
 }
 
-// loader puts documents on top of each other.
+// loader applies documents one after the other.
 type loader struct {
 	catalogue Catalogue
 	name      string // of the last document but overrides
 	cfg       *Config
 	set       origins
 	layer     int // of the document being read; 0 is the defaults
-	accepted  int // settings of layers up to this one may lack an effect
+	accepted  int // settings of layers up to this one may be without effect
 	problems  []error
 }
 
@@ -86,7 +86,7 @@ func (l *loader) finish(overrides []string) (*Config, error) {
 	return l.cfg, nil
 }
 
-// report notes problems, each with the place where it was made.
+// report notes problems, each with the place where it was written.
 func (l *loader) report(lists ...[]error) {
 	for _, err := range slices.Concat(lists...) {
 		var p Problem
@@ -121,7 +121,7 @@ func (l *loader) byOverrides(p Problem) bool {
 	})
 }
 
-// cause is the layer of what made a setting useless.
+// cause is the layer that made a setting useless.
 func (l *loader) cause(p Problem) int {
 	if layer := l.set.last(p.Also...).layer; layer > l.accepted {
 		return layer
@@ -129,14 +129,14 @@ func (l *loader) cause(p Problem) int {
 	return 0
 }
 
-// opened is a file of the chain of bases that is being read.
+// opened is a file in the chain of bases that is being read.
 type opened struct {
 	path string
 	info os.FileInfo
 }
 
-// file reads path on top of its base. It returns an error only where path can't be read at all;
-// other problems are collected. above are the files that led to this one by their bases.
+// file reads path and applies it after its base. It returns an error only if path can't be read at
+// all; other problems are collected. above are the files that led to this one by their bases.
 func (l *loader) file(path string, above []opened) error {
 	text, info, err := readFile(path)
 	if err != nil {
@@ -201,9 +201,9 @@ func ReadFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// readFile returns the text of path and what identifies the file. Only a regular file is opened:
-// opening a named pipe would wait for somebody who writes into it. Standard input and what a shell
-// passes as /dev/fd/63 are open already.
+// readFile returns the text of path, and what identifies the file. It opens only regular files,
+// because opening a named pipe would wait for a writer. Standard input, and files that a shell
+// passes as /dev/fd/63, are open already.
 func readFile(path string) ([]byte, os.FileInfo, error) {
 	isOpen := path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/")
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !isOpen {

@@ -7,8 +7,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// moved are settings that had another place once. Files, overrides and what runs stored may still
-// say the old path.
+// moved are settings that once had another place. Files, overrides and stored configurations may
+// still have the old path.
 var moved = []struct{ old, now string }{
 	{"model.conditioning", "model.options.conditioning"},
 	{"model.spatin_width", "model.options.spatin_width"},
@@ -26,9 +26,8 @@ var moved = []struct{ old, now string }{
 	{"sampler.reference_start", "sampler.published_start"},
 }
 
-// document reads the root of a document, with settings in old places moved to the new ones. Where a
-// document has both, that is an error of the one that stands where the setting is now: it is set
-// twice.
+// document reads the root of a document, with settings in old places moved to the new ones. If a
+// document has both, the setting is set twice, which is an error at the new place.
 func (d *decoder) document(root *yaml.Node, v reflect.Value) {
 	var old []string
 	for _, m := range moved {
@@ -47,8 +46,8 @@ func (d *decoder) document(root *yaml.Node, v reflect.Value) {
 	}
 }
 
-// move moves a setting in a document, and says whether it was there. It leaves alone what isn't
-// made of plain mappings: that is an error of its own.
+// move moves a setting in a document, and says whether it was there. It leaves anything but plain
+// mappings alone, which is reported elsewhere.
 func move(root *yaml.Node, old, now string) bool {
 	section, rest, _ := strings.Cut(old, ".")
 	at := child(root, section)
@@ -83,7 +82,7 @@ func move(root *yaml.Node, old, now string) bool {
 	return true
 }
 
-// formerly are the paths of settings that stood in a section once, by their names there.
+// formerly are the paths of settings that once stood in a section, by their names there.
 func formerly(section string) map[string]string {
 	paths := map[string]string{}
 	for _, m := range moved {

@@ -31,7 +31,7 @@ func (o Options) Decode(path string, targets ...any) error {
 	return errors.Join(append(d.problems, p...)...)
 }
 
-// targetFields lists the settings of structs. Two with the same name are a programmer's mistake.
+// targetFields lists the settings of structs. Two with the same name are a programming error.
 func targetFields(path string, targets []reflect.Value) []field {
 	var known []field
 	for _, target := range targets {
@@ -45,8 +45,8 @@ func targetFields(path string, targets []reflect.Value) []field {
 	return known
 }
 
-// Pick returns the entry of table that the YAML at path names. Tables map names to constructors:
-// one line for each implementation.
+// Pick returns the entry of table for the name that the YAML has at path. A table is a map from
+// names to implementations, with one line for each.
 func Pick[T any](table map[string]T, path, name string) (T, error) {
 	item, ok := table[name]
 	if !ok {

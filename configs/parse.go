@@ -12,8 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parse returns the root of the one document that text holds, or nil if there is none or text is
-// not YAML.
+// parse returns the root of the document in text. It is nil if there is none or text is not YAML.
 func (d *decoder) parse(text []byte) *yaml.Node {
 	if !d.readable(text) {
 		return nil
@@ -38,7 +37,7 @@ func (d *decoder) parse(text []byte) *yaml.Node {
 	return root
 }
 
-// readable reports what yaml.v3 would refuse without saying where.
+// readable reports what yaml.v3 would refuse without a position.
 func (d *decoder) readable(text []byte) bool {
 	line, column := 1, 1
 	for i := 0; i < len(text); {
@@ -60,7 +59,7 @@ func (d *decoder) readable(text []byte) bool {
 	return true
 }
 
-// syntax reports an error of yaml.v3, which knows the line at best.
+// syntax reports an error of yaml.v3, which gives at most a line.
 func (d *decoder) syntax(text []byte, err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	if strings.HasPrefix(message, "unknown anchor") {

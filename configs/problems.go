@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// Problem is what is wrong with a setting. [Catalogue.Load] says in front of it where the setting
-// was written.
+// Problem is what is wrong with a setting. [Catalogue.Load] adds where the setting was written.
 type Problem struct {
 	Path string // in the YAML
 	Text string // got and want
-	// Also are settings that it contradicts: of all these the one that was written last is named as
-	// the place, since it is the one that broke what had been right.
+	// Also are settings that it contradicts. Of all these, the one that was written last is named
+	// as the place, because it broke what was right before.
 	Also []string
-	// Unused says that the setting just has no effect. That is a mistake only where somebody wrote
-	// it, and not before Also, which made it so: what was written before, in a base, nobody could
-	// take back.
+	// Unused says that the setting just has no effect. This is a mistake only if somebody wrote it,
+	// and wrote it after Also, which made it useless. What was written before, in a base, can't be
+	// taken back.
 	Unused bool
 }
 
@@ -35,7 +34,7 @@ func (p *Problems) Report(path, text string, also ...string) {
 	*p = append(*p, Problem{Path: path, Text: text, Also: also})
 }
 
-// Check notes a problem unless ok: what the setting is, and what is wanted.
+// Check notes a problem unless ok. The text says what the setting is and what is wanted.
 func (p *Problems) Check(ok bool, path string, got any, want string, also ...string) {
 	if !ok {
 		p.Report(path, fmt.Sprintf("%s, want %s", quoted(got), want), also...)
@@ -62,7 +61,7 @@ func quoted(value any) string {
 	return fmt.Sprint(value)
 }
 
-// each takes joined errors apart.
+// each splits joined errors.
 func each(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	switch {
@@ -87,8 +86,8 @@ type origin struct {
 	old      bool // whether it was written in an old spelling
 }
 
-// origins maps the YAML paths of values that were set to where that was last; what is missing has
-// its default.
+// origins maps the YAML paths of values that were set to where each was set last. All others have
+// their defaults.
 type origins map[string]origin
 
 // at is the latest origin of a setting or of anything inside it.
@@ -108,7 +107,7 @@ func (o origins) at(path string) origin {
 	return latest
 }
 
-// last returns the latest origin of the paths, of equally late ones the first.
+// last returns the latest origin of the paths; of equally late ones, the first.
 func (o origins) last(paths ...string) origin {
 	latest := origin{where: "default"}
 	for _, path := range paths {

@@ -36,7 +36,7 @@ What stands in parentheses, such as (sampler.name: ddim), is the choice that an 
 where something else is chosen, the option is an error.
 `
 
-// baseDoc is about the key that names the file below, which is no setting.
+// baseDoc describes the key base, which is not a setting.
 const baseDoc = "Another configuration, which is read first; its path is relative to this file. This file then holds only what differs."
 
 type reference struct {
@@ -45,8 +45,8 @@ type reference struct {
 	out       *strings.Builder
 }
 
-// section describes the fields of a struct; of is how the implementation that they belong to is
-// chosen, if they do.
+// section describes the fields of a struct. of says how the implementation that they belong to is
+// chosen, if they belong to one.
 func (r reference) section(v reflect.Value, path, of string) {
 	for _, f := range fields(v) {
 		at := join(path, f.name)
@@ -77,8 +77,8 @@ func (r reference) section(v reflect.Value, path, of string) {
 	}
 }
 
-// kind says what a setting may be: "integer, 1 to 64", "skip or fail", "list of numbers, each 0 or
-// more, and finite".
+// kind says what values a setting can have: "integer, 1 to 64", "skip or fail", "list of numbers,
+// each 0 or more, and finite".
 func kind(f field) string {
 	t, each := f.value.Type(), ""
 	text := typeName(t)
@@ -112,7 +112,7 @@ func typeName(t reflect.Type) string {
 	return "integer"
 }
 
-// show writes a value as one would write it in a file; no options are nothing.
+// show writes a value as it is written in a file; options are shown by themselves.
 func show(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.Map:

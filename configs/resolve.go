@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// Resolve checks a configuration that a program made, and completes its options: afterwards they
-// are all there, as in one that [Catalogue.Load] returns. An option that has no effect on the
-// chosen implementations is an error.
+// Resolve checks a configuration that a program made, and completes its options, as
+// [Catalogue.Load] does. An option that has no effect on the chosen implementations is an error.
 func (c Catalogue) Resolve(cfg *Config) error {
 	r := c.resolve(cfg, nil)
 	problems := append(r.problems, r.unused...)
@@ -20,13 +19,13 @@ func (c Catalogue) Resolve(cfg *Config) error {
 	if len(problems) == 0 {
 		problems = slices.DeleteFunc(r.finish(c), func(err error) bool {
 			var p Problem
-			return errors.As(err, &p) && p.Unused // nobody knows who wrote it
+			return errors.As(err, &p) && p.Unused // it is not known where settings were written
 		})
 	}
 	return errors.Join(problems...)
 }
 
-// resolution is what a configuration chose of a catalogue's tables.
+// resolution is what a configuration chose from a catalogue's tables.
 type resolution struct {
 	cfg      *Config
 	sections []*section
@@ -41,12 +40,12 @@ type section struct {
 	tables []Table
 	raw    Options           // as written
 	chosen map[string]string // names by the paths of tables' choices
-	open   bool              // whether an unknown name was chosen, whose options nobody knows
+	open   bool              // whether an unknown name was chosen, whose options are not known
 	read   []reflect.Value   // the options' structs, decoded
 	known  []field           // of all these
 }
 
-// resolve decodes all options. set says where settings were written; nil if they were not.
+// resolve decodes all options. set says where settings were written; nil if that is not known.
 func (c Catalogue) resolve(cfg *Config, set origins) *resolution {
 	r := &resolution{cfg: cfg}
 	for _, path := range c.sections() {
@@ -84,8 +83,8 @@ func (r *resolution) choose(s *section) {
 	}
 }
 
-// name is what the YAML says at a table's choice. The choice may be an option of an implementation
-// chosen before; where that has no such option, the table is not active.
+// name is the YAML's value at a table's choice. The choice may be an option of an implementation
+// that was chosen before. If that has no such option, the table is not active.
 func (s *section) name(cfg *Config, t Table) (name string, active bool) {
 	key, isOption := strings.CutPrefix(t.Choice, s.path+".")
 	if !isOption {
@@ -125,9 +124,9 @@ func (r *resolution) decode(s *section, set origins) {
 	r.problems = append(r.problems, d.problems...)
 }
 
-// owner finds an option of implementations that were not chosen: the setting that would have chosen
-// one, and why the option has no effect. There is no reason to complain about the default in an old
-// spelling: what programs wrote then listed it always.
+// owner finds the implementation that an option belongs to, among those that were not chosen. It
+// returns the setting that would have chosen it, and why the option has no effect. A default in an
+// old spelling is accepted, because programs used to write all of them.
 func (s *section) owner(key string, value any, old bool) (cause, reason string, ok bool) {
 	for _, t := range s.tables {
 		for _, name := range Names(t.Options) {
@@ -171,7 +170,7 @@ func (r *resolution) ranges() Problems {
 }
 
 // finish writes all options into the configuration, with their defaults, and returns what the
-// implementations say of the whole.
+// implementations report about the whole.
 func (r *resolution) finish(c Catalogue) []error {
 	for _, s := range r.sections {
 		for _, options := range s.read {
@@ -192,8 +191,8 @@ func (r *resolution) finish(c Catalogue) []error {
 	return each(c.Check(r.cfg))
 }
 
-// OptionsOf are all options that a struct with yaml tags, or a pointer to one, holds: the inverse
-// of [Options.Decode].
+// OptionsOf are all options in a struct with yaml tags, or a pointer to one: the inverse of
+// [Options.Decode].
 func OptionsOf(options any) Options {
 	return optionsOf(fields(reflect.Indirect(reflect.ValueOf(options))))
 }
@@ -209,7 +208,7 @@ func optionsOf(known []field) Options {
 	return o
 }
 
-// plain is a value in the types that a file gives values without a declared type.
+// plain is a value in the types that a file gives to values without a declared type.
 func plain(v reflect.Value) any {
 	switch {
 	case v.Kind() == reflect.Struct:
@@ -231,7 +230,7 @@ func plain(v reflect.Value) any {
 }
 
 // setting is the field of a configuration at a YAML path. A path that doesn't exist is a
-// programmer's mistake.
+// programming error.
 func setting(v reflect.Value, path string) reflect.Value {
 	for name := range strings.SplitSeq(path, ".") {
 		f, ok := lookup(fields(v), name)

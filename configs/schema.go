@@ -12,8 +12,8 @@ import (
 )
 
 // Schema returns a JSON schema of configuration files, with which editors complete and check them.
-// It knows names, types, defaults, simple bounds and the comments; what depends on several settings
-// only [Catalogue.Load] sees.
+// It has names, types, defaults, simple bounds and the comments. Only [Catalogue.Load] checks what
+// depends on several settings.
 func (c Catalogue) Schema() ([]byte, error) {
 	schema := schemaOf(reflect.ValueOf(Default()).Elem(), comments())
 	schema.Title = "mcvd experiment"
@@ -35,8 +35,8 @@ func (c Catalogue) Schema() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// schemaOf describes a struct of settings with their defaults; docs are comments of its fields that
-// have no doc tag.
+// schemaOf describes a struct of settings with their defaults. docs are the comments of fields
+// without a doc tag.
 func schemaOf(v reflect.Value, docs map[string]string) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
@@ -63,8 +63,8 @@ func schemaOf(v reflect.Value, docs map[string]string) *jsonschema.Schema {
 	return schema
 }
 
-// addOptions describes the options of implementations in one section. Where two have one of the
-// same name, either form will do.
+// addOptions describes the options of implementations in one section. If two have an option of the
+// same name, both forms are accepted.
 func addOptions(section *jsonschema.Schema, implementations []choice) {
 	section.Properties = jsonschema.NewProperties()
 	section.AdditionalProperties = jsonschema.FalseSchema

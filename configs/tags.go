@@ -48,7 +48,7 @@ func rangeOf(tag reflect.StructTag) (_ interval, ok bool) {
 	return r, true
 }
 
-// choicesOf returns what a field may be, or nothing if its tags leave that open.
+// choicesOf returns the values that a field's tags allow, or nothing if they leave that open.
 func choicesOf(tag reflect.StructTag) []string { return strings.Fields(tag.Get("choices")) }
 
 // holds is false for NaN and infinities.

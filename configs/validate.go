@@ -7,8 +7,8 @@ import (
 )
 
 // Validate reports every problem of c that can be seen without a data set or a backend, one a line,
-// by YAML path: "frames.current: 0, want 1 to 1024". Names of networks, samplers, schedules and
-// data sets and their options are not among them: [Catalogue.Resolve] checks these, too.
+// by YAML path: "frames.current: 0, want 1 to 1024". It doesn't check the names of networks,
+// samplers, schedules and data sets, and their options; [Catalogue.Resolve] does.
 func (c *Config) Validate() error { return c.problems().Err() }
 
 // problems returns what is wrong with c.
@@ -46,7 +46,7 @@ func (c *Config) checkSampler(p *Problems) {
 	c.checkStart(p)
 }
 
-// checkStart reports a start that leaves no step. Steps begin at label 0 and are evenly spaced.
+// checkStart reports a start that leaves no steps. Steps begin at label 0 and are evenly spaced.
 func (c *Config) checkStart(p *Problems) {
 	s, total := c.Sampler, c.Diffusion.Steps
 	if !(s.Start > 0 && s.Start < 1) || s.Steps < 1 || s.Steps > total {

@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Prefix begins the names of the temporary files, so that a start after a kill can tell them from
-// everything else.
+// Prefix is how the names of temporary files begin, so that a start after a kill can tell them from
+// all others.
 const Prefix = ".mcvd-tmp-"
 
-// Write makes path by filling a temporary file in the same folder, syncing it, renaming it to path
-// and syncing the folder. If fill or any later step fails, the temporary file is removed and path
-// is left as it was; so are folders and devices, such as /dev/null, which a rename would replace.
-// fill may also give tmp.Name() to another process to write to.
+// Write makes path: it fills a temporary file in the same folder, syncs it, renames it to path and
+// syncs the folder. If fill or any later step fails, the temporary file is removed and path stays
+// as it was. Write refuses folders and devices, such as /dev/null, which a rename would replace.
+// fill may also let another process write to tmp.Name().
 func Write(path string, fill func(tmp *os.File) error) (err error) {
 	if err := checkRegular(path); err != nil {
 		return err
@@ -44,7 +44,7 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 }
 
 // Prepare makes the folder that path lies in, with those above it, and reports what [Write] would
-// fail at: commands call it before long work whose result goes to path. It leaves no file.
+// fail at. Commands call it before long work whose result goes to path. It leaves no file.
 func Prepare(path string) error {
 	if err := checkRegular(path); err != nil {
 		return err
@@ -67,7 +67,7 @@ func checkRegular(path string) error {
 	return nil
 }
 
-// syncDir makes a rename in dir survive a power cut.
+// syncDir makes sure that a rename in dir survives a power cut.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package experiment reads experiments: the YAML of package configs, with everything that there is
-// to choose from in packages data, models and optimizer. Configurations that it returns are
-// complete and checked; their options are those of the chosen implementations.
+// to choose from in packages data, models and optimizer. The configurations that it returns are
+// complete and checked, with the options of the chosen implementations.
 package experiment
 
 import (
@@ -19,7 +19,7 @@ func catalogue() configs.Catalogue {
 	return configs.Catalogue{Tables: slices.Concat(data.Tables(), models.Tables(), optimizer.Tables()), Check: check}
 }
 
-// check is what the implementations say of a configuration.
+// check is what the implementations report about a configuration.
 func check(c *configs.Config) error {
 	_, samplerErr := sampler.New(c.Sampler)
 	m, err := models.New(c)
