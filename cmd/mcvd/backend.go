@@ -27,8 +27,8 @@ func backendFlag(cmd *cobra.Command, name *string) {
 		strings.Join(backend.Names(), ", ")+", or GoMLX's own string; "+backendVariable+" changes the default")
 }
 
-// openBackend opens the named backend, which the caller finalizes, and says which it is. It must be
-// the first thing that a command does besides reading: it may start the program again.
+// openBackend opens the named backend, which the caller finalizes, and says which it is. Before it,
+// a command may only read, because it may start the program again.
 func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) {
 	c, err := backend.Choose(name)
 	if err != nil && name == os.Getenv(backendVariable) {
@@ -55,8 +55,9 @@ func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) 
 	return b, c, err
 }
 
-// restart replaces the process by the same program with the same arguments, once, with more in its
-// environment. It returns if that is switched off, was done, or can't be done.
+// restart replaces the process by the same program with the same arguments and more variables in
+// its environment. It happens once. It returns if it is switched off, was done before, or can't be
+// done.
 func restart(c backend.Choice, missing []string) error {
 	self := strconv.Itoa(os.Getpid()) // stays the same; what the process starts has another
 	if done := os.Getenv(restartVariable); done == "off" || done == self {

@@ -28,7 +28,7 @@ import (
 	"mcvd/train"
 )
 
-// benchCommand times what training and sampling are made of.
+// benchCommand times the parts of training and sampling.
 type benchCommand struct {
 	*app
 	config, backend, what string
@@ -49,7 +49,7 @@ var benchmarks = map[string]func(*benchCommand, context.Context, compute.Backend
 // all stands for all of them.
 const all = "all"
 
-// timing is what one benchmark has to tell, as scripts/bench reads it.
+// timing is the result of one benchmark, as scripts/bench reads it.
 type timing struct {
 	Impl     string  `json:"impl"` // mcvd
 	Network  string  `json:"network,omitempty"`
@@ -66,9 +66,9 @@ type timing struct {
 	// FirstMS is the first step, which compiles; MS are the others.
 	FirstMS float64   `json:"first_ms"`
 	MS      []float64 `json:"ms"`
-	// WindowMS is what sampling needs before the first step of a window, once compiled.
+	// WindowMS is the time that sampling needs before the first step of a window, once compiled.
 	WindowMS float64 `json:"window_ms,omitempty"`
-	// FramesPerSecond is what the loader gives.
+	// FramesPerSecond is the speed of the loader.
 	FramesPerSecond float64           `json:"frames_per_second,omitempty"`
 	PeakRSSMB       float64           `json:"peak_rss_mb"` // of the process so far
 	Versions        map[string]string `json:"versions"`
@@ -224,11 +224,12 @@ func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *co
 	return []timing{t}, nil
 }
 
-// loaderBatches is how many batches the loader reads for a step of the others.
+// loaderBatches is the number of batches that the loader reads in place of a step of the other
+// benchmarks.
 const loaderBatches = 50
 
-// loader times the reading of batches of training clips, as fast as they come. Decoding videos into
-// the cache is over by then.
+// loader times the reading of batches of training clips, as fast as they come. Videos are decoded
+// into the cache before that.
 func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) ([]timing, error) {
 	frames := config.Frames.Total()
 	ds, err := data.Open(ctx, config, clips.Train, frames, c.log)
@@ -246,7 +247,7 @@ func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *co
 		switch now := time.Since(start); {
 		case read == 1: // nothing of it was prepared ahead
 			times, took = append(times, now), now
-		case read%loaderBatches == 1: // they come in bursts, as many as are made at once, so that only means tell how fast
+		case read%loaderBatches == 1: // they come in bursts of as many as are prepared at once, so only means tell the speed
 			times, took = append(times, (now-took)/loaderBatches), now
 		}
 		if len(times) == 1+c.steps {
@@ -258,8 +259,8 @@ func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *co
 	return []timing{t}, nil
 }
 
-// matmul times matrix products, those in bfloat16 last: scripts/bench takes the last one for what
-// the device can do.
+// matmul times matrix products. Those in bfloat16 come last, because scripts/bench takes the last
+// one for the most that the device can do.
 func (c *benchCommand) matmul(ctx context.Context, b compute.Backend, _ *configs.Config) (all []timing, err error) {
 	for _, precision := range []string{"float32", "bfloat16"} {
 		dtype, err := nn.Precision(b, precision)
@@ -277,7 +278,7 @@ func (c *benchCommand) matmul(ctx context.Context, b compute.Backend, _ *configs
 	return all, nil
 }
 
-// timed takes the first step apart from the others.
+// timed separates the first step from the others.
 func timed(times []time.Duration) timing {
 	t := timing{FirstMS: milliseconds(times[0])}
 	for _, d := range times[1:] {
@@ -288,15 +289,15 @@ func timed(times []time.Duration) timing {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 
-// median of values, of which there is at least one.
+// median is that of values, of which there is at least one.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// peakRSS is the most memory that the process had so far, in bytes; what the Go runtime has where
-// the system doesn't say.
+// peakRSS is the most memory that the process has had so far, in bytes. On a system that doesn't
+// say, it is what the Go runtime has.
 func peakRSS() float64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(text)) {

@@ -106,8 +106,8 @@ func (f *findings) backends(ctx context.Context) {
 	}
 }
 
-// openElsewhere opens a backend in a process of its own and says what it is: a library that does
-// not fit can end a process.
+// openElsewhere opens a backend in a process of its own and says what it is, because a library that
+// does not fit can end a process.
 func openElsewhere(ctx context.Context, c backend.Choice) (string, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -134,8 +134,8 @@ func openElsewhere(ctx context.Context, c backend.Choice) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// told is what a failed process had to say: its own error, or else the first line, but for the one
-// with which XLA announces lines.
+// told is what a failed process reported: its own error, or else its first line, without the line
+// that XLA prints before its log.
 func told(stderr string) string {
 	first := ""
 	for line := range strings.Lines(stderr) {

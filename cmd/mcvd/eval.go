@@ -160,7 +160,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	return merged(a)
 }
 
-// header adds to a report's header what only the command knows.
+// header completes a report's header with what only the command knows.
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
 	h.Dataset, h.Path, h.Split = l.config.Data.Name, l.config.Data.Path, string(c.split)

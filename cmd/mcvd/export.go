@@ -67,7 +67,7 @@ func (c *exportCommand) check() error {
 }
 
 func (c *exportCommand) run(ctx context.Context, dir string) error {
-	if info, err := os.Stat(filepath.Dir(c.out)); err != nil || !info.IsDir() { // asked before gigabytes are read
+	if info, err := os.Stat(filepath.Dir(c.out)); err != nil || !info.IsDir() { // checked before gigabytes are read
 		return fmt.Errorf("--out %s: %s is not a folder", c.out, filepath.Dir(c.out))
 	}
 	run, err := train.OpenRun(dir)
@@ -132,7 +132,7 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 	return entries, nil
 }
 
-// isBelow is whether a file would lie in a folder or below it, whatever links lead there. The
+// isBelow says whether a file would lie in a folder or below it, whatever links lead there. The
 // folders exist.
 func isBelow(folder, file string) (bool, error) {
 	root, err := os.Stat(folder)
@@ -155,7 +155,7 @@ func isBelow(folder, file string) (bool, error) {
 	return false, err
 }
 
-// sameFile is whether two paths, of which b may not exist, are one file.
+// sameFile says whether two paths, of which b may not exist, are one file.
 func sameFile(a, b string) (bool, error) {
 	other, err := os.Stat(b)
 	if errors.Is(err, os.ErrNotExist) {

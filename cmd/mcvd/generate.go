@@ -18,8 +18,8 @@ import (
 	"mcvd/eval"
 )
 
-// generateCommand makes videos: predict, interpolate, generate and retrodict differ in their task
-// only.
+// generateCommand generates videos. predict, interpolate, generate and retrodict differ only in
+// their task.
 type generateCommand struct {
 	*app
 	task eval.Task
@@ -159,7 +159,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	return err
 }
 
-// prepare makes the folder for the videos; done removes it again if it is new and nothing was
+// prepare makes the folder for the videos. done removes it again if it is new and nothing was
 // written.
 func (c *generateCommand) prepare() (done func(written int), err error) {
 	_, statErr := os.Stat(c.out)
@@ -173,7 +173,7 @@ func (c *generateCommand) prepare() (done func(written int), err error) {
 	}, nil
 }
 
-// write makes the videos and prints their paths. It returns how many there are.
+// write generates the videos and prints their paths. It returns their number.
 func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded, f eval.Films) (written int, err error) {
 	if len(c.videos) > 0 {
 		f.Source = eval.OwnVideos(cmd.Context(), l.config, f.Job, c.videos, c.start)
@@ -220,7 +220,7 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// warnUnlearned says if a task hides frames that training never hid.
+// warnUnlearned warns if a task hides frames that training never hid.
 func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
 	if !task.Learned(c.Frames) {
 		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", task,

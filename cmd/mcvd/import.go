@@ -21,7 +21,7 @@ import (
 	"mcvd/train"
 )
 
-// importCommand makes a run folder of weights from elsewhere.
+// importCommand makes a run folder from weights that lie elsewhere.
 type importCommand struct {
 	*app
 	config, out string
@@ -95,7 +95,7 @@ func (c *importCommand) run(ctx context.Context, path string, stdout io.Writer) 
 	return c.whole(ctx, in)
 }
 
-// incoming is a file of weights and what they are to be weights of.
+// incoming is a file of weights, and what they are weights of.
 type incoming struct {
 	path       string
 	checkpoint *published.Checkpoint
@@ -104,7 +104,7 @@ type incoming struct {
 	listing    models.Listing
 }
 
-// whole imports all of a file: training goes on.
+// whole imports a whole file, from which training goes on.
 func (c *importCommand) whole(ctx context.Context, in incoming) error {
 	progress, err := progressOf(in.path, in.checkpoint)
 	if err != nil {
@@ -127,13 +127,13 @@ func (c *importCommand) whole(ctx context.Context, in incoming) error {
 	return nil
 }
 
-// part imports a part of a file: training begins anew.
+// part imports a part of a file, from which training begins anew.
 func (c *importCommand) part(ctx context.Context, in incoming, stdout io.Writer) error {
 	part, err := in.checkpoint.Part(in.listing, c.only, in.config.Seed)
 	if err != nil {
 		return fmt.Errorf("--only: %w", err)
 	}
-	// The weights may be of use to a model with another schedule, but somebody should know.
+	// The weights may be useful to a model with another schedule, but the user should know.
 	if err := in.checkpoint.CheckSchedule(in.model.Schedule); err != nil {
 		c.log.Warn(err.Error())
 	}
@@ -161,7 +161,7 @@ func layOut(config *configs.Config) (*models.Model, models.Listing, error) {
 	if err != nil {
 		return nil, models.Listing{}, err
 	}
-	b, err := backend.Open("go") // any would do: nothing is run
+	b, err := backend.Open("go") // any backend will do, because nothing is run
 	if err != nil {
 		return nil, models.Listing{}, err
 	}
@@ -170,7 +170,8 @@ func layOut(config *configs.Config) (*models.Model, models.Listing, error) {
 	return m, l, err
 }
 
-// progressOf is where training goes on: with Adam's state, warm-up and bias correction do, too.
+// progressOf is the progress from which training goes on. With Adam's state, warm-up and bias
+// correction go on, too.
 func progressOf(path string, checkpoint *published.Checkpoint) (train.Progress, error) {
 	p, ok, err := train.ReadProgress(path, checkpoint.Metadata)
 	if err != nil {
@@ -188,7 +189,7 @@ func progressOf(path string, checkpoint *published.Checkpoint) (train.Progress, 
 	return p, nil
 }
 
-// stopping makes the writing of entries end with ctx, between two tensors.
+// stopping ends the writing of entries between two tensors when ctx ends.
 func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
 	entries = slices.Clone(entries)
 	for i := range entries {
@@ -203,8 +204,8 @@ func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
 	return entries
 }
 
-// load reads the configuration: that of --config, or what the weights' file says. Where they
-// differ, shapes may be the same all the same.
+// load reads the configuration from --config, or else from the weights' file. It warns if the two
+// differ, because shapes may still be the same.
 func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
 	text, ok := checkpoint.Metadata[train.ConfigKey]
 	if !ok && c.config == "" {

@@ -41,7 +41,7 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	backendFlag(cmd, &r.backend)
 }
 
-// dataFlag lets other data take the place of the run's.
+// dataFlag replaces the run's data.
 func (r *runFlags) dataFlag(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&r.data, "set", nil, "take clips from other data, such as data.path=FOLDER or data.name=digits; may be repeated")
 }
@@ -54,7 +54,7 @@ func (r *runFlags) checkData() error {
 	return nil
 }
 
-// windowsFlag chooses how videos are cut into windows.
+// windowsFlag chooses how videos are split into windows.
 func windowsFlag(cmd *cobra.Command, windows *string) {
 	cmd.Flags().Var(oneOf(windows, eval.WindowNames()), "windows", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+
 		" (default: bridge for interpolate, else autoregressive)")
@@ -93,7 +93,7 @@ func (r *runFlags) sampler(c *configs.Config, m *models.Model) (configs.Sampler,
 	return changed.Sampler, err
 }
 
-// loaded is a run that is ready to make videos.
+// loaded is a run that is ready to generate videos.
 type loaded struct {
 	config     *configs.Config
 	model      *models.Model
@@ -149,7 +149,7 @@ func (l *loaded) close() {
 	l.backend.Finalize()
 }
 
-// generator makes videos with the run's averaged weights, so many at a time.
+// generator generates videos with the run's averaged weights, batch by batch.
 func (l *loaded) generator(batch int) (*eval.Generator, error) {
 	return eval.NewGenerator(l.backend, l.store, l.model, l.sampler, l.seed, batch, l.devices)
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// lines writes log records for a person in front of a terminal: the message, then what it is about.
+// lines writes log records for people at a terminal: the message, then its attributes.
 //
 //	warning: video is too short and left out: video one.mp4, reason 1 frames, want at least 6
 type lines struct {
@@ -49,5 +49,5 @@ func (l lines) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return l
 }
 
-// WithGroup ignores the group: no name here is used twice.
+// WithGroup ignores the group, because no attribute here is used twice.
 func (l lines) WithGroup(string) slog.Handler { return l }

@@ -78,8 +78,7 @@ func markUsage(cmd *cobra.Command) {
 	}
 }
 
-// checked remembers the first error of a writer, so that no command has to ask whether its lines
-// arrived.
+// checked remembers the first error of a writer, so commands need not check each line.
 type checked struct {
 	io.Writer
 	err error

@@ -42,7 +42,7 @@ is the same, byte for byte, however many processes made the records. It has no t
 	return cmd
 }
 
-// merged is the report of an archive. It has no times: they differ each time.
+// merged is the report of an archive. It has no times, because they would differ each time.
 func merged(a *eval.Archive) (*eval.Report, error) {
 	parts, err := a.Parts()
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *reportFlags) addTo(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of tables")
 }
 
-// prepare reports before long work what writing the report would fail at.
+// prepare reports, before long work, what writing the report would fail at.
 func (r *reportFlags) prepare() error {
 	if r.out == "" {
 		return nil

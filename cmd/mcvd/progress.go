@@ -11,7 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far a command has come: a bar on a terminal, a line now and then elsewhere.
+// progress shows how far a command has come: a bar on a terminal, and a line now and then
+// elsewhere.
 type progress struct {
 	out   io.Writer
 	what  string
@@ -21,9 +22,9 @@ type progress struct {
 	began time.Time
 	shown time.Time // when the last line was shown
 	done  int
-	// The time left is reckoned from when the first step of this process was over: a run that is
-	// resumed made the steps before it at another time, and the first step also builds and compiles
-	// the programs.
+	// The time left is estimated from the end of this process's first step. Earlier steps of a
+	// resumed run took place at another time, and the first step also builds and compiles the
+	// programs.
 	first    int
 	firstEnd time.Time
 }
@@ -39,8 +40,8 @@ func newProgress(out io.Writer, what string, total int) *progress {
 	return p
 }
 
-// newBar is a bar without a forecast: the library's own takes the steps before a resumed one for
-// steps of this process.
+// newBar is a bar without a forecast of its own, because the library's counts the steps before a
+// resumed one as steps of this process.
 func newBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true),
@@ -50,7 +51,7 @@ func newBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
 // step counts one more; detail is shown behind the count.
 func (p *progress) step(detail string) { p.reach(p.done+1, detail) }
 
-// reach notes that so many steps are done, those of earlier processes among them.
+// reach notes that this many steps are done, including those of earlier processes.
 func (p *progress) reach(done int, detail string) {
 	now := p.now()
 	p.done = done
@@ -73,8 +74,8 @@ func (p *progress) reach(done int, detail string) {
 	}
 }
 
-// left is how long the missing steps take if they are as fast as the made ones, which took that
-// long; 0 if that can't be said.
+// left is how long the missing steps take if they are as fast as the steps that took the given
+// time; 0 if that is unknown.
 func left(missing, made int, took time.Duration) time.Duration {
 	if made < 1 {
 		return 0
@@ -82,7 +83,7 @@ func left(missing, made int, took time.Duration) time.Duration {
 	return time.Duration(float64(took) / float64(made) * float64(missing))
 }
 
-// readable rounds a duration to what is of interest: "8.2s" is "8s", "1h20m31s" is "1h21m".
+// readable rounds a duration: "8.2s" is "8s", "1h20m31s" is "1h21m".
 func readable(d time.Duration) string {
 	if d >= time.Hour {
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")

@@ -114,7 +114,7 @@ func (c *trainCommand) load() (*configs.Config, error) {
 	if len(c.set) == 0 {
 		return run.Config, nil
 	}
-	// As a stored configuration, which may hold inherited settings without effect.
+	// It is read as a stored configuration, which may hold inherited settings without effect.
 	path := filepath.Join(c.out, "config.yml")
 	text, err := configs.ReadFile(path)
 	if err != nil {
@@ -180,15 +180,15 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	return nil
 }
 
-// peak measures the FLOP/s that the log's shares are of. It is 0, unknown, on the Go backend and
-// where measuring fails.
+// peak measures the FLOP/s by which the log divides. It is 0, unknown, on the Go backend and if
+// measuring fails.
 func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backend.Choice, config *configs.Config) float64 {
 	if choice.Plugin == "" {
 		return 0
 	}
 	dtype, err := nn.Precision(b, config.Train.Precision)
 	if err != nil {
-		return 0 // training says so
+		return 0 // training will report it
 	}
 	peak, err := choice.Peak(ctx, b, dtype, cmp.Or(config.Train.Devices, b.NumDevices()))
 	if err != nil && ctx.Err() == nil {
@@ -197,7 +197,8 @@ func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backe
 	return peak
 }
 
-// detail is what the progress of training shows of a step. The first one of a process has no speed.
+// detail is what the progress of training shows about a step. The first step of a process has no
+// speed.
 func detail(l runs.Line) string {
 	if l.ClipsPerSecond == 0 {
 		return fmt.Sprintf("loss %.4f, a step that compiled its programs", float64(l.Loss))

@@ -11,12 +11,12 @@ import (
 // libraries are the modules whose versions results depend on.
 var libraries = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute", "github.com/gomlx/go-xla"}
 
-// unknownCommit is the commit of a program that Go didn't stamp: one that was built outside of a
-// clone, without git, or with -buildvcs=false (which may come from GOFLAGS or `go env -w`). `make
-// build` stamps it wherever git works.
+// unknownCommit is the commit of a program that Go didn't stamp: one built outside of a clone,
+// without git, or with -buildvcs=false (which may come from GOFLAGS or `go env -w`). `make build`
+// stamps it wherever git works.
 const unknownCommit = "unknown"
 
-// versions is what a result was made with.
+// versions lists what a result was made with.
 func versions() map[string]string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
