@@ -15,6 +15,26 @@ func Diff(a, b *Config) []string {
 	return lines
 }
 
+// Setting is a setting by its path, such as model.options.width, with its value in one line.
+type Setting struct{ Path, Value string }
+
+// Settings lists the settings of a configuration, in the order of the struct.
+func Settings(c *Config) []Setting {
+	var all []Setting
+	settings(encode(reflect.ValueOf(c).Elem()), "", &all)
+	return all
+}
+
+func settings(n *yaml.Node, path string, all *[]Setting) {
+	if !isMapping(n) {
+		*all = append(*all, Setting{path, flow(n)})
+		return
+	}
+	for _, key := range keys(n, nil) {
+		settings(child(n, key), join(path, key), all)
+	}
+}
+
 func diff(a, b *yaml.Node, path string, lines *[]string) {
 	if !isMapping(a) && !isMapping(b) {
 		if was, is := flow(a), flow(b); was != is {

@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -28,5 +30,28 @@ func TestDiffListsEveryDifferenceOnce(t *testing.T) {
 	}
 	if got := Diff(a, b); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+// Two configurations differ in the settings whose values differ.
+func TestSettingsAreWhatDiffCompares(t *testing.T) {
+	a, b := Default(), Default()
+	b.Train.Steps, b.Model.Options = 7, Options{"width": 3, "attention": []int{8, 4}}
+	was, is := map[string]string{}, map[string]string{}
+	for _, s := range Settings(a) {
+		was[s.Path] = s.Value
+	}
+	var lines []string
+	for _, s := range Settings(b) {
+		is[s.Path] = s.Value
+		if old := cmp.Or(was[s.Path], "unset"); old != s.Value {
+			lines = append(lines, s.Path+": "+old+" -> "+s.Value)
+		}
+	}
+	if want := Diff(a, b); len(want) != 3 || strings.Join(lines, "\n") != strings.Join(want, "\n") {
+		t.Errorf("settings differ in\n%s\nDiff says\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	if is["model.options.attention"] != "[8, 4]" {
+		t.Errorf("a list is %q, want [8, 4]", is["model.options.attention"])
 	}
 }

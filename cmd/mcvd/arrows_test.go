@@ -15,6 +15,7 @@ var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train/...", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs", "train/tensorboard"},
 	"train/tensorboard":          {"configs/atomicfile", "train/runs"},
+	"train/watch":                {"configs", "configs/atomicfile", "train/runs"},
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},

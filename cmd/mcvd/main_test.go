@@ -18,7 +18,13 @@ import (
 func call(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	status = run(context.Background(), args, &out, &err)
+	ctx := context.Background()
+	if args[0] == "watch" { // it ends when it is told to
+		ended, end := context.WithCancel(ctx)
+		end()
+		ctx = ended
+	}
+	status = run(ctx, args, &out, &err)
 	return status, out.String(), err.String()
 }
 

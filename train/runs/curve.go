@@ -19,14 +19,16 @@ type Point struct {
 type Curve struct {
 	Points []Point
 	Width  int
-	// Last is the last value, not a mean.
-	Last float64
+	// Values is how many values there are; Last is the last one.
+	Values int
+	Last   float64
 
 	filled int // how many values the last point is of
 }
 
 func (c *Curve) add(p Point) {
 	c.Last, c.Width = p.Value, max(c.Width, 1)
+	c.Values++
 	if p.finite = 1; math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
 		p.Value, p.finite = math.NaN(), 0
 	}

@@ -38,6 +38,8 @@ type Run struct {
 	Curves map[string]*Curve
 	// Step and Skipped are how many steps were taken, and how many of them changed nothing.
 	Step, Skipped int
+	// Restarts is how often the log was cut back, or removed, and the curves began anew.
+	Restarts int
 	// BestLoss is the lowest validation loss, of step BestStep; 0 before the first validation.
 	BestLoss float64
 	BestStep int
@@ -92,9 +94,11 @@ func Open(dir string) (*Run, error) {
 		root.Close()
 		return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, ConfigFile)
 	}
-	r := &Run{Name: filepath.Base(filepath.Clean(dir)), Dir: dir, root: root, quantities: Quantities()}
-	r.forget()
-	return r, nil
+	name := filepath.Base(dir)
+	if path, err := filepath.Abs(dir); err == nil { // "." has a name, too
+		name = filepath.Base(path)
+	}
+	return &Run{Name: name, Dir: dir, Curves: map[string]*Curve{}, root: root, quantities: Quantities()}, nil
 }
 
 // OpenAll opens run folders. Each gets the name of its folder, or its path if others have the same
@@ -173,7 +177,9 @@ func (r *Run) Update(ctx context.Context) error {
 func (r *Run) Lines(ctx context.Context, restart func(), line func(Line)) error {
 	f, err := r.open(LogFile)
 	if errors.Is(err, os.ErrNotExist) {
-		r.forget() // there is none yet, or none any more
+		if r.Step > 0 { // there is none any more
+			r.forget()
+		}
 		return nil
 	}
 	if err != nil {
@@ -195,6 +201,7 @@ func (r *Run) ReadSample(name string, most int64) ([]byte, error) {
 
 // forget makes the run one of which nothing has been logged.
 func (r *Run) forget() {
+	r.Restarts++
 	r.Curves, r.Step, r.Skipped, r.BestLoss, r.BestStep = map[string]*Curve{}, 0, 0, 0, 0
 }
 
