@@ -145,13 +145,10 @@ type Optimizer struct {
 	// The greatest norm that the gradients of all weights together may have: longer ones are scaled
 	// down to it. 0 for no bound.
 	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
-	// The moving average of the weights, which sampling uses: constant (it decays by ema_decay at
-	// every update) or power (its width, options.sigma_rel, grows with the training; Karras et al.
+	// The moving average of the weights, which sampling uses: constant (it decays by
+	// options.ema_decay at every update) or power (its width, options.sigma_rel, grows with the training; Karras et al.
 	// 2024, EDM2).
 	EMA string `yaml:"ema"`
-	// The share of the average that stays at each update if ema is constant. With 0 the average is
-	// the weights themselves.
-	EMADecay float64 `yaml:"ema_decay" range:"[0, 1)"`
 	// Settings of the chosen schedule and average.
 	Options Options `yaml:"options,omitempty"`
 }
@@ -244,7 +241,7 @@ func Default() *Config {
 		Model:     Model{Network: "unet"},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
-			EMA: "constant", EMADecay: 0.999},
+			EMA: "constant"},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},

@@ -21,6 +21,7 @@ var moved = []struct{ old, now string }{
 	{"model.mask_embedding", "model.options.mask_embedding"},
 	{"diffusion.beta_start", "diffusion.options.beta_start"},
 	{"diffusion.beta_end", "diffusion.options.beta_end"},
+	{"optimizer.ema_decay", "optimizer.options.ema_decay"},
 	{"sampler.eta", "sampler.options.eta"},
 	{"sampler.reference_last_denoise_label", "sampler.published_last_denoise_label"},
 	{"sampler.reference_start", "sampler.published_start"},

@@ -32,7 +32,7 @@ func TestStoredFilesInTheOldSpellingMeanTheSame(t *testing.T) {
 }
 
 func TestOldSpellingsAreReadEverywhere(t *testing.T) {
-	base := write(t, "model: {width: 24, attention: [8, 16], conditioning: spatin, spatin_width: 16}\ndiffusion: {beta_start: 0.002}\n")
+	base := write(t, "model: {width: 24, attention: [8, 16], conditioning: spatin, spatin_width: 16}\ndiffusion: {beta_start: 0.002}\noptimizer: {ema_decay: 0.5}\n")
 	c := mustLoad(t, write(t, "base: "+base+"\nmodel: {options: {width: 48}, blocks: 1}\nsampler: {eta: 0.5, start: 0.25, reference_start: true}\n"),
 		"model.dropout=0", "model.options.head_channels=16", "sampler.reference_last_denoise_label=true", "diffusion.beta_end=0.03")
 	want := standard(t)
@@ -42,6 +42,7 @@ func TestOldSpellingsAreReadEverywhere(t *testing.T) {
 	}
 	want.Diffusion.Options = configs.Options{"beta_start": 0.002, "beta_end": 0.03}
 	want.Sampler.Options["eta"] = 0.5
+	want.Optimizer.Options = configs.Options{"ema_decay": 0.5}
 	want.Sampler.Start, want.Sampler.PublishedStart, want.Sampler.PublishedLastDenoiseLabel = 0.25, true, true
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("differs by %q", configs.Diff(want, c))
@@ -63,6 +64,8 @@ func TestOldSpellingsWithMistakes(t *testing.T) {
 		{text: "model: [width]\n", want: "c.yml:1:8: model: a list, want a mapping of settings"},
 		{text: "sampler: {name: ddpm, eta: 0.5}\n", want: "c.yml:1:28: sampler.options.eta: 0.5 has no effect because sampler.name is ddpm"},
 		{text: "sampler: {name: ddpm, eta: 0.0}\n"}, // what runs stored always says so
+		{text: "optimizer: {ema: power, ema_decay: 0.9}\n", want: "c.yml:1:36: optimizer.options.ema_decay: 0.9 has no effect because optimizer.ema is power"},
+		{text: "optimizer: {ema: power, ema_decay: 0.999}\n"},
 		{text: "sampler: {name: ddpm}\n", overrides: []string{"sampler.eta=0.5"},
 			want: `override "sampler.eta=0.5": sampler.options.eta: 0.5 has no effect because sampler.name is ddpm`},
 	} {
@@ -80,4 +83,16 @@ func TestOldSpellingsWithMistakes(t *testing.T) {
 			t.Errorf("%q: error\n%v\nwant\n%s", tt.text, err, tt.want)
 		}
 	}
+}
+
+// Runs stored a decay beside an average that has none. They go on, and what they store is right.
+func TestAStoredDecayOfAnotherAverageIsDropped(t *testing.T) {
+	c, err := experiment.Parse("stored", []byte("optimizer: {ema: power, ema_decay: 0.9}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (configs.Options{"sigma_rel": 0.1}); !reflect.DeepEqual(c.Optimizer.Options, want) {
+		t.Errorf("options %v, want %v", c.Optimizer.Options, want)
+	}
+	mustLoad(t, write(t, string(c.YAML())))
 }

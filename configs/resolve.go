@@ -170,15 +170,21 @@ func (r *resolution) ranges() Problems {
 }
 
 // finish writes all options into the configuration, with their defaults, and returns what the
-// implementations report about the whole.
+// implementations report about the whole. Settings without effect get their defaults, as if nobody
+// had written them: they would be refused in the file that [Config.YAML] writes, and tell experiments
+// apart that are the same.
 func (r *resolution) finish(c Catalogue) []error {
+	ours, standard := reflect.ValueOf(r.cfg).Elem(), reflect.ValueOf(Default()).Elem()
+	for _, i := range append(r.cfg.idle(), r.idle...) {
+		setting(ours, i.path).Set(setting(standard, i.path))
+	}
 	for _, s := range r.sections {
 		for _, options := range s.read {
 			if o, ok := options.Addr().Interface().(Completer); ok {
 				o.Complete(r.cfg, func(key string) bool { _, ok := s.raw[key]; return ok })
 			}
 		}
-		setting(reflect.ValueOf(r.cfg).Elem(), s.path).Set(reflect.ValueOf(optionsOf(s.known)))
+		setting(ours, s.path).Set(reflect.ValueOf(optionsOf(s.known)))
 	}
 	r.cfg.ignored = nil
 	for _, i := range r.idle {

@@ -12,7 +12,7 @@ import (
 	"mcvd/configs/experiment"
 )
 
-// anyConfig draws valid configurations.
+// anyConfig draws valid configurations, in which settings without effect have their defaults.
 func anyConfig(t *rapid.T) *configs.Config {
 	count := func(low, high int, name string) int { return rapid.IntRange(low, high).Draw(t, name) }
 	real := func(low, high float64, name string) float64 { return rapid.Float64Range(low, high).Draw(t, name) }
@@ -20,8 +20,13 @@ func anyConfig(t *rapid.T) *configs.Config {
 	pick := func(name string, known ...string) string { return rapid.SampledFrom(known).Draw(t, name) }
 	c := configs.Default()
 	c.Seed = rapid.Uint64().Draw(t, "seed")
-	c.Frames = configs.Frames{Past: count(0, 3, "past"), Current: count(1, 9, "current"), Future: count(0, 3, "future"),
-		Mask: configs.Mask{Past: real(0, 1, "mask past"), Future: real(0, 1, "mask future")}}
+	c.Frames.Past, c.Frames.Current, c.Frames.Future = count(0, 3, "past"), count(1, 9, "current"), count(0, 3, "future")
+	if c.Frames.Past > 0 {
+		c.Frames.Mask.Past = real(0, 1, "mask past")
+	}
+	if c.Frames.Future > 0 {
+		c.Frames.Mask.Future = real(0, 1, "mask future")
+	}
 	c.Data = configs.Data{Name: pick("data", "digits", "folder", "true", "no"), Path: rapid.StringN(1, -1, -1).Draw(t, "path"),
 		Size: count(1, 9, "size"), Channels: 1, FPS: real(0, 60, "fps"),
 		Flip: flag("flip"), OnError: pick("on error", "skip", "fail"), Options: anyOptions().Draw(t, "options")}

@@ -20,7 +20,10 @@ func tables() []configs.Optimizer {
 	for i := range max(len(names), len(schedules), len(emas)) {
 		o := configs.Default().Optimizer
 		o.Name, o.Schedule, o.EMA = names[i%len(names)], schedules[i%len(schedules)], emas[i%len(emas)]
-		o.WarmupSteps, o.WeightDecay, o.EMADecay = 5, 0.01, 0.9
+		o.WarmupSteps, o.WeightDecay = 5, 0.01
+		if o.EMA == "constant" {
+			o.Options = configs.Options{"ema_decay": 0.9}
+		}
 		all = append(all, o)
 	}
 	return all

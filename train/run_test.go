@@ -16,6 +16,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/configs/experiment"
 	"mcvd/models/backend/backendtest"
 	"mcvd/train/runs"
 )
@@ -220,6 +221,10 @@ func TestOpenRunSaysWhatIsMissing(t *testing.T) {
 // on what and from where it trains may change, and is said.
 func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
+	c.Data.Name, c.Data.Path, c.Data.Options = "folder", "here", nil // digits have no path
+	if err := experiment.Resolve(c); err != nil {
+		t.Fatal(err)
+	}
 	undisturbed, dir := t.TempDir(), t.TempDir()
 	mustTrain(t, options(b, c, undisturbed))
 	ctx, o := stopAt(options(b, c, dir), 6)
@@ -258,7 +263,7 @@ func TestSettingsThatWereEditedAreRefused(t *testing.T) {
 	if _, err := Train(ctx, o); !errors.Is(err, ErrStopped) {
 		t.Errorf("other files: error %v, want %v", err, ErrStopped)
 	}
-	if !strings.Contains(log.String(), `going on with changed settings: data.path: \"\" -> \"elsewhere\", train.keep: 2 -> 9`) {
+	if !strings.Contains(log.String(), `going on with changed settings: data.path: \"here\" -> \"elsewhere\", train.keep: 2 -> 9`) {
 		t.Errorf("logged %s", &log)
 	}
 	edit(c)

@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"models/backend":             {"configs"},
 	"models/backend/backendtest": {"models/backend"},
 	"models/published":           {"models", "models/diffusion", "models/weights", "models/weights/torch"},
-	"models/published/schema":    {"configs", "models", "models/diffusion", "models/network"},
+	"models/published/schema":    {"configs", "configs/experiment", "models/diffusion", "models/network"},
 	"models/paritytest":          {"models/weights"},
 	"data":                       {"configs", "data/clips", "data/digits", "data/folder", "data/video"},
 	"data/digits":                {"configs", "data/clips"},

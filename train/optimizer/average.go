@@ -13,18 +13,20 @@ type average interface {
 }
 
 // averages are the values of optimizer.ema.
-var averages = map[string]func(configs.Optimizer) average{
-	"constant": func(o configs.Optimizer) average { return &constantAverage{o.EMADecay} },
-	"power":    func(configs.Optimizer) average { return &powerAverage{SigmaRel: 0.1} },
+var averages = map[string]func() average{
+	"constant": func() average { return &constantAverage{Share: 0.999} },
+	"power":    func() average { return &powerAverage{SigmaRel: 0.1} },
 }
 
 // Averages lists the averages of the weights.
 func Averages() []string { return configs.Names(averages) }
 
 // constantAverage keeps the same share at every update.
-type constantAverage struct{ share float64 }
+type constantAverage struct {
+	Share float64 `yaml:"ema_decay" range:"[0, 1)" doc:"The share of the average that stays at each update. With 0 the average is the weights themselves."`
+}
 
-func (c *constantAverage) decay(int) float64 { return c.share }
+func (c *constantAverage) decay(int) float64 { return c.Share }
 
 // powerAverage gives the weights of update t the weight t^gamma (Karras et al. 2024, EDM2, section
 // 3.1). Its width grows with training. So it forgets the first updates quickly, and still averages

@@ -59,7 +59,7 @@ func New(c *configs.Config) (*Update, error) {
 	if err := errors.Join(optimizerErr, rateErr, averageErr); err != nil {
 		return nil, err
 	}
-	u := &Update{Optimizer: o, optimizer: build(o), rate: shape(), average: mean(o), steps: c.Train.Steps}
+	u := &Update{Optimizer: o, optimizer: build(o), rate: shape(), average: mean(), steps: c.Train.Steps}
 	return u, o.Options.Decode(optionsPath, u.rate, u.average)
 }
 
@@ -70,10 +70,9 @@ func Tables() []configs.Table {
 	for name, shape := range rates {
 		schedule.Options[name] = shape()
 	}
-	ema := configs.Table{Choice: "optimizer.ema", Section: optionsPath, Options: map[string]any{},
-		Ignores: map[string]configs.Ignored{"power": {Reason: "optimizer.ema is power", Paths: []string{"optimizer.ema_decay"}}}}
+	ema := configs.Table{Choice: "optimizer.ema", Section: optionsPath, Options: map[string]any{}}
 	for name, mean := range averages {
-		ema.Options[name] = mean(configs.Optimizer{})
+		ema.Options[name] = mean()
 	}
 	return []configs.Table{table, schedule, ema}
 }

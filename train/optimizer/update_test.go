@@ -35,8 +35,12 @@ func (a *exact) update(o configs.Optimizer, update int, gradient, rate float64) 
 	mean, square := a.mean/(1-math.Pow(o.Beta1, float64(update))), a.square/(1-math.Pow(o.Beta2, float64(update)))
 	a.w -= rate * o.WeightDecay * a.w
 	a.w -= rate * mean / (math.Sqrt(square) + o.Epsilon)
-	a.ema = o.EMADecay*a.ema + (1-o.EMADecay)*a.w
+	decay := o.Options["ema_decay"].(float64)
+	a.ema = decay*a.ema + (1-decay)*a.w
 }
+
+// keeping are the options of an average of which that share stays.
+func keeping(share float64) configs.Options { return configs.Options{"ema_decay": share} }
 
 // updateOf is the update of an optimizer whose names are the defaults where they are empty.
 func updateOf(t *testing.T, o configs.Optimizer) *Update {
@@ -71,7 +75,7 @@ func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32
 
 func TestAdamIsItsDefinition(t *testing.T) {
 	b := backendtest.Open(t)
-	standard := configs.Optimizer{LearningRate: 0.01, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.9}
+	standard := configs.Optimizer{LearningRate: 0.01, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Options: keeping(0.9)}
 	with := func(change func(o *configs.Optimizer)) configs.Optimizer {
 		o := standard
 		change(&o)
@@ -83,8 +87,8 @@ func TestAdamIsItsDefinition(t *testing.T) {
 		"with warm-up":          with(func(o *configs.Optimizer) { o.WarmupSteps = 4 }),
 		"with clipping":         with(func(o *configs.Optimizer) { o.ClipNorm = 0.5 }),
 		"with a large eps":      with(func(o *configs.Optimizer) { o.Epsilon = 0.3 }),
-		"without any memory":    with(func(o *configs.Optimizer) { o.Beta1, o.Beta2, o.EMADecay = 0, 0, 0 }),
-		"with all of the above": {LearningRate: 0.02, Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-3, EMADecay: 0.5, WeightDecay: 0.2, WarmupSteps: 3, ClipNorm: 0.7},
+		"without any memory":    with(func(o *configs.Optimizer) { o.Beta1, o.Beta2, o.Options = 0, 0, keeping(0) }),
+		"with all of the above": {LearningRate: 0.02, Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-3, Options: keeping(0.5), WeightDecay: 0.2, WarmupSteps: 3, ClipNorm: 0.7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := []float32{1, -2, 0.5}
@@ -134,7 +138,7 @@ func TestAdamIsItsDefinition(t *testing.T) {
 // in each update.
 func TestAverageApproachesConstantWeightsByItsDecay(t *testing.T) {
 	b := backendtest.Open(t)
-	o := configs.Optimizer{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMADecay: 0.75}
+	o := configs.Optimizer{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Options: keeping(0.75)}
 	store, exec := bare(t, b, o, []float32{1, -3}, []float32{5, 0})
 	for update := 1; update <= 20; update++ {
 		scalars, _ := updateOf(t, o).Scalars(update, 0)

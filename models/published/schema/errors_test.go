@@ -34,6 +34,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"optim.optimizer: SGD":                 "SGD, want Adam: mcvd has no other",
 		"optim.amsgrad: true":                  "true, want false: mcvd has no such form of Adam",
 		"optim.weight_decay: -0.01":            "-0.01, want 0 or more, and finite (optimizer.weight_decay in mcvd)",
+		"model.ema_rate: 1":                    "1, want 0 to below 1 (optimizer.options.ema_decay in mcvd)",
 		"optim.grad_clip: 0":                   "0, want more than 0 (or no such key): in the published code it makes all gradients 0",
 		"sampling.data_init: true":             "true, want false: windows of mcvd start from noise or from the frames before them",
 		"sampling.subsample: 0":                "0, want 1 or more",

@@ -12,14 +12,14 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"mcvd/configs"
-	"mcvd/models"
+	"mcvd/configs/experiment"
 )
 
 // Translate makes a configuration from text, an experiment in the published schema. path names it
 // in messages. Each note says, in a line, what has no counterpart or what was decided.
 //
 // The error holds every problem, one a line, with path, line and column. The configuration is
-// valid, and complete but for the options of its data.
+// valid and complete.
 func Translate(path string, text []byte) (c *configs.Config, notes []string, err error) {
 	r := newReader(path)
 	if err := r.load(text); err != nil {
@@ -72,8 +72,7 @@ func Is(text []byte) bool {
 
 // validate completes the configuration. It reports what is wrong with it by the published keys.
 func (r *reader) validate(c *configs.Config) {
-	catalogue := configs.Catalogue{Tables: models.Tables(), Check: func(c *configs.Config) error { _, err := models.New(c); return err }}
-	err := catalogue.Resolve(c)
+	err := experiment.Resolve(c)
 	if err == nil {
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	reading "mcvd/configs/experiment"
 )
 
-// experiment holds what one published experiment has of its own.
-type experiment struct {
+// published holds what one published experiment has of its own.
+type published struct {
 	name                  string
 	dataset               string
 	size, channels        int
@@ -36,7 +36,7 @@ var (
 )
 
 // experiments are those of the paper and of the published files.
-var experiments = []experiment{
+var experiments = []published{
 	{"SMMNIST concat", "StochasticMovingMNIST", 64, 1, 5, 5, 0, 0, 0, 64, 0, 64, four, 2, usual, 0.1, 64, 1000, 2e-4, 100},
 	{"SMMNIST SPATIN", "StochasticMovingMNIST", 64, 1, 5, 5, 0, 0, 0, 64, 128, 64, four, 2, usual, 0.1, 64, 1000, 2e-4, 1000},
 	{"SMMNIST past masked", "StochasticMovingMNIST", 64, 1, 5, 5, 0, 0.5, 0, 64, 0, 64, four, 2, usual, 0.1, 64, 1000, 2e-4, 100},
@@ -59,7 +59,7 @@ var experiments = []experiment{
 }
 
 // file writes an experiment in the published schema.
-func (e experiment) file() settings {
+func (e published) file() settings {
 	list := func(v []int) string { return strings.ReplaceAll(fmt.Sprint(v), " ", ", ") }
 	s := whole()
 	for key, v := range map[string]any{
@@ -78,7 +78,7 @@ func (e experiment) file() settings {
 }
 
 // want is the same experiment in this project's terms.
-func (e experiment) want() *configs.Config {
+func (e published) want() *configs.Config {
 	c := configs.Default()
 	c.Frames = configs.Frames{Past: e.past, Current: e.current, Future: e.future,
 		Mask: configs.Mask{Past: e.maskPast, Future: e.maskFuture}}
@@ -93,8 +93,8 @@ func (e experiment) want() *configs.Config {
 	}
 	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", Options: configs.Options{"beta_start": 0.0001, "beta_end": 0.02}, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"}
 	c.Optimizer = configs.Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
-		EMADecay: 0.999}
-	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000,
+		Options: configs.Options{"ema_decay": 0.999}}
+	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000, TensorBoard: true,
 		SampleEvery: 50000}
 	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
 	return c

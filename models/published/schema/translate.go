@@ -180,13 +180,14 @@ func (r *reader) readOptimizer(o *configs.Optimizer) {
 	if opt(r, "optim.weight_decay", "optimizer.weight_decay", &o.WeightDecay, 0); o.WeightDecay != 0 {
 		o.Name = "adam" // the published code adds it to the gradients; without it, adam and adamw are the same
 	}
-	average := true
-	keep(r, "model.ema", "optimizer.ema_decay", &average)
-	keep(r, "model.ema_rate", "optimizer.ema_decay", &o.EMADecay)
+	average, decay := true, 0.999
+	keep(r, "model.ema", "optimizer.options.ema_decay", &average)
+	keep(r, "model.ema_rate", "optimizer.options.ema_decay", &decay)
 	if !average {
-		r.note("model.ema", "false: optimizer.ema_decay is 0, which makes the average equal to the weights")
-		o.EMADecay = 0
+		r.note("model.ema", "false: optimizer.options.ema_decay is 0, which makes the average equal to the weights")
+		decay = 0
 	}
+	o.Options = configs.Options{"ema_decay": decay}
 }
 
 // readClip reads the bound of the gradients' norm. No bound is infinite in the published code, and 0
