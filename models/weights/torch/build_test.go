@@ -103,7 +103,7 @@ func floats(n int) string {
 }
 
 func openBytes(b []byte) (*File, error) {
-	return newFile("mem", bytes.NewReader(b), int64(len(b)))
+	return newFile("mem", bytes.NewReader(b), int64(len(b)), false)
 }
 
 func mustOpen(t *testing.T, b []byte) *File {

@@ -53,12 +53,23 @@ func FuzzPickle(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) { check(t, saved(body, floats(4))) })
 }
 
+// FuzzPlain reads any file as a plain pickle.
+func FuzzPlain(f *testing.F) {
+	for _, body := range append(hostile, array("f4", "<", []int64{2, 2}, false, floats(4)), buffered("f2", []int64{2}, "C", floats(1)),
+		"}("+text("a")+array("f4", ">", []int64{1 << 62}, true, floats(1))+"u") {
+		f.Add([]byte(pickled(body)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { checkOpened(t, b, openPlain) })
+}
+
 // check wants an error of one line or values that can be walked and read, in memory that the file's
 // size bounds.
-func check(t *testing.T, b []byte) {
+func check(t *testing.T, b []byte) { checkOpened(t, b, openBytes) }
+
+func checkOpened(t *testing.T, b []byte, open func([]byte) (*File, error)) {
 	var before, opened, read runtime.MemStats
 	runtime.ReadMemStats(&before)
-	file, err := openBytes(b)
+	file, err := open(b)
 	runtime.ReadMemStats(&opened)
 	if got, limit := opened.TotalAlloc-before.TotalAlloc, uint64(4<<20+512*len(b)); got > limit {
 		t.Fatalf("%d bytes allocated for a file of %d, want %d at most", got, len(b), limit)
@@ -100,6 +111,7 @@ func (w *walker) walk(v any, depth int) {
 			w.walk(value, depth+1)
 		}
 	case *Object:
+		w.readArray(v)
 		w.walk(v.State, depth+1)
 		w.walk(v.Items, depth+1)
 		w.walk(v.Args, depth+1)
@@ -107,6 +119,23 @@ func (w *walker) walk(v any, depth int) {
 		w.read(v)
 	case *list, *object, span:
 		w.t.Fatalf("a %T, which isn't what Root promises", v)
+	}
+}
+
+// readArray reads the array that an object may stand for. Each reference to it reads it anew.
+func (w *walker) readArray(o *Object) {
+	a, err := o.Array()
+	if a == nil {
+		return
+	}
+	w.limit += 4096
+	if w.elements -= int64(len(a.data)); w.elements < 0 {
+		return
+	}
+	w.limit += 4 * uint64(len(a.data))
+	values, err2 := a.Float32s()
+	if err != nil || err2 == nil && len(values)*a.dtype.Width() != len(a.data) {
+		w.t.Fatalf("%d elements of %d bytes, %v", len(values), len(a.data), err)
 	}
 }
 

@@ -344,7 +344,7 @@ func TestReadErrorsNameTheFile(t *testing.T) {
 	if _, err := f.Root().(*Tensor).Float32s(); err == nil || err.Error() != "mem: tensor of shape [4]: timeout" {
 		t.Errorf("%v", err)
 	}
-	if _, err := newFile("mem", readerAt{}, 100); err == nil || err.Error() != "mem: timeout" {
+	if _, err := newFile("mem", readerAt{}, 100, false); err == nil || err.Error() != "mem: timeout" {
 		t.Errorf("%v", err)
 	}
 }

@@ -20,6 +20,10 @@ func (f *File) readLegacy() error {
 	f.unsummed = true
 	in := newInput(io.NewSectionReader(f.data, 0, f.size), min(f.size, maxPickle))
 	magic, err := in.unpickle(nil)
+	if n, ok := magic.(*big.Int); f.plain && (!ok || n.Text(16) != legacyMagic) {
+		f.root = magic
+		return f.checkPlain(in.read, err)
+	}
 	if n, ok := magic.(*big.Int); err != nil || !ok || n.Text(16) != legacyMagic {
 		return errors.New("neither a zip file nor one with the magic number of PyTorch's legacy form: not a file of torch.save")
 	}
@@ -53,6 +57,24 @@ func (f *File) readLegacy() error {
 		return errors.New("the fifth pickle is not a list of storages: not a file of torch.save")
 	}
 	return f.placeStorages(list.items, in.read)
+}
+
+// checkPlain makes sure that a file is a pickle of read bytes and nothing else, given the pickle's
+// error.
+func (f *File) checkPlain(read int64, err error) error {
+	var start [1]byte
+	if _, err := f.data.ReadAt(start[:], 0); err != nil {
+		return err
+	}
+	switch {
+	case start[0] != protoInstruction:
+		return errors.New("neither a zip file nor a pickle of protocol 2 or later")
+	case f.size > maxPickle:
+		return fmt.Errorf("a pickle of %d bytes, want %d or fewer", f.size, maxPickle)
+	case err == nil && read != f.size:
+		return fmt.Errorf("%d bytes behind the pickle, want none", f.size-read)
+	}
+	return err
 }
 
 // placeStorages finds the storages, which lie one after the other from at on.

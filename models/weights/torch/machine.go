@@ -49,10 +49,14 @@ func (in *input) unpickle(persistent func(id []any) (any, error)) (any, error) {
 	}
 }
 
+// protoInstruction is the first of every pickle of protocol 2 and later.
+const protoInstruction = 0x80
+
 // instructions are those of protocols 2 to 5 that Python's pickler writes, by the names in Python's
 // pickle.py. Those for text, extension codes and buffers beside the pickle aren't among them.
 var instructions = [256]func(*machine) error{
-	0x80: (*machine).proto,
+	protoInstruction: (*machine).proto,
+
 	0x95: (*machine).frame,
 
 	'N':  func(m *machine) error { return m.push(nil, nil) },

@@ -1,5 +1,5 @@
 // Package torch reads files that torch.save wrote, the zip form of PyTorch 1.6 and later and the
-// legacy form before it.
+// legacy form before it, and plain pickles of NumPy arrays ([OpenPickle]).
 //
 // Such a file is a pickle, a program for Python's unpickler, beside the raw elements of its
 // tensors. Nothing of it is run here: what Python would call becomes an inert [Object], and a name
@@ -40,6 +40,7 @@ type File struct {
 	size int64
 	root any
 
+	plain    bool                               // whether a plain pickle will do
 	unsummed bool                               // whether a part of the file has no checksum
 	storages map[string]*storage                // by key
 	locate   func(key string, s *storage) error // finds a storage's place in the zip form; nil in the legacy form
@@ -49,12 +50,18 @@ type File struct {
 // Open reads the structure of a file; the elements of tensors stay on disk until they are asked
 // for. It fails for a file that breaks a rule of its form or a bound of this package, and for one
 // that names a Python class or function other than those of PyTorch, NumPy and some plain types.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return openAs(path, false) }
+
+// OpenPickle is [Open] that reads a plain pickle, too: one of any value, with nothing behind it.
+// [Object.Array] gives the NumPy arrays in it.
+func OpenPickle(path string) (*File, error) { return openAs(path, true) }
+
+func openAs(path string, plain bool) (*File, error) {
 	file, size, err := weights.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := newFile(path, file, size)
+	f, err := newFile(path, file, size, plain)
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -64,8 +71,8 @@ func Open(path string) (*File, error) {
 }
 
 // newFile reads the structure of a file of size bytes.
-func newFile(path string, data io.ReaderAt, size int64) (*File, error) {
-	f := &File{path: path, data: data, size: size, storages: map[string]*storage{}}
+func newFile(path string, data io.ReaderAt, size int64, plain bool) (*File, error) {
+	f := &File{path: path, data: data, size: size, plain: plain, storages: map[string]*storage{}}
 	var start [262]byte
 	if _, err := data.ReadAt(start[:min(size, int64(len(start)))], 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", path, err)
