@@ -18,8 +18,9 @@ demo:
 	scripts/demo.sh
 
 # Everything that must be true, on the Go backend and on XLA's.
-test: lint
+test: lint build
 	scripts/install-ffmpeg.sh
+	scripts/test-weights.sh
 	go test ./...
 	scripts/test-xla.sh
 	scripts/test-race.sh

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -189,16 +188,6 @@ func (c *evalCommand) parts(ctx context.Context, e *eval.Evaluation, parts []eva
 		}
 	}
 	return done, nil
-}
-
-// metricsFolder is where the weights of metrics are: mcvd/metrics in the user's data folder.
-func metricsFolder() string {
-	folder := os.Getenv("XDG_DATA_HOME")
-	if folder == "" {
-		home, _ := os.UserHomeDir() // without one, the metric says where it looked
-		folder = filepath.Join(home, ".local", "share")
-	}
-	return filepath.Join(folder, "mcvd", "metrics")
 }
 
 // sha256Of is the hash of a file, in hexadecimal digits.

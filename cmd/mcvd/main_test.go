@@ -67,6 +67,8 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyFixture(t)
+	writeAlexNet(t)
+	t.Setenv(weightsVariable, t.TempDir())
 	examples := 0
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {

@@ -1,7 +1,6 @@
 package published
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,7 +33,7 @@ type Checkpoint struct {
 // step and EMA, or a state dict alone, both written by torch.save; or a safetensors file with a
 // state dict, with published names or with this project's. Tensors stay on disk.
 func Open(path string) (*Checkpoint, error) {
-	isSafetensors, err := sniff(path)
+	isSafetensors, err := weights.Is(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,21 +50,6 @@ func Open(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
-}
-
-// sniff says whether a file begins like a safetensors file: 8 bytes of a length, then JSON.
-func sniff(path string) (bool, error) {
-	file, _, err := weights.OpenRegular(path)
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	var start [9]byte
-	_, err = io.ReadFull(file, start[:])
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil
-	}
-	return start[8] == '{', err
 }
 
 // Close closes the file.

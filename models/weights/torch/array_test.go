@@ -30,7 +30,9 @@ func buffered(kind string, shape []int64, order, data string) string {
 	return called("numpy._core.numeric", "_frombuffer", bytes, dtype, integers64(shape...), text(order))
 }
 
-func openPlain(b []byte) (*File, error) { return newFile("mem", bytes.NewReader(b), int64(len(b)), true) }
+func openPlain(b []byte) (*File, error) {
+	return newFile("mem", bytes.NewReader(b), int64(len(b)), true)
+}
 
 func TestArraysOfNumPy(t *testing.T) {
 	for _, tt := range []struct {

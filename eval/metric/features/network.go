@@ -1,0 +1,201 @@
+// Package features has the networks whose features videos are compared by: AlexNet and VGG16 for
+// LPIPS, and I3D for FVD. It runs them, and imports their weights.
+//
+// Values are in [-1, 1]; frames are [frames, height, width, channels], with 1 (grey) or 3 (RGB)
+// channels. Grey is repeated to RGB. All arithmetic is float32.
+package features
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"mcvd/models/weights"
+)
+
+// Network is a network whose weights are a file.
+type Network struct {
+	Name  string // as `mcvd weights import --as` takes it
+	About string
+	// Command gets the published weights.
+	Command string
+	// publishedSum is the SHA-256 of the file that the published weights were imported from.
+	publishedSum string
+
+	units   func() []unit // its convolutions
+	linear  []int         // LPIPS: channels of the layers that are compared
+	layouts []layout      // files that it can be imported from
+}
+
+// networks are all networks.
+var networks = []Network{
+	{
+		Name: "i3d", About: "I3D, trained on Kinetics-400 (FVD)", Command: "scripts/install-weights.sh i3d",
+		publishedSum: "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+		units:        i3dUnits, layouts: i3dLayouts,
+	},
+	{
+		Name: "lpips-alex", About: "AlexNet with LPIPS 0.1's linear layers", Command: "scripts/install-weights.sh lpips",
+		publishedSum: "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+		units:        alexNet.units, linear: alexNet.compared(), layouts: lpipsLayouts("AlexNet_0", alexNet),
+	},
+	{
+		Name: "lpips-vgg", About: "VGG16 with LPIPS 0.1's linear layers", Command: "scripts/install-weights.sh lpips",
+		publishedSum: "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+		units:        vgg16.units, linear: vgg16.compared(), layouts: lpipsLayouts("VGG16_0", vgg16),
+	},
+}
+
+// Networks lists all networks.
+func Networks() []Network { return slices.Clone(networks) }
+
+// Find returns the network of that name.
+func Find(name string) (Network, error) {
+	var names []string
+	for _, n := range networks {
+		if n.Name == name {
+			return n, nil
+		}
+		names = append(names, n.Name)
+	}
+	return Network{}, fmt.Errorf("unknown network %q (known: %s)", name, joined(names))
+}
+
+// File is the name of the network's file in the folder of weights.
+func (n Network) File() string { return n.Name + ".safetensors" }
+
+// Params are a network's weights by name, row-major. A unit NAME has NAME.w
+// [time, height, width, in, out] and NAME.b [out]; LPIPS has linear0, linear1, ... [channels], which
+// aren't negative.
+type Params map[string][]float32
+
+// tensors are the names and shapes of the network's weights.
+func (n Network) tensors() []weights.Tensor {
+	var list []weights.Tensor
+	add := func(name string, shape ...int) {
+		list = append(list, weights.Tensor{Name: name, DType: weights.F32, Shape: shape})
+	}
+	for _, u := range n.units() {
+		add(u.weightName(), u.kernel[0], u.kernel[1], u.kernel[2], u.in, u.out)
+		add(u.biasName(), u.out)
+	}
+	for i, channels := range n.linear {
+		add(linearName(i), channels)
+	}
+	return list
+}
+
+// Keys of a file's metadata.
+const (
+	networkKey = "mcvd.network"
+	sourceKey  = "mcvd.source"        // the names of the files that the weights are from
+	sumKey     = "mcvd.source.sha256" // their SHA-256, in the same order
+)
+
+// Write writes weights to a file, whole or not at all. source and sum say which files they are from.
+func (n Network) Write(path string, p Params, source, sum string) error {
+	var entries []weights.Entry
+	for _, t := range n.tensors() {
+		values := p[t.Name]
+		entries = append(entries, weights.Entry{Tensor: t, Data: func() ([]byte, error) {
+			out := make([]byte, 0, 4*len(values))
+			for _, v := range values {
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+			}
+			return out, nil
+		}})
+	}
+	return weights.Write(path, map[string]string{networkKey: n.Name, sourceKey: source, sumKey: sum}, entries)
+}
+
+// Read reads a file that Write wrote. It fails for weights of another network, for damage and for
+// numbers that aren't finite.
+func (n Network) Read(path string) (Params, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if got := f.Metadata()[networkKey]; got != n.Name {
+		return nil, fmt.Errorf("%s: weights of %q, want %s: `%s` gets them", path, got, n.Name, n.Command)
+	}
+	p := Params{}
+	for _, t := range n.tensors() {
+		if got, _ := f.Lookup(t.Name); !slices.Equal(got.Shape, t.Shape) {
+			return nil, fmt.Errorf("%s: tensor %q has shape %v, want %v", path, t.Name, got.Shape, t.Shape)
+		}
+		if p[t.Name], err = f.Float32s(t.Name); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.check(p); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// check makes sure that all weights are there and are numbers.
+func (n Network) check(p Params) error {
+	for _, t := range n.tensors() {
+		size := 1
+		for _, dim := range t.Shape {
+			size *= dim
+		}
+		if len(p[t.Name]) != size {
+			return fmt.Errorf("%s: %d values, want %d for shape %v", t.Name, len(p[t.Name]), size, t.Shape)
+		}
+		if slices.ContainsFunc(p[t.Name], func(v float32) bool { return v-v != 0 }) {
+			return fmt.Errorf("%s: a value that isn't finite", t.Name)
+		}
+	}
+	for i := range n.linear {
+		if slices.ContainsFunc(p[linearName(i)], func(v float32) bool { return v < 0 }) {
+			return fmt.Errorf("%s: a negative weight, with which there is no distance", linearName(i))
+		}
+	}
+	return nil
+}
+
+// Installed says what a file of weights is.
+type Installed struct {
+	Sum       string // the SHA-256 of the file
+	Source    string // what it was imported from
+	SourceSum string // the SHA-256 of that
+	Published bool   // whether that is the file that published scores are of, by its SHA-256
+}
+
+// Inspect reads a whole file of weights and says what it is.
+func (n Network) Inspect(path string) (Installed, error) {
+	if _, err := n.Read(path); err != nil {
+		return Installed{}, err
+	}
+	sum, err := sumOf(path)
+	if err != nil {
+		return Installed{}, err
+	}
+	f, err := weights.Open(path)
+	if err != nil {
+		return Installed{}, err
+	}
+	defer f.Close()
+	m := f.Metadata()
+	return Installed{Sum: sum, Source: m[sourceKey], SourceSum: m[sumKey], Published: m[sumKey] == n.publishedSum}, nil
+}
+
+// sumOf is the SHA-256 of a file, in hexadecimal.
+func sumOf(path string) (sum string, err error) {
+	f, _, err := weights.OpenRegular(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	if _, err := f.WriteTo(h); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,163 @@
+package features
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"mcvd/models/backend/backendtest"
+	"mcvd/models/paritytest"
+)
+
+// made is a tensor of the size and number k in a list of parameters, whose numbers are a formula.
+func made(shape []int, k int, value func(i, k float64) float64) memory {
+	size := 1
+	for _, dim := range shape {
+		size *= dim
+	}
+	m := memory{shape: shape, values: make([]float32, size)}
+	for i := range m.values {
+		m.values[i] = float32(value(float64(i), float64(k)))
+	}
+	return m
+}
+
+// memory is a tensor in memory.
+type memory struct {
+	shape  []int
+	values []float32
+}
+
+func (m memory) Shape() []int                 { return m.shape }
+func (m memory) Float32s() ([]float32, error) { return append([]float32(nil), m.values...), nil }
+
+// parameters reads the list of names, shapes and numbers beside a fixture.
+func parameters(t *testing.T, fixture, name string, each func(name string, shape []int, k int)) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(fixture), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list [][3]json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range list {
+		var name string
+		var shape []int
+		var k int
+		for i, v := range []any{&name, &shape, &k} {
+			if err := json.Unmarshal(entry[i], v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		each(name, shape, k)
+	}
+}
+
+// LPIPS's and I3D's weights of the fixtures are He's scale times a sine: no random numbers, and of
+// the size that trained ones have.
+func sine(shape []int) func(i, k float64) float64 {
+	fan := 1
+	for _, dim := range shape[1:] {
+		fan *= dim
+	}
+	scale := 1.4 * math.Sqrt(2/float64(fan))
+	if len(shape) == 1 {
+		scale = 1.4 * math.Sqrt(2.0/50)
+	}
+	return func(i, k float64) float64 { return scale * math.Sin(0.7*i+k) }
+}
+
+// Distances of the package lpips in PyTorch, to 1e-3 of the value; so close is float32.
+func TestParityLPIPS(t *testing.T) {
+	const tolerance = 1e-5
+	paritytest.Each(t, "metric/lpips.safetensors", func(t *testing.T, path string) {
+		s := &sources{tensors: map[string]tensor{}}
+		parameters(t, path, "alexnet_parameters.json", func(name string, shape []int, k int) {
+			s.tensors["features."+name] = made(shape, k, sine(shape))
+		})
+		n, err := Find("lpips-alex")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, channels := range n.linear {
+			names, shape := n.layouts[1].linear(i, channels)
+			s.tensors[names[0]] = made(shape, 100+i, func(i, k float64) float64 { return math.Abs(0.5 * math.Sin(0.7*i+k)) })
+		}
+		p, err := n.convert(s, n.layouts[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := OpenLPIPS(backendtest.Open(t), n.Name, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer net.Close()
+		f := paritytest.Open(t, path)
+		d := f.Shape("a")
+		side := func(name string) []float32 { return paritytest.Permuted(f.Floats(name), d, 0, 2, 3, 1) }
+		got, err := net.Distances(side("a"), side("b"), d[0], d[2], d[3], d[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := paritytest.Worst(got, f.Floats("lpips"), 0, 1)
+		if !(worst <= tolerance) {
+			t.Errorf("distances %v, want %v: off by %.2g of the value, want %g", got, f.Floats("lpips"), worst, tolerance)
+		}
+		t.Logf("worst deviation: %.2g of the value", worst)
+	})
+}
+
+// Logits of the PyTorch port of I3D.
+func TestParityI3D(t *testing.T) {
+	const tolerance = 1e-4
+	paritytest.Each(t, "metric/i3d.safetensors", func(t *testing.T, path string) {
+		s := &sources{tensors: map[string]tensor{}}
+		parameters(t, path, "i3d_parameters.json", func(name string, shape []int, k int) {
+			switch {
+			case filepath.Ext(name) == ".weight" && len(shape) == 1: // batch norm's
+				s.tensors[name] = made(shape, k, func(i, k float64) float64 { return 1 + 0.2*math.Sin(0.7*i+k) })
+				module := name[:len(name)-len("weight")]
+				s.tensors[module+"running_mean"] = made(shape, k, func(i, k float64) float64 { return 0 })
+				s.tensors[module+"running_var"] = made(shape, k, func(i, k float64) float64 { return 1 })
+			case len(shape) == 1 && name != "logits.conv3d.bias":
+				s.tensors[name] = made(shape, k, func(i, k float64) float64 { return 0.1 * math.Sin(0.7*i+k) })
+			default:
+				s.tensors[name] = made(shape, k, sine(shape))
+			}
+		})
+		n, err := Find("i3d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		layout := n.layouts[1]
+		layout.epsilon = 1e-5 // of this fixture's network
+		p, err := n.convert(s, layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := OpenI3D(backendtest.Open(t), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer net.Close()
+		f := paritytest.Open(t, path)
+		d := f.Shape("video") // [batch, channels, frames, height, width], 0 to 1
+		values := paritytest.Permuted(f.Floats("video"), d, 0, 2, 3, 4, 1)
+		for i := range values {
+			values[i] = 2*values[i] - 1
+		}
+		got, err := net.Logits(values, d[0], d[2], d[3], d[4], d[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := paritytest.Worst(got, f.Floats("logits"), 1, 0)
+		if !(worst <= tolerance) {
+			t.Errorf("logits off by %.2g, want %g", worst, tolerance)
+		}
+		t.Logf("worst deviation: %.2g", worst)
+	})
+}
