@@ -33,9 +33,9 @@ func newImport(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import CHECKPOINT",
 		Short: "Make a run folder from weights that lie elsewhere",
-		Long: `Make a run folder from weights that lie elsewhere. "mcvd predict" and its kin then generate videos
-with them, and "mcvd train" goes on training. CHECKPOINT is one of these, with the parameter names
-of the published code or of this project:
+		Long: `Make a run folder from weights that lie elsewhere. "mcvd predict" and the other tasks then generate
+videos with them, and "mcvd train" goes on training. CHECKPOINT is one of these, with the parameter
+names of the published code or of this project:
 
   a checkpoint of the published PyTorch code
   a state dict that torch.save wrote
