@@ -181,9 +181,9 @@ type Train struct {
 	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
 	// The number of steps between contact sheets of generated frames; 0 for none.
 	SampleEvery int `yaml:"sample_every" range:"[0, 1e9]"`
-	// TensorBoard writes event files into the run folder, from its log and its samples, for
-	// `tensorboard --logdir RUN`. They take about as much room as these. A run may go on without them,
-	// or with them.
+	// Whether event files for `tensorboard --logdir RUN` are written into the run folder. They hold
+	// the log and the samples, and take about as much room as these. A run may change it when it is
+	// resumed.
 	TensorBoard bool `yaml:"tensorboard"`
 }
 

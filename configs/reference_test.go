@@ -32,6 +32,11 @@ func TestReferenceDescribesEverySetting(t *testing.T) {
 			t.Errorf("%s has no description", path)
 		}
 	})
+	for name, doc := range comments() {
+		if _, field, ok := strings.Cut(name, "."); ok && strings.HasPrefix(doc, field+" ") {
+			t.Errorf("the comment of %s begins with its Go name, which readers of the reference don't know", name)
+		}
+	}
 	for line := range strings.Lines(text) {
 		if n := utf8.RuneCountInString(line); n > 101 {
 			t.Errorf("%d columns: %s", n-1, line)
