@@ -8,4 +8,4 @@ if ! command -v "${CC:-cc}" >/dev/null; then
 	[ -z "${MCVD_CI:-}" ] || exit 1
 	exit 0
 fi
-CGO_ENABLED=1 go test -race ./configs/... ./data/... ./eval/metric ./models/weights
+CGO_ENABLED=1 go test -race ./configs/... ./data/... ./eval/metric ./models/weights ./train/runs ./train/watch

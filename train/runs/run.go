@@ -275,15 +275,25 @@ func (r *Run) locked() bool {
 	return err == nil && !got
 }
 
-// Left is how long the remaining steps take at the speed of the last line, without what is done
-// between steps. It is 0 if that is unknown.
+// Left is how long the steps that are missing take at the mean speed of the last lines, without what
+// is done between steps. It is 0 if that can't be said.
 func (r *Run) Left() time.Duration {
 	speed := r.Curves["speed/clips"]
-	if r.Config == nil || speed == nil || !(speed.Last > 0) || r.Step >= r.Config.Train.Steps {
+	if r.Config == nil || speed == nil || r.Step >= r.Config.Train.Steps {
+		return 0
+	}
+	const last = 16
+	clip, points := 0.0, 0.0 // seconds that a clip takes
+	for _, p := range speed.Points[max(0, len(speed.Points)-last):] {
+		if p.Value > 0 {
+			clip, points = clip+1/p.Value, points+1
+		}
+	}
+	if points == 0 {
 		return 0
 	}
 	t := r.Config.Train
-	seconds := float64(t.Steps-r.Step) * float64(t.Batch) * float64(t.Accumulate) / speed.Last
+	seconds := float64(t.Steps-r.Step) * float64(t.Batch) * float64(t.Accumulate) * clip / points
 	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
 }
 
