@@ -44,7 +44,7 @@ type FeatureKey struct{ Metric, Method string }
 const modelMethod = "model"
 
 // noCounterpart says why a video of the task generate is not compared with a real one.
-const noCounterpart = "a generated video has no real counterpart"
+const noCounterpart = "a video of the task generate has no real counterpart"
 
 // Part evaluates the clips of a range. progress, if not nil, is called after each network evaluation
 // of a batch.

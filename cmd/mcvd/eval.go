@@ -41,8 +41,8 @@ func newEval(a *app) *cobra.Command {
 psnr, ssim and digit compare each generated video with the real one. They have two scores for a
 clip: that of its best trajectory, which each metric chooses by itself (the published protocol), and
 the mean over its trajectories. Intervals are 95 % by Student's t over clips. mmd compares all
-generated videos with all real ones. Videos of the task generate have no real counterpart, so they
-are scored by mmd only.
+generated videos with all real ones. Videos of the task generate have no real counterpart, so only
+metrics of sets, such as mmd, score them.
 
 --records DIR keeps what was found out about each video, the baselines' included. The same command
 with the same folder goes on where it was stopped. With --shard several processes share the work,
