@@ -293,7 +293,7 @@ func TestTheTimeLeftIsThatOfTheStepsLeft(t *testing.T) {
 	c := r.Config.Train
 	add(t, dir, logged(Line{Step: 90, Loss: 1, ClipsPerSecond: 64})+logged(Line{Step: 95, Loss: 1})+logged(Line{Step: 100, Loss: 1, ClipsPerSecond: 64.0 / 3}))
 	update(t, r) // a clip took 1/64 s, then 3/64 s: 1/32 s in the mean
-	if want := time.Duration(c.Steps-100) * time.Duration(c.Batch) * time.Second / 32; (r.Left()-want).Abs() > time.Second {
+	if want := time.Duration(c.Steps-100) * time.Duration(c.Batch) * time.Second / 32; (r.Left() - want).Abs() > time.Second {
 		t.Errorf("%v left, want %v", r.Left(), want)
 	}
 	add(t, dir, logged(Line{Step: c.Steps, Loss: 1, ClipsPerSecond: 32}))
