@@ -83,14 +83,66 @@ func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Prog
 		}
 		return r.own(f, p)
 	}
+	var broken []error
 	for _, path := range r.Checkpoints() {
 		f, p, err := openCheckpoint(path)
-		if err == nil {
-			return r.own(f, p)
+		if err != nil {
+			broken = append(broken, err)
+			continue
 		}
-		log.Warn("checkpoint is broken, trying the one before it", "error", err)
+		for _, err := range broken {
+			log.Warn("checkpoint is broken, taking an older one", "error", err)
+		}
+		return r.own(f, p)
+	}
+	if len(broken) > 0 {
+		return nil, Progress{}, r.allBroken(broken)
 	}
 	return nil, Progress{}, fmt.Errorf("%s: no checkpoint in %s: %w", r.Dir, runs.CheckpointsDir, os.ErrNotExist)
+}
+
+// brokenError is the error of a run that has checkpoints, but no numbered one that is whole.
+type brokenError struct {
+	dir    string
+	broken []error // of the newest first
+	best   int     // the step of [BestCheckpoint], if that is whole; 0 if not
+}
+
+// allBroken looks for what is left.
+func (r *Run) allBroken(broken []error) error {
+	e := brokenError{dir: r.Dir, broken: broken}
+	if f, p, err := openCheckpoint(filepath.Join(r.Dir, runs.CheckpointsDir, BestCheckpoint)); err == nil {
+		f.Close()
+		e.best = p.Step
+	}
+	return e
+}
+
+func (e brokenError) Error() string {
+	text := e.what()
+	if e.best > 0 {
+		text += fmt.Sprintf("\n%[1]s, of step %[2]d, is whole: --checkpoint %[1]s takes it", BestCheckpoint, e.best)
+	}
+	return text
+}
+
+// what names the files.
+func (e brokenError) what() string {
+	lines := []string{e.dir + ": every numbered checkpoint is broken:"}
+	for _, err := range e.broken {
+		lines = append(lines, "  "+err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// training is the error for who wants to go on training.
+func (e brokenError) training() error {
+	if e.best == 0 {
+		return fmt.Errorf("%s\nremove them to start anew", e.what())
+	}
+	dir := filepath.Join(e.dir, runs.CheckpointsDir)
+	return fmt.Errorf("%s\n%s, of step %d, is whole. To go on from it: remove the broken ones, and cp %s %s", e.what(), BestCheckpoint, e.best,
+		filepath.Join(dir, BestCheckpoint), filepath.Join(dir, runs.CheckpointName(e.best)))
 }
 
 // own reports weights that don't mean the same as those of this run, though their shapes may be the
@@ -203,10 +255,10 @@ func (r *Run) saveStep(store *model.Store, p Progress) error {
 // restore returns the state of the newest checkpoint, or the first state of a run that has none.
 func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger) (*model.Store, Progress, error) {
 	f, p, err := r.OpenCheckpoint("", log)
+	if all := (brokenError{}); errors.As(err, &all) {
+		return nil, p, all.training()
+	}
 	if errors.Is(err, os.ErrNotExist) {
-		if len(r.Checkpoints()) > 0 {
-			return nil, p, fmt.Errorf("%s: every checkpoint is broken; remove them to start anew (%s, if it is there, is the best so far)", r.Dir, BestCheckpoint)
-		}
 		store, err := firstState(backend, m, r.Config)
 		return store, p, err
 	}
@@ -228,9 +280,9 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	return store, p, nil
 }
 
-// checkSettings reports settings that were edited since the checkpoint was written, and that must
-// not change in a run. Those that may change are logged.
-func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
+// checkUnchanged reports settings that were edited since the checkpoint was written, and that must not
+// change in a run.
+func (r *Run) checkUnchanged(f *weights.File) error {
 	was, err := settings(f)
 	if err != nil {
 		return err
@@ -239,7 +291,23 @@ func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error
 		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, or train in another folder (only %s may change):\n  %s",
 			filepath.Join(r.Dir, runs.ConfigFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
 	}
-	if diff := configs.Diff(was, r.Config); len(diff) > 0 {
+	return nil
+}
+
+// checkSettings is [Run.checkUnchanged], and logs what may change and has changed.
+func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
+	if err := r.checkUnchanged(f); err != nil {
+		return err
+	}
+	was, err := settings(f)
+	if err != nil {
+		return err
+	}
+	switch diff := configs.Diff(was, r.Config); {
+	case len(diff) == 0:
+	case p.Step >= r.Config.Train.Steps:
+		log.Warn("these changes have no effect, because no step is left: " + strings.Join(diff, ", "))
+	default:
 		log.Info("going on with changed settings: " + strings.Join(diff, ", "))
 	}
 	changed, err := optimizer.ChangedRate(was, r.Config, p.Updates+1)

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -16,19 +17,68 @@ import (
 	"mcvd/train/runs"
 )
 
+// Without a numbered checkpoint that is whole, errors name the files that are broken and say what is
+// left: the best checkpoint if it is whole, and how to go on from it.
 func TestBrokenCheckpointsWithoutAnyGoodOneAreAnError(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
-	c.Train.Steps, c.Train.ValidateEvery = 1, 0
+	c.Train.Steps, c.Train.ValidateEvery, c.Train.CheckpointEvery, c.Train.Keep = 2, 1, 1, 2
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
-	for _, path := range (&Run{Dir: dir, Config: c}).Checkpoints() {
+	run := &Run{Dir: dir, Config: c}
+	numbered := run.Checkpoints()
+	if len(numbered) != 2 {
+		t.Fatalf("checkpoints %v, want two", numbered)
+	}
+	for _, path := range numbered {
 		if err := os.Truncate(path, 50); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.Train.Steps = 2
-	if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), "every checkpoint is broken; remove them to start anew") {
-		t.Errorf("error %v, want one that says what to do", err)
+	best := filepath.Join(dir, runs.CheckpointsDir, BestCheckpoint)
+	_, p, err := openCheckpoint(best)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Train.Steps = 4
+	copied := filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(p.Step))
+	refused := func(what string, err error, want ...string) {
+		t.Helper()
+		for _, w := range append(want, "every numbered checkpoint is broken", numbered[0], numbered[1]) {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: error %v, want %q", what, err, w)
+			}
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: error %v is one of files that are missing", what, err)
+		}
+	}
+	_, _, err = run.OpenCheckpoint("", slog.New(slog.DiscardHandler))
+	refused("opening", err, fmt.Sprintf("best.safetensors, of step %d, is whole: --checkpoint best.safetensors takes it", p.Step))
+	_, err = Train(context.Background(), options(b, c, dir))
+	refused("training", err, fmt.Sprintf("cp %s %s", best, copied))
+
+	whole := readFile(t, best)
+	if err := os.Truncate(best, 50); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = run.OpenCheckpoint("", slog.New(slog.DiscardHandler))
+	refused("opening without the best", err)
+	if strings.Contains(err.Error(), "is whole") {
+		t.Errorf("error %v offers a broken file", err)
+	}
+	_, err = Train(context.Background(), options(b, c, dir))
+	refused("training without the best", err, "remove them to start anew")
+
+	for _, path := range numbered {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(copied, whole, 0o644); err != nil { // as the error said
+		t.Fatal(err)
+	}
+	if p := mustTrain(t, options(b, c, dir)); p.Step != 4 {
+		t.Errorf("ended at step %d, want 4", p.Step)
 	}
 }
 

@@ -124,9 +124,9 @@ func TestCreateRefusesWhatIsThere(t *testing.T) {
 func TestCreateLeavesNothing(t *testing.T) {
 	failure := errors.New("unreadable")
 	for name, prepare := range map[string]func(dir string) error{
-		"no folder":         func(string) error { return nil },
-		"an empty folder":   func(dir string) error { return os.MkdirAll(dir, 0o755) },
-		"a folder of files": func(dir string) error { return writeIn(dir, "notes.txt") },
+		"no folder":       func(string) error { return nil },
+		"an empty folder": func(dir string) error { return os.MkdirAll(dir, 0o755) },
+		"a hidden file":   func(dir string) error { return writeIn(dir, ".notes") },
 		"an empty folder of checkpoints and a lock": func(dir string) error {
 			return errors.Join(os.MkdirAll(filepath.Join(dir, runs.CheckpointsDir), 0o755), writeIn(dir, runs.LockFile))
 		},

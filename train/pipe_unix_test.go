@@ -36,7 +36,7 @@ func TestNamedPipesInARunFolderAreRefused(t *testing.T) {
 		}
 		want := pipe + ": not a regular file"
 		if filepath.Dir(name) == runs.CheckpointsDir {
-			want = "every checkpoint is broken"
+			want = "every numbered checkpoint is broken"
 		}
 		if _, err := Train(context.Background(), options(b, c, dir)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", name, err, want)

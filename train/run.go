@@ -77,27 +77,12 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 	return &Run{dir, c}, func() { lock.Unlock() }, nil
 }
 
-// Check reports a path that can't be the run folder of an experiment, because no folder can be
-// there, or it holds another experiment. It writes nothing.
-func Check(dir string, c *configs.Config) error {
-	if err := checkFolders(dir); err != nil {
-		return err
-	}
-	return checkSameExperiment(dir, c)
-}
-
 // lockPatience is how long training waits for the lock. Whoever asks whether a run is being trained
 // holds it for a moment.
 const lockPatience = 200 * time.Millisecond
 
 // claim makes a run folder's folders and takes its lock.
 func claim(dir string) (*flock.Flock, error) {
-	for _, name := range []string{runs.ConfigFile, runs.CommandsFile, runs.VersionsFile, runs.LogFile, runs.LockFile} {
-		// Opening a named pipe would wait for whoever is at its other end.
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: not a regular file, want a run's own; use another folder", filepath.Join(dir, name))
-		}
-	}
 	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, fmt.Errorf("run folder: %w", err)
@@ -111,7 +96,7 @@ func claim(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("%s: another process is training in this run folder", dir)
+		return nil, errLocked(dir)
 	}
 	return lock, nil
 }
@@ -184,36 +169,6 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	return run.describe(command, versions) // last, because a folder is a run once it has config.yml
 }
 
-// CheckNew reports a path that can't become a run folder, because it holds a run or parts of one,
-// or no folder can be there.
-func CheckNew(dir string) error {
-	if err := checkFolders(dir); err != nil {
-		return err
-	}
-	for _, name := range []string{runs.ConfigFile, runs.LogFile} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("%s: holds a run already; use another folder", dir)
-		}
-	}
-	entries, _ := os.ReadDir(filepath.Join(dir, runs.CheckpointsDir))
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), atomicfile.Prefix) {
-			return fmt.Errorf("%s: holds %s of a run already; use another folder", dir, filepath.Join(runs.CheckpointsDir, e.Name()))
-		}
-	}
-	return nil
-}
-
-// checkFolders reports what lies where a folder has to be.
-func checkFolders(dir string) error {
-	for _, d := range append(above(dir), dir) {
-		if info, err := os.Stat(d); err == nil && !info.IsDir() {
-			return fmt.Errorf("%s: can't be a run folder, because %s is not a folder", dir, d)
-		}
-	}
-	return nil
-}
-
 // above are the folders that a path is in, the outermost first.
 func above(path string) (folders []string) {
 	for d := filepath.Dir(filepath.Clean(path)); d != "." && d != filepath.Dir(d); d = filepath.Dir(d) {
@@ -236,35 +191,6 @@ func remove(paths []string) {
 	for _, path := range slices.Backward(paths) {
 		os.Remove(path)
 	}
-}
-
-func checkSameExperiment(dir string, c *configs.Config) error {
-	if _, err := os.Stat(filepath.Join(dir, runs.ConfigFile)); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	old, err := OpenRun(dir)
-	if err != nil {
-		return err
-	}
-	if diff := forbidden(old.Config, c); len(diff) > 0 {
-		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only %s may change):\n  %s",
-			dir, MayChange, strings.Join(diff, "\n  "))
-	}
-	return nil
-}
-
-// MayChange names the settings that a run may change when it is resumed: how long it is trained, on
-// what it is computed, and where files are. They change steps by rounding at most.
-const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.tensorboard and data.path"
-
-// forbidden lists, a line each, the changes with which a run must not go on: of all settings that
-// are not in [MayChange]. With them, the steps to come would not belong to the same experiment.
-func forbidden(was, is *configs.Config) []string {
-	same := *was
-	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
-	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
-	same.Data.Path = is.Data.Path
-	return configs.Diff(&same, is)
 }
 
 // removeLeftovers removes temporary files that a killed process left. While the lock is held,

@@ -146,6 +146,31 @@ func snapshotFolder(t *testing.T, dir string) (files []string) {
 	return files
 }
 
+// Settings that may change have no effect on a run that has no step left, and that is said.
+func TestChangedSettingsOfAFinishedRun(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.ValidateEvery = 2, 0
+	dir := t.TempDir()
+	mustTrain(t, options(b, c, dir))
+	for steps, want := range map[int]string{
+		2: "these changes have no effect, because no step is left: train.keep: 2 -> 1",
+		3: "going on with changed settings: train.steps: 2 -> 3, train.keep: 2 -> 1",
+	} {
+		changed := *c
+		changed.Train.Keep, changed.Train.Steps = 1, steps
+		var log bytes.Buffer
+		o := options(b, &changed, t.TempDir())
+		if err := os.CopyFS(o.Dir, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		mustTrain(t, o)
+		if !strings.Contains(log.String(), want) || strings.Count(log.String(), "train.keep") != 1 {
+			t.Errorf("%d steps: says %s, want %s", steps, &log, want)
+		}
+	}
+}
+
 // No file of it changes, also if fewer steps are asked for.
 func TestAFinishedRunIsLeftAsItIs(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -139,6 +140,11 @@ var mistakes = []struct {
 	{"data peek -c configs/tiny.yml --frames 99999999999", 2, "--frames"},
 	{"data peek -c configs/tiny.yml -o config.yml/peek.png", 1, "config.yml: not a directory"},
 	{"data export -c configs/tiny.yml", 2, "no folder"},
+	{"train -c configs/tiny.yml -o full", 1, "full: not a run folder, because it holds notes.txt; want a new or empty folder"},
+	{"train -n -c configs/tiny.yml -o full", 1, "full: not a run folder"},
+	{"train -n -c configs/tiny.yml -o run --set model.width=16", 1, "run: holds another experiment"},
+	{"train -n -c configs/tiny.yml -o text.mp4", 1, "text.mp4 is not a folder"},
+	{"import checkpoint.pt -c config.yml -o full", 1, "full: not a run folder"},
 	{"predict run again", 2, "2 arguments, want a run folder"},
 	{"config show a b c", 2, "3 arguments, want one file"},
 	{"list a b", 2, "2 arguments"},
@@ -175,6 +181,9 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/notes.txt", nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {

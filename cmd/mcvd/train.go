@@ -89,6 +89,11 @@ func (c *trainCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if c.out != "" {
+		if err := train.Check(c.out, config); err != nil {
+			return err
+		}
+	}
 	b, choice, err := c.openBackend(c.backend)
 	if err != nil {
 		return err
@@ -129,9 +134,6 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 		return err
 	}
 	if _, err := sampler.Levels(m.Schedule, config.Sampler); err != nil {
-		return err
-	}
-	if err := train.Check(c.out, config); err != nil {
 		return err
 	}
 	training, err := data.Open(ctx, config, clips.Train, config.Frames.Total(), c.log)

@@ -19,6 +19,9 @@ const (
 	SamplesDir     = "samples"
 )
 
+// Files are the names of the files in a run folder, but for those in its folders.
+func Files() []string { return []string{ConfigFile, CommandsFile, VersionsFile, LogFile, LockFile} }
+
 // Extensions of the samples of a step: a contact sheet, and the same as a video.
 const (
 	Sheet = ".png"

@@ -167,7 +167,7 @@ func (r *Run) Update(ctx context.Context) error {
 	}
 	slices.Sort(r.Checkpoints)
 	r.Samples = r.FindSamples()
-	r.Training = r.locked()
+	r.Training = Locked(r.Dir)
 	return r.Lines(ctx, r.forget, r.take)
 }
 
@@ -260,13 +260,14 @@ func (r *Run) FindSamples() (all []Sample) {
 	return all
 }
 
-// locked says whether a process is training. It holds the lock itself for a moment, shared with
-// others who ask. Training waits longer than that for it.
-func (r *Run) locked() bool {
-	if info, err := r.root.Lstat(LockFile); err != nil || !info.Mode().IsRegular() {
+// Locked says whether a process is training in a folder. It holds the lock itself for a moment,
+// shared with others who ask. Training waits longer than that for it.
+func Locked(dir string) bool {
+	path := filepath.Join(dir, LockFile)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	lock := flock.New(filepath.Join(r.Dir, LockFile), flock.SetFlag(os.O_RDONLY))
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	got, err := lock.TryRLock()
 	if got {
 		lock.Unlock()
