@@ -1,6 +1,7 @@
 #!/bin/sh
-# Trains a tiny run, kills it, lets it go on while a TensorBoard follows it, and compares what the real TensorBoard reads with the
-# run's log. It installs TensorBoard with pip into a temporary environment. Not a part of `make test`: it needs a network.
+# Trains a tiny run, kills it, lets it go on while a TensorBoard follows it, and compares what the
+# real TensorBoard reads with the run's log. It installs TensorBoard with pip into a temporary
+# environment. Not a part of `make test`: it needs a network.
 # Call: scripts/check-tensorboard.sh
 set -eu
 

@@ -54,10 +54,11 @@ const (
 	lineHeight              = 16
 )
 
-// Write draws the curves of the runs, each in its colour in every panel, into a file whose extension
-// is one of [Formats]. Smooth, in [0, 1), is the weight of [runs.Smooth] for noisy quantities; where it
-// isn't 0, their values themselves are drawn faintly. Values that are not finite are gaps; so are those that are
-// not above 0 where the axis is logarithmic. An axis reaches to 1e30. Runs without any line in their logs are an error.
+// Write draws the curves of the runs, each in its colour in every panel, into a file whose
+// extension is one of [Formats]. Smooth, in [0, 1), is the weight of [runs.Smooth] for noisy
+// quantities; where it isn't 0, their values themselves are drawn faintly. Values that are not
+// finite are gaps; so are those that are not above 0 where the axis is logarithmic. An axis reaches
+// to 1e30. Runs without any line in their logs are an error.
 func Write(path string, all []*runs.Run, smooth float64) error {
 	canvas, ok := formats[strings.ToLower(filepath.Ext(path))]
 	if !ok {

@@ -276,8 +276,8 @@ func Locked(dir string) bool {
 	return err == nil && !got
 }
 
-// Left is how long the steps that are missing take at the mean speed of the last lines, without what
-// is done between steps. It is 0 if that can't be said.
+// Left is how long the steps that are missing take at the mean speed of the last lines, without
+// what is done between steps. It is 0 if that can't be said.
 func (r *Run) Left() time.Duration {
 	speed := r.Curves["speed/clips"]
 	if r.Config == nil || speed == nil || r.Step >= r.Config.Train.Steps {

@@ -12,8 +12,8 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// The page's parts, in the order in which a browser needs them. uPlot draws the curves
-// (assets/uPlot.LICENSE).
+// The page's parts, in the order in which a browser needs them. uPlot draws the curves; its licence
+// wants to go with it, into reports, too.
 var (
 	scripts = []string{"uPlot.iife.min.js", "charts.js", "samples.js", "page.js"}
 	styles  = []string{"uPlot.min.css", "page.css"}
@@ -32,14 +32,14 @@ func files() map[string]served {
 	return map[string]served{
 		"/{$}":      {"text/html; charset=utf-8", []byte(page)},
 		"/page.css": {"text/css; charset=utf-8", []byte(joined(styles))},
-		"/page.js":  {"text/javascript; charset=utf-8", []byte(joined(scripts))},
+		"/page.js":  {"text/javascript; charset=utf-8", []byte(script())},
 	}
 }
 
 // alone is the page as one file that needs no server. Data is a message in JSON, as package json
 // writes it: without a "<".
 func alone(title, data string) string {
-	style, script := joined(styles), joined(scripts)
+	style, script := joined(styles), script()
 	tag := policy(hash(script), hash(style))
 	return strings.NewReplacer(
 		"<!-- policy -->", `<meta http-equiv="Content-Security-Policy" content="`+tag+`">`,
@@ -55,6 +55,8 @@ func policy(scripts, styles string) string {
 	return "default-src 'none'; script-src " + scripts + "; style-src " + styles +
 		"; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 }
+
+func script() string { return "/* uPlot:\n" + asset("uPlot.LICENSE") + "*/\n" + joined(scripts) }
 
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))

@@ -16,8 +16,8 @@ import (
 const maxEmbedded = 20
 
 // Report writes the page with everything that it shows into one HTML file, which needs no server
-// and no network. Of the samples it has those of at most 20 steps of a run, evenly spread: films, and
-// the sheets where there are none. A problem of a run is shown on the page.
+// and no network. Of the samples it has those of at most 20 steps of a run, evenly spread: films,
+// and the sheets where there are none. A problem of a run is shown on the page.
 func Report(path string, all []*runs.Run) error {
 	var names []string
 	for _, r := range all {

@@ -330,6 +330,9 @@ func TestAReportHoldsEverything(t *testing.T) {
 	if n := bytes.Count(text, []byte("data:image/gif;base64,")); n != maxEmbedded {
 		t.Errorf("%d films, want %d", n, maxEmbedded)
 	}
+	if !bytes.Contains(text, []byte("Leon Sorokin")) {
+		t.Error("uPlot's licence is not in the file that holds uPlot")
+	}
 	if n := bytes.Count(text, []byte("<script")); n != 2 {
 		t.Errorf("%d scripts, want two: the data and the page's", n)
 	}

@@ -52,8 +52,8 @@ const charts = (() => {
     return [low / room, high * room];
   }
 
-  // The ticks of a logarithmic axis: at 1, 2 and 5 of each decade, at powers of ten only if there are
-  // many, evenly spaced if there are few.
+  // The ticks of a logarithmic axis: at 1, 2 and 5 of each decade, at powers of ten only if there
+  // are many, evenly spaced if there are few.
   function ticks(_, __, low, high) {
     const decades = Math.log10(high / low), all = [];
     if (decades < 0.9) {
