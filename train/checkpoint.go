@@ -170,6 +170,16 @@ func settings(f *weights.File) (*configs.Config, error) {
 // else in experiment b.
 func Differences(a, b *configs.Config) []string { return configs.Diff(meaning(a), meaning(b)) }
 
+// OtherProcess lists, a line each, the settings that make a network of experiment a predict something
+// else than what experiment b asks of it: noise levels and target.
+func OtherProcess(a, b *configs.Config) []string {
+	process := func(c *configs.Config) *configs.Config {
+		d := c.Diffusion
+		return &configs.Config{Diffusion: configs.Diffusion{Steps: d.Steps, Schedule: d.Schedule, Target: d.Target, Options: d.Options}}
+	}
+	return configs.Diff(process(a), process(b))
+}
+
 // meaning is the part of an experiment that determines what its weights mean.
 func meaning(c *configs.Config) *configs.Config {
 	return &configs.Config{Frames: c.Frames, Model: c.Model, Diffusion: c.Diffusion,

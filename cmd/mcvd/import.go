@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -80,8 +81,11 @@ func (c *importCommand) run(ctx context.Context, path string, stdout io.Writer) 
 		return err
 	}
 	defer checkpoint.Close()
-	config, err := c.load(path, checkpoint)
+	config, trained, err := c.load(path, checkpoint)
 	if err != nil {
+		return err
+	}
+	if err := c.compare(path, trained, config); err != nil {
 		return err
 	}
 	m, l, err := layOut(config)
@@ -204,34 +208,48 @@ func stopping(ctx context.Context, entries []weights.Entry) []weights.Entry {
 	return entries
 }
 
-// load reads the configuration from --config, or else from the weights' file. It warns if the two
-// differ, because shapes may still be the same.
-func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (*configs.Config, error) {
+// compare warns if weights are used with other settings than they were trained with, because shapes
+// may still be the same. With another process the network would be asked for something that it never
+// learned to predict: that is refused, unless training begins anew.
+func (c *importCommand) compare(path string, trained, config *configs.Config) error {
+	if other := train.OtherProcess(trained, config); len(other) > 0 && len(c.only) == 0 {
+		return fmt.Errorf("%s: these weights were trained with another process:\n  %s\nleave these settings as they were, or begin a new training with the weights: --only '*'",
+			path, strings.Join(other, "\n  "))
+	}
+	for _, difference := range train.Differences(trained, config) {
+		c.log.Warn("these weights were trained with another setting", "file", path, "difference", difference)
+	}
+	return nil
+}
+
+// load reads the configuration from --config, or else from the weights' file, and what the weights
+// were trained with, as far as that is known. Networks of the published code predict eps.
+func (c *importCommand) load(path string, checkpoint *published.Checkpoint) (config, trained *configs.Config, err error) {
 	text, ok := checkpoint.Metadata[train.ConfigKey]
 	if !ok && c.config == "" {
-		return nil, fmt.Errorf("%s: says nothing of its configuration: give --config FILE", path)
+		return nil, nil, fmt.Errorf("%s: says nothing of its configuration: give --config FILE", path)
 	}
 	if !ok {
-		return c.loadFile()
+		if config, err = c.loadFile(); err != nil {
+			return nil, nil, err
+		}
+		known := *config
+		if checkpoint.HasPublishedNames() {
+			known.Diffusion.Target = "eps"
+		}
+		return config, &known, nil
 	}
 	name := path + ": " + train.ConfigKey
-	own, err := experiment.Parse(name, []byte(text))
-	if err != nil {
-		return nil, err
+	if trained, err = experiment.Parse(name, []byte(text)); err != nil {
+		return nil, nil, err
 	}
-	config := own
+	config = trained
 	if c.config != "" {
 		config, err = c.loadFile()
 	} else if len(c.set) > 0 {
 		config, err = experiment.Parse(name, []byte(text), c.set...)
 	}
-	if err != nil {
-		return nil, err
-	}
-	for _, difference := range train.Differences(own, config) {
-		c.log.Warn("these weights were trained with another setting", "file", path, "difference", difference)
-	}
-	return config, nil
+	return config, trained, err
 }
 
 // loadFile reads the file of --config.

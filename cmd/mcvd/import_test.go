@@ -205,6 +205,7 @@ func TestExportPartsAndImport(t *testing.T) {
 func TestImportConfigurations(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o run --set train.steps=1")
+	mustCall(t, "export run -o made/anew/own.safetensors")
 	mustCall(t, "export run -o own.safetensors")
 	mustCall(t, "export run --names published -o published.safetensors")
 	_, stderr := mustCall(t, "import own.safetensors -o same --set data.flip=true")
@@ -215,14 +216,20 @@ func TestImportConfigurations(t *testing.T) {
 		if err := os.WriteFile("other.yml", []byte("base: configs/tiny.yml\ndiffusion:\n  beta_end: 0.1\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, stderr := mustCall(t, "import own.safetensors -o other"+how[1:2]+" "+how)
+		for _, file := range []string{"own.safetensors", "published.safetensors"} {
+			status, _, stderr := call(t, strings.Fields("import "+file+" -o none "+how)...)
+			if status != 1 || !strings.Contains(stderr, "trained with another process:\n  diffusion.options.beta_end: 0.2 -> 0.1\n") || !strings.Contains(stderr, "--only '*'") {
+				t.Errorf("%s, %s: status %d, says %q, want another process", file, how, status, stderr)
+			}
+		}
+		_, stderr := mustCall(t, "import own.safetensors -o tuned"+how[1:2]+" --only * "+how)
 		if !strings.Contains(stderr, "trained with another setting") || !strings.Contains(stderr, "diffusion.options.beta_end: 0.2 -> 0.1") {
 			t.Errorf("%s: says %q, want that beta_end differs", how, stderr)
 		}
-		status, _, stderr := call(t, strings.Fields("import published.safetensors -o none "+how)...)
-		if status != 1 || !strings.Contains(stderr, "another schedule than the configuration's") {
-			t.Errorf("%s: status %d, says %q, want another schedule", how, status, stderr)
-		}
+	}
+	_, stderr = mustCall(t, "import own.safetensors -o other --set diffusion.loss=l1")
+	if !strings.Contains(stderr, `trained with another setting: file own.safetensors, difference diffusion.loss: "l2" -> "l1"`) {
+		t.Errorf("another loss: says %q", stderr)
 	}
 	run, err := train.OpenRun("same")
 	if err != nil {
@@ -368,4 +375,28 @@ func TestImportAndExportStop(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Weights of the published code predict eps from its noise levels, whatever a configuration says.
+func TestPublishedWeightsOfAnotherProcess(t *testing.T) {
+	inNewFolder(t)
+	copyFixture(t)
+	own, _ := mustCall(t, "config translate config.yml --set diffusion.target=v")
+	if err := os.WriteFile("own.yml", []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"-c config.yml --set diffusion.target=v", "-c own.yml"} {
+		status, _, stderr := call(t, strings.Fields("import checkpoint.pt -o none "+how)...)
+		if status != 1 || !strings.Contains(stderr, "checkpoint.pt: these weights were trained with another process:\n  diffusion.target: \"eps\" -> \"v\"\n") {
+			t.Errorf("%s: status %d, says %q", how, status, stderr)
+		}
+		if _, err := os.Stat("none"); err == nil {
+			t.Fatal("a refused import left a folder")
+		}
+		stdout, stderr := mustCall(t, "import checkpoint.pt -o tuned"+how[3:4]+" --only * "+how)
+		if !strings.Contains(stderr, `diffusion.target: "eps" -> "v"`) || !strings.Contains(stderr, " 0 with first weights") || stdout == "" {
+			t.Errorf("%s with --only: says %q", how, stderr)
+		}
+	}
+	mustCall(t, "import checkpoint.pt -o same -c own.yml --set diffusion.target=eps")
 }

@@ -55,6 +55,10 @@ func Open(path string) (*Checkpoint, error) {
 // Close closes the file.
 func (c *Checkpoint) Close() error { return c.closer.Close() }
 
+// HasPublishedNames is whether the tensors have the published code's names, rather than this
+// project's.
+func (c *Checkpoint) HasPublishedNames() bool { return !c.own }
+
 // HasWeights is whether the file has the weights that training changes, rather than their average
 // alone.
 func (c *Checkpoint) HasWeights() bool { return c.weights != c.ema }
