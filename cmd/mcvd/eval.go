@@ -91,7 +91,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(job.Task, l.config)
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(c.records); err != nil {
 		return err
 	}
 	report, err := c.evaluate(cmd.Context(), l, dir, job)

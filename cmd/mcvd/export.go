@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"mcvd/configs/atomicfile"
 	"mcvd/models"
 	"mcvd/models/published"
 	"mcvd/models/weights"
@@ -67,9 +66,6 @@ func (c *exportCommand) check() error {
 }
 
 func (c *exportCommand) run(ctx context.Context, dir string) error {
-	if info, err := os.Stat(filepath.Dir(c.out)); err != nil || !info.IsDir() { // checked before gigabytes are read
-		return fmt.Errorf("--out %s: %s is not a folder", c.out, filepath.Dir(c.out))
-	}
 	run, err := train.OpenRun(dir)
 	if err != nil {
 		return err
@@ -79,10 +75,8 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 		return err
 	}
 	defer f.Close()
-	if inside, err := isBelow(dir, c.out); err != nil {
+	if err := notBelow("the run folder", dir, c.out); err != nil {
 		return err
-	} else if inside {
-		return fmt.Errorf("--out %s: lies in the run folder, whose files are the run's own; want another place", c.out)
 	}
 	if same, err := sameFile(f.Path(), c.out); err != nil {
 		return err
@@ -99,6 +93,9 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 	metadata, err := train.Metadata(run.Config, progress)
 	if err != nil {
 		return err
+	}
+	if err := atomicfile.Prepare(c.out); err != nil { // before gigabytes are read
+		return fmt.Errorf("--out: %w", err)
 	}
 	if err := weights.Write(c.out, metadata, stopping(ctx, entries)); err != nil {
 		return err
@@ -130,39 +127,4 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 		return nil, fmt.Errorf("--names published: %w; want --names own", err)
 	}
 	return entries, nil
-}
-
-// isBelow says whether a file would lie in a folder or below it, whatever links lead there. The
-// folders exist.
-func isBelow(folder, file string) (bool, error) {
-	root, err := os.Stat(folder)
-	if err != nil {
-		return false, err
-	}
-	d, err := filepath.EvalSymlinks(filepath.Dir(file))
-	if err == nil {
-		d, err = filepath.Abs(d)
-	}
-	for ; err == nil; d = filepath.Dir(d) {
-		var info os.FileInfo
-		if info, err = os.Stat(d); err == nil && os.SameFile(root, info) {
-			return true, nil
-		}
-		if d == filepath.Dir(d) {
-			break
-		}
-	}
-	return false, err
-}
-
-// sameFile says whether two paths, of which b may not exist, are one file.
-func sameFile(a, b string) (bool, error) {
-	other, err := os.Stat(b)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	info, err := os.Stat(a)
-	return err == nil && os.SameFile(info, other), err
 }

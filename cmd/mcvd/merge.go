@@ -24,7 +24,7 @@ is the same, byte for byte, however many processes made the records. It has no t
 		Example: `  mcvd eval merge out/records -o report.json`,
 		Args:    arguments(1, 1, "a folder of records"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.prepare(); err != nil {
+			if err := flags.prepare(args[0]); err != nil {
 				return err
 			}
 			archive, err := eval.OpenArchive(args[0])
@@ -67,9 +67,14 @@ func (r *reportFlags) addTo(cmd *cobra.Command) {
 }
 
 // prepare reports, before long work, what writing the report would fail at.
-func (r *reportFlags) prepare() error {
+func (r *reportFlags) prepare(records string) error {
 	if r.out == "" {
 		return nil
+	}
+	if records != "" {
+		if err := notBelow("the folder of records", records, r.out); err != nil {
+			return err
+		}
 	}
 	if err := atomicfile.Prepare(r.out); err != nil {
 		return fmt.Errorf("--out: %w", err)

@@ -114,8 +114,8 @@ var mistakes = []struct {
 	{"export missing -o new", 1, "missing: no such run folder"},
 	{"export run -o new --checkpoint none.safetensors", 1, "none.safetensors"},
 	{"export run -o new --checkpoint text.mp4", 1, "text.mp4"},
-	{"export run -o missing/new", 1, "--out missing/new: missing is not a folder"},
-	{"export run -o text.mp4/new", 1, "--out text.mp4/new: text.mp4 is not a folder"},
+	{"export missing -o missing/new", 1, "no such run folder"},
+	{"export run -o text.mp4/new", 1, "--out text.mp4/new: "},
 	{"export run -o empty", 1, "empty: not a regular file"},
 	{"export run -o run/checkpoints/step-00000001.safetensors", 1, "lies in the run folder"},
 	{"export run -o run/config.yml", 1, "lies in the run folder"},
@@ -145,6 +145,12 @@ var mistakes = []struct {
 	{"train -n -c configs/tiny.yml -o run --set model.width=16", 1, "run: holds another experiment"},
 	{"train -n -c configs/tiny.yml -o text.mp4", 1, "text.mp4 is not a folder"},
 	{"import checkpoint.pt -c config.yml -o full", 1, "full: not a run folder"},
+	{"eval run --clips 1 --records new -o new", 1, "--out new: lies in the folder of records, new, whose files are its own"},
+	{"eval run --clips 1 --records new/records -o ./new/../new/records", 1, "lies in the folder of records"},
+	{"eval run --clips 1 --records full/new -o link/new", 1, "--out link/new: lies in the folder of records, full/new"},
+	{"eval run --clips 1 --records link/new -o full/new/evaluation.json", 1, "lies in the folder of records"},
+	{"eval merge full -o link/report.json", 1, "lies in the folder of records"},
+	{"export run -o link/../run/x", 1, "lies in the run folder"},
 	{"predict run again", 2, "2 arguments, want a run folder"},
 	{"config show a b c", 2, "3 arguments, want one file"},
 	{"list a b", 2, "2 arguments"},
@@ -183,7 +189,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.Mkdir("empty", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/notes.txt", nil, 0o644)); err != nil {
+	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/notes.txt", nil, 0o644), os.Symlink("full", "link")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// notBelow refuses --out if it lies in a folder whose files belong to something else.
+func notBelow(what, folder, out string) error {
+	below, err := isBelow(folder, out)
+	if err == nil && below {
+		err = fmt.Errorf("lies in %s, %s, whose files are its own; want another place", what, folder)
+	}
+	if err != nil {
+		return fmt.Errorf("--out %s: %w", out, err)
+	}
+	return nil
+}
+
+// isBelow says whether a path is a folder or lies below it, whatever links lead there. Neither of the
+// two has to exist.
+func isBelow(folder, path string) (bool, error) {
+	root, err := resolved(folder)
+	if err != nil {
+		return false, err
+	}
+	d, err := resolved(path)
+	if err != nil {
+		return false, err
+	}
+	there, _ := os.Stat(root)
+	for ; ; d = filepath.Dir(d) {
+		here, err := os.Stat(d)
+		switch {
+		case d == root, err == nil && there != nil && os.SameFile(here, there):
+			return true, nil
+		case d == filepath.Dir(d):
+			return false, nil
+		}
+	}
+}
+
+// resolved is where a path leads, through links. What is not there yet stays as it is written.
+func resolved(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	rest := ""
+	for err == nil {
+		var real string
+		if real, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Join(real, rest), nil
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			path, rest, err = filepath.Dir(path), filepath.Join(filepath.Base(path), rest), nil
+		}
+	}
+	return "", err
+}
+
+// sameFile says whether two paths, of which b may not exist, are one file.
+func sameFile(a, b string) (bool, error) {
+	other, err := os.Stat(b)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(a)
+	return err == nil && os.SameFile(info, other), err
+}
