@@ -3,14 +3,15 @@ package data
 import (
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 
 	"mcvd/data/clips"
 )
 
 // At is where a clip starts: a video, and the number of a frame of it. All places where clips are
-// cut are chosen in this file: [Batches] draws those of training at random, [Fixed] lists those of
-// evaluation, and [Windows] lists all.
+// cut are chosen in this file: [Batches] draws those of training at random, [Fixed] and [Spread] list
+// those of evaluation, and [Windows] lists all.
 type At struct{ Video, Start int }
 
 // Cut reads the clip of frames frames at a place. An error begins with the name of the video.
@@ -32,6 +33,20 @@ func Fixed(ds clips.Dataset, seed uint64, i, frames int) At {
 	round, place := uint64(i/ds.Len()), i%ds.Len()
 	video := newPermutation(ds.Len(), hash(seed, forFixedOrder, round)).at(place)
 	return At{video, anyStart(ds, source(seed, forFixedClip, uint64(i)), video, frames)}
+}
+
+// Spread is the place of clip i of n in the order in which the published code evaluates a data set:
+// of N videos it takes number i/(n-1) (N-1), rounded half to even, so it visits all of them evenly,
+// and some of them several times if n is larger than N. A clip starts anywhere but at the last
+// frame from which it would fit, which the published code never draws. Its own draws are not
+// reproduced: they depend on the state of Python's generator.
+func Spread(ds clips.Dataset, seed uint64, i, n, frames int) At {
+	video := 0
+	if n > 1 {
+		video = int(math.RoundToEven(float64(i) / float64(n-1) * float64(ds.Len()-1)))
+	}
+	starts := max(1, ds.Frames(video)-frames)
+	return At{video, source(seed, forFixedClip, uint64(i)).IntN(starts)}
 }
 
 // Windows lists the places of all clips of frames frames whose start is a multiple of stride, 1 or

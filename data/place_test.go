@@ -117,3 +117,39 @@ func TestPlacesStayAsTheyWere(t *testing.T) {
 		}
 	}
 }
+
+// The published order visits videos evenly, whichever are more, clips or videos.
+func TestSpreadPlaces(t *testing.T) {
+	for _, tt := range []struct {
+		videos, clips int
+		want          []int
+	}{
+		{5, 5, []int{0, 1, 2, 3, 4}},
+		{9, 3, []int{0, 4, 8}},
+		{4, 3, []int{0, 2, 3}}, // 1.5 rounds to even
+		{2, 3, []int{0, 0, 1}}, // and so does 0.5
+		{7, 1, []int{0}},
+	} {
+		ds := long{make([]int, tt.videos)}
+		var got []int
+		for i := range tt.clips {
+			at := Spread(ds, 1, i, tt.clips, 3)
+			if at.Start != 0 {
+				t.Errorf("a video without frames starts at %d", at.Start)
+			}
+			got = append(got, at.Video)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%d clips of %d videos: %v, want %v", tt.clips, tt.videos, got, tt.want)
+		}
+	}
+	starts := map[int]int{}
+	for seed := range uint64(300) {
+		starts[Spread(long{[]int{8}}, seed, 0, 1, 5).Start]++
+	}
+	for start := range 3 { // 3 itself would fit, too
+		if n := starts[start]; !(n > 60) || len(starts) != 3 {
+			t.Errorf("start %d came %d times of 300, among %v, want a third", start, n, starts)
+		}
+	}
+}

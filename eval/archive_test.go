@@ -25,7 +25,7 @@ func archiving(t *testing.T) *Evaluation {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	p := Protocol{Task: "interpolate", Clips: 7, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
+	p := Protocol{Name: "clean", Task: "interpolate", Clips: 7, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
 	e, err := NewEvaluation(g, rampSet{3}, p, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestScoresDoNotDependOnTheBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, _, err := evaluate(g, rampSet{1}, Protocol{Task: "predict", Clips: 4, Trajectories: 2, Frames: 2, Advance: 2, Seed: 1}, allMetrics(t))
+		report, _, err := evaluate(g, rampSet{1}, Protocol{Name: "clean", Task: "predict", Clips: 4, Trajectories: 2, Frames: 2, Advance: 2, Seed: 1}, allMetrics(t))
 		g.Close()
 		if err != nil {
 			t.Fatal(err)

@@ -3,28 +3,11 @@ package eval
 import (
 	"fmt"
 
+	"mcvd/configs"
+	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval/metric"
 )
-
-// Protocol says what an evaluation does.
-type Protocol struct {
-	Task         string `json:"task"`
-	Clips        int    `json:"clips"`        // test clips, by data.Fixed
-	Trajectories int    `json:"trajectories"` // videos of each clip
-	Frames       int    `json:"frames"`       // generated in each video
-	Advance      int    `json:"advance"`      // frames kept of a window
-	Windows      string `json:"windows"`      // how a video is split into windows, one of [WindowNames]
-	Seed         uint64 `json:"seed"`         // of the clips and of the noise
-}
-
-// Job is what is generated for each clip.
-func (p Protocol) Job() (Job, error) {
-	task, err := ParseTask(p.Task)
-	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
-	j.Windows = j.windows()
-	return j, err
-}
 
 // Evaluation generates videos of a data set's clips and scores them by metrics, next to baselines,
 // part by part.
@@ -45,6 +28,10 @@ type Evaluation struct {
 
 // NewEvaluation prepares an evaluation. It refuses one that can't be carried out.
 func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened) (*Evaluation, error) {
+	p, err := p.Complete(g.model.Frames)
+	if err != nil {
+		return nil, err
+	}
 	j, err := p.Job()
 	if err != nil {
 		return nil, err
@@ -61,7 +48,13 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	for _, m := range metrics {
 		h.Metrics = append(h.Metrics, m.Info)
 	}
-	return &Evaluation{Protocol: p, generator: g, job: j, source: FromDataset(ds, p.Seed, j, g.model.Frames), metrics: metrics, header: h}, nil
+	return &Evaluation{Protocol: p, generator: g, job: j, source: p.source(ds, j, g.model.Frames), metrics: metrics, header: h}, nil
+}
+
+// source cuts the protocol's clips.
+func (p Protocol) source(ds clips.Dataset, j Job, f configs.Frames) Source {
+	frames := ClipFrames(j.Task, f, j.Frames)
+	return cutAt(ds, j, f, frames, true, func(i int) data.At { return p.at(ds, i, frames) })
 }
 
 // Header is that of the report, without what only the caller knows, such as the run and its

@@ -82,7 +82,7 @@ func TestEvaluate(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer g.Close()
-			report, _, err := evaluate(g, rampSet{1}, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, allMetrics(t))
+			report, _, err := evaluate(g, rampSet{1}, Protocol{Name: "clean", Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, allMetrics(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +121,7 @@ func TestEvaluateGenerateSkipsScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	report, _, err := evaluate(g, rampSet{1}, Protocol{Task: "generate", Clips: 2, Trajectories: 1, Frames: 5, Advance: 2, Seed: 1}, allMetrics(t))
+	report, _, err := evaluate(g, rampSet{1}, Protocol{Name: "clean", Task: "generate", Clips: 2, Trajectories: 1, Frames: 5, Advance: 2, Seed: 1}, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestLongVideosAreScored(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		report, _, err := evaluate(g, rampSet{0}, Protocol{Task: task, Clips: 1, Trajectories: 1, Frames: frames, Advance: 3, Seed: 1}, allMetrics(t))
+		report, _, err := evaluate(g, rampSet{0}, Protocol{Name: "clean", Task: task, Clips: 1, Trajectories: 1, Frames: frames, Advance: 3, Seed: 1}, allMetrics(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,8 +29,12 @@ type Generator struct {
 	draw    func(c Case, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several videos at a time
 }
 
-// Frame is one frame, [height, width, channels] in [-1, 1].
-type Frame = []float32
+// Frame is one frame, [height, width, channels] in [-1, 1]. Frames are several, [frames, height,
+// width, channels].
+type (
+	Frame  = []float32
+	Frames = []float32
+)
 
 // NewGenerator makes a generator with the averaged weights in store. batch videos are generated at
 // a time, on the given number of devices (0 for all), of which batch must be a multiple.
@@ -148,19 +152,23 @@ func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, f
 	return nil
 }
 
-// Videos is [Generator.Run] that returns whole videos, in memory.
-func (g *Generator) Videos(ctx context.Context, j Job, cases []Case, progress func()) ([]clips.Clip, error) {
-	side, channels := g.model.Size, g.model.Channels
-	made := make([]clips.Clip, len(cases))
+// Videos is [Generator.Run] with the videos as a whole, in memory: of each case its frames, one after
+// the other.
+func (g *Generator) Videos(ctx context.Context, j Job, cases []Case, progress func()) ([]Frames, error) {
+	size := g.model.ClipShape(1, 1).Size()
+	made := make([]Frames, len(cases))
 	for i := range made {
-		made[i] = clips.NewClip(max(j.Frames, 0), side, side, channels)
+		made[i] = make(Frames, max(j.Frames, 0)*size)
 	}
 	err := g.Run(ctx, j, cases, func(i, frame int, f Frame) error {
-		clip, err := clips.ToClip(f, 1, side, side, channels)
-		if err == nil {
-			copy(made[i].Slice(frame, frame+1).Pix, clip.Pix)
-		}
-		return err
+		copy(made[i][frame*size:], f)
+		return nil
 	}, progress)
 	return made, err
+}
+
+// clip is frames as bytes, by a rule such as [clips.Byte].
+func (g *Generator) clip(f Frames, rule func(float32) uint8) (clips.Clip, error) {
+	side, channels := g.model.Size, g.model.Channels
+	return clips.Quantize(f, len(f)/(side*side*channels), side, side, channels, rule)
 }

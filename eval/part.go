@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"mcvd/configs"
@@ -71,9 +72,9 @@ func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part,
 		return nil, err
 	}
 	for _, name := range configs.Names(baselines(e.job.Task)) {
-		var simple []clips.Clip
+		var simple []Frames
 		for _, c := range cases {
-			simple = append(simple, baselines(e.job.Task)[name](c.Past, c.Future, e.Frames))
+			simple = append(simple, clips.ToFloat(baselines(e.job.Task)[name](c.Past, c.Future, e.Frames)))
 		}
 		if err := p.score(name, cases, simple); err != nil {
 			return nil, err
@@ -90,21 +91,27 @@ type scoring struct {
 }
 
 // score scores the videos that a method generated for the cases, and keeps a record of each.
-func (p *scoring) score(method string, cases []Case, made []clips.Clip) error {
+func (p *scoring) score(method string, cases []Case, made []Frames) error {
 	records := make([]Record, len(cases))
-	real := make([]clips.Clip, len(cases))
 	for i, c := range cases {
 		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, method, map[string]metric.Score{}}
-		real[i] = c.Real
 	}
 	for _, m := range p.metrics {
+		bytes, err := p.clips(m, cases, made)
+		if err != nil {
+			return err
+		}
 		if m.Sets != nil {
-			if err := p.Made.add(m, method, made); err != nil {
+			if err := p.Made.add(m, method, bytes); err != nil {
 				return err
 			}
 			continue
 		}
-		scores, err := p.pairs(m, real, made)
+		real, err := p.clips(m, cases, reals(cases))
+		if err != nil {
+			return err
+		}
+		scores, err := p.pairs(m, real, bytes)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
@@ -114,6 +121,33 @@ func (p *scoring) score(method string, cases []Case, made []clips.Clip) error {
 	}
 	p.Records = append(p.Records, records...)
 	return nil
+}
+
+// reals are the real frames of the cases.
+func reals(cases []Case) []Frames {
+	real := make([]Frames, len(cases))
+	for i, c := range cases {
+		real[i] = clips.ToFloat(c.Real)
+	}
+	return real
+}
+
+// clips are the clips that a metric sees of frames that were made of the cases, or are their real
+// ones: as bytes by the protocol's rule, and between the given frames if the metric is of whole
+// videos.
+func (p *scoring) clips(m metric.Opened, cases []Case, frames []Frames) ([]clips.Clip, error) {
+	out := make([]clips.Clip, len(cases))
+	for i, c := range cases {
+		whole := frames[i]
+		if m.Whole {
+			whole = slices.Concat(clips.ToFloat(c.Past), whole, clips.ToFloat(c.Future))
+		}
+		var err error
+		if out[i], err = p.generator.clip(whole, p.Rules.quantizer(m.Name)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // pairs scores generated clips by a metric of pairs, or says of each why it has no score.
@@ -148,15 +182,16 @@ func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Scor
 
 // addReal adds the real frames to the sets, once for all methods.
 func (p *scoring) addReal(cases []Case) error {
-	var real []clips.Clip
-	for _, c := range cases {
-		real = append(real, c.Real)
-	}
 	for _, m := range p.metrics {
-		if m.Sets != nil {
-			if err := p.Real.add(m, "", real); err != nil {
-				return err
-			}
+		if m.Sets == nil {
+			continue
+		}
+		real, err := p.clips(m, cases, reals(cases))
+		if err == nil {
+			err = p.Real.add(m, "", real)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

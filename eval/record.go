@@ -14,6 +14,14 @@ type Record struct {
 	Scores map[string]metric.Score `json:"scores"`
 }
 
+// score is the record's score in a metric.
+func (r Record) score(name string) metric.Score {
+	if s, ok := r.Scores[name]; ok {
+		return s
+	}
+	return metric.Score{Skipped: "not in the records"}
+}
+
 // SetValue is the value of a metric of sets.
 type SetValue struct {
 	Method string

@@ -28,7 +28,7 @@ func evaluated(t *testing.T, p Protocol, metrics []metric.Opened) (*Report, []*P
 // The report is what its header, the records and the values of the sets say, also after they went
 // through JSON and in another order.
 func TestTheReportIsAFunctionOfTheRecords(t *testing.T) {
-	p := Protocol{Task: "interpolate", Clips: 5, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
+	p := Protocol{Name: "clean", Task: "interpolate", Clips: 5, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
 	want, parts, err := evaluated(t, p, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestSomeVideosAreSkipped(t *testing.T) {
 	record := func(clip, trajectory int, s metric.Score) Record {
 		return Record{Clip: clip, Trajectory: trajectory, Method: modelMethod, Scores: map[string]metric.Score{"x": s}}
 	}
-	h := Header{Metrics: []metric.Info{{Name: "x"}}} // lower is better
+	h := Header{Protocol: Protocol{Rules: clean}, Metrics: []metric.Info{{Name: "x"}}} // lower is better
 	skipped := metric.Score{Skipped: "dark"}
 	got := NewReport(h, []Record{
 		record(0, 0, metric.Score{Value: 4, Frames: []float64{3, 5}}), record(0, 1, metric.Score{Value: 2, Frames: []float64{1, 3}}),
@@ -136,7 +136,7 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 		{"generate", "model", 0, 6, 191 - 103},
 	} {
 		metrics := []metric.Opened{{Info: metric.Info{Name: "brightness"}, Sets: brightness{}, Compare: brighter}, allMetrics(t)[0]}
-		r, _, err := evaluated(t, Protocol{Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, metrics)
+		r, _, err := evaluated(t, Protocol{Name: "clean", Task: tt.task, Clips: 3, Trajectories: 2, Frames: 3, Advance: 3, Seed: 1}, metrics)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestMetricsOfSetsReachEveryTask(t *testing.T) {
 
 // A metric that breaks ends the evaluation with its name.
 func TestAnEvaluationThatFails(t *testing.T) {
-	p := Protocol{Task: "predict", Clips: 1, Trajectories: 1, Frames: 3, Advance: 3, Seed: 1}
+	p := Protocol{Name: "clean", Task: "predict", Clips: 1, Trajectories: 1, Frames: 3, Advance: 3, Seed: 1}
 	nan := metric.Opened{Info: metric.Info{Name: "nan"}, Pairs: broken{}}
 	if _, _, err := evaluated(t, p, []metric.Opened{nan}); err == nil || err.Error() != "metric nan: clip 0: a score of NaN, want a number, or that it is skipped" {
 		t.Errorf("error %v", err)

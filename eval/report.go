@@ -50,12 +50,11 @@ type Result struct {
 // Score is the result of one metric over all clips.
 type Score struct {
 	Unit string `json:"unit,omitempty"`
-	// Best takes each clip's best trajectory, which each metric chooses by itself, as in the
-	// published protocol. Mean takes the mean of a clip's trajectories.
+	// Best takes each clip's best trajectory, chosen as Rules.Best says. Mean takes the mean of a
+	// clip's trajectories.
 	Best metric.Summary `json:"best,omitzero"`
 	Mean metric.Summary `json:"mean,omitzero"`
-	// BestByFrame and MeanByFrame are the means over clips for each frame: of the trajectory that
-	// is best in this metric over the whole video, and of all trajectories.
+	// BestByFrame and MeanByFrame are the means over clips for each frame: of the best trajectory, and of all.
 	BestByFrame []float64 `json:"best_by_frame,omitempty"`
 	MeanByFrame []float64 `json:"mean_by_frame,omitempty"`
 	// Set is the result of a metric of sets, which has none of the fields above.
@@ -82,6 +81,7 @@ func NewReport(h Header, records []Record, sets []SetValue) *Report {
 		byMethod[r.Method] = append(byMethod[r.Method], r)
 	}
 	r := &Report{Header: h}
+	chooser := chosenBy(h, byMethod[modelMethod])
 	for _, method := range configs.Names(byMethod) {
 		result := Result{Method: method, Scores: map[string]Score{}}
 		for _, m := range h.Metrics {
@@ -89,7 +89,7 @@ func NewReport(h Header, records []Record, sets []SetValue) *Report {
 			if at >= 0 {
 				result.Scores[m.Name] = setScore(m, sets[at])
 			} else {
-				result.Scores[m.Name] = pairScore(m, byMethod[method])
+				result.Scores[m.Name] = pairScore(m, byMethod[method], h.Protocol.Rules, chooser)
 			}
 		}
 		if method == modelMethod {
@@ -108,59 +108,86 @@ func setScore(m metric.Info, v SetValue) Score {
 	return Score{Unit: m.Unit, Set: &SetScore{v.Value, v.Real, v.Made}}
 }
 
-// pairScore sums one metric of a method's videos up.
-func pairScore(m metric.Info, records []Record) Score {
+// chosenBy is the metric that chooses the best trajectory for all: the first that scored the
+// model's videos. It is nil if each metric chooses its own.
+func chosenBy(h Header, records []Record) *metric.Info {
+	if h.Protocol.Rules.Best != "one" {
+		return nil
+	}
+	for i, m := range h.Metrics {
+		if slices.ContainsFunc(records, func(r Record) bool { return r.score(m.Name).Skipped == "" }) {
+			return &h.Metrics[i]
+		}
+	}
+	return nil
+}
+
+// pairScore sums one metric of a method's videos up. chooser chooses the best trajectory, m itself
+// if it is nil.
+func pairScore(m metric.Info, records []Record, rules Rules, chooser *metric.Info) Score {
 	score := Score{Unit: m.Unit}
 	var videos [][]metric.Score // by clip and trajectory
+	var names []string          // of the videos that the clips are of
+	var choice [][]float64      // like values, of the chooser
+	if chooser == nil {
+		chooser = &m
+	}
 	slices.SortStableFunc(records, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(a.Clip, b.Clip), cmp.Compare(a.Trajectory, b.Trajectory))
 	})
 	for i, r := range records {
-		s, ok := r.Scores[m.Name]
-		if !ok {
-			s.Skipped = "not in the records"
-		}
+		s := r.score(m.Name)
 		if s.Skipped != "" {
 			score.Skipped = cmp.Or(score.Skipped, s.Skipped)
 			score.SkippedVideos++
 		}
 		if i == 0 || r.Clip != records[i-1].Clip {
-			videos = append(videos, nil)
+			videos, names, choice = append(videos, nil), append(names, r.Video), append(choice, nil)
 		}
-		videos[len(videos)-1] = append(videos[len(videos)-1], s)
+		last := len(videos) - 1
+		videos[last] = append(videos[last], s)
+		choice[last] = append(choice[last], value(r.score(chooser.Name)))
 	}
 	if score.SkippedVideos == len(records) {
 		score.SkippedVideos, score.Skipped = 0, cmp.Or(score.Skipped, "no records")
 		return score
 	}
-	values := make([][]float64, len(videos))
+	var best, all [][]float64 // by frame
+	bests, means := make([]float64, len(videos)), make([]float64, len(videos))
 	for c, clip := range videos {
-		for _, s := range clip {
-			if s.Skipped != "" {
-				s.Value = math.NaN()
-			}
-			values[c] = append(values[c], s.Value)
-		}
-	}
-	score.Best, score.Mean = metric.Summarize(m.Best(values)), metric.Summarize(metric.Average(values))
-	var best, all [][]float64
-	for c, clip := range videos {
+		var values []float64
+		bests[c] = math.NaN()
+		chosen := chooser.BestOf(choice[c])
 		for k, s := range clip {
+			values = append(values, value(s))
 			if s.Skipped != "" {
 				continue
 			}
 			all = append(all, s.Frames)
-			if k == m.BestOf(values[c]) {
-				best = append(best, s.Frames)
+			if k == chosen {
+				bests[c], best = s.Value, append(best, s.Frames)
 			}
 		}
+		means[c] = metric.Average(values)
 	}
+	score.Best, score.Mean = metric.Summarize(bests, names, rules.Interval), metric.Summarize(means, names, rules.Interval)
 	score.BestByFrame, score.MeanByFrame = byFrame(best), byFrame(all)
 	return score
 }
 
+// value is a score as a number, NaN if it was skipped.
+func value(s metric.Score) float64 {
+	if s.Skipped != "" {
+		return math.NaN()
+	}
+	return s.Value
+}
+
 // byFrame is the mean for each frame over videos of the same length, nil if it differs.
 func byFrame(videos [][]float64) []float64 {
+	if len(videos) == 0 {
+		return nil
+	}
 	means := make([]float64, len(videos[0]))
 	for _, frames := range videos {
 		if len(frames) != len(means) {
@@ -176,6 +203,7 @@ func byFrame(videos [][]float64) []float64 {
 // WriteText prints the report as tables for people.
 func (r *Report) WriteText(out io.Writer) error {
 	p := r.Protocol
+	fmt.Fprintf(out, "protocol %s%s\n", p.Name, p.deviations())
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d\n",
 		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
 	seconds := ""
@@ -240,6 +268,8 @@ func (r *Report) writeFrames(out io.Writer) error {
 			fmt.Fprintf(w, "\n%s: %d videos skipped: %s", m.Name, first.SkippedVideos, first.Skipped)
 		case first.Skipped != "":
 			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
+		case first.Set != nil && m.Whole:
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips, with the frames that were given", m.Name, first.Set.Real, first.Set.Made)
 		case first.Set != nil:
 			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips", m.Name, first.Set.Real, first.Set.Made)
 		}

@@ -85,7 +85,11 @@ func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, c
 			if task != Generate {
 				rows = append(rows, realRow(join(c.Past, c.Real, c.Future), c, nil))
 			}
-			rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, made[i], c.Future), c, nil))
+			clip, err := g.clip(made[i], clips.Byte)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, clip, c.Future), c, nil))
 		}
 	}
 	if err := video.WriteSheet(sheet, title, rows...); err != nil {

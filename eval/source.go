@@ -28,8 +28,13 @@ func FromDataset(ds clips.Dataset, seed uint64, j Job, f configs.Frames) Source 
 
 // fixed is [FromDataset] that also takes clips of fewer frames, see [cutGiven].
 func fixed(ds clips.Dataset, seed uint64, j Job, f configs.Frames, frames int, compare bool) Source {
+	return cutAt(ds, j, f, frames, compare, func(i int) data.At { return data.Fixed(ds, seed, i, frames) })
+}
+
+// cutAt cuts clip i at a place.
+func cutAt(ds clips.Dataset, j Job, f configs.Frames, frames int, compare bool, place func(i int) data.At) Source {
 	return func(i int) (Case, error) {
-		at := data.Fixed(ds, seed, i, frames)
+		at := place(i)
 		clip, err := data.Cut(ds, at, frames)
 		if err != nil {
 			return Case{}, err

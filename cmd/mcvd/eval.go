@@ -39,27 +39,34 @@ func newEval(a *app) *cobra.Command {
 		Long: `Generate videos of held-out clips and score them, as a whole and frame by frame, next to baselines.
 
 psnr, ssim and digit compare each generated video with the real one. They have two scores for a
-clip: that of its best trajectory, which each metric chooses by itself (the published protocol), and
-the mean over its trajectories. Intervals are 95 % by Student's t over clips. mmd compares all
-generated videos with all real ones. Videos of the task generate have no real counterpart, so only
+clip: that of its best trajectory, and the mean over its trajectories. mmd compares all generated
+videos with all real ones. Videos of the task generate have no real counterpart, so only
 metrics of sets, such as mmd, score them.
 
+--protocol says how clips and the best trajectory are chosen, how intervals are made, and what is
+fixed about frames. With clean, the default, the first metric that scores videos one by one chooses
+the best trajectory for all metrics, and intervals are by bootstrap over videos. With a published
+one each metric chooses its own, and the report says in what the evaluation is not as published:
+
+` + protocolDocs() + `
 --records DIR keeps what was found out about each video, the baselines' included. The same command
 with the same folder goes on where it was stopped. With --shard several processes share the work,
 and eval merge makes the report.`,
 		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
   mcvd eval runs/tiny --metrics psnr --records out/records
+  mcvd eval runs/tiny --protocol bair --clips 4 --trajectories 3 --frames 4
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
 		Args:    arguments(1, 1, "a run folder"),
 		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check() },
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	c.Task, c.Clips, c.Trajectories, c.split = "predict", 16, 1, clips.Test
+	c.Task, c.Name, c.split = "predict", eval.DefaultProtocol, clips.Test
 	f.Var(oneOf(&c.Task, eval.TaskNames()), "task", "predict, interpolate, retrodict or generate")
-	f.Var(count(&c.Clips), "clips", "clips to score")
-	f.Var(count(&c.Trajectories), "trajectories", "videos of each clip, with different noise")
-	f.Var(count(&c.Frames), "frames", "frames to generate (default: one block, frames.current)")
+	f.Var(oneOf(&c.Name, eval.ProtocolNames()), "protocol", "rules of scoring, one of those above")
+	f.Var(count(&c.Clips), "clips", "clips to score (default: the protocol's, or 16)")
+	f.Var(count(&c.Trajectories), "trajectories", "videos of each clip, with different noise (default: the protocol's, or 1)")
+	f.Var(count(&c.Frames), "frames", "frames to generate (default: the protocol's for the run's past frames, or one block, frames.current)")
 	f.Var(count(&c.Advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
@@ -81,8 +88,12 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	c.Seed = l.seed
-	c.Frames = cmp.Or(c.Frames, l.config.Frames.Current)
-	c.Advance = cmp.Or(c.Advance, l.config.Frames.Current)
+	if c.Protocol, err = c.Complete(l.config.Frames); err != nil {
+		return err
+	}
+	if len(c.Deviations) > 0 {
+		c.log.Warn("the scores can't be compared with those published", "protocol", c.Name, "because", strings.Join(c.Deviations, "; "))
+	}
 	job, err := c.Job()
 	if err != nil {
 		return err
@@ -99,6 +110,15 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	return c.print(cmd, report)
+}
+
+// protocolDocs says what each protocol is, a line each.
+func protocolDocs() string {
+	var text strings.Builder
+	for _, name := range eval.ProtocolNames() {
+		fmt.Fprintf(&text, "  %-10s  %s\n", name, eval.ProtocolDoc(name))
+	}
+	return text.String()
 }
 
 // check refuses flags that don't go together.

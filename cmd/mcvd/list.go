@@ -37,6 +37,7 @@ var kinds = map[string]kind{
 	"metrics":       {"eval --metrics", metric.Names},
 	"networks":      {"model.network", network.Names},
 	"optimizers":    {"optimizer.name", optimizer.Names},
+	"protocols":     {"eval --protocol", eval.ProtocolNames},
 	"rates":         {"optimizer.schedule", optimizer.Rates},
 	"samplers":      {"sampler.name", sampler.Names},
 	"schedules":     {"diffusion.schedule", diffusion.Schedules},

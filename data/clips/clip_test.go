@@ -55,3 +55,25 @@ func TestSplitCheck(t *testing.T) {
 		t.Error("validation is no split, but gave no error")
 	}
 }
+
+// The published rule darkens 63 of the bytes by one, and has the same ends.
+func TestFloor(t *testing.T) {
+	darker := 0
+	for v := range 256 {
+		switch got := Floor(Float(uint8(v))); got {
+		case uint8(v):
+		case uint8(v - 1):
+			darker++
+		default:
+			t.Errorf("%d becomes %d", v, got)
+		}
+	}
+	if darker != 63 {
+		t.Errorf("%d bytes become darker, want 63", darker)
+	}
+	for x, want := range map[float32]uint8{-1: 0, -2: 0, 1: 255, 2: 255, 0: 127, float32(math.NaN()): 0} {
+		if got := Floor(x); got != want {
+			t.Errorf("Floor(%g) = %d, want %d", x, got, want)
+		}
+	}
+}

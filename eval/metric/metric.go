@@ -33,6 +33,9 @@ type Info struct {
 	Unit           string `json:"unit,omitempty"` // "dB", or empty for a plain number
 	HigherIsBetter bool   `json:"higher_is_better"`
 	Digits         int    `json:"digits"` // significant digits after the point
+	// Whole says that the metric is of whole videos: generated frames and those that they were
+	// given. Others see the generated frames alone.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // Pairs scores generated clips against the real ones in their place. If it is an [io.Closer], it is

@@ -3,6 +3,8 @@ package metric
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"slices"
 )
 
 // Summary is a mean with its 95 % confidence interval.
@@ -11,22 +13,85 @@ type Summary struct {
 	N               int // values that entered
 }
 
-// Summarize averages the values that are not NaN. The interval is Student's t with n-1 degrees of
-// freedom, mean ± t s/√n, for any n; at n = 256 it is 0.5 % wider than the normal approximation.
-// Low and High are NaN for n < 2, Mean for n = 0.
-func Summarize(values []float64) Summary {
+// Interval is a way to say how far a mean over clips may be from that over all clips there are.
+type Interval string
+
+// The intervals, of 95 %.
+const (
+	// Normal is mean ± 1.96 s/√n over clips, as if each were drawn by itself: the published one.
+	Normal Interval = "normal"
+	// Bootstrap draws as many videos as there are, with replacement, again and again, and leaves out
+	// the least and the greatest 2.5 % of the means over their clips. Clips of one video resemble
+	// each other; taken as independent they promise too much.
+	Bootstrap Interval = "bootstrap"
+)
+
+// resamples is how often [Bootstrap] draws.
+const resamples = 2000
+
+// Summarize averages the values that are not NaN. groups says which video each value's clip is of.
+// Mean is NaN for no values, and Low and High are for less than two, or less than two videos to
+// draw.
+func Summarize(values []float64, groups []string, kind Interval) Summary {
 	mean, n := meanOf(values)
-	var squares float64
-	for _, v := range values {
-		if !math.IsNaN(v) {
-			squares += (v - mean) * (v - mean)
+	s := Summary{mean, math.NaN(), math.NaN(), n}
+	switch {
+	case n < 2:
+	case kind == Normal:
+		var squares float64
+		for _, v := range values {
+			if !math.IsNaN(v) {
+				squares += (v - mean) * (v - mean)
+			}
 		}
+		half := 1.96 * math.Sqrt(squares/float64(n-1)/float64(n))
+		s.Low, s.High = mean-half, mean+half
+	case kind == Bootstrap:
+		s.Low, s.High = bootstrap(values, groups)
+	default:
+		panic("metric: no interval " + string(kind))
 	}
-	if n < 2 {
-		return Summary{mean, math.NaN(), math.NaN(), n}
+	return s
+}
+
+// bootstrap is the 95 % interval of the mean over the clips of drawn videos. The draws are the same
+// each time.
+func bootstrap(values []float64, groups []string) (low, high float64) {
+	type video struct {
+		sum float64
+		n   int
 	}
-	half := student95(n-1) * math.Sqrt(squares/float64(n-1)/float64(n))
-	return Summary{mean, mean - half, mean + half, n}
+	var videos []video
+	index := map[string]int{}
+	for i, v := range values {
+		if math.IsNaN(v) {
+			continue
+		}
+		k, ok := index[groups[i]]
+		if !ok {
+			k = len(videos)
+			index[groups[i]], videos = k, append(videos, video{})
+		}
+		videos[k].sum += v
+		videos[k].n++
+	}
+	if len(videos) < 2 {
+		return math.NaN(), math.NaN()
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(len(videos))))
+	means := make([]float64, resamples)
+	for i := range means {
+		var drawn video
+		for range videos {
+			v := videos[rng.IntN(len(videos))]
+			drawn.sum += v.sum
+			drawn.n += v.n
+		}
+		means[i] = drawn.sum / float64(drawn.n)
+	}
+	slices.Sort(means)
+	const left = resamples / 40 // 2.5 %
+	return means[left], means[resamples-1-left]
 }
 
 // MarshalJSON writes null for what is NaN.
@@ -45,19 +110,6 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 	}{number(s.Mean), number(s.Low), number(s.High), s.N})
 }
 
-// Best takes each clip's best trajectory from scores [clips][trajectories], as in the published
-// protocol. NaN, a skipped score, is never the best. A clip with nothing else is NaN.
-func (m Info) Best(scores [][]float64) []float64 {
-	out := make([]float64, len(scores))
-	for i, clip := range scores {
-		out[i] = math.NaN()
-		if best := m.BestOf(clip); best >= 0 {
-			out[i] = clip[best]
-		}
-	}
-	return out
-}
-
 // BestOf is the index of the best score, the first of equal ones; -1 if all are NaN.
 func (m Info) BestOf(scores []float64) int {
 	best := -1
@@ -69,14 +121,10 @@ func (m Info) BestOf(scores []float64) int {
 	return best
 }
 
-// Average takes the mean of each clip's trajectories from scores [clips][trajectories], without
-// those that are NaN.
-func Average(scores [][]float64) []float64 {
-	out := make([]float64, len(scores))
-	for i, clip := range scores {
-		out[i], _ = meanOf(clip)
-	}
-	return out
+// Average is the mean of the values that are not NaN; NaN if there are none.
+func Average(values []float64) float64 {
+	mean, _ := meanOf(values)
+	return mean
 }
 
 // meanOf is the mean of the values that are not NaN, and how many they are; NaN if there are none.
@@ -88,41 +136,4 @@ func meanOf(values []float64) (mean float64, n int) {
 		}
 	}
 	return mean / float64(n), n
-}
-
-// student95 is the t for which Student's distribution lies within ±t with probability 0.95. It is
-// found by halving an interval of the angle atan(t/√degrees), in which the probability is a finite
-// sum.
-func student95(degrees int) float64 {
-	low, high := 0.0, math.Pi/2
-	for range 60 {
-		if middle := (low + high) / 2; studentWithin(middle, degrees) < 0.95 {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	return math.Tan(low) * math.Sqrt(float64(degrees))
-}
-
-// studentWithin is the probability that |t| <= √degrees tan(angle) (Abramowitz and Stegun, 26.7.3
-// and 26.7.4):
-//
-//	odd:  2/π (angle + sin (cos + 2/3 cos^3 + ... + (2·4···(degrees-3))/(3·5···(degrees-2)) cos^(degrees-2)))
-//	even: sin (1 + 1/2 cos^2 + ... + (1·3···(degrees-3))/(2·4···(degrees-2)) cos^(degrees-2))
-func studentWithin(angle float64, degrees int) float64 {
-	sin, cos := math.Sincos(angle)
-	term, first := 1.0, 2 // even: the powers 0, 2, 4, ...
-	if degrees%2 == 1 {
-		term, first = cos, 3
-	}
-	var sum float64
-	for power := first; power <= degrees; power += 2 {
-		sum += term
-		term *= cos * cos * float64(power-1) / float64(power)
-	}
-	if degrees%2 == 1 {
-		return 2 / math.Pi * (angle + sin*sum)
-	}
-	return sin * sum
 }

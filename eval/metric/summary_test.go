@@ -2,28 +2,20 @@ package metric
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
 var nan = math.NaN()
 
-// From printed tables of the distribution.
-func TestStudent95(t *testing.T) {
-	for degrees, want := range map[int]float64{
-		1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 10: 2.2281, 30: 2.0423, 120: 1.9799, 1000: 1.9623,
-	} {
-		if got := student95(degrees); !(math.Abs(got-want) <= 5e-5) {
-			t.Errorf("%d degrees of freedom: %.5f, want %.4f", degrees, got, want)
-		}
-	}
-}
-
-func TestSummarize(t *testing.T) {
-	// s = 1, so that the half width is t/√3 with two degrees of freedom.
-	got := Summarize([]float64{1, nan, 2, 3})
-	half := 4.302653 / math.Sqrt(3)
-	if got.Mean != 2 || got.N != 3 || !(math.Abs(got.Low-(2-half)) <= 1e-6) || !(math.Abs(got.High-(2+half)) <= 1e-6) {
+// The published interval, of a sample whose standard deviation is 1.
+func TestNormalInterval(t *testing.T) {
+	videos := []string{"a", "b", "c", "d"}
+	got := Summarize([]float64{1, nan, 2, 3}, videos, Normal)
+	half := 1.96 / math.Sqrt(3)
+	if got.Mean != 2 || got.N != 3 || !(math.Abs(got.Low-(2-half)) <= 1e-12) || !(math.Abs(got.High-(2+half)) <= 1e-12) {
 		t.Errorf("got %+v, want 2 ± %g of 3", got, half)
 	}
 	for _, tt := range []struct {
@@ -34,29 +26,71 @@ func TestSummarize(t *testing.T) {
 		{[]float64{5, nan}, `{"mean":5,"low":null,"high":null,"n":1}`},
 		{[]float64{5, 5}, `{"mean":5,"low":5,"high":5,"n":2}`},
 	} {
-		if got, err := json.Marshal(Summarize(tt.values)); err != nil || string(got) != tt.want {
-			t.Errorf("%v: %s, %v; want %s", tt.values, got, err, tt.want)
+		for _, kind := range []Interval{Normal, Bootstrap} {
+			if got, err := json.Marshal(Summarize(tt.values, videos, kind)); err != nil || string(got) != tt.want {
+				t.Errorf("%v, %s: %s, %v; want %s", tt.values, kind, got, err, tt.want)
+			}
 		}
 	}
 }
 
-func TestBestAndAverage(t *testing.T) {
-	scores := [][]float64{{1, 3, 2}, {nan, -4, nan}, {nan, nan}, {}, {7, nan, 5}}
-	for _, tt := range []struct {
-		name      string
-		got, want []float64
-	}{
-		{"higher is better", Info{HigherIsBetter: true}.Best(scores), []float64{3, -4, nan, nan, 7}},
-		{"lower is better", Info{}.Best(scores), []float64{1, -4, nan, nan, 5}},
-		{"average", Average(scores), []float64{2, -4, nan, nan, 6}},
-	} {
-		if len(tt.got) != len(tt.want) {
-			t.Fatalf("%s: %v, want %v", tt.name, tt.got, tt.want)
+// Of independent clips the bootstrap gives about the normal interval; of clips that come in equal
+// sets of 16 from one video each, one that is 4 times as wide.
+func TestBootstrapDrawsVideos(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	const videos, each = 100, 16
+	var values []float64
+	var alone, together []string
+	for v := range videos {
+		x := rng.NormFloat64()
+		for range each {
+			values = append(values, x)
+			alone = append(alone, fmt.Sprint(len(values)))
+			together = append(together, fmt.Sprint(v))
 		}
-		for i, want := range tt.want {
-			if got := tt.got[i]; got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
-				t.Errorf("%s: clip %d = %g, want %g", tt.name, i, got, want)
-			}
+	}
+	width := func(groups []string, kind Interval) float64 {
+		s := Summarize(values, groups, kind)
+		if s.N != len(values) || !(s.Low < s.Mean && s.Mean < s.High) {
+			t.Errorf("%s: %+v", kind, s)
+		}
+		return s.High - s.Low
+	}
+	normal := width(alone, Normal)
+	for name, ratio := range map[string][2]float64{
+		"alone": {width(alone, Bootstrap) / normal, 1}, "together": {width(together, Bootstrap) / normal, 4},
+	} {
+		if !(math.Abs(ratio[0]/ratio[1]-1) <= 0.1) {
+			t.Errorf("clips %s: %.3f times the normal interval, want %g", name, ratio[0], ratio[1])
+		}
+	}
+	if a, b := width(together, Bootstrap), width(together, Bootstrap); a != b {
+		t.Errorf("two draws give widths %g and %g", a, b)
+	}
+}
+
+// One video says nothing of others, however many clips are of it.
+func TestBootstrapOfOneVideo(t *testing.T) {
+	if s := Summarize([]float64{1, 2, 3}, []string{"a", "a", "a"}, Bootstrap); s.Mean != 2 || !math.IsNaN(s.Low) || !math.IsNaN(s.High) {
+		t.Errorf("%+v, want no interval", s)
+	}
+}
+
+func TestBestAndAverage(t *testing.T) {
+	for _, tt := range []struct {
+		scores          []float64
+		highest, lowest int
+		mean            float64
+	}{
+		{[]float64{1, 3, 2}, 1, 0, 2},
+		{[]float64{nan, -4, nan}, 1, 1, -4},
+		{[]float64{5, 5}, 0, 0, 5},
+		{[]float64{nan, nan}, -1, -1, nan},
+		{nil, -1, -1, nan},
+	} {
+		high, low, mean := Info{HigherIsBetter: true}.BestOf(tt.scores), Info{}.BestOf(tt.scores), Average(tt.scores)
+		if high != tt.highest || low != tt.lowest || mean != tt.mean && !(math.IsNaN(mean) && math.IsNaN(tt.mean)) {
+			t.Errorf("%v: highest at %d, lowest at %d, mean %g, want %d, %d and %g", tt.scores, high, low, mean, tt.highest, tt.lowest, tt.mean)
 		}
 	}
 }

@@ -1,0 +1,168 @@
+package eval
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/clips"
+	"mcvd/eval/metric"
+)
+
+// Protocol says what an evaluation does.
+type Protocol struct {
+	Name         string `json:"name"` // one of [ProtocolNames]
+	Task         string `json:"task"`
+	Clips        int    `json:"clips"`        // of the split, by Rules.Order
+	Trajectories int    `json:"trajectories"` // videos made for each clip
+	Frames       int    `json:"frames"`       // made in each video
+	Advance      int    `json:"advance"`      // frames kept of a window
+	Windows      string `json:"windows"`      // how a video is cut into them, one of [WindowNames]
+	Seed         uint64 `json:"seed"`         // of the clips and of the noise
+	Rules        Rules  `json:"rules"`
+	// Deviations say in what the evaluation is not what its name promises.
+	Deviations []string `json:"deviations,omitempty"`
+}
+
+// Rules are how a protocol chooses clips and counts scores.
+type Rules struct {
+	Order    string          `json:"order"`    // of clips: fixed, see [data.Fixed], or spread, see [data.Spread]
+	Pixels   string          `json:"pixels"`   // how numbers become 8-bit: nearest, see [clips.Byte], or floor, see [clips.Floor]
+	Binary   bool            `json:"binary"`   // SSIM is of frames whose pixels are rounded to black or white
+	Best     string          `json:"best"`     // of trajectories: each metric chooses its own, or one is chosen for all, by the first metric of pairs
+	Interval metric.Interval `json:"interval"` // around means over clips
+}
+
+// named is a protocol: rules, and what an evaluation must be to have its name.
+type named struct {
+	Rules
+	clips, trajectories int // 0 leaves the choice
+	// settings are those of published results; the first that fits a model is its default.
+	settings []setting
+	doc      string
+}
+
+// setting is so many frames made in a task from so many past ones.
+type setting struct {
+	task         Task
+	past, frames int
+}
+
+var (
+	clean     = Rules{Order: "fixed", Pixels: "nearest", Best: "one", Interval: metric.Bootstrap}
+	published = Rules{Order: "spread", Pixels: "floor", Best: "each", Interval: metric.Normal}
+	twoLevels = Rules{Order: "spread", Pixels: "floor", Binary: true, Best: "each", Interval: metric.Normal}
+)
+
+// protocols are all protocols. The published ones are MCVD's (Voleti et al., 2022, section 5 and
+// appendix), as its code has them: the best of 10 trajectories in each metric for 256 clips.
+var protocols = map[string]named{
+	"clean": {Rules: clean, doc: "one best trajectory for all metrics, bootstrap over videos; anything goes"},
+	"smmnist": {Rules: twoLevels, clips: 256, trajectories: 10, settings: []setting{{Predict, 5, 10}},
+		doc: "Stochastic Moving MNIST as published: 10 frames after 5; SSIM of black or white"},
+	"kth": {Rules: published, clips: 256, trajectories: 10, settings: []setting{{Predict, 10, 30}, {Predict, 10, 40}},
+		doc: "KTH as published: 30 or 40 frames after 10"},
+	"bair": {Rules: published, clips: 256, trajectories: 10, settings: []setting{{Predict, 1, 15}, {Predict, 2, 14}, {Predict, 2, 28}},
+		doc: "BAIR robot pushing as published: 15 frames after 1, 14 or 28 after 2"},
+	"cityscapes": {Rules: published, clips: 256, trajectories: 10, settings: []setting{{Predict, 2, 28}},
+		doc: "Cityscapes as published: 28 frames after 2"},
+	"ucf101": {Rules: published, clips: 256, trajectories: 10, settings: []setting{{Generate, 4, 16}, {Predict, 4, 16}},
+		doc: "UCF-101 as published: 16 frames, out of nothing or after 4"},
+}
+
+// DefaultProtocol is what an evaluation follows if nothing else is said.
+const DefaultProtocol = "clean"
+
+// ProtocolNames lists the protocols.
+func ProtocolNames() []string { return configs.Names(protocols) }
+
+// ProtocolDoc says what a protocol is.
+func ProtocolDoc(name string) string { return protocols[name].doc }
+
+// Complete fills in what the protocol of p's name says and p leaves open, zeros, for a model with
+// such frames, and notes in what p deviates. What no protocol says is the model's block.
+func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
+	n, ok := protocols[p.Name]
+	if !ok {
+		return p, fmt.Errorf("protocol: unknown %q (known: %s)", p.Name, strings.Join(ProtocolNames(), ", "))
+	}
+	task, err := ParseTask(p.Task)
+	if err != nil {
+		return p, err
+	}
+	p.Rules, p.Deviations = n.Rules, nil
+	fit := slices.DeleteFunc(slices.Clone(n.settings), func(s setting) bool { return s.task != task || s.past != f.Past })
+	if p.Frames == 0 && len(fit) > 0 {
+		p.Frames = fit[0].frames
+	}
+	for _, c := range []struct {
+		name         string
+		is           *int
+		want, others int // others is what protocols begin with that leave the choice
+	}{{"clips", &p.Clips, n.clips, 16}, {"trajectories", &p.Trajectories, n.trajectories, 1}} {
+		*c.is = cmp.Or(*c.is, c.want, c.others)
+		if c.want > 0 && *c.is != c.want {
+			p.Deviations = append(p.Deviations, fmt.Sprintf("%d %s, published: %d", *c.is, c.name, c.want))
+		}
+	}
+	p.Frames, p.Advance = cmp.Or(p.Frames, f.Current), cmp.Or(p.Advance, f.Current)
+	if len(n.settings) > 0 && !slices.ContainsFunc(fit, func(s setting) bool { return s.frames == p.Frames }) {
+		p.Deviations = append(p.Deviations, fmt.Sprintf("%v of %d frames after %d, published: %s", task, p.Frames, f.Past, settingNames(n.settings)))
+	}
+	return p, nil
+}
+
+// settingNames says what was published.
+func settingNames(settings []setting) string {
+	var names []string
+	for _, s := range settings {
+		names = append(names, fmt.Sprintf("%v of %d after %d", s.task, s.frames, s.past))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Job is what is made of each clip.
+func (p Protocol) Job() (Job, error) {
+	task, err := ParseTask(p.Task)
+	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
+	j.Windows = j.windows()
+	return j, err
+}
+
+// at is where clip i is cut.
+func (p Protocol) at(ds clips.Dataset, i, frames int) data.At {
+	if p.Rules.Order == "spread" {
+		return data.Spread(ds, p.Seed, i, p.Clips, frames)
+	}
+	return data.Fixed(ds, p.Seed, i, frames)
+}
+
+// quantizer is how a metric's frames become 8-bit.
+func (r Rules) quantizer(metric string) func(float32) uint8 {
+	switch {
+	case r.Binary && metric == "ssim":
+		return blackOrWhite
+	case r.Pixels == "floor":
+		return clips.Floor
+	}
+	return clips.Byte
+}
+
+// blackOrWhite rounds [0, 1] to 0 or 1, half to 0.
+func blackOrWhite(x float32) uint8 {
+	if (x+1)/2 > 0.5 {
+		return 255
+	}
+	return 0
+}
+
+// deviations says in what the evaluation is not its protocol, behind the protocol's name.
+func (p Protocol) deviations() string {
+	if len(p.Deviations) == 0 {
+		return ""
+	}
+	return ", but NOT as published: " + strings.Join(p.Deviations, "; ")
+}
