@@ -20,16 +20,16 @@ echo "== training on $out/clips/train"
 $mcvd train -c configs/demo.yml -o $run
 
 echo "== videos from held-out clips"
-$mcvd predict $run --frames 8 --advance 1 --clips 4 --format mp4,gif -o $out/predict >/dev/null
-$mcvd interpolate $run --clips 4 -o $out/interpolate >/dev/null
+$mcvd predict $run --frames 8 --clips 4 --format mp4,gif -o $out/predict >/dev/null
+$mcvd interpolate $run --frames 2 --clips 4 -o $out/interpolate >/dev/null
 $mcvd generate $run --frames 8 --clips 4 -o $out/generate >/dev/null
 
 echo "== scores on held-out clips"
 # digit is the share of frames that show the right digit.
 score() { $mcvd eval $run --clips 24 --trajectories 3 --metrics psnr,ssim,digit "$@"; }
-score --task predict -o $out/predict.json
-score --task predict --frames 8 --advance 1 -o $out/predict-8.json
-score --task interpolate -o $out/interpolate.json
+score --task predict --frames 2 -o $out/predict.json
+score --task predict --frames 8 -o $out/predict-8.json
+score --task interpolate --frames 2 -o $out/interpolate.json
 
 echo "== look at"
 cat <<END
