@@ -45,6 +45,12 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	}
 	p.Windows = j.Windows
 	h := Header{Protocol: p, Videos: ds.Len(), NFE: nfe}
+	if j.Task.Past {
+		h.Past = g.model.Frames.Past
+	}
+	if j.Task.Future {
+		h.Future = g.model.Frames.Future
+	}
 	for _, m := range metrics {
 		h.Metrics = append(h.Metrics, m.Info)
 	}

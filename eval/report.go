@@ -26,6 +26,8 @@ type Header struct {
 	Dataset          string          `json:"dataset"`
 	Path             string          `json:"path,omitempty"` // of the data set
 	Split            string          `json:"split"`
+	Past             int             `json:"past"`   // frames that a video begins with, given
+	Future           int             `json:"future"` // given frames that it ends with
 	Videos           int             `json:"videos"` // in the split; more clips than that come from some of them twice
 	Sampler          configs.Sampler `json:"sampler"`
 	Backend          string          `json:"backend"`
@@ -39,6 +41,8 @@ type Report struct {
 	Header
 	// Results, the model first, then the baselines.
 	Results []Result `json:"results"`
+	// Records are what they are made of.
+	Records []Record `json:"records"`
 }
 
 // Result is the scores of one method.
@@ -80,7 +84,10 @@ func NewReport(h Header, records []Record, sets []SetValue) *Report {
 	for _, r := range records {
 		byMethod[r.Method] = append(byMethod[r.Method], r)
 	}
-	r := &Report{Header: h}
+	r := &Report{Header: h, Records: slices.Clone(records)}
+	slices.SortStableFunc(r.Records, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Clip, b.Clip), cmp.Compare(a.Trajectory, b.Trajectory))
+	})
 	chooser := chosenBy(h, byMethod[modelMethod])
 	for _, method := range configs.Names(byMethod) {
 		result := Result{Method: method, Scores: map[string]Score{}}

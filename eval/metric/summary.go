@@ -94,6 +94,14 @@ func bootstrap(values []float64, groups []string) (low, high float64) {
 	return means[left], means[resamples-1-left]
 }
 
+// summaryJSON is a [Summary] as JSON: what is NaN is null.
+type summaryJSON struct {
+	Mean *float64 `json:"mean"`
+	Low  *float64 `json:"low"`
+	High *float64 `json:"high"`
+	N    int      `json:"n"`
+}
+
 // MarshalJSON writes null for what is NaN.
 func (s Summary) MarshalJSON() ([]byte, error) {
 	number := func(v float64) *float64 {
@@ -102,12 +110,23 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 		}
 		return &v
 	}
-	return json.Marshal(struct {
-		Mean *float64 `json:"mean"`
-		Low  *float64 `json:"low"`
-		High *float64 `json:"high"`
-		N    int      `json:"n"`
-	}{number(s.Mean), number(s.Low), number(s.High), s.N})
+	return json.Marshal(summaryJSON{number(s.Mean), number(s.Low), number(s.High), s.N})
+}
+
+// UnmarshalJSON undoes MarshalJSON.
+func (s *Summary) UnmarshalJSON(text []byte) error {
+	var j summaryJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	number := func(v *float64) float64 {
+		if v == nil {
+			return math.NaN()
+		}
+		return *v
+	}
+	*s = Summary{number(j.Mean), number(j.Low), number(j.High), j.N}
+	return nil
 }
 
 // BestOf is the index of the best score, the first of equal ones; -1 if all are NaN.

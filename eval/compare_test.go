@@ -1,0 +1,142 @@
+package eval
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"mcvd/eval/metric"
+)
+
+// scored is a report of clips with given scores, two clips a video.
+func scored(t *testing.T, scores []float64, change func(h *Header, records []Record)) *Report {
+	t.Helper()
+	h := Header{
+		Protocol: Protocol{Name: "clean", Task: "predict", Clips: len(scores), Trajectories: 1, Frames: 3, Rules: clean},
+		Metrics:  []metric.Info{{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}}, Dataset: "d", Split: "test",
+	}
+	var records []Record
+	for i, v := range scores {
+		records = append(records, Record{Clip: i, Video: fmt.Sprint(i / 2), Start: i, Method: modelMethod, Scores: map[string]metric.Score{"psnr": {Value: v}}})
+	}
+	if change != nil {
+		change(&h, records)
+	}
+	path := filepath.Join(t.TempDir(), "report.json")
+	text, err := json.Marshal(NewReport(h, records, nil))
+	if err == nil {
+		err = os.WriteFile(path, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ReadReport(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := json.Marshal(r); err != nil || string(again) != string(text) {
+		t.Errorf("read and written again:\n%s\n%v, want\n%s", again, err, text)
+	}
+	return r
+}
+
+// A difference that all clips share is certain, however far clips are from each other.
+func TestDifferencesArePaired(t *testing.T) {
+	var a, better, same []float64
+	for i := range 24 {
+		x := 20 + 10*math.Sin(float64(i))
+		a, better = append(a, x), append(better, x+0.5+0.1*math.Cos(float64(5*i)))
+		same = append(same, x+math.Cos(float64(3*(i/2)))*0.5)
+	}
+	c, err := Compare([]string{"a", "better", "same"}, []*Report{scored(t, a, nil), scored(t, better, nil), scored(t, same, nil)}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Difference(1, c.metrics[0])
+	if !(math.Abs(d.Mean-0.5) <= 0.05 && d.Low > 0.4 && d.High < 0.6 && d.P < 0.002) || d.N != 24 {
+		t.Errorf("better by 0.5 everywhere: %+v", d)
+	}
+	if d := c.Difference(2, c.metrics[0]); !(d.Low < 0 && d.High > 0 && d.P > 0.2) {
+		t.Errorf("here better, there worse: %+v", d)
+	}
+	var text strings.Builder
+	if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), "+0.5") || !strings.Contains(text.String(), "better") {
+		t.Errorf("%v\n%s", err, &text)
+	}
+}
+
+// With n videos of equal differences, one sign in 2^(n-1) choices of signs is as far from 0.
+func TestTheSignTest(t *testing.T) {
+	for n, want := range map[int]float64{1: 1, 2: 0.5, 4: 0.125, 6: 1.0 / 32} {
+		var values []float64
+		var videos []string
+		for i := range 3 * n { // three clips of each
+			values, videos = append(values, -2), append(videos, fmt.Sprint(i%n))
+		}
+		if got := signTest(values, videos); !(math.Abs(got-want) <= 0.015) {
+			t.Errorf("%d videos: p = %g, want %g", n, got, want)
+		}
+	}
+	if got := signTest(nil, nil); !math.IsNaN(got) {
+		t.Errorf("of nothing: p = %g", got)
+	}
+}
+
+// Numbers that don't mean the same are not put side by side, unless that is wanted.
+func TestWhatCanNotBeCompared(t *testing.T) {
+	a := scored(t, []float64{1, 2, 3}, nil)
+	for want, change := range map[string]func(h *Header, records []Record){
+		"protocol.trajectories: it has 1, this is 10":        func(h *Header, _ []Record) { h.Protocol.Trajectories = 10 },
+		"protocol.name: it has clean, this is bair":          func(h *Header, _ []Record) { h.Protocol.Name = "bair" },
+		"protocol.frames: it has 3, this is 28":              func(h *Header, _ []Record) { h.Protocol.Frames = 28 },
+		"past: it has 0, this is 2":                          func(h *Header, _ []Record) { h.Past = 2 },
+		"split: it has test, this is valid":                  func(h *Header, _ []Record) { h.Split = "valid" },
+		"the clips: of other videos":                         func(_ *Header, records []Record) { records[1].Start = 7 },
+		"protocol.rules.interval: it has bootstrap, this is": func(h *Header, _ []Record) { h.Protocol.Rules.Interval = metric.Normal },
+	} {
+		pair := []*Report{a, scored(t, []float64{1, 2, 3}, change)}
+		if _, err := Compare([]string{"a", "b"}, pair, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+		if _, err := Compare([]string{"a", "b"}, pair, true); err != nil {
+			t.Errorf("mixed: %v", err)
+		}
+	}
+	moved := scored(t, []float64{9, 9, 9}, func(_ *Header, records []Record) { records[1].Start = 7 })
+	c, err := Compare([]string{"a", "b"}, []*Report{a, moved}, true)
+	if d := c.Difference(1, c.metrics[0]); err != nil || d.N != 2 {
+		t.Errorf("%d clips are paired, %v, want those that are the same", d.N, err)
+	}
+	allowed := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) { h.Sampler.Steps, h.Checkpoint, h.Backend = 7, "b", "go" })
+	if _, err := Compare([]string{"a", "b"}, []*Report{a, allowed}, false); err != nil {
+		t.Errorf("another sampler: %v", err)
+	}
+	other := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) { h.Metrics = []metric.Info{{Name: "ssim"}} })
+	if _, err := Compare([]string{"a", "b"}, []*Report{a, other}, false); err == nil || !strings.Contains(err.Error(), "no metric in common") {
+		t.Errorf("other metrics: %v", err)
+	}
+}
+
+func TestReportsThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"empty": "", "other": `{"a": 1}`, "list": "[1]", "cut": `{"records": [{"clip"`} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := ReadReport(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+	if _, err := ReadReport(dir); err == nil {
+		t.Error("a folder is read")
+	}
+	if s := new(metric.Summary); json.Unmarshal([]byte(`{"mean":2,"low":null,"high":null,"n":1}`), s) != nil || !math.IsNaN(s.Low) || !reflect.DeepEqual(s.N, 1) {
+		t.Errorf("summary %+v", s)
+	}
+}
