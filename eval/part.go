@@ -102,8 +102,14 @@ func (p *scoring) score(method string, cases []Case, made []Frames) error {
 			return err
 		}
 		if m.Sets != nil {
-			if err := p.Made.add(m, method, bytes); err != nil {
+			reason, err := p.Made.add(m, method, bytes)
+			if err != nil {
 				return err
+			}
+			for i := range records {
+				if reason != "" {
+					records[i].Scores[m.Name] = metric.Score{Skipped: reason}
+				}
 			}
 			continue
 		}
@@ -188,7 +194,7 @@ func (p *scoring) addReal(cases []Case) error {
 		}
 		real, err := p.clips(m, cases, reals(cases))
 		if err == nil {
-			err = p.Real.add(m, "", real)
+			_, err = p.Real.add(m, "", real)
 		}
 		if err != nil {
 			return err
@@ -197,16 +203,20 @@ func (p *scoring) addReal(cases []Case) error {
 	return nil
 }
 
-// add adds clips to a method's set.
-func (f Features) add(m metric.Opened, method string, list []clips.Clip) error {
+// add adds clips to a method's set. Where the metric can't describe such clips, nothing is added,
+// and skipped says why.
+func (f Features) add(m metric.Opened, method string, list []clips.Clip) (skipped string, err error) {
 	rows, err := m.Sets.Features(list)
+	if reason, ok := metric.Reason(err); ok {
+		return reason, nil
+	}
 	if err == nil && len(rows) != len(list) {
 		err = fmt.Errorf("%d vectors, want one for each of %d clips", len(rows), len(list))
 	}
 	if err != nil {
-		return fmt.Errorf("metric %s: %w", m.Name, err)
+		return "", fmt.Errorf("metric %s: %w", m.Name, err)
 	}
 	key := FeatureKey{m.Name, method}
 	f[key] = append(f[key], rows...)
-	return nil
+	return "", nil
 }

@@ -38,10 +38,12 @@ func newEval(a *app) *cobra.Command {
 		Short: "Score a run on held-out clips",
 		Long: `Generate videos of held-out clips and score them, as a whole and frame by frame, next to baselines.
 
-psnr, ssim and digit compare each generated video with the real one. They have two scores for a
-clip: that of its best trajectory, and the mean over its trajectories. mmd compares all generated
-videos with all real ones. Videos of the task generate have no real counterpart, so only
-metrics of sets, such as mmd, score them.
+psnr, ssim, lpips and digit compare each generated video with the real one. They have two scores for
+a clip: that of its best trajectory, and the mean over its trajectories. fvd and mmd compare all
+generated videos with all real ones. Videos of the task generate have no real counterpart, so only
+these two score them. docs/evaluation.md says what each metric is. lpips and fvd need weights, which
+scripts/install-weights.sh installs. Without them, they are left out or, if they are asked for,
+skipped.
 
 --protocol says how clips and the best trajectory are chosen, how intervals are made, and what is
 fixed about frames. With clean, the default, the first metric that scores videos one by one chooses
@@ -71,7 +73,7 @@ and eval merge makes the report.`,
 	windowsFlag(cmd, &c.Windows)
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
 	splitFlag(cmd, &c.split)
-	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, which is only for videos of one built-in digit)")
+	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without lpips_vgg, which takes long, and digit, which is only for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
 	c.reportFlags.addTo(cmd)

@@ -108,14 +108,14 @@ type state struct {
 
 func stateOf(n features.Network) state {
 	s := state{Name: n.Name, About: n.About, Path: filepath.Join(metricsFolder(), n.File())}
-	found, err := n.Inspect(s.Path)
+	origin, sum, err := n.Inspect(s.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		s.Problem, s.Command = "not installed", n.Command
 	case err != nil:
 		s.Problem, s.Command, s.broken = err.Error(), n.Command, true
 	default:
-		s.Sum, s.Source, s.From, s.Known = found.Sum, found.Source, found.SourceSum, found.Published
+		s.Sum, s.Source, s.From, s.Known = sum, origin.Source, origin.Sum, origin.Published
 	}
 	return s
 }

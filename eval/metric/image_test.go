@@ -107,12 +107,15 @@ func TestPSNR(t *testing.T) {
 }
 
 // pairsOf opens a metric of pairs.
-func pairsOf(t *testing.T, name string) Pairs {
+func pairsOf(t *testing.T, name string) Pairs { return pairsWith(t, name, Needs{}) }
+
+func pairsWith(t *testing.T, name string, needs Needs) Pairs {
 	t.Helper()
-	opened, err := Open([]string{name}, Needs{})
-	if err != nil {
-		t.Fatal(err)
+	opened, err := Open([]string{name}, needs)
+	if err != nil || opened[0].Skipped != "" {
+		t.Fatalf("%+v, %v", opened, err)
 	}
+	t.Cleanup(func() { Close(opened) })
 	return opened[0].Pairs
 }
 
@@ -144,12 +147,13 @@ func TestVideoAveragesMSEFirst(t *testing.T) {
 
 // What holds for each metric of pairs in the table that takes any clips.
 func TestEveryMetricOfPairs(t *testing.T) {
+	needs := drawnWeights(t)
 	for _, m := range metrics {
 		if m.OpenPairs == nil || m.Special {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
-			pairs := pairsOf(t, m.Name)
+			pairs := pairsWith(t, m.Name, needs)
 			real := noise(1, 3, 16, 20, 3)
 			near, far := noise(1, 3, 16, 20, 3), noise(2, 3, 16, 20, 3)
 			near.Pix[5] ^= 64

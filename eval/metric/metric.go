@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"mcvd/data/clips"
+	"mcvd/eval/metric/features"
 )
 
 // Metric is a way to score generated videos. It is of pairs, with OpenPairs, or of sets, with
@@ -22,8 +23,8 @@ type Metric struct {
 	OpenPairs func(Needs) (Pairs, error)
 	OpenSets  func(Needs) (Sets, error)
 	Compare   Compare
-	// Special says that the metric is for one kind of data only, so it must be asked for by its
-	// name.
+	// Special says that the metric must be asked for by its name: it is for one kind of data only,
+	// or takes long and says little more than another one.
 	Special bool
 }
 
@@ -36,6 +37,9 @@ type Info struct {
 	// Whole says that the metric is of whole videos: generated frames and those that they were
 	// given. Others see the generated frames alone.
 	Whole bool `json:"whole,omitempty"`
+	// Weights is the SHA-256 of the files that the network's weights were imported from, of a
+	// metric that has one and is open.
+	Weights string `json:"weights_sha256,omitempty"`
 }
 
 // Pairs scores generated clips against the real ones in their place. If it is an [io.Closer], it is
@@ -77,10 +81,32 @@ func (n Needs) File(name, command string) (string, error) {
 	return path, nil
 }
 
+// weightsSum is embedded in metrics with a network: [Info.Weights].
+type weightsSum string
+
+func (s weightsSum) sum() string { return string(s) }
+
+// readWeights reads the weights of a network. Where they aren't installed, the error is [Skipped].
+func readWeights(needs Needs, network string) (features.Params, weightsSum, error) {
+	n, err := features.Find(network)
+	if err != nil {
+		return nil, "", err
+	}
+	path, err := needs.File(n.File(), n.Command)
+	if err != nil {
+		return nil, "", err
+	}
+	p, origin, err := n.Read(path)
+	return p, weightsSum(origin.Sum), err
+}
+
 // metrics are all metrics, in the order of reports.
 var metrics = []Metric{
 	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
 	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
+	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
+	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 4), Special: true},
+	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true},
 }
@@ -169,6 +195,11 @@ func (m Metric) Open(needs Needs) (o Opened, err error) {
 	}
 	if err != nil {
 		return o, fmt.Errorf("metric %s: %w", m.Name, err)
+	}
+	for _, held := range []any{o.Pairs, o.Sets} {
+		if w, ok := held.(interface{ sum() string }); ok {
+			o.Weights = w.sum()
+		}
 	}
 	return o, nil
 }

@@ -27,15 +27,15 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 	if err != nil || len(opened) != 2 || opened[0].Name != "ssim" || opened[1].Name != "psnr" {
 		t.Errorf("opened %+v, %v", opened, err)
 	}
-	if opened, err = Open(nil, Needs{}); err != nil || len(opened) != len(metrics)-1 {
-		t.Errorf("without names: %d metrics, %v, want all but one, which is for digits", len(opened), err)
+	if opened, err = Open(nil, Needs{Weights: t.TempDir()}); err != nil || len(opened) != 3 {
+		t.Errorf("without names and weights: %+v, %v, want psnr, ssim and mmd", opened, err)
 	}
 	if opened, err = Open([]string{"digit"}, Needs{}); err != nil || len(opened) != 1 || opened[0].Pairs == nil {
 		t.Errorf("a special one by its name: %+v, %v", opened, err)
 	}
 	for want, names := range map[string][]string{
-		`metrics: unknown "x" (known: psnr, ssim, mmd, digit)`: {"psnr", "x"},
-		`metrics: "psnr" is there twice`:                       {"psnr", "psnr"},
+		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, mmd, digit)`: {"psnr", "x"},
+		`metrics: "psnr" is there twice`:                                              {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {
 			t.Errorf("%v: error %v, want %s", names, err, want)

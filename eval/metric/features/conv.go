@@ -243,7 +243,7 @@ func newProgram(backend compute.Backend, n Network, p Params, build func(b *buil
 	}
 	store := model.NewStore()
 	scope := store.RootScope()
-	for _, t := range n.tensors() {
+	for _, t := range n.Tensors() {
 		scope.VariableWithValue(t.Name, tensors.FromFlatDataAndDimensions(p[t.Name], t.Shape...)).SetTrainable(false)
 	}
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, inputs []*Node) []*Node {

@@ -71,7 +71,7 @@ func write(t testing.TB, path string, tensors map[string]memory) {
 func drawnParams(n Network) Params {
 	r := rand.New(rand.NewPCG(5, 6))
 	p := Params{}
-	for _, t := range n.tensors() {
+	for _, t := range n.Tensors() {
 		size := 1
 		for _, dim := range t.Shape {
 			size *= dim
@@ -110,20 +110,20 @@ func TestImport(t *testing.T) {
 		if err := n.Write(path, want, "a, b", "1, 2"); err != nil {
 			t.Fatal(err)
 		}
-		got, err := n.Read(path)
+		got, _, err := n.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		compare(t, n, got, want)
-		if state, err := n.Inspect(path); err != nil || state.Source != "a, b" || state.SourceSum != "1, 2" || state.Published || len(state.Sum) != 64 {
-			t.Errorf("%s: %+v, %v", n.Name, state, err)
+		if o, sum, err := n.Inspect(path); err != nil || o != (Origin{"a, b", "1, 2", false}) || len(sum) != 64 {
+			t.Errorf("%s: %+v, %s, %v", n.Name, o, sum, err)
 		}
 	}
 }
 
 func compare(t *testing.T, n Network, got, want Params) {
 	t.Helper()
-	for _, tensor := range n.tensors() {
+	for _, tensor := range n.Tensors() {
 		if !slices.EqualFunc(got[tensor.Name], want[tensor.Name], func(a, b float32) bool { return math.Abs(float64(a-b)) <= 1e-6 }) {
 			t.Fatalf("%s: %s is not what went in", n.Name, tensor.Name)
 		}
@@ -236,7 +236,7 @@ func TestReadRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := vgg.Read(path); err == nil || !strings.Contains(err.Error(), `weights of "lpips-alex", want lpips-vgg`) {
+	if _, _, err := vgg.Read(path); err == nil || !strings.Contains(err.Error(), `weights of "lpips-alex", want lpips-vgg`) {
 		t.Errorf("another network's weights: %v", err)
 	}
 	b, err := os.ReadFile(path)
@@ -247,7 +247,7 @@ func TestReadRefuses(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alex.Read(path); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, _, err := alex.Read(path); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a flipped bit: %v", err)
 	}
 }

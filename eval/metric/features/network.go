@@ -73,8 +73,8 @@ func (n Network) File() string { return n.Name + ".safetensors" }
 // aren't negative.
 type Params map[string][]float32
 
-// tensors are the names and shapes of the network's weights.
-func (n Network) tensors() []weights.Tensor {
+// Tensors are the names and shapes of the network's weights.
+func (n Network) Tensors() []weights.Tensor {
 	var list []weights.Tensor
 	add := func(name string, shape ...int) {
 		list = append(list, weights.Tensor{Name: name, DType: weights.F32, Shape: shape})
@@ -99,7 +99,7 @@ const (
 // Write writes weights to a file, whole or not at all. source and sum say which files they are from.
 func (n Network) Write(path string, p Params, source, sum string) error {
 	var entries []weights.Entry
-	for _, t := range n.tensors() {
+	for _, t := range n.Tensors() {
 		values := p[t.Name]
 		entries = append(entries, weights.Entry{Tensor: t, Data: func() ([]byte, error) {
 			out := make([]byte, 0, 4*len(values))
@@ -112,19 +112,33 @@ func (n Network) Write(path string, p Params, source, sum string) error {
 	return weights.Write(path, map[string]string{networkKey: n.Name, sourceKey: source, sumKey: sum}, entries)
 }
 
+// Origin says where a file of weights comes from.
+type Origin struct {
+	Source    string // the names of the files that it was imported from
+	Sum       string // their SHA-256
+	Published bool   // whether these are the files that published scores are made with, by their SHA-256
+}
+
 // Read reads a file that Write wrote. It fails for weights of another network, for damage and for
 // numbers that aren't finite.
-func (n Network) Read(path string) (Params, error) {
+func (n Network) Read(path string) (Params, Origin, error) {
 	f, err := weights.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, Origin{}, err
 	}
 	defer f.Close()
+	m := f.Metadata()
+	p, err := n.read(f)
+	return p, Origin{m[sourceKey], m[sumKey], m[sumKey] == n.publishedSum}, err
+}
+
+func (n Network) read(f *weights.File) (p Params, err error) {
+	path := f.Path()
 	if got := f.Metadata()[networkKey]; got != n.Name {
 		return nil, fmt.Errorf("%s: weights of %q, want %s: `%s` gets them", path, got, n.Name, n.Command)
 	}
-	p := Params{}
-	for _, t := range n.tensors() {
+	p = Params{}
+	for _, t := range n.Tensors() {
 		if got, _ := f.Lookup(t.Name); !slices.Equal(got.Shape, t.Shape) {
 			return nil, fmt.Errorf("%s: tensor %q has shape %v, want %v", path, t.Name, got.Shape, t.Shape)
 		}
@@ -140,7 +154,7 @@ func (n Network) Read(path string) (Params, error) {
 
 // check makes sure that all weights are there and are numbers.
 func (n Network) check(p Params) error {
-	for _, t := range n.tensors() {
+	for _, t := range n.Tensors() {
 		size := 1
 		for _, dim := range t.Shape {
 			size *= dim
@@ -160,30 +174,12 @@ func (n Network) check(p Params) error {
 	return nil
 }
 
-// Installed says what a file of weights is.
-type Installed struct {
-	Sum       string // the SHA-256 of the file
-	Source    string // what it was imported from
-	SourceSum string // the SHA-256 of that
-	Published bool   // whether that is the file that published scores are of, by its SHA-256
-}
-
-// Inspect reads a whole file of weights and says what it is.
-func (n Network) Inspect(path string) (Installed, error) {
-	if _, err := n.Read(path); err != nil {
-		return Installed{}, err
+// Inspect reads a whole file of weights. It says where it comes from, and what its own SHA-256 is.
+func (n Network) Inspect(path string) (o Origin, sum string, err error) {
+	if _, o, err = n.Read(path); err == nil {
+		sum, err = sumOf(path)
 	}
-	sum, err := sumOf(path)
-	if err != nil {
-		return Installed{}, err
-	}
-	f, err := weights.Open(path)
-	if err != nil {
-		return Installed{}, err
-	}
-	defer f.Close()
-	m := f.Metadata()
-	return Installed{Sum: sum, Source: m[sourceKey], SourceSum: m[sumKey], Published: m[sumKey] == n.publishedSum}, nil
+	return o, sum, err
 }
 
 // sumOf is the SHA-256 of a file, in hexadecimal.

@@ -29,16 +29,12 @@ func installed(t *testing.T, name string) (Network, Params) {
 		}
 		t.Skipf("no weights: %v: `%s` gets them", err, n.Command)
 	}
-	state, err := n.Inspect(path)
+	p, origin, err := n.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !state.Published {
-		t.Skipf("%s: of %s, which isn't the published file", path, state.Source)
-	}
-	p, err := n.Read(path)
-	if err != nil {
-		t.Fatal(err)
+	if !origin.Published {
+		t.Skipf("%s: of %s, which isn't the published file", path, origin.Source)
 	}
 	return n, p
 }

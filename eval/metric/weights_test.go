@@ -1,0 +1,196 @@
+package metric
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mcvd/data/clips"
+	"mcvd/eval/metric/features"
+	"mcvd/models/backend/backendtest"
+)
+
+// published are the weights of the user, where they are installed. Without them the test is skipped,
+// except in CI.
+func published(t *testing.T, network string) Needs {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Skip("no home folder with weights: ", err)
+	}
+	data := cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local", "share"))
+	needs := Needs{Backend: backendtest.Open(t), Weights: cmp.Or(os.Getenv("MCVD_WEIGHTS_DIR"), filepath.Join(data, "mcvd", "metrics"))}
+	n, err := features.Find(network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := needs.File(n.File(), n.Command)
+	if err != nil {
+		if os.Getenv("MCVD_CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	if _, origin, err := n.Read(path); err != nil || !origin.Published {
+		t.Skipf("%s: not the published weights: %v", path, err)
+	}
+	return needs
+}
+
+func constant(v uint8, frames, height, width, channels int) clips.Clip {
+	c := clips.NewClip(frames, height, width, channels)
+	for i := range c.Pix {
+		c.Pix[i] = v
+	}
+	return c
+}
+
+// The distance of black from white clips that the published weights give, for TensorFlow's network
+// and for ports of it.
+func TestPublishedFVD(t *testing.T) {
+	sets, err := openFVD(published(t, "i3d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sets.(fvd).Close()
+	// Equal clips have equal features, so that one of each side says it all, and takes an eighth of
+	// the time.
+	var rows [2][][]float32
+	for side, v := range []uint8{0, 255} {
+		row, err := sets.Features([]clips.Clip{constant(v, 30, 64, 64, 3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			rows[side] = append(rows[side], row[0])
+		}
+	}
+	got, err := FrechetOf(rows[0], rows[1])
+	if want := 151.3927; err != nil || !(math.Abs(got-want) <= 1e-4*want) {
+		t.Errorf("FVD %.5f, %v, want %g", got, err, want)
+	}
+	t.Logf("FVD of black against white: %.5f", got)
+}
+
+// Grey clips are as RGB ones of the same grey.
+func TestPublishedScoresOfGrey(t *testing.T) {
+	needs := published(t, "lpips-alex")
+	pairs, err := openLPIPS("lpips-alex", 3)(needs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pairs.(lpips).Close()
+	scores, err := pairs.Score([]clips.Clip{constant(0, 2, 20, 30, 1), constant(0, 2, 20, 30, 3)}, []clips.Clip{constant(255, 2, 20, 30, 1), constant(255, 2, 20, 30, 3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scores {
+		if s.Value != scores[0].Value || len(s.Frames) != 2 || s.Frames[0] != s.Value || !(s.Value > 0.5 && s.Value < 1) {
+			t.Errorf("scores %+v", scores)
+		}
+	}
+}
+
+// drawnWeights installs random weights of AlexNet.
+func drawnWeights(t *testing.T) Needs {
+	t.Helper()
+	n, err := features.Find("lpips-alex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := Needs{Backend: backendtest.Open(t), Weights: t.TempDir()}
+	r := rand.New(rand.NewPCG(9, 10))
+	p := features.Params{}
+	for _, tensor := range n.Tensors() {
+		size := 1
+		for _, dim := range tensor.Shape {
+			size *= dim
+		}
+		for range size {
+			v := float32(r.NormFloat64() * 0.05)
+			if strings.HasPrefix(tensor.Name, "linear") {
+				v = float32(math.Abs(float64(v)))
+			}
+			p[tensor.Name] = append(p[tensor.Name], v)
+		}
+	}
+	if err := n.Write(filepath.Join(needs.Weights, n.File()), p, "drawn", "0123"); err != nil {
+		t.Fatal(err)
+	}
+	return needs
+}
+
+// Scores don't depend on how clips fill batches; equal clips have none; weights are in the report.
+func TestLPIPSOfBatches(t *testing.T) {
+	needs := drawnWeights(t)
+	opened, err := Open([]string{"lpips"}, needs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(opened)
+	if opened[0].Weights != "0123" {
+		t.Errorf("weights %q, want those that were installed", opened[0].Weights)
+	}
+	r := rand.New(rand.NewPCG(11, 12))
+	drawn := func(frames int) clips.Clip {
+		c := clips.NewClip(frames, 24, 32, 3)
+		for i := range c.Pix {
+			c.Pix[i] = uint8(r.Uint32())
+		}
+		return c
+	}
+	real, made := []clips.Clip{drawn(9), drawn(9), drawn(2)}, []clips.Clip{drawn(9), drawn(9), drawn(2)}
+	made[1] = real[1]
+	together, err := opened[0].Pairs.Score(real, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range real {
+		alone, err := opened[0].Pairs.Score(real[i:i+1], made[i:i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for frame, d := range alone[0].Frames {
+			if got := together[i].Frames[frame]; !(math.Abs(got-d) <= 1e-5*d) {
+				t.Errorf("clip %d, frame %d: %g in a batch, %g alone", i, frame, got, d)
+			}
+		}
+		if v := alone[0].Value; i == 1 && v != 0 || i != 1 && !(v > 0) {
+			t.Errorf("clip %d: %g", i, v)
+		}
+	}
+	if _, err := opened[0].Pairs.Score(real[:1], made[2:]); err == nil {
+		t.Error("clips of other sizes are compared")
+	}
+}
+
+// What can't be scored says why, and damaged weights are a failure.
+func TestNetworksWithoutWeights(t *testing.T) {
+	for _, name := range []string{"lpips", "lpips_vgg", "fvd"} {
+		opened, err := Open([]string{name}, Needs{Weights: t.TempDir()})
+		if err != nil || !strings.Contains(opened[0].Skipped, "scripts/install-weights.sh") {
+			t.Errorf("%s without weights: %+v, %v", name, opened, err)
+		}
+	}
+	if _, err := (fvd{}).Features([]clips.Clip{constant(0, 8, 16, 16, 1)}); !errors.As(err, new(Skipped)) {
+		t.Errorf("a clip of 8 frames: %v, want it skipped", err)
+	}
+	needs := drawnWeights(t)
+	path := filepath.Join(needs.Weights, "lpips-alex.safetensors")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 1
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open([]string{"lpips"}, needs); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("damaged weights: %v", err)
+	}
+}
