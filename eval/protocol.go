@@ -79,6 +79,14 @@ const DefaultProtocol = "clean"
 // ProtocolNames lists the protocols.
 func ProtocolNames() []string { return configs.Names(protocols) }
 
+// ProtocolMetrics are the metrics of a protocol; none are all that can be computed.
+func ProtocolMetrics(name string) []string {
+	if len(protocols[name].settings) == 0 {
+		return nil
+	}
+	return []string{"psnr", "ssim", "lpips", "fvd"}
+}
+
 // ProtocolDoc says what a protocol is.
 func ProtocolDoc(name string) string { return protocols[name].doc }
 

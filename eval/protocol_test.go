@@ -61,6 +61,9 @@ func TestProtocolsHaveRules(t *testing.T) {
 			!slices.Contains([]string{"one", "each"}, p.Best) || !slices.Contains([]metric.Interval{metric.Normal, metric.Bootstrap}, p.Interval) || p.doc == "" {
 			t.Errorf("%s: %+v", name, p)
 		}
+		if err := metric.Check(ProtocolMetrics(name)); err != nil || (len(ProtocolMetrics(name)) == 0) != (name == DefaultProtocol) {
+			t.Errorf("%s: metrics %v, %v", name, ProtocolMetrics(name), err)
+		}
 	}
 }
 

@@ -143,7 +143,11 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		return nil, err
 	}
 	defer g.Close()
-	metrics, err := metric.Open(c.metrics, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
+	names := c.metrics
+	if len(names) == 0 {
+		names = eval.ProtocolMetrics(c.Name)
+	}
+	metrics, err := metric.Open(names, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
 	if err != nil {
 		return nil, err
 	}
