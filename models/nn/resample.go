@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -56,21 +58,12 @@ func goResample(x *Node, up bool) *Node {
 	})
 }
 
-// tiled is n copies of m or of its transpose, [n, rows, columns].
+// tiled is n copies of m or of its transpose, [n, rows, columns]. They are made in the graph: as a
+// constant, those of large frames would fill the memory of who only wants to know a network's size.
 func tiled(g *Graph, m [][]float32, n int, transpose bool) *Node {
-	rows, columns := len(m), len(m[0])
-	at := func(i, j int) float32 { return m[i][j] }
+	x := ConstTensor(g, tensors.FromFlatDataAndDimensions(slices.Concat(m...), len(m), len(m[0])))
 	if transpose {
-		rows, columns = columns, rows
-		at = func(i, j int) float32 { return m[j][i] }
+		x = Transpose(x, 0, 1)
 	}
-	values := make([]float32, 0, n*rows*columns)
-	for range n {
-		for i := range rows {
-			for j := range columns {
-				values = append(values, at(i, j))
-			}
-		}
-	}
-	return ConstTensor(g, tensors.FromFlatDataAndDimensions(values, n, rows, columns))
+	return BroadcastPrefix(x, n)
 }

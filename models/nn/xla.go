@@ -2,8 +2,8 @@ package nn
 
 import (
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // XLA is the formulation for XLA, which compiles and fuses operations. Convolutions are XLA's own.
@@ -67,15 +67,6 @@ func eachPixel(x *Node) *Node { return InsertAxes(x, 1, 1) }
 func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 	d := x.Shape().Dimensions
 	batch, c := d[0], d[3]
-	size := c / groups
-	// The mean over a group is a matrix product, too: [C] -> [C], where each channel gets the mean
-	// of its group.
-	mean := make([]float32, c*c)
-	for i := range c {
-		for j := range size {
-			mean[i*c+i/size*size+j] = 1 / float32(d[1]*d[2]*size)
-		}
-	}
 	moments := withLinkedGradient([]*Node{x}, func(in []*Node) *Node {
 		return Stack([]*Node{pixelSum(in[0]), pixelSum(Square(f32(in[0])))}, 1)
 	}, func(v *Node) []*Node {
@@ -83,11 +74,22 @@ func xlaStatistics(x *Node, groups int, epsilon float64) (a, s *Node) {
 		dx := Add(Reshape(first, batch, 1, 1, c), Mul(f32(x), Reshape(MulScalar(second, 2), batch, 1, 1, c)))
 		return []*Node{like(x, dx)}
 	})
-	moments = Reshape(Dot(Reshape(moments, batch*2, c), ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(mean, c, c))).Product(), batch, 2, c)
+	moments = Reshape(Dot(Reshape(moments, batch*2, c), groupMean(x.Graph(), c, groups, d[1]*d[2])).Product(), batch, 2, c)
 	m := Reshape(Slice(moments, AxisRange(), AxisElem(0)), batch, c)
 	square := Reshape(Slice(moments, AxisRange(), AxisElem(1)), batch, c)
 	a = reciprocalSqrt(AddScalar(MaxScalar(Sub(square, Square(m)), 0), epsilon))
 	return a, Neg(Mul(m, a))
+}
+
+// groupMean is a matrix [C,C] that makes of the sums of channels over so many pixels, for each channel,
+// the mean of its group: a mean over a group as a product of matrices, too. It is made in the graph,
+// because a constant of wide layers would fill the memory of who only wants to know a network's size.
+func groupMean(g *Graph, channels, groups, pixels int) *Node {
+	size := channels / groups
+	group := func(axis int) *Node {
+		return DivScalar(Iota(g, shapes.Make(dtypes.Int32, channels, channels), axis), size)
+	}
+	return MulScalar(ConvertDType(Equal(group(0), group(1)), dtypes.Float32), 1/float64(pixels*size))
 }
 
 // xlaAffine is x*a + s, with a and s [B,C], then SiLU if asked for. Its gradient computes the sum
