@@ -156,7 +156,7 @@ func (l *loader) file(path string, above []opened) error {
 			below = filepath.Join(filepath.Dir(path), below)
 		}
 		if err := l.file(below, chain); err != nil {
-			d.problem(base, "base", "%q, want a file to build on: %v", base.Value, err)
+			d.problem(base, "base", "%v", err)
 		}
 	}
 	l.layer++

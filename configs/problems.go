@@ -42,8 +42,9 @@ func (p *Problems) Check(ok bool, path string, got any, want string, also ...str
 }
 
 // Unused notes that a setting has no effect, for a reason such as "frames.past is 0".
-func (p *Problems) Unused(path string, got any, reason string) {
-	*p = append(*p, Problem{Path: path, Text: withoutEffect(got, reason), Unused: true})
+// also are the settings that make it so.
+func (p *Problems) Unused(path string, got any, reason string, also ...string) {
+	*p = append(*p, Problem{Path: path, Text: withoutEffect(got, reason), Also: also, Unused: true})
 }
 
 func withoutEffect(value any, reason string) string {

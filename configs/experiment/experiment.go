@@ -26,8 +26,7 @@ func check(c *configs.Config) error {
 	if err == nil {
 		err = network.Unused(m.Network, c)
 	}
-	_, optimizerErr := optimizer.New(c)
-	return errors.Join(data.Check(c), err, optimizerErr, samplerErr)
+	return errors.Join(data.Check(c), err, optimizer.Unused(c), samplerErr)
 }
 
 // Load reads a file with its bases, then overrides such as "frames.past=10": see

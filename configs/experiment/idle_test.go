@@ -3,6 +3,7 @@ package experiment
 import (
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"mcvd/configs"
@@ -53,5 +54,35 @@ func TestInheritedSettingsWithoutEffectLeaveNoTrace(t *testing.T) {
 	}
 	if len(all) < 7 {
 		t.Errorf("only %d settings tried", len(all))
+	}
+}
+
+// A schedule of the learning rate that never sets in is a mistake of who wrote it, but not of who cuts
+// a training short, and a run that has one goes on.
+func TestAScheduleThatNeverSetsIn(t *testing.T) {
+	const short = "optimizer: {schedule: cosine, warmup_steps: 50}\ntrain: {steps: 50}\n"
+	const long = "optimizer: {schedule: cosine, warmup_steps: 50}\ntrain: {steps: 51}\n"
+	const want = `optimizer.schedule: "cosine" has no effect because training ends before the warm-up does (train.steps: 50, optimizer.warmup_steps: 50)`
+	for _, tt := range []struct {
+		text      string
+		overrides []string
+		refused   bool
+	}{
+		{short, nil, true},
+		{short, []string{"optimizer.schedule=constant"}, false},
+		{short, []string{"optimizer.options.final=1"}, false},
+		{long, nil, false},
+		{long, []string{"train.steps=50"}, false},
+		{long, []string{"train.steps=50", "optimizer.schedule=cosine"}, true},
+		{"base: " + write(t, long) + "\ntrain: {steps: 50}\n", nil, false},
+		{"base: " + write(t, long) + "\ntrain: {steps: 50}\noptimizer: {schedule: cosine}\n", nil, true},
+	} {
+		_, err := Load(write(t, tt.text), tt.overrides...)
+		if (err != nil) != tt.refused || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q, %q: error %v, want one: %t", tt.text, tt.overrides, err, tt.refused)
+		}
+	}
+	if _, err := Parse("stored", []byte(short)); err != nil {
+		t.Errorf("stored: %v", err)
 	}
 }

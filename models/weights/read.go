@@ -177,17 +177,26 @@ func (f *File) stream(t stored, buf []byte, visit func(chunk []byte)) error {
 	for at := t.start; at < t.end; {
 		chunk := buf[:min(int64(len(buf)), t.end-at)]
 		if n, err := f.data.ReadAt(chunk, at); n < len(chunk) {
-			return fmt.Errorf("%s: tensor %q: %w", f.path, t.Name, err)
+			return readError{f.path, t.Name, err}
 		}
 		crc = crc32.Update(crc, castagnoli, chunk)
 		visit(chunk)
 		at += int64(len(chunk))
 	}
 	if t.checked && crc != t.sum {
-		return fmt.Errorf("%s: tensor %q: checksum %08x, want %08x: the file is damaged", f.path, t.Name, crc, t.sum)
+		return readError{f.path, t.Name, fmt.Errorf("checksum %08x, want %08x: the file is damaged", crc, t.sum)}
 	}
 	return nil
 }
+
+// readError is what is wrong with a tensor of a file that is read.
+type readError struct {
+	path, tensor string
+	err          error
+}
+
+func (e readError) Error() string { return fmt.Sprintf("%s: tensor %q: %v", e.path, e.tensor, e.err) }
+func (e readError) Unwrap() error { return e.err }
 
 // Path is the path that the file was opened by.
 func (f *File) Path() string { return f.path }

@@ -214,3 +214,37 @@ func TestOneTensorInMemoryAtATime(t *testing.T) {
 		t.Errorf("Data was called in the order %v, want once each, %v", order, want)
 	}
 }
+
+// What is wrong with a tensor of the file that weights come from is said with its own name there, and
+// once.
+func TestAnErrorOfReadingNamesTheTensorOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "in.safetensors")
+	if err := Write(path, nil, []Entry{entry("theirs", F32, []int{2}, make([]byte, 8))}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt([]byte{1}, info.Size()-1); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out := filepath.Join(t.TempDir(), "out.safetensors")
+	ours := Entry{Tensor: Tensor{Name: "ours", DType: F32, Shape: []int{2}}, Data: func() ([]byte, error) { return in.Read("theirs") }}
+	want := out + ": " + path + `: tensor "theirs": checksum `
+	if err := Write(out, nil, []Entry{ours}); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

@@ -3,6 +3,7 @@ package weights
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -65,6 +66,9 @@ func writeData(file *os.File, tensors []stored, entries []Entry) error {
 	w := bufio.NewWriterSize(file, bufferSize)
 	for i, e := range entries {
 		data, err := e.Data()
+		if errors.As(err, new(readError)) {
+			return err // which names the tensor
+		}
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", e.Name, err)
 		}

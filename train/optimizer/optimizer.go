@@ -63,6 +63,21 @@ func New(c *configs.Config) (*Update, error) {
 	return u, o.Options.Decode(optionsPath, u.rate, u.average)
 }
 
+// Unused reports a schedule of the learning rate that never sets in, because training ends before the
+// warm-up does.
+func Unused(c *configs.Config) error {
+	u, err := New(c)
+	if err != nil {
+		return err
+	}
+	var p configs.Problems
+	if u.steps <= u.WarmupSteps && u.rate.share(0) != u.rate.share(1) {
+		p.Unused("optimizer.schedule", c.Optimizer.Schedule, fmt.Sprintf("training ends before the warm-up does (train.steps: %d, optimizer.warmup_steps: %d)",
+			u.steps, u.WarmupSteps), "train.steps", "optimizer.warmup_steps")
+	}
+	return p.Err()
+}
+
 // Tables are what there is to choose from for an update, with the options.
 func Tables() []configs.Table {
 	table := configs.TableOf("optimizer.name", optionsPath, optimizers)
