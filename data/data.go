@@ -15,18 +15,20 @@ import (
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
-// with their defaults, and which of the [optional] settings it uses.
+// with their defaults, which of the [optional] settings it uses, and how fast its videos are, as far
+// as that can be told without opening it; nil if they have no frame rate.
 type set struct {
 	open    func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
 	check   func(c *configs.Config) error
 	options any
 	uses    []string // some of [optional]
+	fps     func(ctx context.Context, c *configs.Config) float64
 }
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"digits": {openDigits, digits.Check, digits.DefaultOptions(), nil},
-	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}},
+	"digits": {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
+	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
@@ -68,6 +70,15 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		return nil, fmt.Errorf("data set %s: %w", c.Data.Name, err)
 	}
 	return ds, nil
+}
+
+// FPS is how many frames a second the videos of the data set have that a model learned from, 0 if that
+// is unknown. Nothing is decoded, and it is no error if the data set is not there.
+func FPS(ctx context.Context, c *configs.Config) float64 {
+	if set, err := pick(c); err == nil && set.fps != nil {
+		return set.fps(ctx, c)
+	}
+	return 0
 }
 
 // Check reports an unknown name and options that the data set doesn't have, without touching its

@@ -50,7 +50,8 @@ func cutAt(ds clips.Dataset, j Job, f configs.Frames, frames int, compare bool, 
 // has videos that are long enough.
 func TestClips(ctx context.Context, c *configs.Config, seed uint64, j Job, log *slog.Logger) (Source, error) {
 	if j.Task == Generate {
-		return func(i int) (Case, error) { return Case{Clip: i, FPS: c.Data.FPS}, nil }, nil
+		fps := data.FPS(ctx, c)
+		return func(i int) (Case, error) { return Case{Clip: i, FPS: fps}, nil }, nil
 	}
 	given, whole := lengths(j, c.Frames)
 	ds, err := data.Open(ctx, c, clips.Test, whole, log)

@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -138,6 +139,30 @@ func TestOptionsOfFilms(t *testing.T) {
 		o := tt.f.options(&film{Case: Case{FPS: tt.source}, size: 4})
 		if o.FPS != tt.fps || o.Scale != tt.scale {
 			t.Errorf("%+v of %g frames a second: %+v, want %g, scale %d", tt.f, tt.source, o, tt.fps, tt.scale)
+		}
+	}
+}
+
+// Videos made of nothing are as fast as those that the model learned from.
+func TestGeneratedVideosHaveTheRateOfTheData(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "train"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(writeRising(t, "a.mp4", 0, 5), filepath.Join(dir, "train", "a.mp4")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]float64{dir: 5, filepath.Join(dir, "gone"): 0} {
+		c := config()
+		c.Data.Name, c.Data.Path = "folder", path
+		source, err := TestClips(context.Background(), c, 1, Job{Task: Generate, Frames: 3, Advance: 3}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			if got, err := source(i); err != nil || got.Clip != i || got.FPS != want {
+				t.Errorf("%s, clip %d: %g frames a second, error %v, want %g", path, got.Clip, got.FPS, err, want)
+			}
 		}
 	}
 }

@@ -67,7 +67,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	}
 	clipsHelp, rate := "test clips whose frames are given", "that of the given frames"
 	if task == eval.Generate {
-		clipsHelp, rate = "videos; --trajectories multiplies them", "data.fps"
+		clipsHelp, rate = "videos; --trajectories multiplies them", "that of the training videos"
 	}
 	f := cmd.Flags()
 	c.addTo(cmd)

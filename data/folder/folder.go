@@ -89,6 +89,32 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return d, nil
 }
 
+// FPS is how many frames a second clips for training have: c.Data.FPS or, where every frame is kept as
+// it is, those of the first video that says it. It is 0 if none does, or if there is none.
+func FPS(ctx context.Context, c *configs.Config) float64 {
+	if c.Data.FPS > 0 {
+		return c.Data.FPS
+	}
+	o, err := ReadOptions(c)
+	if err != nil {
+		return 0
+	}
+	found, err := find(c.Data.Path, clips.Train, o)
+	if err != nil {
+		return 0
+	}
+	for _, s := range found.sources {
+		fps := o.ImageFPS
+		if !s.isImages {
+			fps, _ = video.FPS(ctx, s.path) // another video may say it
+		}
+		if fps > 0 {
+			return fps
+		}
+	}
+	return 0
+}
+
 // DecodeOptions says how videos become frames.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 	o, err := ReadOptions(c)

@@ -363,3 +363,35 @@ func TestExtensionsInCapitals(t *testing.T) {
 		t.Errorf("%v, %v\n%s", d, err, log)
 	}
 }
+
+// The frame rate is that of the first training video that has one, told without decoding anything.
+func TestFPS(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "train", "a.mp4"), "no video")
+	steps(t, filepath.Join(root, "train", "b.mp4"), 5)
+	images := t.TempDir()
+	for _, name := range []string{"0.png", "1.png"} {
+		write(t, filepath.Join(images, "train", "scene", name), "never read")
+	}
+	fps := func(c *configs.Config, rate float64) *configs.Config { c.Data.FPS = rate; return c }
+	for name, tt := range map[string]struct {
+		c    *configs.Config
+		want float64
+	}{
+		"the second file says it": {config(root, nil), 10},
+		"resampled":               {fps(config(root, nil), 4), 4},
+		"images":                  {config(images, nil), 0},
+		"images of a rate":        {config(images, configs.Options{"image_fps": 12.5}), 12.5},
+		"no folder":               {config(filepath.Join(root, "none"), nil), 0},
+		"an empty folder":         {config(t.TempDir(), nil), 0},
+	} {
+		if got := FPS(context.Background(), tt.c); got != tt.want {
+			t.Errorf("%s: %g frames a second, want %g", name, got, tt.want)
+		}
+	}
+	for _, dir := range []string{root, images} {
+		if _, err := os.Stat(filepath.Join(dir, ".mcvd-cache")); err == nil {
+			t.Errorf("%s: something was decoded", dir)
+		}
+	}
+}

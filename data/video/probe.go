@@ -65,6 +65,15 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	return info, err
 }
 
+// FPS is the frame rate of a video file as its header says it.
+func FPS(ctx context.Context, path string) (float64, error) {
+	if _, err := statVideo(path); err != nil {
+		return 0, err
+	}
+	info, err := probe(ctx, path)
+	return info.FPS, err
+}
+
 // statVideo refuses what is neither a file nor a folder. Reading a pipe may never end, and it can't
 // be read twice.
 func statVideo(path string) (os.FileInfo, error) {
