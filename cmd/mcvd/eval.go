@@ -27,6 +27,7 @@ type evalCommand struct {
 	split   clips.Split
 	metrics []string
 	records string
+	weights string
 	shard   shard
 	reportFlags
 }
@@ -75,6 +76,7 @@ and eval merge makes the report.`,
 	splitFlag(cmd, &c.split)
 	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without lpips_vgg, which takes long, and digit, which is only for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
+	f.StringVar(&c.weights, "weights", "", "folder with the weights of lpips and fvd (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
 	c.reportFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)
@@ -84,6 +86,9 @@ and eval merge makes the report.`,
 }
 
 func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
+	if info, err := os.Stat(c.weights); c.weights != "" && (err != nil || !info.IsDir()) {
+		return fmt.Errorf("--weights %s: no such folder", c.weights)
+	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
@@ -147,7 +152,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	if len(names) == 0 {
 		names = eval.ProtocolMetrics(c.Name)
 	}
-	metrics, err := metric.Open(names, metric.Needs{Backend: l.backend, Weights: metricsFolder()})
+	metrics, err := metric.Open(names, metric.Needs{Backend: l.backend, Weights: cmp.Or(c.weights, metricsFolder())})
 	if err != nil {
 		return nil, err
 	}

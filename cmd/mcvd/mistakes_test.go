@@ -151,6 +151,8 @@ var mistakes = []struct {
 	{"eval run --clips 1 --records link/new -o full/new/evaluation.json", 1, "lies in the folder of records"},
 	{"eval merge full -o link/report.json", 1, "lies in the folder of records"},
 	{"export run -o link/../run/x", 1, "lies in the run folder"},
+	{"eval run --clips 1 --weights missing", 1, "--weights missing: no such folder"},
+	{"eval run --clips 1 --weights text.mp4", 1, "--weights text.mp4: no such folder"},
 	{"predict run again", 2, "2 arguments, want a run folder"},
 	{"config show a b c", 2, "3 arguments, want one file"},
 	{"list a b", 2, "2 arguments"},

@@ -73,3 +73,19 @@ func TestWeights(t *testing.T) {
 		t.Errorf("damaged weights: status %d, %s, %s", status, stdout, stderr)
 	}
 }
+
+// eval looks for weights where --weights says, else where the variable says.
+func TestEvalTakesWeightsFromAFolder(t *testing.T) {
+	inNewFolder(t)
+	t.Setenv(weightsVariable, "elsewhere")
+	if err := os.Mkdir("mine", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=1 --set train.validate_every=0")
+	for flag, want := range map[string]string{"": "elsewhere", " --weights mine": "mine"} {
+		stdout, _ := mustCall(t, "eval run --backend go --clips 1 --metrics lpips"+flag)
+		if want := "lpips: skipped: no weights (" + filepath.Join(want, "lpips-alex.safetensors") + ")"; !strings.Contains(stdout, want) {
+			t.Errorf("%q: says\n%s\nwant %s", flag, stdout, want)
+		}
+	}
+}
