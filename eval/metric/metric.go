@@ -105,7 +105,7 @@ var metrics = []Metric{
 	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
 	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
 	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
-	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 4), Special: true},
+	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 2), Special: true},
 	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true},

@@ -88,28 +88,20 @@ func (b *builder) conv(x *Node, units ...unit) []*Node {
 	return outputs
 }
 
-// convolve is the convolution, by the formulation that is fastest on the backend.
+// convolve is the convolution, by the formulation that is fastest on the backend. All of them make
+// one of images, one for each step of the kernel's time: XLA's convolutions of volumes are slower.
 func (b *builder) convolve(x, w, bias *Node, u unit) *Node {
 	k, d := u.kernel, x.Shape().Dimensions
-	strided := u.stride != [3]int{1, 1, 1}
-	small := k[1] == k[2] && (k[1] == 1 || k[1] == 3) && u.pads(d[1:4]) == samePads(d[1:4], k, u.stride)
+	keeps := u.stride == [3]int{1, 1, 1} && u.pads(d[1:4]) == samePads(d[1:4], k, u.stride)
 	switch {
-	case !strided && small && k[0] == 1:
+	case keeps && k[1] == k[2] && (k[1] == 1 || k[1] == 3) && k[0] == 1:
 		return unfold(b.Formulation.Conv(fold(x), Reshape(w, w.Shape().Dimensions[1:]...), bias), d)
-	case !strided && small && !b.native:
+	case keeps && k[1] == k[2] && k[1] == 3:
 		return b.timeSum(x, w, bias)
-	case b.native && k[0] == 1 && u.stride[0] == 1:
-		pads := u.pads(d[1:4])
-		y := Convolve(fold(x), Reshape(w, w.Shape().Dimensions[1:]...)).StridePerAxis(u.stride[1:]...).
-			PaddingPerDim([][2]int{{pads[1].Start, pads[1].End}, {pads[2].Start, pads[2].End}}).Done()
-		return unfold(addBias(y, bias), d)
 	case b.native:
-		pads := u.pads(d[1:4])
-		y := Convolve(x, w).StridePerAxis(u.stride[:]...).
-			PaddingPerDim([][2]int{{pads[0].Start, pads[0].End}, {pads[1].Start, pads[1].End}, {pads[2].Start, pads[2].End}}).Done()
-		return addBias(y, bias)
+		return stepSum(x, w, bias, u, nativeConv)
 	}
-	return patchConv(x, w, bias, u)
+	return stepSum(x, w, bias, u, patchConv)
 }
 
 // fold makes images of frames: [B,T,H,W,C] -> [B*T,H,W,C].
@@ -155,39 +147,48 @@ func (b *builder) timeSum(x, w, bias *Node) *Node {
 	return addBias(sum, bias)
 }
 
-// patchConv is any convolution as products of matrices, one for each step of the kernel's time: the
-// rows of a matrix are patches of frames.
-func patchConv(x, w, bias *Node, u unit) *Node {
-	g, k, s := x.Graph(), u.kernel, u.stride
+// stepSum is any convolution as the sum of one of images for each step of the kernel's time. Each is
+// conv of padded frames [N,H,W,C] and a kernel [h,w,in,out] with strides of height and width.
+func stepSum(x, w, bias *Node, u unit, conv func(frames, w *Node, strides [2]int) *Node) *Node {
 	pads := u.pads(x.Shape().Dimensions[1:4])
-	padded := Pad(x, ScalarZero(g, x.DType()), PadAxis{}, pads[0], pads[1], pads[2], PadAxis{})
-	d := padded.Shape().Dimensions
-	size := func(axis int) int { return (d[axis+1]-k[axis])/s[axis] + 1 }
-	along := func(axis, from int) SliceAxisSpec {
-		return AxisRange(from, from+(size(axis)-1)*s[axis]+1).Stride(s[axis])
-	}
+	x = Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, pads[0], pads[1], pads[2], PadAxis{})
+	d := append([]int(nil), x.Shape().Dimensions...)
+	d[1] = (d[1]-u.kernel[0])/u.stride[0] + 1
 	var sum *Node
-	for t := range k[0] {
-		frames := padded
-		if d[1] > 1 {
-			frames = Slice(padded, AxisRange(), along(0, t))
-		}
-		var parts []*Node
-		for i := range k[1] {
-			for j := range k[2] {
-				parts = append(parts, Slice(frames, AxisRange(), AxisRange(), along(1, i), along(2, j)))
-			}
-		}
-		rows := Reshape(Concatenate(parts, -1), -1, k[1]*k[2]*u.in)
-		matrix := Reshape(Slice(w, AxisElem(t)), k[1]*k[2]*u.in, -1)
-		y := Dot(rows, matrix).Product()
+	for t := range u.kernel[0] {
+		frames := Slice(x, AxisRange(), every(u.stride[0], t, d[1]))
+		y := conv(fold(frames), Reshape(Slice(w, AxisElem(t)), w.Shape().Dimensions[1:]...), [2]int{u.stride[1], u.stride[2]})
 		if sum == nil {
 			sum = y
 		} else {
 			sum = Add(sum, y)
 		}
 	}
-	return addBias(Reshape(sum, d[0], size(0), size(1), size(2), -1), bias)
+	return addBias(unfold(sum, d), bias)
+}
+
+// every is so many elements of an axis from one on, a stride apart.
+func every(stride, from, count int) SliceAxisSpec {
+	return AxisRange(from, from+(count-1)*stride+1).Stride(stride)
+}
+
+// nativeConv is the backend's own convolution of images without more zeros.
+func nativeConv(x, w *Node, strides [2]int) *Node {
+	return Convolve(x, w).StridePerAxis(strides[:]...).NoPadding().Done()
+}
+
+// patchConv is the same as one product of matrices: a row is the patch of an image under the kernel.
+func patchConv(x, w *Node, strides [2]int) *Node {
+	d, k := x.Shape().Dimensions, w.Shape().Dimensions
+	height, width := (d[1]-k[0])/strides[0]+1, (d[2]-k[1])/strides[1]+1
+	var parts []*Node
+	for i := range k[0] {
+		for j := range k[1] {
+			parts = append(parts, Slice(x, AxisRange(), every(strides[0], i, height), every(strides[1], j, width)))
+		}
+	}
+	rows := Reshape(Concatenate(parts, -1), -1, k[0]*k[1]*k[2])
+	return Reshape(Dot(rows, Reshape(w, -1, k[3])).Product(), d[0], height, width, k[3])
 }
 
 // maxPool is the largest value of each window, axis by axis, of values that aren't negative. With
@@ -206,7 +207,7 @@ func maxPool(x *Node, window, stride [3]int, same bool) *Node {
 		var y *Node
 		for i := range window[axis] {
 			along := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange(), AxisRange()}
-			along[axis+1] = AxisRange(i, i+(size-1)*stride[axis]+1).Stride(stride[axis])
+			along[axis+1] = every(stride[axis], i, size)
 			part := Slice(x, along...)
 			if y == nil {
 				y = part

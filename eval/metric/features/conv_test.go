@@ -143,7 +143,7 @@ func TestConvolve(t *testing.T) {
 		what := fmt.Sprintf("kernel %v, stride %v, pad %d of %v", u.kernel, u.stride, u.pad, tt.sizes)
 		got := runGraph(t, func(b *builder, in []*Node) *Node { return b.convolve(in[0], in[1], in[2], u) }, x.tensor(), w.tensor(), bias)
 		same(t, what, got, want)
-		got = runGraph(t, func(b *builder, in []*Node) *Node { return patchConv(in[0], in[1], in[2], u) }, x.tensor(), w.tensor(), bias)
+		got = runGraph(t, func(b *builder, in []*Node) *Node { return stepSum(in[0], in[1], in[2], u, patchConv) }, x.tensor(), w.tensor(), bias)
 		same(t, what+", by patches", got, want)
 	}
 }

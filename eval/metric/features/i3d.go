@@ -84,8 +84,8 @@ func OpenI3D(backend compute.Backend, p Params) (*I3D, error) {
 
 // Logits are the 400 of each of n clips, one clip after the other. values is
 // [n, frames, height, width, channels] in [-1, 1], with [MinI3DFrames] frames or more. The program
-// is compiled anew for each shape. It takes some 25 MB for each frame, whatever its size: frames are
-// resized to 224x224.
+// is compiled anew for each shape. Memory grows with n and frames, but hardly with their size, since
+// they are resized to 224x224: docs/performance.md has numbers.
 func (net *I3D) Logits(values []float32, n, frames, height, width, channels int) ([]float32, error) {
 	if size := n * frames * height * width * channels; len(values) != size || size == 0 || channels != 1 && channels != 3 {
 		return nil, fmt.Errorf("i3d: %d values, want %dx%dx%dx%dx%d and 1 or 3 channels", len(values), n, frames, height, width, channels)

@@ -38,7 +38,7 @@ func (n Network) Import(paths []string) (p Params, source, sum string, err error
 	l, missing := n.recognize(s)
 	switch {
 	case l == nil:
-		return nil, "", "", fmt.Errorf("%s: no weights of %s in it; want %s", files, n.Name, n.wanted())
+		return nil, "", "", fmt.Errorf("%s: no weights of %s in it, but %s; want %s", files, n.Name, s.contents(), n.wanted())
 	case len(missing) > 0:
 		return nil, "", "", fmt.Errorf("%s: looks like %s, but has no %s", files, l.about, shortened(missing))
 	}

@@ -192,7 +192,7 @@ func TestForeignFiles(t *testing.T) {
 		{"an empty file", "empty", []string{file("empty", "")}},
 		{"text", "neither a zip file nor a pickle", []string{file("text", "hello, world")}},
 		{"code", "refused", []string{file("code", "\x80\x03cos\nsystem\nX\x04\x00\x00\x00true\x85R.")}},
-		{"a pickle of something else", "no weights of lpips-alex in it; want the pickle", []string{file("other", "\x80\x03}X\x01\x00\x00\x00aK\x01s.")}},
+		{"a pickle of something else", "no weights of lpips-alex in it, but no tensors; want the pickle", []string{file("other", "\x80\x03}X\x01\x00\x00\x00aK\x01s.")}},
 		{"no linear layers", "has no lin0.model.1.weight, lin1.model.1.weight, lin2.model.1.weight and 2 more", []string{tensors("part", func(m map[string]memory) {
 			for i := range n.linear {
 				names, _ := n.layouts[1].linear(i, 1)

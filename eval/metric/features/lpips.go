@@ -7,6 +7,8 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/models/nn"
 )
 
 // stage is a convolution of an image network, with what comes before it.
@@ -90,7 +92,7 @@ func OpenLPIPS(backend compute.Backend, name string, p Params) (*LPIPS, error) {
 
 // Distances are those of each of n frames a from the frame b with the same number. Both are
 // [n, height, width, channels] in [-1, 1]. The program is compiled anew for each size of the frames
-// and each n; VGG16 takes some 60 MB for each pair of frames of 128x128, AlexNet 5 MB.
+// and each n. Memory grows with n: docs/performance.md has numbers.
 func (l *LPIPS) Distances(a, b []float32, n, height, width, channels int) ([]float32, error) {
 	if size := n * height * width * channels; len(a) != size || len(b) != size || size == 0 || channels != 1 && channels != 3 {
 		return nil, fmt.Errorf("lpips: frames of %d and %d values, want %dx%dx%dx%d and 1 or 3 channels", len(a), len(b), n, height, width, channels)
@@ -136,9 +138,10 @@ func (s stages) distances(b *builder, inputs []*Node) *Node {
 func layerDistance(x *Node, n int, w *Node) *Node {
 	d := x.Shape().Dimensions
 	pixels, channels := d[2]*d[3], d[4]
-	x = Reshape(x, 2*n, pixels, channels)
-	norm := Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))
-	x = Div(x, AddScalar(norm, 1e-10))
+	x = Reshape(x, 2*n*pixels, channels)
+	// The sum over channels is a product with ones, which both backends compute faster.
+	squares := Dot(Square(x), Ones(x.Graph(), nn.F32(channels, 1))).Product()
+	x = Reshape(Div(x, AddScalar(Sqrt(squares), 1e-10)), 2*n, pixels, channels)
 	difference := Square(Sub(Slice(x, AxisRange(0, n)), Slice(x, AxisRange(n, 2*n))))
 	weighted := Dot(Reshape(difference, n*pixels, channels), Reshape(w, channels, 1)).Product()
 	return ReduceMean(Reshape(weighted, n, pixels), 1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ type sources struct {
 	sums    []string // their SHA-256
 }
 
-// openSources opens files of torch.save, plain pickles and safetensors. Nothing in them is executed.
+// openSources opens files of torch.save, TorchScript archives, plain pickles and safetensors. Nothing in them is executed.
 func openSources(paths []string) (*sources, error) {
 	s := &sources{tensors: map[string]tensor{}}
 	for _, path := range paths {
@@ -150,6 +151,14 @@ func (s *sources) add(name string, t tensor) error {
 	}
 	s.tensors[name] = t
 	return nil
+}
+
+// contents says what tensors there are.
+func (s *sources) contents() string {
+	if len(s.tensors) == 0 {
+		return "no tensors"
+	}
+	return shortened(slices.Sorted(maps.Keys(s.tensors)))
 }
 
 // find is the first of some names that a tensor has; "" if none has.

@@ -128,3 +128,40 @@ func TestPlainPickles(t *testing.T) {
 		t.Errorf("Open of a plain pickle: %v", err)
 	}
 }
+
+// The attributes of TorchScript's modules are states of objects, tensors among them. [Open] refuses
+// such an archive, and other files may not name its classes.
+func TestTorchScript(t *testing.T) {
+	const path = "testdata/2.15-script.ts"
+	f, err := OpenPickle(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	state := func(v any, name string) any {
+		o, ok := v.(*Object)
+		if !ok || !strings.HasPrefix(o.Class, "__torch__.") {
+			t.Fatalf("%v, want a module with %s", v, name)
+		}
+		value, ok := o.State.(*Dict).Get(name)
+		if !ok {
+			t.Fatalf("%s has no %s", o.Class, name)
+		}
+		return value
+	}
+	unit := state(f.Root(), "0")
+	for _, tensor := range []any{state(state(unit, "conv3d"), "weight"), state(state(unit, "bn"), "running_var")} {
+		if values, err := tensor.(*Tensor).Float32s(); err != nil || !slices.Equal(values, []float32{3, 4}) {
+			t.Errorf("%v, %v, want 3 and 4", values, err)
+		}
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "TorchScript") {
+		t.Errorf("Open: %v", err)
+	}
+	module := "c__torch__\nNet\n)\x81"
+	for _, b := range [][]byte{saved(module), []byte(pickled(module))} {
+		if _, err := openPlain(b); err == nil || !strings.Contains(err.Error(), "__torch__.Net\": refused") {
+			t.Errorf("a class of TorchScript elsewhere: %v", err)
+		}
+	}
+}

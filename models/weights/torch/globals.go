@@ -20,8 +20,11 @@ var (
 	knownNames = []string{"_codecs.encode", "types.SimpleNamespace"}
 )
 
+// scriptPackage has the classes of TorchScript's modules, whose code is in the archive.
+const scriptPackage = "__torch__"
+
 // class returns what stands for a class or function.
-func class(module, name string) (*object, error) {
+func (in *input) class(module, name string) (*object, error) {
 	if len(module)+len(name) > maxName {
 		return nil, fmt.Errorf("a name of more than %d bytes", maxName)
 	}
@@ -29,7 +32,7 @@ func class(module, name string) (*object, error) {
 	root, _, _ := strings.Cut(module, ".")
 	switch {
 	case strings.Contains(name, "."): // protocol 4 would follow it through modules that a module imports
-	case slices.Contains(knownPackages, root), slices.Contains(knownNames, full):
+	case slices.Contains(knownPackages, root), in.scripted && root == scriptPackage, slices.Contains(knownNames, full):
 		return &object{out: Object{Class: full}}, nil
 	case (module == "builtins" || module == "__builtin__") && slices.Contains(knownBuiltins, name):
 		return &object{out: Object{Class: full}}, nil
@@ -46,7 +49,7 @@ func (m *machine) global() error {
 	if err != nil {
 		return err
 	}
-	o, err := class(module, name)
+	o, err := m.in.class(module, name)
 	return m.push(o, err)
 }
 
@@ -60,7 +63,7 @@ func (m *machine) stackGlobal() error {
 	if !ok || !also {
 		return errors.New("names of a class that aren't strings")
 	}
-	o, err := class(module, name)
+	o, err := m.in.class(module, name)
 	return m.push(o, err)
 }
 

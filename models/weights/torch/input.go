@@ -18,6 +18,7 @@ type input struct {
 	r          *bufio.Reader
 	read, left int64 // bytes
 	steps      int
+	scripted   bool // whether the pickle is TorchScript's, which may name modules of its own
 }
 
 // newInput reads size bytes at most.

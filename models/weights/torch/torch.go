@@ -19,8 +19,8 @@
 // of a storage when a tensor of it is read. PyTorch can leave checksums out, and the legacy form
 // has none: see [File.Summed].
 //
-// Not read: files of big-endian machines, the tar form before PyTorch 0.1.10, TorchScript, pickles
-// of protocol 0 and 1, and complex and quantized storages.
+// Not read: files of big-endian machines, the tar form before PyTorch 0.1.10, the code and the
+// constants of TorchScript, pickles of protocol 0 and 1, and complex and quantized storages.
 package torch
 
 import (
@@ -40,7 +40,7 @@ type File struct {
 	size int64
 	root any
 
-	plain    bool                               // whether a plain pickle will do
+	plain    bool                               // whether a plain pickle or TorchScript will do
 	unsummed bool                               // whether a part of the file has no checksum
 	storages map[string]*storage                // by key
 	locate   func(key string, s *storage) error // finds a storage's place in the zip form; nil in the legacy form
@@ -52,8 +52,10 @@ type File struct {
 // that names a Python class or function other than those of PyTorch, NumPy and some plain types.
 func Open(path string) (*File, error) { return openAs(path, false) }
 
-// OpenPickle is [Open] that reads a plain pickle, too: one of any value, with nothing behind it.
-// [Object.Array] gives the NumPy arrays in it.
+// OpenPickle is [Open] that reads two more kinds of files. One is a plain pickle of any value, with
+// nothing behind it; [Object.Array] gives the NumPy arrays in it. The other is a TorchScript archive,
+// of which it reads the attributes of modules, as the states of objects, but neither the code nor its
+// constants.
 func OpenPickle(path string) (*File, error) { return openAs(path, true) }
 
 func openAs(path string, plain bool) (*File, error) {

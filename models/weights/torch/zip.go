@@ -31,7 +31,8 @@ func (f *File) readZip() error {
 	}
 	folder, _, _ := strings.Cut(archive.File[0].Name, "/")
 	folder += "/"
-	if records[folder+"constants.pkl"] != nil {
+	scripted := records[folder+"constants.pkl"] != nil
+	if scripted && !f.plain {
 		return errors.New("a TorchScript archive, want a file of torch.save")
 	}
 	if r := records[folder+"byteorder"]; r != nil {
@@ -76,7 +77,9 @@ func (f *File) readZip() error {
 		s.extent = rec
 		return err
 	}
-	f.root, err = newInput(io.NewSectionReader(f.data, rec.at, rec.size), rec.size).unpickle(f.persistent)
+	in := newInput(io.NewSectionReader(f.data, rec.at, rec.size), rec.size)
+	in.scripted = scripted
+	f.root, err = in.unpickle(f.persistent)
 	return err
 }
 
