@@ -72,6 +72,14 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return ds, nil
 }
 
+// Path is the folder of the data set, "" if it has none.
+func Path(c *configs.Config) string {
+	if s, err := configs.Pick(sets, "data.name", c.Data.Name); err == nil && slices.Contains(s.uses, "data.path") {
+		return c.Data.Path
+	}
+	return ""
+}
+
 // FPS is how many frames a second the videos of the data set have that a model learned from, 0 if that
 // is unknown. Nothing is decoded, and it is no error if the data set is not there.
 func FPS(ctx context.Context, c *configs.Config) float64 {

@@ -193,7 +193,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 // header completes a report's header with what only the command knows.
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
-	h.Dataset, h.Path, h.Split = l.config.Data.Name, l.config.Data.Path, string(c.split)
+	h.Dataset, h.Path, h.Split = l.config.Data.Name, data.Path(l.config), string(c.split)
 	h.Sampler, h.Backend = l.sampler, l.choice.Name
 	h.CheckpointSHA256, err = sha256Of(l.checkpoint)
 	return h, err

@@ -165,6 +165,8 @@ func TestReport(t *testing.T) {
 		Metrics []struct{ Name string }
 		Step    int
 		NFE     int
+		Dataset string
+		Path    string
 		Sampler struct{ Steps int }
 		Results []struct {
 			Method string
@@ -176,6 +178,9 @@ func TestReport(t *testing.T) {
 	}
 	if r.Protocol.Clips != 3 || r.Protocol.Trajectories != 2 || r.Protocol.Seed != 9 || r.Step != 1 || r.NFE != 3 {
 		t.Errorf("report %+v", r)
+	}
+	if r.Dataset != "digits" || r.Path != "" {
+		t.Errorf("data set %s in %q, want digits, which lie nowhere", r.Dataset, r.Path)
 	}
 	if len(r.Metrics) != 2 || r.Metrics[0].Name != "ssim" {
 		t.Errorf("metrics %+v, want those asked for, in their order", r.Metrics)
