@@ -11,7 +11,7 @@ stamp = $(shell git status --porcelain >/dev/null 2>&1 && echo -buildvcs=true)
 build:
 	go build $(stamp) -o bin/mcvd ./cmd/mcvd
 
-# Trains a small model on a folder of MP4s, generates videos with it and scores it: about 8 minutes on two cores.
+# Trains a small model on a folder of MP4s, generates videos with it and scores it: about 10 minutes on two cores.
 demo:
 	scripts/install-ffmpeg.sh
 	$(MAKE) build
