@@ -95,14 +95,3 @@ func (e *Evaluation) Evaluations(parts []Range) (total int, err error) {
 	}
 	return total, nil
 }
-
-// Report sums all parts up.
-func (e *Evaluation) Report(parts []*Part) (*Report, error) {
-	compare := map[string]metric.Compare{}
-	for _, m := range e.metrics {
-		if m.Sets != nil {
-			compare[m.Name] = m.Compare
-		}
-	}
-	return Sum(e.header, parts, compare)
-}
