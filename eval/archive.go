@@ -85,6 +85,9 @@ func OpenArchive(dir string) (*Archive, error) {
 	if err := json.Unmarshal(text, &a.about); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if err := a.about.Header.check(); err != nil {
+		return nil, fmt.Errorf("%s: not of an evaluation: %w", path, err)
+	}
 	return a, nil
 }
 
@@ -123,7 +126,11 @@ func (a *Archive) Save(p *Part) error {
 		}
 		text = append(append(text, line...), '\n')
 	}
-	line, err := json.Marshal(last{&p.Seconds, crc32.Checksum(text, castagnoli)})
+	features, err := p.featuresSum()
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(last{&p.Seconds, crc32.Checksum(text, castagnoli), features})
 	if err != nil {
 		return err
 	}
@@ -151,6 +158,9 @@ func (a *Archive) Parts() (parts []*Part, err error) {
 type last struct {
 	Seconds *float64 `json:"seconds"`
 	CRC32C  uint32   `json:"crc32c"`
+	// Features is the checksum of the part's features, 0 if it has none. Without it, a set would
+	// lack the clips of a file that is gone, and nobody would notice.
+	Features uint32 `json:"features_crc32c,omitempty"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -179,7 +189,13 @@ func (a *Archive) load(r Range) (*Part, error) {
 		p.Records = append(p.Records, record)
 	}
 	p.Seconds = *end.Seconds
-	return p, a.loadFeatures(p)
+	if err := a.loadFeatures(p); err != nil {
+		return nil, err
+	}
+	if sum, err := p.featuresSum(); err != nil || sum != end.Features {
+		return nil, fmt.Errorf("%s: gone, or not the features that belong to %s; remove both files, and evaluate these clips again", a.path(r, featuresEnd), path)
+	}
+	return p, nil
 }
 
 // loadFeatures reads the features of a part, if it has any.
@@ -230,6 +246,18 @@ func (p *Part) tensors() (entries []weights.Entry) {
 		}
 	}
 	return entries
+}
+
+// featuresSum is the checksum of the features, with the names of their sets; 0 if there are none.
+func (p *Part) featuresSum() (sum uint32, err error) {
+	for _, t := range p.tensors() {
+		data, err := t.Data()
+		if err != nil {
+			return 0, err
+		}
+		sum = crc32.Update(sum, castagnoli, append([]byte(t.Name), data...))
+	}
+	return sum, nil
 }
 
 // tensor is the name of a set's tensor.

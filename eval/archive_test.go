@@ -194,3 +194,62 @@ func TestDamagedArchives(t *testing.T) {
 		}
 	}
 }
+
+// Features that are gone, or those of other clips, are found: a set would lack clips or have some
+// twice.
+func TestFeaturesBelongToTheirRecords(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "records")
+	h := Header{Protocol: Protocol{Name: "clean", Clips: 2, Trajectories: 1, Rules: clean}, Metrics: []metric.Info{{Name: "mmd", Digits: 4}}}
+	parts := []Range{{0, 1}, {1, 2}}
+	a, err := CreateArchive(dir, h, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range parts {
+		p := &Part{Range: r, Records: []Record{{Clip: i, Method: modelMethod, Scores: map[string]metric.Score{}}},
+			Real: Features{{"mmd", ""}: {{1, float32(i)}}}, Made: Features{{"mmd", modelMethod}: {{2, float32(i)}}}}
+		if err := a.Save(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := reportOf(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := a.path(parts[1], featuresEnd)
+	other, err := os.ReadFile(a.path(parts[0], featuresEnd))
+	if err == nil {
+		err = os.WriteFile(path, other, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"of other clips", "gone"} {
+		if _, err := reportOf(dir); err == nil || !strings.Contains(err.Error(), path+": gone, or not the features that belong to "+a.path(parts[1], recordsEnd)) {
+			t.Errorf("features %s: error %v", what, err)
+		}
+		os.Remove(path)
+	}
+}
+
+// An evaluation.json that no evaluation wrote is refused, and nothing panics or prints without end.
+func TestHeadersThatNoEvaluationWrites(t *testing.T) {
+	h := Header{Protocol: Protocol{Name: "clean", Clips: 2, Trajectories: 1, Rules: clean}, Metrics: []metric.Info{{Name: "psnr", Digits: 2}}}
+	for want, change := range map[string]func(h *Header){
+		"0 clips and 1 trajectories":                    func(h *Header) { h.Protocol.Clips = 0 },
+		"2 clips and -1 trajectories":                   func(h *Header) { h.Protocol.Trajectories = -1 },
+		`protocol.rules.interval: "wide"`:               func(h *Header) { h.Protocol.Rules.Interval = "wide" },
+		`protocol.rules.best: "none", want one or`:      func(h *Header) { h.Protocol.Rules.Best = "none" },
+		"metric psnr: digits: 2000000000, want 0 to 17": func(h *Header) { h.Metrics = []metric.Info{{Name: "psnr", Digits: 2e9}} },
+		"metric psnr: is there twice":                   func(h *Header) { h.Metrics = append(h.Metrics, h.Metrics...) },
+	} {
+		changed := h
+		change(&changed)
+		dir := filepath.Join(t.TempDir(), "records")
+		if _, err := CreateArchive(dir, changed, []Range{{0, 2}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenArchive(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), archiveFile) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}

@@ -24,8 +24,11 @@ func ReadReport(path string) (*Report, error) {
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("%s: not a report of an evaluation: %w", path, err)
 	}
-	if len(r.Records) == 0 {
-		return nil, fmt.Errorf("%s: not a report of an evaluation with its records (`mcvd eval RUN -o FILE` writes one)", path)
+	if len(r.Records) == 0 || len(r.Results) == 0 || r.Results[0].Method != modelMethod {
+		return nil, fmt.Errorf("%s: not a report of an evaluation with its results and records (`mcvd eval RUN -o FILE` writes one)", path)
+	}
+	if err := r.Header.check(); err != nil {
+		return nil, fmt.Errorf("%s: not a report of an evaluation: %w", path, err)
 	}
 	return r, nil
 }

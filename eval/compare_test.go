@@ -133,6 +133,28 @@ func TestReportsThatAreNone(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
+	// Reports that somebody edited.
+	text, err := json.Marshal(scored(t, []float64{1, 2}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for edit, want := range map[string]string{
+		`"results":>"resultz":`:                    "with its results and records",
+		`"method":"model">"method":"modem"`:        "with its results and records",
+		`"digits":2>"digits":2000000000`:           "metric psnr: digits: 2000000000, want 0 to 17",
+		`"digits":2>"digits":-1`:                   "metric psnr: digits: -1",
+		`"interval":"bootstrap">"interval":"wide"`: `protocol.rules.interval: "wide", want normal or bootstrap`,
+	} {
+		from, to, _ := strings.Cut(edit, ">")
+		edited := strings.ReplaceAll(string(text), from, to)
+		path := filepath.Join(dir, "edited")
+		if err := os.WriteFile(path, []byte(edited), 0o644); err != nil || edited == string(text) {
+			t.Fatal(edit, err)
+		}
+		if _, err := ReadReport(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", edit, err, want)
+		}
+	}
 	if _, err := ReadReport(dir); err == nil {
 		t.Error("a folder is read")
 	}

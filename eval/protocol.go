@@ -117,6 +117,9 @@ func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
 		}
 	}
 	p.Frames, p.Advance = cmp.Or(p.Frames, f.Current), cmp.Or(p.Advance, f.Current)
+	if len(n.settings) > 0 && p.Advance != f.Current {
+		p.Deviations = append(p.Deviations, fmt.Sprintf("%d frames kept of each block, published: all %d", p.Advance, f.Current))
+	}
 	if len(n.settings) > 0 && !slices.ContainsFunc(fit, func(s setting) bool { return s.frames == p.Frames }) {
 		p.Deviations = append(p.Deviations, fmt.Sprintf("%v of %d frames after %d, published: %s", task, p.Frames, f.Past, settingNames(n.settings)))
 	}

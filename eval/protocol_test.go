@@ -30,6 +30,7 @@ func TestProtocolsAreCompleted(t *testing.T) {
 		{Protocol{Name: "bair", Task: "predict"}, 2, "256 10 14 5", ""},
 		{Protocol{Name: "bair", Task: "predict", Frames: 28}, 2, "256 10 28 5", ""},
 		{Protocol{Name: "bair", Task: "predict", Frames: 28}, 1, "256 10 28 5", "predict of 28 frames after 1, published: predict of 15 after 1, predict of 14 after 2, predict of 28 after 2"},
+		{Protocol{Name: "bair", Task: "predict", Advance: 1}, 2, "256 10 14 1", "1 frames kept of each block, published: all 5"},
 		{Protocol{Name: "cityscapes", Task: "predict", Clips: 8}, 2, "8 10 28 5", "8 clips, published: 256"},
 		{Protocol{Name: "ucf101", Task: "generate", Trajectories: 1}, 4, "256 1 16 5", "1 trajectories, published: 10"},
 		{Protocol{Name: "ucf101", Task: "interpolate"}, 4, "256 10 5 5", "interpolate of 5 frames after 4"},

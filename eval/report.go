@@ -36,6 +36,32 @@ type Header struct {
 	SecondsPerClip float64 `json:"seconds_per_clip,omitzero"` // for one trajectory; 0 is unknown
 }
 
+// check reports what no evaluation writes, and what could not be summed up or printed.
+func (h Header) check() error {
+	p := h.Protocol
+	if p.Clips < 1 || p.Trajectories < 1 {
+		return fmt.Errorf("%d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
+	}
+	if !slices.Contains([]metric.Interval{metric.Normal, metric.Bootstrap}, p.Rules.Interval) {
+		return fmt.Errorf("protocol.rules.interval: %q, want %s or %s", p.Rules.Interval, metric.Normal, metric.Bootstrap)
+	}
+	if !slices.Contains([]string{"one", "each"}, p.Rules.Best) {
+		return fmt.Errorf("protocol.rules.best: %q, want one or each", p.Rules.Best)
+	}
+	for i, m := range h.Metrics {
+		if m.Digits < 0 || m.Digits > maxDigits {
+			return fmt.Errorf("metric %s: digits: %d, want 0 to %d", m.Name, m.Digits, maxDigits)
+		}
+		if slices.ContainsFunc(h.Metrics[:i], func(other metric.Info) bool { return other.Name == m.Name }) {
+			return fmt.Errorf("metric %s: is there twice", m.Name)
+		}
+	}
+	return nil
+}
+
+// maxDigits is how many digits of a float64 can mean something.
+const maxDigits = 17
+
 // Report is the result of an evaluation.
 type Report struct {
 	Header
