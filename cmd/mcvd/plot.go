@@ -38,7 +38,7 @@ the mean of several lines.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.openRuns(cmd, args)
+			all, err := a.openRuns(cmd, args, out)
 			if err != nil {
 				return err
 			}
@@ -58,14 +58,19 @@ the mean of several lines.`,
 	return cmd
 }
 
-// openRuns opens run folders and reads what they hold. It says which logs have lines that are none.
-func (a *app) openRuns(cmd *cobra.Command, dirs []string) ([]*runs.Run, error) {
+// openRuns opens run folders and reads what they hold, to show it in a file, out, that must not lie in
+// them. It says which logs have lines that are none.
+func (a *app) openRuns(cmd *cobra.Command, dirs []string, out string) ([]*runs.Run, error) {
 	all, err := runs.OpenAll(dirs)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range all {
-		if err := r.Update(cmd.Context()); err != nil {
+		err := notBelow("the run folder", r.Dir, out)
+		if err == nil {
+			err = r.Update(cmd.Context())
+		}
+		if err != nil {
 			runs.CloseAll(all)
 			return nil, err
 		}

@@ -72,7 +72,7 @@ server and no network. Of the samples it has those of at most 20 steps of each r
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.openRuns(cmd, args)
+			all, err := a.openRuns(cmd, args, out)
 			if err != nil {
 				return err
 			}
