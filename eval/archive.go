@@ -66,7 +66,7 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 	case err != nil:
 		return nil, err
 	case !bytes.Equal(old, text):
-		return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(differences(old, text), "\n  "))
+		return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(differences(old, text, "%s: %s there, %s here"), "\n  "))
 	}
 	return a, nil
 }
@@ -286,8 +286,9 @@ func (a *Archive) checkEmpty() error {
 	return nil
 }
 
-// differences lists the lines that differ between two texts of JSON, each with its value in both.
-func differences(old, new []byte) (lines []string) {
+// differences lists the values that differ between two texts of JSON. The format gets a value's path
+// and the value in both.
+func differences(old, new []byte, format string) (lines []string) {
 	was, is := map[string]string{}, map[string]string{}
 	for text, flat := range map[*[]byte]map[string]string{&old: was, &new: is} {
 		var tree any
@@ -300,7 +301,7 @@ func differences(old, new []byte) (lines []string) {
 	maps.Copy(keys, is)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if was[key] != is[key] {
-			lines = append(lines, fmt.Sprintf("%s: it has %s, this is %s", key, orNothing(was[key]), orNothing(is[key])))
+			lines = append(lines, fmt.Sprintf(format, strings.TrimPrefix(key, "header."), orNothing(was[key]), orNothing(is[key])))
 		}
 	}
 	return lines

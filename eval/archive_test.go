@@ -142,7 +142,7 @@ func TestArchivesThatAreWrong(t *testing.T) {
 	other := e.Header()
 	other.Protocol.Seed, other.Step = 2, 9
 	_, err = CreateArchive(dir, other, e.Parts())
-	refused("another evaluation", "header.protocol.seed: it has 1, this is 2\n  header.step: it has 0, this is 9", err)
+	refused("another evaluation", "\n  protocol.seed: 1 there, 2 here\n  step: 0 there, 9 here", err)
 	if strings.Contains(err.Error(), "clips") {
 		t.Errorf("another evaluation: %v names what is the same", err)
 	}

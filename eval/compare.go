@@ -38,18 +38,22 @@ type Comparison struct {
 	Names   []string
 	Reports []*Report
 	metrics []metric.Info
+	// differ lists, for each report, in what its numbers mean something else than the first's.
+	differ [][]string
 }
 
 // Compare puts reports side by side. It refuses those whose numbers don't mean the same: of other
 // clips, counts, tasks or rules. Runs, checkpoints, samplers and backends may differ. mixed allows
 // all, but for the clips of a pair, without which there is nothing to compare.
 func Compare(names []string, reports []*Report, mixed bool) (*Comparison, error) {
-	c := &Comparison{names, reports, nil}
+	c := &Comparison{Names: names, Reports: reports, differ: make([][]string, len(reports))}
 	first := reports[0]
 	for i, r := range reports[1:] {
-		if differ := first.incomparable(r); len(differ) > 0 && !mixed {
+		differ := first.incomparable(r)
+		if len(differ) > 0 && !mixed {
 			return nil, fmt.Errorf("%s and %s can't be compared (--mixed does it all the same):\n  %s", names[0], names[i+1], strings.Join(differ, "\n  "))
 		}
+		c.differ[i+1] = differ
 	}
 	for _, m := range first.Metrics {
 		if !slices.ContainsFunc(reports, func(r *Report) bool { return !slices.Contains(r.Metrics, m) }) {
@@ -64,7 +68,8 @@ func Compare(names []string, reports []*Report, mixed bool) (*Comparison, error)
 
 // incomparable lists in what another report's numbers mean something else.
 func (r *Report) incomparable(other *Report) (differ []string) {
-	same := func(h Header) Header { // what may differ is taken out
+	same := func(h Header) Header { // what may differ is taken out, and what follows from the rest
+		h.Protocol.Deviations = nil
 		return Header{Protocol: h.Protocol, Past: h.Past, Future: h.Future, Dataset: h.Dataset, Split: h.Split, Videos: h.Videos}
 	}
 	a, errA := json.Marshal(same(r.Header))
@@ -72,7 +77,7 @@ func (r *Report) incomparable(other *Report) (differ []string) {
 	if errA != nil || errB != nil {
 		return []string{"headers can't be read"}
 	}
-	differ = differences(a, b)
+	differ = differences(a, b, "%s: %s and %s")
 	if places, others := r.places(), other.places(); len(differ) == 0 && !maps.Equal(places, others) {
 		differ = append(differ, "the clips: of other videos, or cut at other frames")
 	}
@@ -169,7 +174,12 @@ func signTest(values []float64, videos []string) float64 {
 // WriteText prints the comparison as a table.
 func (c *Comparison) WriteText(out io.Writer) error {
 	p := c.Reports[0].Protocol
-	fmt.Fprintf(out, "protocol %s%s: %s %d frames, %d clips, %d trajectories; means over trajectories\n", p.Name, p.deviations(), p.Task, p.Frames, p.Clips, p.Trajectories)
+	fmt.Fprintf(out, "%s\n%s %d frames: %d clips, trajectories: %d each, of which scores are means\n", p.title(), p.Task, p.Frames, p.Clips, p.Trajectories)
+	for i, differ := range c.differ {
+		if len(differ) > 0 {
+			fmt.Fprintf(out, "MIXED: %s and %s differ in what their numbers mean:\n  %s\n", c.Names[0], c.Names[i], strings.Join(differ, "\n  "))
+		}
+	}
 	fmt.Fprintf(out, "differences from %s are clip by clip [95 %% interval by bootstrap over videos], p by signs of videos\n\n", c.Names[0])
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "METRIC\tREPORT\tSCORE\tDIFFERENCE\tP")
@@ -179,7 +189,11 @@ func (c *Comparison) WriteText(out io.Writer) error {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", label(m), c.Names[i], score, difference, chance)
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, "\n"+better(c.metrics))
+	return err
 }
 
 // cells are a report's score in a metric, how far it is from the first report's, and by what
@@ -197,7 +211,7 @@ func (c *Comparison) cells(i int, m metric.Info, s Score) (score, difference, ch
 	d := c.Difference(i, m)
 	switch {
 	case d.N == 0:
-		return interval(m, s.Mean), "-", "-"
+		return interval(m, s.Mean), "no clip in common", "-"
 	case math.IsNaN(d.Low):
 		return interval(m, s.Mean), fmt.Sprintf("%+.*f", m.Digits, d.Mean), "-"
 	}

@@ -91,26 +91,43 @@ func TestTheSignTest(t *testing.T) {
 func TestWhatCanNotBeCompared(t *testing.T) {
 	a := scored(t, []float64{1, 2, 3}, nil)
 	for want, change := range map[string]func(h *Header, records []Record){
-		"protocol.trajectories: it has 1, this is 10":        func(h *Header, _ []Record) { h.Protocol.Trajectories = 10 },
-		"protocol.name: it has clean, this is bair":          func(h *Header, _ []Record) { h.Protocol.Name = "bair" },
-		"protocol.frames: it has 3, this is 28":              func(h *Header, _ []Record) { h.Protocol.Frames = 28 },
-		"past: it has 0, this is 2":                          func(h *Header, _ []Record) { h.Past = 2 },
-		"split: it has test, this is valid":                  func(h *Header, _ []Record) { h.Split = "valid" },
-		"the clips: of other videos":                         func(_ *Header, records []Record) { records[1].Start = 7 },
-		"protocol.rules.interval: it has bootstrap, this is": func(h *Header, _ []Record) { h.Protocol.Rules.Interval = metric.Normal },
+		"protocol.trajectories: 1 and 10":         func(h *Header, _ []Record) { h.Protocol.Trajectories = 10 },
+		"protocol.name: clean and bair":           func(h *Header, _ []Record) { h.Protocol.Name = "bair" },
+		"protocol.frames: 3 and 28":               func(h *Header, _ []Record) { h.Protocol.Frames = 28 },
+		"past: 0 and 2":                           func(h *Header, _ []Record) { h.Past = 2 },
+		"split: test and valid":                   func(h *Header, _ []Record) { h.Split = "valid" },
+		"the clips: of other videos":              func(_ *Header, records []Record) { records[1].Start = 7 },
+		"protocol.rules.interval: bootstrap and ": func(h *Header, _ []Record) { h.Protocol.Rules.Interval = metric.Normal },
 	} {
 		pair := []*Report{a, scored(t, []float64{1, 2, 3}, change)}
 		if _, err := Compare([]string{"a", "b"}, pair, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
-		if _, err := Compare([]string{"a", "b"}, pair, true); err != nil {
-			t.Errorf("mixed: %v", err)
+		c, err := Compare([]string{"a", "b"}, pair, true)
+		if err != nil {
+			t.Fatalf("mixed: %v", err)
+		}
+		var text strings.Builder
+		if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), "MIXED: a and b differ") || !strings.Contains(text.String(), want) {
+			t.Errorf("mixed: error %v, want %q in\n%s", err, want, &text)
 		}
 	}
 	moved := scored(t, []float64{9, 9, 9}, func(_ *Header, records []Record) { records[1].Start = 7 })
 	c, err := Compare([]string{"a", "b"}, []*Report{a, moved}, true)
 	if d := c.Difference(1, c.metrics[0]); err != nil || d.N != 2 {
 		t.Errorf("%d clips are paired, %v, want those that are the same", d.N, err)
+	}
+	apart := scored(t, []float64{9, 9, 9}, func(_ *Header, records []Record) {
+		for i := range records {
+			records[i].Start += 7
+		}
+	})
+	if c, err = Compare([]string{"a", "b"}, []*Report{a, apart}, true); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), "no clip in common") {
+		t.Errorf("error %v, no word of clips in\n%s", err, &text)
 	}
 	allowed := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) { h.Sampler.Steps, h.Checkpoint, h.Backend = 7, "b", "go" })
 	if _, err := Compare([]string{"a", "b"}, []*Report{a, allowed}, false); err != nil {

@@ -170,10 +170,11 @@ func blackOrWhite(x float32) uint8 {
 	return 0
 }
 
-// deviations says in what the evaluation is not its protocol, behind the protocol's name.
-func (p Protocol) deviations() string {
+// title is the protocol's name, with a line for each thing in which the evaluation is not as
+// published.
+func (p Protocol) title() string {
 	if len(p.Deviations) == 0 {
-		return ""
+		return "protocol " + p.Name
 	}
-	return ", but NOT as published: " + strings.Join(p.Deviations, "; ")
+	return "protocol " + p.Name + ", but NOT as published:\n  " + strings.Join(p.Deviations, "\n  ")
 }

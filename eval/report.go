@@ -236,7 +236,7 @@ func byFrame(videos [][]float64) []float64 {
 // WriteText prints the report as tables for people.
 func (r *Report) WriteText(out io.Writer) error {
 	p := r.Protocol
-	fmt.Fprintf(out, "protocol %s%s\n", p.Name, p.deviations())
+	fmt.Fprintln(out, p.title())
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d\n",
 		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
 	seconds := ""
@@ -269,6 +269,7 @@ func (r *Report) WriteText(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintln(out, better(r.Metrics))
 	return r.writeFrames(out)
 }
 
@@ -331,6 +332,22 @@ func label(m metric.Info) string {
 		return m.Name
 	}
 	return m.Name + " " + m.Unit
+}
+
+// better says of each metric which scores are good.
+func better(metrics []metric.Info) string {
+	names := map[bool][]string{}
+	for _, m := range metrics {
+		names[m.HigherIsBetter] = append(names[m.HigherIsBetter], m.Name)
+	}
+	var parts []string
+	if higher := names[true]; len(higher) > 0 {
+		parts = append(parts, "higher is better: "+strings.Join(higher, ", "))
+	}
+	if lower := names[false]; len(lower) > 0 {
+		parts = append(parts, "lower is better: "+strings.Join(lower, ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // number prints a score with the digits that mean something.

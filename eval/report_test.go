@@ -18,7 +18,7 @@ func TestWriteText(t *testing.T) {
 		Protocol: Protocol{Name: "clean", Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Seed: 7},
 		Dataset:  "folder", Split: "test", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
 		Sampler: configs.Sampler{Name: "ddpm", Steps: 20}, Backend: "go",
-		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", Digits: 2}, {Name: "mmd", Digits: 4}, {Name: "ssim", Digits: 4}}},
+		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, {Name: "mmd", Digits: 4}, {Name: "ssim", HigherIsBetter: true, Digits: 4}}},
 		Results: []Result{
 			{Method: modelMethod, Scores: map[string]Score{"psnr": score, "mmd": set, "ssim": skipped}},
 			{Method: "copy last", Scores: map[string]Score{"psnr": score, "mmd": set, "ssim": skipped}},
@@ -40,6 +40,7 @@ func TestWriteText(t *testing.T) {
 		"model, best of 3 18.50 [17.75, 19.25] - -\n",
 		"model, mean of 3 17.00 [16.50, 17.50] 0.0123 -\n",
 		"copy last 17.00 [16.50, 17.50] 0.0123 -\n",
+		"higher is better: psnr, ssim; lower is better: mmd\n",
 		"psnr dB by frame 1 2\nmodel 18.00 16.00\ncopy last 18.00 16.00\n",
 		"mmd: of 24 real and 72 generated clips\n",
 		"ssim: skipped: too small\n",
