@@ -167,7 +167,7 @@ func newExport(a *app) *cobra.Command {
 				return err
 			}
 			places := d.places(ds, c)
-			bar := newProgress(a.stderr, "export", len(places))
+			bar := newProgress(a.stderr, "export: clip", len(places))
 			defer bar.clear()
 			for i, at := range places {
 				clip, err := data.Cut(ds, at, d.frames)

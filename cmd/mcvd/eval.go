@@ -205,7 +205,7 @@ func (c *evalCommand) parts(ctx context.Context, e *eval.Evaluation, parts []eva
 	if err != nil {
 		return nil, err
 	}
-	bar := newProgress(c.stderr, "eval", evaluations)
+	bar := newProgress(c.stderr, "eval: network evaluation", evaluations)
 	defer bar.clear()
 	for _, r := range parts {
 		p, err := e.Part(ctx, r, func() { bar.step("") })

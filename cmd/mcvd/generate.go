@@ -184,7 +184,7 @@ func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded
 	if err != nil {
 		return 0, err
 	}
-	bar := newProgress(c.stderr, c.task.String(), evaluations)
+	bar := newProgress(c.stderr, c.task.String()+": network evaluation", evaluations)
 	defer bar.clear()
 	err = f.Write(cmd.Context(), g, func(path string) {
 		fmt.Fprintln(cmd.OutOrStdout(), path)

@@ -27,10 +27,10 @@ the mean of several lines.`,
 		Args:    arguments(1, -1, "run folders"),
 		PreRunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return fmt.Errorf("no file for the picture: give --out FILE, of %s", strings.Join(plot.Formats(), ", "))
+				return fmt.Errorf("no file for the picture: give --out FILE, of %s", formats())
 			}
 			if !slices.Contains(plot.Formats(), strings.ToLower(filepath.Ext(out))) {
-				return fmt.Errorf("--out %s: want a name that ends in %s", out, strings.Join(plot.Formats(), ", "))
+				return fmt.Errorf("--out %s: want a name that ends in %s", out, formats())
 			}
 			if !(smooth >= 0 && smooth < 1) {
 				return fmt.Errorf("--smooth %g: want 0 to below 1", smooth)
@@ -53,9 +53,15 @@ the mean of several lines.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the picture, of "+strings.Join(plot.Formats(), ", "))
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the picture, of "+formats())
 	cmd.Flags().Float64Var(&smooth, "smooth", 0, "weight of what was before in a moving average of losses of training, norms and speeds, 0 to below 1; 0 for none")
 	return cmd
+}
+
+// formats lists the formats of pictures as text.
+func formats() string {
+	all := plot.Formats()
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 // openRuns opens run folders and reads what they hold, to show it in a file, out, that must not lie in

@@ -146,7 +146,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return err
 		}
 	}
-	bar, steps := newProgress(c.stderr, "train", config.Train.Steps), 0
+	bar, steps := newProgress(c.stderr, "train: step", config.Train.Steps), 0
 	defer bar.clear()
 	done, err := train.Train(ctx, train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,6 +71,9 @@ server and no network. Of the samples it has those of at most 20 steps of each r
 			if out == "" {
 				return fmt.Errorf("no file for the report: give --out FILE.html")
 			}
+			if end := strings.ToLower(filepath.Ext(out)); end != ".html" && end != ".htm" {
+				return fmt.Errorf("--out %s: want a name that ends in .html or .htm", out)
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,6 +92,6 @@ server and no network. Of the samples it has those of at most 20 steps of each r
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the report")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the report, of .html or .htm")
 	return cmd
 }

@@ -78,8 +78,8 @@ func TestMistakesInShowingRuns(t *testing.T) {
 		want   string
 	}{
 		{"plot", 2, "0 arguments, want run folders"},
-		{"plot run", 2, "no file for the picture: give --out FILE, of .pdf, .png, .svg"},
-		{"plot run -o a.jpg", 2, "--out a.jpg: want a name that ends in .pdf, .png, .svg"},
+		{"plot run", 2, "no file for the picture: give --out FILE, of .pdf, .png or .svg"},
+		{"plot run -o a.jpg", 2, "--out a.jpg: want a name that ends in .pdf, .png or .svg"},
 		{"plot run -o a.png --smooth 1", 2, "--smooth 1: want 0 to below 1"},
 		{"plot run -o a.png --smooth NaN", 2, "--smooth NaN: want 0 to below 1"},
 		{"plot missing -o a.png", 1, "missing: no such run folder"},
@@ -89,7 +89,8 @@ func TestMistakesInShowingRuns(t *testing.T) {
 		{"plot run -o new/config.yml/a.png", 1, "--out new/config.yml/a.png: not a directory"},
 		{"plot new run -o run/a.png", 1, "--out run/a.png: lies in the run folder, run, whose files are its own"},
 		{"report run", 2, "no file for the report"},
-		{"report run -o new/../run/config.yml", 1, "lies in the run folder"},
+		{"report run -o new/../run/page.html", 1, "lies in the run folder"},
+		{"report run -o a.png", 2, "--out a.png: want a name that ends in .html or .htm"},
 		{"report missing -o a.html", 1, "missing: no such run folder"},
 		{"watch", 2, "0 arguments, want run folders"},
 		{"watch missing", 1, "missing: no such run folder"},

@@ -33,7 +33,7 @@ func metricsFolder() string {
 }
 
 func newWeights(*app) *cobra.Command {
-	return group("weights", "Weights of the networks that scores are made with: LPIPS, FVD", newWeightsImport(), newWeightsList())
+	return group("weights", "List and import the weights that LPIPS and FVD need", newWeightsImport(), newWeightsList())
 }
 
 // networkNames lists the networks that have weights.
