@@ -187,6 +187,26 @@ func TestTicksHaveLabels(t *testing.T) {
 	}
 }
 
+// Ticks of linear axes are round numbers, so that their labels say where they are.
+func TestTicksAreRound(t *testing.T) {
+	for _, c := range []struct {
+		low, high float64
+		want      string
+	}{
+		{0.41, 0.545, "0.42 0.44 0.46 0.48 0.5 0.52 0.54"}, {1.01, 1.24, "1.05 1.1 1.15 1.2"}, {-0.1, 0.1, "-0.1 -0.05 0 0.05 0.1"},
+		{0, 0.3, "0 0.05 0.1 0.15 0.2 0.25 0.3"}, {-0.3, 0.3, "-0.3 -0.2 -0.1 0 0.1 0.2 0.3"},
+		{0, 50, "0 10 20 30 40 50"}, {0, 700_000, "0 100k 200k 300k 400k 500k 600k 700k"}, {10.02, 10.27, "10.05 10.1 10.15 10.2 10.25"}, {1, 1, ""}, {0, math.Inf(1), ""},
+	} {
+		var labels []string
+		for _, tick := range linearTicks(c.low, c.high) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != c.want {
+			t.Errorf("%g to %g: %s, want %s", c.low, c.high, got, c.want)
+		}
+	}
+}
+
 // distinct is how many labels the ticks within a range have; two of one text are a mistake.
 func distinct(t *testing.T, ticks []plot.Tick, low, high float64) int {
 	t.Helper()

@@ -7,15 +7,35 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// linearTicks are gonum's, with labels such as 50k.
-func linearTicks(low, high float64) []plot.Tick {
-	ticks := plot.DefaultTicks{}.Ticks(low, high)
-	for i := range ticks {
-		if ticks[i].Label != "" {
-			ticks[i].Label = short(ticks[i].Value, high-low)
+// linearTicks are two to eight ticks with labels such as 50k, at multiples of 1, 2 or 5 times a
+// power of ten. gonum's own are often at 0.42, 0.48 and 0.54, or at 1.03 and 1.13.
+func linearTicks(low, high float64) (ticks []plot.Tick) {
+	const most = 8
+	span := high - low
+	if !(span > 0) || math.IsInf(span, 0) {
+		return nil
+	}
+	step := round125(span / (most - 1))
+	rounding := 1e-9 * step // 3 times 0.1 is above 0.3, and belongs to an axis that ends there
+	first := math.Ceil((low - rounding) / step)
+	for k := range most {
+		if value := (first + float64(k)) * step; value <= high+rounding {
+			value = min(max(value, low), high)
+			ticks = append(ticks, plot.Tick{Value: value, Label: short(value, span)})
 		}
 	}
 	return ticks
+}
+
+// round125 is the least of 1, 2 and 5 times a power of ten that is not below x, which is above 0.
+func round125(x float64) float64 {
+	power := math.Pow10(int(math.Floor(math.Log10(x))))
+	for _, digit := range []float64{1, 2, 5} {
+		if digit*power >= x {
+			return digit * power
+		}
+	}
+	return 10 * power
 }
 
 // logTicks are powers of ten over several decades, with 2 and 5 between them over a few, and
