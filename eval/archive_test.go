@@ -253,3 +253,42 @@ func TestHeadersThatNoEvaluationWrites(t *testing.T) {
 		}
 	}
 }
+
+// Parts that overlap, or whose records are of clips of another part, are not summed up.
+func TestPartsThatOverlap(t *testing.T) {
+	h := Header{Protocol: Protocol{Name: "clean", Clips: 3, Trajectories: 1, Rules: clean}, Metrics: []metric.Info{{Name: "psnr"}}}
+	for want, made := range map[string][]*Part{
+		"clips 1 were evaluated twice":               {partOf(0, 2, 0, 1), partOf(1, 3, 1, 2)},
+		"clips 0 to 2 were evaluated twice":          {partOf(0, 3, 0, 1, 2), partOf(0, 3, 0, 1, 2)},
+		"a record of clip 1, want clips 2":           {partOf(0, 2, 0, 1), partOf(2, 3, 1)},
+		"a record of clip 3, want clips 2":           {partOf(0, 2, 0, 1), partOf(2, 3, 3)},
+		"of 3 clips, these are not evaluated yet: 2": {partOf(0, 2, 0, 1)},
+	} {
+		var parts []Range
+		for _, p := range made {
+			parts = append(parts, p.Range)
+		}
+		dir := filepath.Join(t.TempDir(), "records")
+		a, err := CreateArchive(dir, h, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range made {
+			if err := a.Save(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := reportOf(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// partOf is a part with records of these clips.
+func partOf(first, end int, clips ...int) *Part {
+	p := &Part{Range: Range{first, end}}
+	for _, i := range clips {
+		p.Records = append(p.Records, Record{Clip: i, Method: modelMethod, Scores: map[string]metric.Score{"psnr": {Value: 1}}})
+	}
+	return p
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -66,6 +67,19 @@ func TestBootstrapDrawsVideos(t *testing.T) {
 	}
 	if a, b := width(together, Bootstrap), width(together, Bootstrap); a != b {
 		t.Errorf("two draws give widths %g and %g", a, b)
+	}
+}
+
+// Each clip of a draw counts the same, whatever video it is of. One video has nine clips of score 0,
+// and ten have one clip of score 1 each. Where the long one is drawn k times of 11, the mean is
+// (11-k)/(11-k+9k). k is 0 in 35 % of draws, 3 or more in 7.1 % and 4 or more in 1.3 %.
+func TestBootstrapOfLongAndShortVideos(t *testing.T) {
+	values, groups := make([]float64, 9), slices.Repeat([]string{"long"}, 9)
+	for i := range 10 {
+		values, groups = append(values, 1), append(groups, fmt.Sprint(i))
+	}
+	if s := Summarize(values, groups, Bootstrap); !(math.Abs(s.Low-8.0/35) <= 1e-12) || s.High != 1 {
+		t.Errorf("%+v, want an interval from %g to 1", s, 8.0/35)
 	}
 }
 
