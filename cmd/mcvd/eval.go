@@ -109,6 +109,11 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(job.Task, l.config)
+	if c.out != "" {
+		if err := notBelow("the run folder", dir, c.out); err != nil {
+			return err
+		}
+	}
 	if err := c.prepare(c.records); err != nil {
 		return err
 	}
