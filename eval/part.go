@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"slices"
 	"time"
@@ -94,7 +95,7 @@ type scoring struct {
 func (p *scoring) score(method string, cases []Case, made []Frames) error {
 	records := make([]Record, len(cases))
 	for i, c := range cases {
-		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, method, map[string]metric.Score{}}
+		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
 	}
 	for _, m := range p.metrics {
 		bytes, err := p.clips(m, cases, made)

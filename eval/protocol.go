@@ -14,15 +14,16 @@ import (
 
 // Protocol says what an evaluation does.
 type Protocol struct {
-	Name         string `json:"name"` // one of [ProtocolNames]
-	Task         string `json:"task"`
-	Clips        int    `json:"clips"`        // of the split, by Rules.Order
-	Trajectories int    `json:"trajectories"` // videos made for each clip
-	Frames       int    `json:"frames"`       // made in each video
-	Advance      int    `json:"advance"`      // frames kept of a window
-	Windows      string `json:"windows"`      // how a video is cut into them, one of [WindowNames]
-	Seed         uint64 `json:"seed"`         // of the clips and of the noise
-	Rules        Rules  `json:"rules"`
+	Name         string      `json:"name"` // one of [ProtocolNames]
+	Task         string      `json:"task"`
+	Clips        int         `json:"clips"`        // of the split, by Rules.Order
+	Trajectories int         `json:"trajectories"` // videos made for each clip
+	Frames       int         `json:"frames"`       // made in each video
+	Advance      int         `json:"advance"`      // frames kept of a window
+	Windows      string      `json:"windows"`      // how a video is cut into them, one of [WindowNames]
+	Split        clips.Split `json:"split"`
+	Seed         uint64      `json:"seed"` // of the clips and of the noise
+	Rules        Rules       `json:"rules"`
 	// Deviations say in what the evaluation is not what its name promises.
 	Deviations []string `json:"deviations,omitempty"`
 }
@@ -119,6 +120,9 @@ func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
 	p.Frames, p.Advance = cmp.Or(p.Frames, f.Current), cmp.Or(p.Advance, f.Current)
 	if len(n.settings) > 0 && p.Advance != f.Current {
 		p.Deviations = append(p.Deviations, fmt.Sprintf("%d frames kept of each block, published: all %d", p.Advance, f.Current))
+	}
+	if p.Split = cmp.Or(p.Split, clips.Test); len(n.settings) > 0 && p.Split != clips.Test {
+		p.Deviations = append(p.Deviations, fmt.Sprintf("split %s, published: test", p.Split))
 	}
 	if len(n.settings) > 0 && !slices.ContainsFunc(fit, func(s setting) bool { return s.frames == p.Frames }) {
 		p.Deviations = append(p.Deviations, fmt.Sprintf("%v of %d frames after %d, published: %s", task, p.Frames, f.Past, settingNames(n.settings)))

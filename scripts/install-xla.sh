@@ -8,12 +8,7 @@
 # Exit status: 0 installed, 2 wrong call, 3 not for this machine, 4 no pip, 5 no network, 6 wrong hash, 1 anything else.
 set -eu
 
-fail() {
-	status=$1
-	shift
-	echo "install-xla.sh: $*" >&2
-	exit "$status"
-}
+. "$(dirname "$0")/pip.sh"
 
 case "$#:${1:-}" in
 1:cpu | 1:cuda13) which=$1 ;;
@@ -34,9 +29,7 @@ fi
 if [ "$(uname -s)/$(uname -m)" != Linux/x86_64 ]; then
 	fail 3 "packages are pinned for Linux on x86-64 only, this is $(uname -s) on $(uname -m): use --backend go, or put a plugin of your own into a folder of PJRT_PLUGIN_LIBRARY_PATH"
 fi
-python=${PYTHON:-python3}
-command -v "$python" >/dev/null || fail 4 "$python is missing, which fetches the packages: install python3 and its pip (apt-get install python3-pip)"
-"$python" -m pip --version >/dev/null 2>&1 || fail 4 "$python has no pip: install it (apt-get install python3-pip, or $python -m ensurepip --user)"
+need_pip
 
 mkdir -p "$folder" || fail 1 "$folder can't be made: set MCVD_XLA_DIR to a folder that can"
 part=$(mktemp -d "$folder/.$which.XXXXXX") || fail 1 "$folder can't be written to: set MCVD_XLA_DIR to a folder that can"
@@ -45,20 +38,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 echo "fetching the packages of scripts/xla/$which.txt" >&2
-if ! "$python" -m pip download --require-hashes --no-deps --only-binary :all: --retries 2 --disable-pip-version-check \
-	--dest "$part/wheels" -r "$requirements" >"$part/log" 2>&1; then
-	cat "$part/log" >&2
-	if grep -q "DO NOT MATCH THE HASHES" "$part/log"; then
-		fail 6 "a package is not the one that scripts/xla/$which.txt names by its hash: nothing was installed"
-	elif grep -q -i -E "no space left|disk quota" "$part/log"; then
-		fail 1 "no space left in $folder: set MCVD_XLA_DIR to a folder that has more"
-	elif grep -q -i -E "connection|name resolution|timed out|network|proxy|SSLError|HTTP error" "$part/log"; then
-		fail 5 "no network, or pip's package index can't be reached (above): nothing was installed"
-	elif grep -q "No matching distribution" "$part/log"; then
-		fail 5 "pip's package index doesn't have these packages, or not for this system (above): nothing was installed"
-	fi
-	fail 1 "pip failed (above): nothing was installed"
-fi
+fetch "$requirements" "$part/wheels" "set MCVD_XLA_DIR to a folder that has more" --only-binary :all:
 
 # A wheel is a zip file. Python's zipfile drops the permissions, and ptxas and its like must be programs.
 for wheel in "$part"/wheels/*.whl; do

@@ -24,7 +24,6 @@ type evalCommand struct {
 	runFlags
 	eval.Protocol
 	batch   int
-	split   clips.Split
 	metrics []string
 	records string
 	weights string
@@ -64,7 +63,7 @@ and eval merge makes the report.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	c.Task, c.Name, c.split = "predict", eval.DefaultProtocol, clips.Test
+	c.Task, c.Name, c.Split = "predict", eval.DefaultProtocol, clips.Test
 	f.Var(oneOf(&c.Task, eval.TaskNames()), "task", "predict, interpolate, retrodict or generate")
 	f.Var(oneOf(&c.Name, eval.ProtocolNames()), "protocol", "rules of scoring, one of those above")
 	f.Var(count(&c.Clips), "clips", "clips to score (default: the protocol's, or 16)")
@@ -73,7 +72,7 @@ and eval merge makes the report.`,
 	f.Var(count(&c.Advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
-	splitFlag(cmd, &c.split)
+	splitFlag(cmd, &c.Split)
 	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without lpips_vgg, which takes long, and digit, which is only for videos of one built-in digit)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of lpips and fvd (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
@@ -162,7 +161,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		return nil, err
 	}
 	defer metric.Close(metrics)
-	ds, err := data.Open(ctx, l.config, c.split, eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
+	ds, err := data.Open(ctx, l.config, c.Split, eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +197,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 // header completes a report's header with what only the command knows.
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
-	h.Dataset, h.Path, h.Split = l.config.Data.Name, data.Path(l.config), string(c.split)
+	h.Dataset, h.Path = l.config.Data.Name, data.Path(l.config)
 	h.Sampler, h.Backend = l.sampler, l.choice.Name
 	h.CheckpointSHA256, err = sha256Of(l.checkpoint)
 	return h, err

@@ -38,19 +38,7 @@ the mean of several lines.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.openRuns(cmd, args, out)
-			if err != nil {
-				return err
-			}
-			defer runs.CloseAll(all)
-			if err := atomicfile.Prepare(out); err != nil {
-				return fmt.Errorf("--out: %w", err)
-			}
-			if err := plot.Write(out, all, smooth); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), out)
-			return nil
+			return a.showRuns(cmd, args, out, func(all []*runs.Run) error { return plot.Write(out, all, smooth) })
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the picture, of "+formats())
@@ -64,25 +52,31 @@ func formats() string {
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
-// openRuns opens run folders and reads what they hold, to show it in a file, out, that must not lie in
-// them. It says which logs have lines that are none.
-func (a *app) openRuns(cmd *cobra.Command, dirs []string, out string) ([]*runs.Run, error) {
+// showRuns reads runs as far as they are, writes what shows them to out, and prints that path. A
+// file in one of the run folders is refused.
+func (a *app) showRuns(cmd *cobra.Command, dirs []string, out string, write func([]*runs.Run) error) error {
 	all, err := runs.OpenAll(dirs)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer runs.CloseAll(all)
 	for _, r := range all {
-		err := notBelow("the run folder", r.Dir, out)
-		if err == nil {
-			err = r.Update(cmd.Context())
+		if err := notBelow("the run folder", r.Dir, out); err != nil {
+			return err
 		}
-		if err != nil {
-			runs.CloseAll(all)
-			return nil, err
+		if err := r.Update(cmd.Context()); err != nil {
+			return err
 		}
 		if r.Broken > 0 {
 			a.log.Warn("lines of the log were passed over: they are no lines of a training", "run", r.Dir, "lines", r.Broken)
 		}
 	}
-	return all, nil
+	if err := atomicfile.Prepare(out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if err := write(all); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), out)
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs/atomicfile"
 	"mcvd/train/runs"
 	"mcvd/train/watch"
 )
@@ -77,19 +76,7 @@ server and no network. Of the samples it has those of at most 20 steps of each r
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := a.openRuns(cmd, args, out)
-			if err != nil {
-				return err
-			}
-			defer runs.CloseAll(all)
-			if err := atomicfile.Prepare(out); err != nil {
-				return fmt.Errorf("--out: %w", err)
-			}
-			if err := watch.Report(out, all); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), out)
-			return nil
+			return a.showRuns(cmd, args, out, func(all []*runs.Run) error { return watch.Report(out, all) })
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file for the report, of .html or .htm")
