@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -16,6 +13,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/eval"
 	"mcvd/eval/metric"
+	"mcvd/models/weights"
 )
 
 // evalCommand scores a run.
@@ -199,7 +197,7 @@ func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Heade
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
 	h.Dataset, h.Path = l.config.Data.Name, data.Path(l.config)
 	h.Sampler, h.Backend = l.sampler, l.choice.Name
-	h.CheckpointSHA256, err = sha256Of(l.checkpoint)
+	h.CheckpointSHA256, err = weights.SHA256(l.checkpoint)
 	return h, err
 }
 
@@ -223,18 +221,4 @@ func (c *evalCommand) parts(ctx context.Context, e *eval.Evaluation, parts []eva
 		}
 	}
 	return done, nil
-}
-
-// sha256Of is the hash of a file, in hexadecimal digits.
-func sha256Of(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -6,10 +6,7 @@
 package features
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -177,21 +174,7 @@ func (n Network) check(p Params) error {
 // Inspect reads a whole file of weights. It says where it comes from, and what its own SHA-256 is.
 func (n Network) Inspect(path string) (o Origin, sum string, err error) {
 	if _, o, err = n.Read(path); err == nil {
-		sum, err = sumOf(path)
+		sum, err = weights.SHA256(path)
 	}
 	return o, sum, err
-}
-
-// sumOf is the SHA-256 of a file, in hexadecimal.
-func sumOf(path string) (sum string, err error) {
-	f, _, err := weights.OpenRegular(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	h := sha256.New()
-	if _, err := f.WriteTo(h); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -47,7 +47,7 @@ func (s *sources) close() error {
 }
 
 func (s *sources) open(path string) error {
-	sum, err := sumOf(path)
+	sum, err := weights.SHA256(path)
 	if err != nil {
 		return err
 	}
