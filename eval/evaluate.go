@@ -7,6 +7,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval/metric"
+	"mcvd/models"
 )
 
 // Evaluation generates videos of a data set's clips and scores them by metrics, next to baselines,
@@ -26,7 +27,8 @@ type Evaluation struct {
 	header    Header
 }
 
-// NewEvaluation prepares an evaluation. It refuses one that can't be carried out.
+// NewEvaluation prepares an evaluation. It refuses one that can't be carried out. Metrics that can't
+// score its videos are skipped: see [Protocol.Videos] and [metric.Fit].
 func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened) (*Evaluation, error) {
 	p, err := p.Complete(g.model.Frames)
 	if err != nil {
@@ -51,10 +53,22 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	if j.Task.Future {
 		h.Future = g.model.Frames.Future
 	}
+	metrics = metric.Fit(metrics, p.Videos(g.model))
 	for _, m := range metrics {
 		h.Metrics = append(h.Metrics, m.Info)
 	}
 	return &Evaluation{Protocol: p, generator: g, job: j, source: p.source(ds, j, g.model.Frames), metrics: metrics, header: h}, nil
+}
+
+// Videos are what a completed protocol has to score of a model, whose task it can do.
+func (p Protocol) Videos(m *models.Model) metric.Videos {
+	task, _ := ParseTask(p.Task) // checked by Complete
+	frame := m.ClipShape(1, 1).Dimensions[2:]
+	return metric.Videos{
+		Frames: p.Frames, Given: ClipFrames(task, m.Frames, 0),
+		Height: frame[0], Width: frame[1], Channels: frame[2],
+		Clips: p.Clips, Paired: task != Generate,
+	}
 }
 
 // source cuts the protocol's clips.

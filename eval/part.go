@@ -45,9 +45,6 @@ type FeatureKey struct{ Metric, Method string }
 // modelMethod is the name of the model as a method, next to those of the baselines.
 const modelMethod = "model"
 
-// noCounterpart says why a video of the task generate is not compared with a real one.
-const noCounterpart = "a video of the task generate has no real counterpart"
-
 // Part evaluates the clips of a range. progress, if not nil, is called after each network evaluation
 // of a batch.
 func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part, error) {
@@ -98,27 +95,7 @@ func (p *scoring) score(method string, cases []Case, made []Frames) error {
 		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
 	}
 	for _, m := range p.metrics {
-		bytes, err := p.clips(m, cases, made)
-		if err != nil {
-			return err
-		}
-		if m.Sets != nil {
-			reason, err := p.Made.add(m, method, bytes)
-			if err != nil {
-				return err
-			}
-			for i := range records {
-				if reason != "" {
-					records[i].Scores[m.Name] = metric.Score{Skipped: reason}
-				}
-			}
-			continue
-		}
-		real, err := p.clips(m, cases, reals(cases))
-		if err != nil {
-			return err
-		}
-		scores, err := p.pairs(m, real, bytes)
+		scores, err := p.scores(m, method, cases, made)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
@@ -128,6 +105,35 @@ func (p *scoring) score(method string, cases []Case, made []Frames) error {
 	}
 	p.Records = append(p.Records, records...)
 	return nil
+}
+
+// scores are a metric's, one for each video. A metric of sets has none; it adds the videos to the
+// method's set. Where a metric can't score the videos, each score says why.
+func (p *scoring) scores(m metric.Opened, method string, cases []Case, made []Frames) ([]metric.Score, error) {
+	if m.Skipped != "" {
+		return skipped(m.Skipped, len(made)), nil
+	}
+	bytes, err := p.clips(m, cases, made)
+	if err != nil {
+		return nil, err
+	}
+	if m.Sets != nil {
+		reason, err := p.Made.add(m, method, bytes)
+		if err != nil || reason == "" {
+			return nil, err
+		}
+		return skipped(reason, len(made)), nil
+	}
+	real, err := p.clips(m, cases, reals(cases))
+	if err != nil {
+		return nil, err
+	}
+	return p.pairs(m, real, bytes)
+}
+
+// skipped is n scores that were skipped for the same reason.
+func skipped(reason string, n int) []metric.Score {
+	return slices.Repeat([]metric.Score{{Skipped: reason}}, n)
 }
 
 // reals are the real frames of the cases.
@@ -157,19 +163,8 @@ func (p *scoring) clips(m metric.Opened, cases []Case, frames []Frames) ([]clips
 	return out, nil
 }
 
-// pairs scores generated clips by a metric of pairs, or says of each why it has no score.
+// pairs scores generated clips by a metric of pairs.
 func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Score, error) {
-	reason := m.Skipped
-	if reason == "" && p.job.Task == Generate {
-		reason = noCounterpart
-	}
-	if reason != "" {
-		scores := make([]metric.Score, len(made))
-		for i := range scores {
-			scores[i].Skipped = reason
-		}
-		return scores, nil
-	}
 	scores, err := m.Pairs.Score(real, made)
 	if err == nil && len(scores) != len(made) {
 		err = fmt.Errorf("%d scores, want one for each of %d clips", len(scores), len(made))
@@ -190,7 +185,7 @@ func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Scor
 // addReal adds the real frames to the sets, once for all methods.
 func (p *scoring) addReal(cases []Case) error {
 	for _, m := range p.metrics {
-		if m.Sets == nil {
+		if m.Sets == nil || m.Skipped != "" {
 			continue
 		}
 		real, err := p.clips(m, cases, reals(cases))
@@ -198,7 +193,7 @@ func (p *scoring) addReal(cases []Case) error {
 			_, err = p.Real.add(m, "", real)
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
 	}
 	return nil
@@ -215,7 +210,7 @@ func (f Features) add(m metric.Opened, method string, list []clips.Clip) (skippe
 		err = fmt.Errorf("%d vectors, want one for each of %d clips", len(rows), len(list))
 	}
 	if err != nil {
-		return "", fmt.Errorf("metric %s: %w", m.Name, err)
+		return "", err
 	}
 	key := FeatureKey{m.Name, method}
 	f[key] = append(f[key], rows...)

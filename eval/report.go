@@ -2,6 +2,7 @@ package eval
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -230,6 +231,16 @@ func byFrame(videos [][]float64) []float64 {
 		}
 	}
 	return means
+}
+
+// CheckScored is an error if no metric has a score of the model's videos, as the report says of each.
+func (r *Report) CheckScored() error {
+	for _, m := range r.Metrics {
+		if s := r.Results[0].Scores[m.Name]; s.Set != nil || s.Mean.N > 0 {
+			return nil
+		}
+	}
+	return errors.New("no metric has a score; the report says why")
 }
 
 // WriteText prints the report as tables for people.

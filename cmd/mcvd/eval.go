@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -40,8 +41,8 @@ psnr, ssim, lpips and digit compare each generated video with the real one. They
 a clip: that of its best trajectory, and the mean over its trajectories. fvd and mmd compare all
 generated videos with all real ones. Videos of the task generate have no real counterpart, so only
 these two score them. docs/evaluation.md says what each metric is. lpips and fvd need weights, which
-scripts/install-weights.sh installs. Without them, they are left out or, if they are asked for,
-skipped.
+scripts/install-weights.sh installs. What can't be computed is left out. A metric that --metrics
+names and that can't be computed is an error, before anything is generated.
 
 --protocol says how clips and the best trajectory are chosen, how intervals are made, and what is
 fixed about frames. With clean, the default, the first metric that scores videos one by one chooses
@@ -145,16 +146,7 @@ func (c *evalCommand) check() error {
 // evaluate scores the run, or this process's share of it. The report is nil if others have not done
 // theirs yet.
 func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eval.Job) (*eval.Report, error) {
-	g, err := l.generator(min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories))
-	if err != nil {
-		return nil, err
-	}
-	defer g.Close()
-	names := c.metrics
-	if len(names) == 0 {
-		names = eval.ProtocolMetrics(c.Name)
-	}
-	metrics, err := metric.Open(names, metric.Needs{Backend: l.backend, Weights: cmp.Or(c.weights, metricsFolder())})
+	metrics, err := c.openMetrics(l)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +155,11 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	if err != nil {
 		return nil, err
 	}
+	g, err := l.generator(min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories))
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
 	e, err := eval.NewEvaluation(g, ds, c.Protocol, metrics)
 	if err != nil {
 		return nil, err
@@ -190,6 +187,29 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		return nil, nil
 	}
 	return merged(a)
+}
+
+// openMetrics opens the metrics that are asked for, those of the protocol, or all that can be used.
+// It refuses those that were asked for by name and can't be used, before anything is generated.
+func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
+	names := c.metrics
+	if len(names) == 0 {
+		names = eval.ProtocolMetrics(c.Name)
+	}
+	metrics, err := metric.Open(names, metric.Needs{Backend: l.backend, Weights: cmp.Or(c.weights, metricsFolder())})
+	if err != nil {
+		return nil, err
+	}
+	metrics = metric.Fit(metrics, c.Videos(l.model))
+	if err := metric.Refuse(metrics, len(c.metrics) > 0); err != nil {
+		return nil, errors.Join(err, metric.Close(metrics))
+	}
+	for _, m := range metrics {
+		if m.Skipped != "" && len(names) > 0 {
+			c.log.Warn("a metric of the protocol is left out", "protocol", c.Name, "metric", m.Name, "because", m.Skipped)
+		}
+	}
+	return metrics, nil
 }
 
 // header completes a report's header with what only the command knows.

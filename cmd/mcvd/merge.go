@@ -100,5 +100,5 @@ func (r *reportFlags) print(cmd *cobra.Command, report *eval.Report) error {
 	} else {
 		err = report.WriteText(cmd.OutOrStdout())
 	}
-	return errors.Join(fileErr, err)
+	return errors.Join(fileErr, err, report.CheckScored())
 }

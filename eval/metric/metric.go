@@ -23,6 +23,7 @@ type Metric struct {
 	OpenPairs func(Needs) (Pairs, error)
 	OpenSets  func(Needs) (Sets, error)
 	Compare   Compare
+	Limits
 	// Special says that the metric must be asked for by its name: it is for one kind of data only,
 	// or takes long and says little more than another one.
 	Special bool
@@ -103,12 +104,12 @@ func readWeights(needs Needs, network string) (features.Params, weightsSum, erro
 // metrics are all metrics, in the order of reports.
 var metrics = []Metric{
 	{Info: Info{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, OpenPairs: openPSNR},
-	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM},
+	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM, Limits: Limits{Side: ssimWindow}},
 	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
 	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 2), Special: true},
-	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf},
-	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD},
-	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true},
+	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf, Limits: Limits{Frames: features.MinI3DFrames, Clips: 2}},
+	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD, Limits: Limits{Clips: 2}},
+	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }
 
 // Names lists the metrics in the order of reports.
@@ -134,6 +135,7 @@ func Comparisons() map[string]Compare {
 // Opened is a metric that is ready to score.
 type Opened struct {
 	Info
+	Limits
 	// One of Pairs and Sets is set, unless Skipped says why the metric can't be used here.
 	Pairs   Pairs
 	Sets    Sets
@@ -183,7 +185,7 @@ func Check(names []string) error {
 
 // Open gets the metric ready.
 func (m Metric) Open(needs Needs) (o Opened, err error) {
-	o.Info = m.Info
+	o.Info, o.Limits = m.Info, m.Limits
 	if m.OpenPairs != nil {
 		o.Pairs, err = m.OpenPairs(needs)
 	} else {
