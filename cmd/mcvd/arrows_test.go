@@ -15,7 +15,7 @@ var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train/...", "eval/..."},
 	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs", "train/tensorboard"},
 	"train/tensorboard":          {"configs/atomicfile", "train/runs"},
-	"train/watch":                {"configs", "configs/atomicfile", "train/runs"},
+	"train/watch":                {"configs", "configs/atomicfile", "configs/webpage", "train/runs"},
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},
@@ -45,6 +45,8 @@ var arrows = map[string][]string{
 	"data/video":                 {"configs", "configs/atomicfile", "data/clips"},
 	"configs":                    {},
 	"configs/atomicfile":         {},
+	"configs/webpage":            {},
+	"configs/webpage/pagetest":   {},
 }
 
 func TestImportsPointDownwards(t *testing.T) {

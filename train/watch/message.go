@@ -2,12 +2,11 @@ package watch
 
 import (
 	"errors"
-	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"mcvd/configs"
+	"mcvd/configs/webpage"
 	"mcvd/train/runs"
 )
 
@@ -28,22 +27,22 @@ type quantity struct {
 
 // status is a run in a message. What can be long is nil where it is as it was.
 type status struct {
-	Name        string            `json:"name"`
-	Dir         string            `json:"dir"`
-	State       string            `json:"state"`
-	Problem     string            `json:"problem,omitempty"`
-	Step        int               `json:"step"`
-	Steps       int               `json:"steps,omitempty"` // 0 if that is not known
-	Skipped     int               `json:"skipped,omitempty"`
-	Broken      int               `json:"broken,omitempty"`
-	Starts      int               `json:"starts"`
-	Left        float64           `json:"left,omitempty"`   // seconds
-	Logged      float64           `json:"logged,omitempty"` // seconds since 1970
-	Last        map[string]number `json:"last"`             // the last value of each quantity
-	BestLoss    number            `json:"bestLoss,omitempty"`
-	BestStep    int               `json:"bestStep,omitempty"`
-	Checkpoints []int             `json:"checkpoints"`
-	Versions    map[string]string `json:"versions,omitempty"`
+	Name        string                    `json:"name"`
+	Dir         string                    `json:"dir"`
+	State       string                    `json:"state"`
+	Problem     string                    `json:"problem,omitempty"`
+	Step        int                       `json:"step"`
+	Steps       int                       `json:"steps,omitempty"` // 0 if that is not known
+	Skipped     int                       `json:"skipped,omitempty"`
+	Broken      int                       `json:"broken,omitempty"`
+	Starts      int                       `json:"starts"`
+	Left        float64                   `json:"left,omitempty"`   // seconds
+	Logged      float64                   `json:"logged,omitempty"` // seconds since 1970
+	Last        map[string]webpage.Number `json:"last"`             // the last value of each quantity
+	BestLoss    webpage.Number            `json:"bestLoss,omitempty"`
+	BestStep    int                       `json:"bestStep,omitempty"`
+	Checkpoints []int                     `json:"checkpoints"`
+	Versions    map[string]string         `json:"versions,omitempty"`
 
 	// Anew says that what the page has of the run is void.
 	Anew     bool               `json:"anew,omitempty"`
@@ -54,11 +53,11 @@ type status struct {
 
 // piece replaces the points of a curve from an index on.
 type piece struct {
-	From  int      `json:"from"`
-	Width int      `json:"width"` // lines in a point
-	Step  []int    `json:"step"`
-	Time  []int64  `json:"time"` // in seconds since 1970; 0 if that is not known
-	Value []number `json:"value"`
+	From  int              `json:"from"`
+	Width int              `json:"width"` // lines in a point
+	Step  []int            `json:"step"`
+	Time  []int64          `json:"time"` // in seconds since 1970; 0 if that is not known
+	Value []webpage.Number `json:"value"`
 }
 
 // sample is where the page finds the pictures of a step: addresses, empty where there is none.
@@ -66,16 +65,6 @@ type sample struct {
 	Step  int    `json:"step"`
 	Sheet string `json:"sheet,omitempty"`
 	Film  string `json:"film,omitempty"`
-}
-
-// number has six digits in JSON, more than a screen shows, and is null if it is not finite.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
-		return []byte("null"), nil
-	}
-	return strconv.AppendFloat(nil, float64(n), 'g', 6, 64), nil
 }
 
 // What a run is doing.
@@ -132,8 +121,8 @@ func (v *viewer) next(now time.Time, all []*runs.Run, problems []error) message 
 
 func (v *viewer) status(i int, r *runs.Run, problem error) status {
 	s := status{Name: r.Name, Dir: r.Dir, State: state(r), Step: r.Step, Skipped: r.Skipped, Broken: r.Broken, Starts: r.Starts,
-		Left: r.Left().Seconds(), BestLoss: number(r.BestLoss), BestStep: r.BestStep, Checkpoints: r.Checkpoints, Versions: r.Versions,
-		Last: map[string]number{}}
+		Left: r.Left().Seconds(), BestLoss: webpage.Number(r.BestLoss), BestStep: r.BestStep, Checkpoints: r.Checkpoints, Versions: r.Versions,
+		Last: map[string]webpage.Number{}}
 	if r.Config != nil {
 		s.Steps = r.Config.Train.Steps
 	}
@@ -150,7 +139,7 @@ func (v *viewer) status(i int, r *runs.Run, problem error) status {
 	}
 	s.Curves = was.curves(r.Curves)
 	for name, c := range r.Curves {
-		s.Last[name] = number(c.Last)
+		s.Last[name] = webpage.Number(c.Last)
 	}
 	if !slices.Equal(was.samples, r.Samples) {
 		was.samples = r.Samples
@@ -194,7 +183,7 @@ func (w *seen) curves(all map[string]*runs.Curve) map[string]piece {
 			p.From = max(0, was.points-1)
 		}
 		for _, point := range c.Points[p.From:] {
-			p.Step, p.Time, p.Value = append(p.Step, point.Step), append(p.Time, int64(point.Time)), append(p.Value, number(point.Value))
+			p.Step, p.Time, p.Value = append(p.Step, point.Step), append(p.Time, int64(point.Time)), append(p.Value, webpage.Number(point.Value))
 		}
 		w.points[name], pieces[name] = is, p
 	}

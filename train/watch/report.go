@@ -36,7 +36,7 @@ func Report(path string, all []*runs.Run) error {
 		return err
 	}
 	return atomicfile.Write(path, func(tmp *os.File) error {
-		_, err := tmp.WriteString(alone(strings.Join(names, ", "), string(data)))
+		_, err := tmp.WriteString(page(strings.Join(names, ", ")).Alone(data))
 		return err
 	})
 }

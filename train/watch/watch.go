@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"mcvd/configs/webpage"
 	"mcvd/train/runs"
 )
 
@@ -95,10 +97,13 @@ func (s *Server) follow(ctx context.Context) {
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for path, f := range files() {
+	for path, f := range page("mcvd").Files() {
+		if path == "/" {
+			path = "/{$}" // it alone, and not all that begins with it
+		}
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", f.kind)
-			w.Write(f.text)
+			w.Header().Set("Content-Type", f.Kind)
+			io.WriteString(w, f.Text)
 		})
 	}
 	mux.HandleFunc("GET /events", s.events)
@@ -112,7 +117,7 @@ func (s *Server) handler() http.Handler {
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy("'self'", "'self'"))
+		h.Set("Content-Security-Policy", webpage.Policy("'self'", "'self'"))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")

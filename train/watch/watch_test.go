@@ -198,16 +198,6 @@ func TestMessagesAddUpToTheCurves(t *testing.T) {
 	}
 }
 
-func TestNumbersInMessages(t *testing.T) {
-	for want, x := range map[string]number{"null": number(nan()), "0.123457": 0.123456789, "2e-08": 2e-8, "0": 0} {
-		if got, err := json.Marshal(x); err != nil || string(got) != want {
-			t.Errorf("%g is written %s, error %v, want %s", x, got, err, want)
-		}
-	}
-}
-
-func nan() float64 { zero := 0.0; return zero / zero }
-
 // read reads the next message of a stream of events.
 func read(t *testing.T, in *bufio.Reader) (m message) {
 	t.Helper()

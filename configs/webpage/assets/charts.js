@@ -1,5 +1,5 @@
 "use strict";
-// Draws curves of runs: a chart for each quantity, with a series for each run that is shown.
+// Draws charts, with curves over each other that have a colour each.
 
 const charts = (() => {
   const drawn = new Map(); // uPlot objects, by the element that they are in
@@ -28,7 +28,8 @@ const charts = (() => {
     });
   }
 
-  // A curve's columns: x, then its values, and then the smoothed ones if there is a weight.
+  // A curve's columns: x, then its values, and then the smoothed ones if there is a weight, or else
+  // the edges of its band if it has one.
   function columns(curve, options) {
     let x = curve.step, y = curve.value;
     if (options.axis === "time") {
@@ -38,7 +39,8 @@ const charts = (() => {
       y = known.map(i => curve.value[i]);
     }
     if (options.log) y = y.map(v => v == null || v > 0 ? v : null);
-    return options.weight > 0 ? [x, y, smooth(y, options.weight)] : [x, y];
+    if (options.weight > 0) return [x, y, smooth(y, options.weight)];
+    return curve.low ? [x, y, curve.low, curve.high] : [x, y];
   }
 
   function axis(options) {
@@ -73,39 +75,54 @@ const charts = (() => {
   }
 
   // The value under the cursor, or else the last one.
-  function read(plot, value, series, index) {
-    return short(index == null ? plot.data[series].findLast(v => v != null) : value);
+  const read = text => (plot, value, series, index) => text(index == null ? plot.data[series].findLast(v => v != null) : value);
+
+  // The name of the horizontal axis, and the value under the cursor, or else the last one.
+  const readX = options => ({ label: options.axis === "time" ? "hours" : options.x || "step",
+    value: (plot, v, _, index) => options.steps ? short(index == null ? plot.data[0][0] : v) : String(+(index == null ? plot.data[0].at(-1) ?? 0 : v).toFixed(2)) });
+
+  // Lines of uPlot for series, and the bands around them. Some lines are silent: they need no place
+  // in the legend.
+  function linesOf(series, options) {
+    const lines = [readX(options)], silent = new Set(), bands = [];
+    const quiet = line => { silent.add(lines.length); lines.push({ ...line, points: { show: false } }); };
+    for (const s of series) {
+      const line = { label: s.label, stroke: s.color, width: 1.6, dash: s.dash, value: read(options.text || short), points: { size: 4, fill: s.color } };
+      if (options.steps) Object.assign(line, { paths: uPlot.paths.stepped({ align: 1 }), fill: s.color + "2e", points: { show: false } });
+      if (options.weight > 0) quiet({ ...line, width: 0.8, alpha: 0.3 });
+      lines.push(line);
+      if (s.curve.low && !(options.weight > 0)) {
+        bands.push({ series: [lines.length + 1, lines.length], fill: s.color + "26" });
+        for (const edge of ["lower", "upper"]) quiet({ label: `${s.label}, ${edge}`, stroke: "transparent", width: 0 });
+      }
+    }
+    return { lines, silent, bands };
   }
 
-  // Draws series into an element. Each series: a label, a colour, a curve.
+  // Draws series into an element. Each series: a label, a colour, a curve, which is step (what is on
+  // the horizontal axis), value and perhaps low and high, a band. Options: axis "time" for hours
+  // instead of steps, x for the name of steps, log, weight of smoothing, whole for whole steps, steps
+  // for a histogram, text for values as they are written.
   function draw(element, series, options) {
-    const tables = series.map(s => columns(s.curve, options));
-    const data = uPlot.join(tables);
+    const data = uPlot.join(series.map(s => columns(s.curve, options)));
     const scheme = css("--paper");
-    const shape = JSON.stringify([series.map(s => [s.label, s.color, s.dash]), options.log, options.axis, options.weight > 0, scheme]);
+    const shape = JSON.stringify([series.map(s => [s.label, s.color, s.dash, !s.curve.low]), options.log, options.axis, options.weight > 0, scheme]);
     const old = drawn.get(element);
     if (old && old.shape === shape) {
       old.plot.setData(data);
       return;
     }
     if (old) old.plot.destroy();
-    const lines = [{ label: options.axis === "time" ? "hours" : "step",
-      value: (plot, v, _, index) => String(+(index == null ? plot.data[0].at(-1) ?? 0 : v).toFixed(2)) }];
-    for (const s of series) {
-      const line = { label: s.label, stroke: s.color, width: 1.6, dash: s.dash, value: read, points: { size: 4, fill: s.color } };
-      if (options.weight > 0) lines.push({ ...line, label: s.label, width: 0.8, alpha: 0.3, points: { show: false } });
-      lines.push(line);
-    }
+    const { lines, silent, bands } = linesOf(series, options);
+    const fromZero = (_, low, high) => [0, Math.max(high, 1) * 1.06];
     const plot = new uPlot({
-      width: Math.max(200, element.clientWidth), height: 230, series: lines,
-      scales: { x: { time: false }, y: options.log ? { distr: 3, range } : {} },
-      axes: [axis({ size: 32, values: (_, all) => all.map(short) }),
+      width: Math.max(200, element.clientWidth), height: 230, series: lines, bands,
+      scales: { x: { time: false }, y: options.log ? { distr: 3, range } : options.steps ? { range: fromZero } : {} },
+      axes: [axis({ size: 32, values: (_, all) => all.map(short), ...(options.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] } : {}) }),
         axis({ size: 58, values: (_, all) => all.map(short), ...(options.log ? { splits: ticks, filter: (_, all) => all } : {}) })],
       cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false }, points: { size: 6 } },
     }, data, element);
-    if (options.weight > 0) { // the faint lines need no place in the legend
-      plot.root.querySelectorAll(".u-legend .u-series").forEach((row, i) => { row.hidden = i % 2 === 1; });
-    }
+    plot.root.querySelectorAll(".u-legend .u-series").forEach((row, i) => { row.hidden = silent.has(i); });
     drawn.set(element, { plot, shape });
   }
 
