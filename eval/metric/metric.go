@@ -108,7 +108,7 @@ var metrics = []Metric{
 	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
 	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 2), Special: true},
 	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf, Limits: Limits{Frames: features.MinI3DFrames, Clips: 2}},
-	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: MMD, Limits: Limits{Clips: 2}},
+	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: KID, Limits: Limits{Clips: 2}},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }
 

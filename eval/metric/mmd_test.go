@@ -8,68 +8,6 @@ import (
 	"mcvd/data/clips"
 )
 
-// With sets of equal vectors the estimate is k(x,x) + k(y,y) - 2 k(x,y).
-func TestMMDOfEqualVectors(t *testing.T) {
-	x, y := []float32{1, -1}, []float32{0.5, 0.5}
-	got, err := MMD([][]float32{x, x, x}, [][]float32{y, y})
-	// x·x/2 = 1, y·y/2 = 0.25, x·y = 0
-	if want := 8 + math.Pow(1.25, 3) - 2; err != nil || !(math.Abs(got-want) <= 1e-12) {
-		t.Errorf("mmd = %g, %v, want %g", got, err, want)
-	}
-	if got, err := MMD([][]float32{x, x}, [][]float32{x, x, x}); err != nil || got != 0 {
-		t.Errorf("mmd of equal sets = %g, %v, want 0", got, err)
-	}
-}
-
-// Over all ways to cut a set of vectors in two, the unbiased estimate is 0 in the mean.
-func TestMMDIsUnbiased(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	all := make([][]float32, 6)
-	for i := range all {
-		for range 3 {
-			all[i] = append(all[i], float32(rng.NormFloat64()))
-		}
-	}
-	sum, largest, cuts := 0.0, 0.0, 0
-	for choice := range 1 << len(all) {
-		var a, b [][]float32
-		for i, x := range all {
-			if choice>>i&1 == 1 {
-				a = append(a, x)
-			} else {
-				b = append(b, x)
-			}
-		}
-		if len(a) != 2 {
-			continue
-		}
-		got, err := MMD(a, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum, largest, cuts = sum+got, max(largest, math.Abs(got)), cuts+1
-	}
-	if cuts != 15 || !(largest > 0.1) || !(math.Abs(sum) <= 1e-12*float64(cuts)*largest+1e-12) {
-		t.Errorf("mean of %d cuts %g, largest %g, want 0 of 15", cuts, sum/float64(cuts), largest)
-	}
-}
-
-func TestMMDRefuses(t *testing.T) {
-	one, two := [][]float32{{1}}, [][]float32{{1}, {2}}
-	if _, err := MMD(one, two); err == nil || err.Error() != "skipped: mmd needs 2 real and 2 generated clips or more, got 1 and 2" {
-		t.Errorf("one vector: %v", err)
-	}
-	for _, wrong := range [][][]float32{{{1}, {1, 2}}, {{1, 2}, {1, 2}}} {
-		_, err := MMD(two, wrong)
-		if _, skipped := Reason(err); err == nil || skipped {
-			t.Errorf("vectors of different lengths: %v", err)
-		}
-	}
-	if _, err := MMD([][]float32{{}, {}}, [][]float32{{}, {}}); err == nil {
-		t.Error("vectors without numbers: no error")
-	}
-}
-
 // A mosaic has the mean of each cell, also where cells are not equally large, and frames smaller
 // than the mosaic as they are.
 func TestMosaic(t *testing.T) {
@@ -130,7 +68,7 @@ func TestMMDSeesWhatItShould(t *testing.T) {
 	}
 	real := features(60, func() clips.Clip { return clip(false, 250) })
 	distance := func(made [][]float32) float64 {
-		d, err := MMD(real, made)
+		d, err := KID(real, made)
 		if err != nil {
 			t.Fatal(err)
 		}
