@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"eval":                       {"configs", "configs/atomicfile", "data", "data/clips", "data/video", "models/...", "eval/metric"},
 	"eval/metric":                {"data/clips", "data/digits", "eval/metric/features"},
 	"eval/metric/features":       {"models/nn", "models/weights", "models/weights/torch"},
+	"eval/metric/rows":           {"models/weights"},
 	"configs/experiment":         {"configs", "data", "models", "models/network", "models/sampler", "train/optimizer"},
 	"models":                     {"configs", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
 	"models/network":             {"configs", "models/mask", "models/nn"},

@@ -79,7 +79,7 @@ and eval merge makes the report.`,
 	c.reportFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)
 	c.dataFlag(cmd)
-	cmd.AddCommand(newMerge(a), newCompare(a))
+	cmd.AddCommand(newMerge(a), newCompare(a), newFeatures(a))
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,9 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 	}
 	copyFixture(t)
 	writeAlexNet(t)
+	for i, path := range []string{"real.npy", "generated.npy"} {
+		writeNPY(t, path, 40, 3, func(row, number int) float64 { return math.Sin(float64(row*row*(number+2) + i)) })
+	}
 	t.Setenv(weightsVariable, t.TempDir())
 	examples := 0
 	var visit func(cmd *cobra.Command)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,13 @@ func (r *reportFlags) prepare(records string) error {
 	return nil
 }
 
+// print writes the report of an evaluation. One without any score is an error.
 func (r *reportFlags) print(cmd *cobra.Command, report *eval.Report) error {
+	return errors.Join(r.write(cmd, report), report.CheckScored())
+}
+
+// write writes a report to where the flags say.
+func (r *reportFlags) write(cmd *cobra.Command, report interface{ WriteText(io.Writer) error }) error {
 	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return err
@@ -100,5 +107,5 @@ func (r *reportFlags) print(cmd *cobra.Command, report *eval.Report) error {
 	} else {
 		err = report.WriteText(cmd.OutOrStdout())
 	}
-	return errors.Join(fileErr, err, report.CheckScored())
+	return errors.Join(fileErr, err)
 }
