@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mcvd/configs/atomicfile"
@@ -186,6 +187,9 @@ func (a *Archive) load(r Range) (*Part, error) {
 		if record.Clip < r.First || record.Clip >= r.End {
 			return nil, fmt.Errorf("%s: a record of clip %d, want clips %v", path, record.Clip, r)
 		}
+		if seeds := a.about.Header.Protocol.noiseSeeds(); record.Method == modelMethod && !slices.Contains(seeds, record.Seed) {
+			return nil, fmt.Errorf("%s: a record with seed %d of the noise, want %v; remove the file, and evaluate these clips again", path, record.Seed, seeds)
+		}
 		p.Records = append(p.Records, record)
 	}
 	p.Seconds = *end.Seconds
@@ -213,15 +217,15 @@ func (a *Archive) loadFeatures(p *Part) error {
 		if err != nil {
 			return err
 		}
-		name, method, ok := strings.Cut(t.Name, "/")
-		if !ok || len(t.Shape) != 2 {
-			return fmt.Errorf("%s: tensor %s of shape %v, want METRIC/METHOD of two axes", f.Path(), t.Name, t.Shape)
+		key, real, err := featureKey(t.Name)
+		if err != nil || len(t.Shape) != 2 {
+			return fmt.Errorf("%s: tensor %s of shape %v, want METRIC/real, METRIC/BASELINE or METRIC/model/SEED of two axes", f.Path(), t.Name, t.Shape)
 		}
 		rows := slices.Collect(slices.Chunk(values, max(1, t.Shape[1])))
-		if method == realFeatures {
-			p.Real[FeatureKey{name, ""}] = rows
+		if real {
+			p.Real[key] = rows
 		} else {
-			p.Made[FeatureKey{name, method}] = rows
+			p.Made[key] = rows
 		}
 	}
 	return nil
@@ -230,9 +234,7 @@ func (a *Archive) loadFeatures(p *Part) error {
 // tensors are the features as entries of a file, one for each set: [clips, numbers].
 func (p *Part) tensors() (entries []weights.Entry) {
 	for _, set := range []Features{p.Real, p.Made} {
-		for _, key := range slices.SortedFunc(maps.Keys(set), func(a, b FeatureKey) int {
-			return strings.Compare(a.tensor(), b.tensor())
-		}) {
+		for _, key := range sorted(set) {
 			rows := set[key]
 			entries = append(entries, weights.Entry{
 				Tensor: weights.Tensor{Name: key.tensor(), DType: weights.F32, Shape: []int{len(rows), len(rows[0])}},
@@ -262,10 +264,30 @@ func (p *Part) featuresSum() (sum uint32, err error) {
 
 // tensor is the name of a set's tensor.
 func (k FeatureKey) tensor() string {
-	if k.Method == "" {
+	switch k.Method {
+	case "":
 		return k.Metric + "/" + realFeatures
+	case modelMethod:
+		return fmt.Sprintf("%s/%s/%d", k.Metric, k.Method, k.Seed)
 	}
 	return k.Metric + "/" + k.Method
+}
+
+// featureKey undoes [FeatureKey.tensor], and says whether the set is of real clips.
+func featureKey(tensor string) (k FeatureKey, real bool, err error) {
+	name, method, _ := strings.Cut(tensor, "/")
+	k = FeatureKey{Metric: name, Method: method}
+	if of, seed, ok := strings.Cut(method, "/"); ok {
+		k.Method = of
+		k.Seed, err = strconv.ParseUint(seed, 10, 64)
+	}
+	if k.Method == realFeatures {
+		k.Method = ""
+	}
+	if err == nil && k.tensor() != tensor {
+		err = fmt.Errorf("another name")
+	}
+	return k, k.Method == "", err
 }
 
 func (a *Archive) path(r Range, end string) string {

@@ -25,7 +25,7 @@ func archiving(t *testing.T) *Evaluation {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	p := Protocol{Name: "clean", Task: "interpolate", Clips: 7, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1}
+	p := Protocol{Name: "clean", Task: "interpolate", Clips: 7, Trajectories: 2, Frames: 4, Advance: 3, Seed: 1, Seeds: []uint64{4, 1}}
 	e, err := NewEvaluation(g, rampSet{3}, p, allMetrics(t))
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +207,7 @@ func TestFeaturesBelongToTheirRecords(t *testing.T) {
 	}
 	for i, r := range parts {
 		p := &Part{Range: r, Records: []Record{{Clip: i, Method: modelMethod, Scores: map[string]metric.Score{}}},
-			Real: Features{{"mmd", ""}: {{1, float32(i)}}}, Made: Features{{"mmd", modelMethod}: {{2, float32(i)}}}}
+			Real: Features{{Metric: "mmd"}: {{1, float32(i)}}}, Made: Features{{Metric: "mmd", Method: modelMethod}: {{2, float32(i)}}}}
 		if err := a.Save(p); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"fmt"
 
 	"mcvd/configs"
@@ -22,9 +23,12 @@ type Evaluation struct {
 	Protocol
 	generator *Generator
 	job       Job
-	source    Source
-	metrics   []metric.Opened
-	header    Header
+	// generate makes the videos of the cases, of each its frames, with a seed of the noise: those of
+	// the generator, but in tests.
+	generate func(ctx context.Context, seed uint64, cases []Case, progress func()) ([]Frames, error)
+	source   Source
+	metrics  []metric.Opened
+	header   Header
 }
 
 // NewEvaluation prepares an evaluation. It refuses one that can't be carried out. Metrics that can't
@@ -57,7 +61,10 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	for _, m := range metrics {
 		h.Metrics = append(h.Metrics, m.Info)
 	}
-	return &Evaluation{Protocol: p, generator: g, job: j, source: p.source(ds, j, g.model.Frames), metrics: metrics, header: h}, nil
+	generate := func(ctx context.Context, seed uint64, cases []Case, progress func()) ([]Frames, error) {
+		return g.seeded(seed).Videos(ctx, j, cases, progress)
+	}
+	return &Evaluation{Protocol: p, generator: g, job: j, generate: generate, source: p.source(ds, j, g.model.Frames), metrics: metrics, header: h}, nil
 }
 
 // Videos are what a completed protocol has to score of a model, whose task it can do.
@@ -105,7 +112,7 @@ func (e *Evaluation) Evaluations(parts []Range) (total int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		total += n
+		total += n * len(e.noiseSeeds())
 	}
 	return total, nil
 }

@@ -89,6 +89,13 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	return g, nil
 }
 
+// seeded is the generator with another seed of the noise. The two share their programs.
+func (g *Generator) seeded(seed uint64) *Generator {
+	other := *g
+	other.draw = hostNoise(seed)
+	return &other
+}
+
 // Close frees the compiled programs.
 func (g *Generator) Close() {
 	g.loop.Close()

@@ -39,8 +39,12 @@ type Part struct {
 // Features are what metrics of sets need to know of clips: a row for each clip.
 type Features map[FeatureKey][][]float32
 
-// FeatureKey names a set of features: the metric, and the method that generated the clips.
-type FeatureKey struct{ Metric, Method string }
+// FeatureKey names a set of features: the metric, the method that generated the clips, and with
+// which seed of the noise, 0 for a baseline.
+type FeatureKey struct {
+	Metric, Method string
+	Seed           uint64
+}
 
 // modelMethod is the name of the model as a method, next to those of the baselines.
 const modelMethod = "model"
@@ -60,21 +64,23 @@ func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part,
 			videos = append(videos, c)
 		}
 	}
-	began := time.Now()
-	made, err := e.generator.Videos(ctx, e.job, videos, progress)
-	if err != nil {
-		return nil, err
-	}
-	p.Seconds = time.Since(began).Seconds()
-	if err := p.score(modelMethod, videos, made); err != nil {
-		return nil, err
+	for _, seed := range e.noiseSeeds() {
+		began := time.Now()
+		made, err := e.generate(ctx, seed, videos, progress)
+		if err != nil {
+			return nil, err
+		}
+		p.Seconds += time.Since(began).Seconds()
+		if err := p.score(modelMethod, seed, videos, made); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range configs.Names(baselines(e.job.Task)) {
 		var simple []Frames
 		for _, c := range cases {
 			simple = append(simple, clips.ToFloat(baselines(e.job.Task)[name](c.Past, c.Future, e.Frames)))
 		}
-		if err := p.score(name, cases, simple); err != nil {
+		if err := p.score(name, 0, cases, simple); err != nil {
 			return nil, err
 		}
 	}
@@ -88,14 +94,15 @@ type scoring struct {
 	*Part
 }
 
-// score scores the videos that a method generated for the cases, and keeps a record of each.
-func (p *scoring) score(method string, cases []Case, made []Frames) error {
+// score scores the videos that a method generated for the cases with a seed, and keeps a record of
+// each.
+func (p *scoring) score(method string, seed uint64, cases []Case, made []Frames) error {
 	records := make([]Record, len(cases))
 	for i, c := range cases {
-		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
+		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, seed, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
 	}
 	for _, m := range p.metrics {
-		scores, err := p.scores(m, method, cases, made)
+		scores, err := p.scores(m, FeatureKey{m.Name, method, seed}, cases, made)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
@@ -107,9 +114,9 @@ func (p *scoring) score(method string, cases []Case, made []Frames) error {
 	return nil
 }
 
-// scores are a metric's, one for each video. A metric of sets has none; it adds the videos to the
-// method's set. Where a metric can't score the videos, each score says why.
-func (p *scoring) scores(m metric.Opened, method string, cases []Case, made []Frames) ([]metric.Score, error) {
+// scores are a metric's, one for each video. A metric of sets has none; it adds the videos to their
+// set. Where a metric can't score the videos, each score says why.
+func (p *scoring) scores(m metric.Opened, key FeatureKey, cases []Case, made []Frames) ([]metric.Score, error) {
 	if m.Skipped != "" {
 		return skipped(m.Skipped, len(made)), nil
 	}
@@ -118,7 +125,7 @@ func (p *scoring) scores(m metric.Opened, method string, cases []Case, made []Fr
 		return nil, err
 	}
 	if m.Sets != nil {
-		reason, err := p.Made.add(m, method, bytes)
+		reason, err := p.Made.add(m, key, bytes)
 		if err != nil || reason == "" {
 			return nil, err
 		}
@@ -190,7 +197,7 @@ func (p *scoring) addReal(cases []Case) error {
 		}
 		real, err := p.clips(m, cases, reals(cases))
 		if err == nil {
-			_, err = p.Real.add(m, "", real)
+			_, err = p.Real.add(m, FeatureKey{Metric: m.Name}, real)
 		}
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
@@ -199,9 +206,9 @@ func (p *scoring) addReal(cases []Case) error {
 	return nil
 }
 
-// add adds clips to a method's set. Where the metric can't describe such clips, nothing is added,
+// add adds clips to a set. Where the metric can't describe such clips, nothing is added,
 // and skipped says why.
-func (f Features) add(m metric.Opened, method string, list []clips.Clip) (skipped string, err error) {
+func (f Features) add(m metric.Opened, key FeatureKey, list []clips.Clip) (skipped string, err error) {
 	rows, err := m.Sets.Features(list)
 	if reason, ok := metric.Reason(err); ok {
 		return reason, nil
@@ -212,7 +219,6 @@ func (f Features) add(m metric.Opened, method string, list []clips.Clip) (skippe
 	if err != nil {
 		return "", err
 	}
-	key := FeatureKey{m.Name, method}
 	f[key] = append(f[key], rows...)
 	return "", nil
 }

@@ -22,8 +22,10 @@ type Protocol struct {
 	Advance      int         `json:"advance"`      // frames kept of a window
 	Windows      string      `json:"windows"`      // how a video is cut into them, one of [WindowNames]
 	Split        clips.Split `json:"split"`
-	Seed         uint64      `json:"seed"` // of the clips and of the noise
-	Rules        Rules       `json:"rules"`
+	Seed         uint64      `json:"seed"` // of the clips and, without Seeds, of the noise
+	// Seeds are those of the noise: each clip is made with each of them, in as many trajectories.
+	Seeds []uint64 `json:"noise_seeds,omitempty"`
+	Rules Rules    `json:"rules"`
 	// Deviations say in what the evaluation is not what its name promises.
 	Deviations []string `json:"deviations,omitempty"`
 }
@@ -102,6 +104,9 @@ func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
 	if err != nil {
 		return p, err
 	}
+	if err := p.checkSeeds(); err != nil {
+		return p, err
+	}
 	p.Rules, p.Deviations = n.Rules, nil
 	fit := slices.DeleteFunc(slices.Clone(n.settings), func(s setting) bool { return s.task != task || s.past != f.Past })
 	if p.Frames == 0 && len(fit) > 0 {
@@ -145,6 +150,33 @@ func (p Protocol) Job() (Job, error) {
 	j := Job{Task: task, Frames: p.Frames, Advance: p.Advance, Windows: p.Windows}
 	j.Windows = j.windows()
 	return j, err
+}
+
+// noiseSeeds are the seeds of the noise, one or more.
+func (p Protocol) noiseSeeds() []uint64 {
+	if len(p.Seeds) == 0 {
+		return []uint64{p.Seed}
+	}
+	return p.Seeds
+}
+
+// checkSeeds reports seeds of the noise that are there twice, of which the second would say nothing
+// new.
+func (p Protocol) checkSeeds() error {
+	for i, seed := range p.Seeds {
+		if slices.Contains(p.Seeds[:i], seed) {
+			return fmt.Errorf("noise_seeds: %d is there twice", seed)
+		}
+	}
+	return nil
+}
+
+// noiseTitle names the seeds of the noise, if they are not that of the clips.
+func (p Protocol) noiseTitle() string {
+	if len(p.Seeds) == 0 {
+		return ""
+	}
+	return ", of the noise " + strings.Trim(fmt.Sprint(p.Seeds), "[]")
 }
 
 // at is where clip i is cut.

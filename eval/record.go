@@ -8,7 +8,8 @@ type Record struct {
 	Clip       int    `json:"clip"`        // in the order of [data.Fixed]
 	Video      string `json:"video"`       // the data set's name of the video that the clip is of
 	Start      int    `json:"start"`       // the number of the clip's first frame there
-	Trajectory int    `json:"trajectory"`  // of the clip's videos; a baseline has one
+	Seed       uint64 `json:"seed"`        // of the noise; 0 for a baseline, which has none
+	Trajectory int    `json:"trajectory"`  // of the clip's videos with this seed; a baseline has one
 	Frames     uint32 `json:"real_crc32c"` // the checksum of the clip's real frames
 	Method     string `json:"method"`      // "model", or the name of a baseline
 	// Scores has each metric of pairs, by its name.
@@ -26,6 +27,7 @@ func (r Record) score(name string) metric.Score {
 // SetValue is the value of a metric of sets.
 type SetValue struct {
 	Method string
+	Seed   uint64 // of the noise; 0 for a baseline
 	Metric string
 	Value  float64
 	Real   int // clips on the real side

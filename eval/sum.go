@@ -3,11 +3,11 @@ package eval
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
-	"mcvd/configs"
 	"mcvd/eval/metric"
 )
 
@@ -22,7 +22,7 @@ func Sum(h Header, parts []*Part, compare map[string]metric.Compare) (*Report, e
 	all := &Part{Made: Features{}, Real: Features{}}
 	for _, p := range parts {
 		records = append(records, p.Records...)
-		h.SecondsPerClip += p.Seconds / float64(h.Protocol.Clips*h.Protocol.Trajectories)
+		h.SecondsPerClip += p.Seconds / float64(h.Protocol.Clips*h.Protocol.Trajectories*len(h.Protocol.noiseSeeds()))
 		all.Made.append(p.Made)
 		all.Real.append(p.Real)
 	}
@@ -58,36 +58,34 @@ func (f Features) append(more Features) {
 	}
 }
 
-// compare compares the sets of each method with the real ones.
+// compare compares each set with that of the real clips.
 func (p *Part) compare(metrics []metric.Info, compare map[string]metric.Compare) ([]SetValue, error) {
-	methods := map[string]bool{}
-	for key := range p.Made {
-		methods[key.Method] = true
-	}
 	var values []SetValue
-	for _, method := range configs.Names(methods) {
-		for _, m := range metrics {
-			made, ok := p.Made[FeatureKey{m.Name, method}]
-			if !ok {
-				continue
-			}
-			if compare[m.Name] == nil {
-				return nil, fmt.Errorf("metric %s: this program doesn't know it", m.Name)
-			}
-			real := p.Real[FeatureKey{m.Name, ""}]
-			v := SetValue{Method: method, Metric: m.Name, Real: len(real), Made: len(made)}
-			value, err := compare[m.Name](real, made)
-			if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
-				err = fmt.Errorf("a value of %g, want a number, or that it is skipped", value)
-			}
-			if reason, ok := metric.Reason(err); ok {
-				v.Skipped = reason
-			} else if err != nil {
-				return nil, fmt.Errorf("metric %s: %w", m.Name, err)
-			}
-			v.Value = value
-			values = append(values, v)
+	for _, key := range sorted(p.Made) {
+		if !slices.ContainsFunc(metrics, func(m metric.Info) bool { return m.Name == key.Metric }) {
+			continue
 		}
+		if compare[key.Metric] == nil {
+			return nil, fmt.Errorf("metric %s: this program doesn't know it", key.Metric)
+		}
+		real, made := p.Real[FeatureKey{Metric: key.Metric}], p.Made[key]
+		v := SetValue{Method: key.Method, Seed: key.Seed, Metric: key.Metric, Real: len(real), Made: len(made)}
+		value, err := compare[key.Metric](real, made)
+		if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
+			err = fmt.Errorf("a value of %g, want a number, or that it is skipped", value)
+		}
+		if reason, ok := metric.Reason(err); ok {
+			v.Skipped = reason
+		} else if err != nil {
+			return nil, fmt.Errorf("metric %s: %w", key.Metric, err)
+		}
+		v.Value = value
+		values = append(values, v)
 	}
 	return values, nil
+}
+
+// sorted are the sets' names in the order of their tensors.
+func sorted(f Features) []FeatureKey {
+	return slices.SortedFunc(maps.Keys(f), func(a, b FeatureKey) int { return strings.Compare(a.tensor(), b.tensor()) })
 }

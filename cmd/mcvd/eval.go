@@ -67,6 +67,7 @@ and eval merge makes the report.`,
 	f.Var(oneOf(&c.Name, eval.ProtocolNames()), "protocol", "rules of scoring, one of those above")
 	f.Var(count(&c.Clips), "clips", "clips to score (default: the protocol's, or 16)")
 	f.Var(count(&c.Trajectories), "trajectories", "videos of each clip, with different noise (default: the protocol's, or 1)")
+	f.Var(seedList{&c.Seeds}, "seeds", "seeds of the noise, such as 0,1,2: the evaluation is made with each, of the same clips, and the report has the deviation between them (default: --seed, which also chooses the clips)")
 	f.Var(count(&c.Frames), "frames", "frames to generate (default: the protocol's for the run's past frames, or one block, frames.current)")
 	f.Var(count(&c.Advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)

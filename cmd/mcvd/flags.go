@@ -110,6 +110,33 @@ func (n number) String() string {
 
 func (number) Type() string { return "int" }
 
+// seedList is the value of a flag that is several seeds, each once, separated by commas or given one
+// by one.
+type seedList struct{ values *[]uint64 }
+
+func (s seedList) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		seed, err := strconv.ParseUint(part, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q, want %s, or several separated by commas", part, numbers["uint64"])
+		}
+		if slices.Contains(*s.values, seed) {
+			return fmt.Errorf("%d is there twice, want it once", seed)
+		}
+		*s.values = append(*s.values, seed)
+	}
+	return nil
+}
+
+func (s seedList) String() string {
+	if s.values == nil || len(*s.values) == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(*s.values), "[]"), " ", ",")
+}
+
+func (seedList) Type() string { return "seeds" }
+
 // frameRate is the value of a flag that is a number of frames a second.
 type frameRate struct{ value *float64 }
 

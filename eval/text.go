@@ -1,0 +1,176 @@
+package eval
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"mcvd/eval/metric"
+)
+
+// CheckScored is an error if no metric has a score of the model's videos, as the report says of each.
+func (r *Report) CheckScored() error {
+	for _, m := range r.Metrics {
+		if s := r.Results[0].Scores[m.Name]; s.Set != nil || s.Mean.N > 0 {
+			return nil
+		}
+	}
+	return errors.New("no metric has a score; the report says why")
+}
+
+// WriteText prints the report as tables for people.
+func (r *Report) WriteText(out io.Writer) error {
+	p := r.Protocol
+	fmt.Fprintln(out, p.title())
+	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d%s\n",
+		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, p.Split, p.Trajectories, p.Advance, p.Seed, p.noiseTitle())
+	seconds := ""
+	if r.SecondsPerClip > 0 {
+		seconds = fmt.Sprintf(" and %.2f s", r.SecondsPerClip)
+	}
+	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %d network evaluations%s a video, backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps, r.NFE, seconds, r.Backend)
+	if err := r.writeTable(out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, better(r.Metrics))
+	return r.writeFrames(out)
+}
+
+// writeTable prints a row for each method, or two if it has several trajectories. Those of single
+// seeds and their deviation follow those of the model.
+func (r *Report) writeTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(name string, cell func(metric.Info) string) {
+		fmt.Fprint(w, name, "\t")
+		for _, m := range r.Metrics {
+			fmt.Fprint(w, cell(m), "\t")
+		}
+		fmt.Fprintln(w)
+	}
+	rows := func(name string, scores map[string]Score, trajectories int, best, mean func(metric.Info, Score) string) {
+		of := func(cell func(metric.Info, Score) string) func(metric.Info) string {
+			return func(m metric.Info) string { return cell(m, scores[m.Name]) }
+		}
+		if trajectories == 1 {
+			row(name, of(mean))
+			return
+		}
+		row(fmt.Sprintf("%s, best of %d", name, trajectories), of(best))
+		row(fmt.Sprintf("%s, mean of %d", name, trajectories), of(mean))
+	}
+	row("mean over clips [95 % interval]", label)
+	n := r.Protocol.Trajectories
+	rows(modelMethod, r.Results[0].Scores, n, best, mean)
+	for _, s := range r.Seeds {
+		rows(fmt.Sprintf("seed %d", s.Seed), s.Scores, n, best, mean)
+	}
+	if len(r.Seeds) > 0 {
+		rows("deviation over seeds", r.Results[0].Scores, n, bestDeviation, meanDeviation)
+	}
+	for _, result := range r.Results[1:] {
+		rows(result.Method, result.Scores, 1, best, mean)
+	}
+	return w.Flush()
+}
+
+// These are cells of the table. Sets, which have no best trajectory, stand in the rows of means.
+func best(m metric.Info, s Score) string { return interval(m, s.Best) }
+
+func mean(m metric.Info, s Score) string {
+	if s.Set != nil {
+		return number(m, s.Set.Value)
+	}
+	return interval(m, s.Mean)
+}
+
+func bestDeviation(m metric.Info, s Score) string {
+	return deviation(m, s.OverSeeds, func(o *OverSeeds) *Deviation { return o.Best })
+}
+
+func meanDeviation(m metric.Info, s Score) string {
+	return deviation(m, s.OverSeeds, func(o *OverSeeds) *Deviation { return cmp.Or(o.Set, o.Mean) })
+}
+
+func deviation(m metric.Info, o *OverSeeds, of func(*OverSeeds) *Deviation) string {
+	if o == nil || of(o) == nil {
+		return "-"
+	}
+	return number(m, of(o).SD)
+}
+
+// interval is a mean with its interval, or a dash where there is none.
+func interval(m metric.Info, s metric.Summary) string {
+	switch {
+	case s.N == 0:
+		return "-"
+	case math.IsNaN(s.Low):
+		return number(m, s.Mean)
+	}
+	return fmt.Sprintf("%s [%s, %s]", number(m, s.Mean), number(m, s.Low), number(m, s.High))
+}
+
+// writeFrames prints the means by frame, how large sets were, and why scores are missing.
+func (r *Report) writeFrames(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, m := range r.Metrics {
+		first := r.Results[0].Scores[m.Name]
+		switch {
+		case first.SkippedVideos > 0:
+			fmt.Fprintf(w, "\n%s: %d videos skipped: %s", m.Name, first.SkippedVideos, first.Skipped)
+		case first.Skipped != "":
+			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
+		case first.Set != nil && m.Whole:
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips, with the frames that were given", m.Name, first.Set.Real, first.Set.Made)
+		case first.Set != nil:
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips", m.Name, first.Set.Real, first.Set.Made)
+		}
+		if len(first.MeanByFrame) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s by frame\t", label(m))
+		for i := range first.MeanByFrame {
+			fmt.Fprintf(w, "%d\t", i+1)
+		}
+		for _, result := range r.Results {
+			fmt.Fprintf(w, "\n%s\t", result.Method)
+			for _, s := range result.Scores[m.Name].MeanByFrame {
+				fmt.Fprintf(w, "%s\t", number(m, s))
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
+}
+
+// label is the head of a metric's column.
+func label(m metric.Info) string {
+	if m.Unit == "" {
+		return m.Name
+	}
+	return m.Name + " " + m.Unit
+}
+
+// better says of each metric which scores are good.
+func better(metrics []metric.Info) string {
+	names := map[bool][]string{}
+	for _, m := range metrics {
+		names[m.HigherIsBetter] = append(names[m.HigherIsBetter], m.Name)
+	}
+	var parts []string
+	if higher := names[true]; len(higher) > 0 {
+		parts = append(parts, "higher is better: "+strings.Join(higher, ", "))
+	}
+	if lower := names[false]; len(lower) > 0 {
+		parts = append(parts, "lower is better: "+strings.Join(lower, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// number prints a score with the digits that mean something.
+func number(m metric.Info, x float64) string { return strconv.FormatFloat(x, 'f', m.Digits, 64) }
