@@ -32,6 +32,8 @@ type SetValue struct {
 	Value  float64
 	Real   int // clips on the real side
 	Made   int
+	// Extrapolation is to infinitely many clips, nil if the metric has none or if there are too few.
+	Extrapolation *metric.Extrapolation
 	// Skipped says why there is no value.
 	Skipped string
 }

@@ -108,6 +108,9 @@ type SetScore struct {
 	Value float64 `json:"value"`
 	Real  int     `json:"real"`
 	Made  int     `json:"generated"`
+	// Extrapolation is the value by the number of clips, and of infinitely many, where that makes
+	// sense and there are enough.
+	Extrapolation *metric.Extrapolation `json:"extrapolation,omitempty"`
 }
 
 // OverSeeds are the means and standard deviations over seeds of what a [Score] has of one seed.

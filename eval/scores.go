@@ -105,7 +105,29 @@ func setScore(m metric.Info, sets []SetValue) Score {
 		}
 		set.Value += v.Value / float64(len(sets))
 	}
+	set.Extrapolation = meanExtrapolation(sets)
 	return Score{Unit: m.Unit, Set: set}
+}
+
+// meanExtrapolation is the mean over seeds, whose sets have as many clips; nil if one has none.
+func meanExtrapolation(sets []SetValue) *metric.Extrapolation {
+	var mean metric.Extrapolation
+	for i, v := range sets {
+		if v.Extrapolation == nil {
+			return nil
+		}
+		if i == 0 {
+			mean.Points = slices.Clone(v.Extrapolation.Points)
+			for k := range mean.Points {
+				mean.Points[k].Value = 0
+			}
+		}
+		for k, p := range v.Extrapolation.Points {
+			mean.Points[k].Value += p.Value / float64(len(sets))
+		}
+		mean.Infinity += v.Extrapolation.Infinity / float64(len(sets))
+	}
+	return &mean
 }
 
 // pairScore sums one metric of a method's videos up.

@@ -26,7 +26,7 @@ func Sum(h Header, parts []*Part, compare map[string]metric.Compare) (*Report, e
 		all.Made.append(p.Made)
 		all.Real.append(p.Real)
 	}
-	sets, err := all.compare(h.Metrics, compare)
+	sets, err := all.compare(h.Metrics, compare, h.Protocol.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +58,13 @@ func (f Features) append(more Features) {
 	}
 }
 
-// compare compares each set with that of the real clips.
-func (p *Part) compare(metrics []metric.Info, compare map[string]metric.Compare) ([]SetValue, error) {
+// compare compares each set with that of the real clips. seed draws the parts of sets that are
+// compared to extrapolate.
+func (p *Part) compare(metrics []metric.Info, compare map[string]metric.Compare, seed uint64) ([]SetValue, error) {
 	var values []SetValue
 	for _, key := range sorted(p.Made) {
-		if !slices.ContainsFunc(metrics, func(m metric.Info) bool { return m.Name == key.Metric }) {
+		at := slices.IndexFunc(metrics, func(m metric.Info) bool { return m.Name == key.Metric })
+		if at < 0 {
 			continue
 		}
 		if compare[key.Metric] == nil {
@@ -70,19 +72,33 @@ func (p *Part) compare(metrics []metric.Info, compare map[string]metric.Compare)
 		}
 		real, made := p.Real[FeatureKey{Metric: key.Metric}], p.Made[key]
 		v := SetValue{Method: key.Method, Seed: key.Seed, Metric: key.Metric, Real: len(real), Made: len(made)}
-		value, err := compare[key.Metric](real, made)
-		if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
-			err = fmt.Errorf("a value of %g, want a number, or that it is skipped", value)
-		}
-		if reason, ok := metric.Reason(err); ok {
-			v.Skipped = reason
-		} else if err != nil {
+		if err := v.compute(compare[key.Metric], real, made, metrics[at].Biased, seed); err != nil {
 			return nil, fmt.Errorf("metric %s: %w", key.Metric, err)
 		}
-		v.Value = value
 		values = append(values, v)
 	}
 	return values, nil
+}
+
+// compute compares two sets, or says why they can't be compared.
+func (v *SetValue) compute(compare metric.Compare, real, made [][]float32, extrapolate bool, seed uint64) (err error) {
+	v.Value, err = compare(real, made)
+	if err == nil && (math.IsNaN(v.Value) || math.IsInf(v.Value, 0)) {
+		err = fmt.Errorf("a value of %g, want a number, or that it is skipped", v.Value)
+	}
+	if reason, ok := metric.Reason(err); ok {
+		v.Skipped = reason
+		return nil
+	}
+	if err != nil || !extrapolate {
+		return err
+	}
+	e, err := metric.Extrapolate(compare, real, made, seed)
+	if _, few := metric.Reason(err); few {
+		return nil
+	}
+	v.Extrapolation = &e
+	return err
 }
 
 // sorted are the sets' names in the order of their tensors.

@@ -124,10 +124,14 @@ func (r *Report) writeFrames(out io.Writer) error {
 			fmt.Fprintf(w, "\n%s: %d videos skipped: %s", m.Name, first.SkippedVideos, first.Skipped)
 		case first.Skipped != "":
 			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
-		case first.Set != nil && m.Whole:
-			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips, with the frames that were given", m.Name, first.Set.Real, first.Set.Made)
 		case first.Set != nil:
 			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips", m.Name, first.Set.Real, first.Set.Made)
+			if m.Whole {
+				fmt.Fprint(w, ", with the frames that were given")
+			}
+			if e := first.Set.Extrapolation; e != nil {
+				fmt.Fprintf(w, "; %s extrapolated to infinitely many", number(m, e.Infinity))
+			}
 		}
 		if len(first.MeanByFrame) == 0 {
 			continue

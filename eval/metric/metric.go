@@ -38,6 +38,9 @@ type Info struct {
 	// Whole says that the metric is of whole videos: generated frames and those that they were
 	// given. Others see the generated frames alone.
 	Whole bool `json:"whole,omitempty"`
+	// Biased says that the value of a metric of sets depends on how many clips there are, in
+	// proportion to one by their number, so that it can be extrapolated: see [Extrapolate].
+	Biased bool `json:"biased,omitempty"`
 	// Weights is the SHA-256 of the files that the network's weights were imported from, of a
 	// metric that has one and is open.
 	Weights string `json:"weights_sha256,omitempty"`
@@ -107,7 +110,7 @@ var metrics = []Metric{
 	{Info: Info{Name: "ssim", HigherIsBetter: true, Digits: 4}, OpenPairs: openSSIM, Limits: Limits{Side: ssimWindow}},
 	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
 	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 2), Special: true},
-	{Info: Info{Name: "fvd", Digits: 2, Whole: true}, OpenSets: openFVD, Compare: FrechetOf, Limits: Limits{Frames: features.MinI3DFrames, Clips: 2}},
+	{Info: Info{Name: "fvd", Digits: 2, Whole: true, Biased: true}, OpenSets: openFVD, Compare: FrechetOf, Limits: Limits{Frames: features.MinI3DFrames, Clips: 2}},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: KID, Limits: Limits{Clips: 2}},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }
