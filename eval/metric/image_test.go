@@ -147,7 +147,7 @@ func TestVideoAveragesMSEFirst(t *testing.T) {
 
 // What holds for each metric of pairs in the table that takes any clips.
 func TestEveryMetricOfPairs(t *testing.T) {
-	needs := drawnWeights(t)
+	needs := drawnWeights(t, "lpips-alex")
 	for _, m := range metrics {
 		if m.OpenPairs == nil || m.Special {
 			continue

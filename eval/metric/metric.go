@@ -41,6 +41,8 @@ type Info struct {
 	// Biased says that the value of a metric of sets depends on how many clips there are, in
 	// proportion to one by their number, so that it can be extrapolated: see [Extrapolate].
 	Biased bool `json:"biased,omitempty"`
+	// PerFrame says of a metric of sets that it compares frames: each has a vector.
+	PerFrame bool `json:"per_frame,omitempty"`
 	// Weights is the SHA-256 of the files that the network's weights were imported from, of a
 	// metric that has one and is open.
 	Weights string `json:"weights_sha256,omitempty"`
@@ -58,7 +60,8 @@ type Pairs interface {
 // real ones, which need not be the same clips nor as many. If it is an [io.Closer], it is closed
 // after use.
 type Sets interface {
-	// Features describes each clip by a vector of numbers. All vectors have the same length.
+	// Features describes each clip by a vector of numbers, or by several, such as one for each
+	// frame, of each clip as many and clip by clip. All vectors have the same length.
 	Features(list []clips.Clip) ([][]float32, error)
 }
 
@@ -111,6 +114,8 @@ var metrics = []Metric{
 	{Info: Info{Name: "lpips", Digits: 4}, OpenPairs: openLPIPS("lpips-alex", 16)},
 	{Info: Info{Name: "lpips_vgg", Digits: 4}, OpenPairs: openLPIPS("lpips-vgg", 2), Special: true},
 	{Info: Info{Name: "fvd", Digits: 2, Whole: true, Biased: true}, OpenSets: openFVD, Compare: FrechetOf, Limits: Limits{Frames: features.MinI3DFrames, Clips: 2}},
+	{Info: Info{Name: "fid", Digits: 2, PerFrame: true}, OpenSets: openInception, Compare: FrechetOf, Special: true},
+	{Info: Info{Name: "kid", Digits: 6, PerFrame: true}, OpenSets: openInception, Compare: KID, Special: true},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: KID, Limits: Limits{Clips: 2}},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }

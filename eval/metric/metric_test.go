@@ -34,8 +34,8 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 		t.Errorf("a special one by its name: %+v, %v", opened, err)
 	}
 	for want, names := range map[string][]string{
-		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, mmd, digit)`: {"psnr", "x"},
-		`metrics: "psnr" is there twice`:                                              {"psnr", "psnr"},
+		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, fid, kid, mmd, digit)`: {"psnr", "x"},
+		`metrics: "psnr" is there twice`: {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {
 			t.Errorf("%v: error %v, want %s", names, err, want)

@@ -96,10 +96,10 @@ func TestPublishedScoresOfGrey(t *testing.T) {
 	}
 }
 
-// drawnWeights installs random weights of AlexNet.
-func drawnWeights(t *testing.T) Needs {
+// drawnWeights installs random weights of a network.
+func drawnWeights(t *testing.T, network string) Needs {
 	t.Helper()
-	n, err := features.Find("lpips-alex")
+	n, err := features.Find(network)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +107,21 @@ func drawnWeights(t *testing.T) Needs {
 	r := rand.New(rand.NewPCG(9, 10))
 	p := features.Params{}
 	for _, tensor := range n.Tensors() {
-		size := 1
-		for _, dim := range tensor.Shape {
+		size, inputs := 1, 1 // inputs of one output
+		for i, dim := range tensor.Shape {
 			size *= dim
+			if i < len(tensor.Shape)-1 {
+				inputs *= dim
+			}
 		}
 		for range size {
-			v := float32(r.NormFloat64() * 0.05)
-			if strings.HasPrefix(tensor.Name, "linear") {
+			v := float32(r.NormFloat64() * math.Sqrt(2/float64(inputs)))
+			switch {
+			case tensor.Name == "classes":
+				v = 1008
+			case strings.HasSuffix(tensor.Name, ".b"):
+				v = float32(r.NormFloat64() * 0.05)
+			case strings.HasPrefix(tensor.Name, "linear"):
 				v = float32(math.Abs(float64(v)))
 			}
 			p[tensor.Name] = append(p[tensor.Name], v)
@@ -125,9 +133,58 @@ func drawnWeights(t *testing.T) Needs {
 	return needs
 }
 
+// noisy is a clip of random pixels.
+func noisy(r *rand.Rand, frames, height, width, channels int) clips.Clip {
+	c := clips.NewClip(frames, height, width, channels)
+	for i := range c.Pix {
+		c.Pix[i] = uint8(r.Uint32())
+	}
+	return c
+}
+
+// Each frame has features of its own, however frames fill batches, and grey is RGB of the same grey.
+func TestInceptionOfFrames(t *testing.T) {
+	opened, err := Open([]string{"fid"}, drawnWeights(t, "inception"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(opened)
+	n := opened[0].Sets.(inception)
+	n.batch = 2
+	r := rand.New(rand.NewPCG(13, 14))
+	grey := noisy(r, 3, 12, 20, 1)
+	rgb := clips.NewClip(1, 12, 20, 3)
+	for i := range rgb.Pix {
+		rgb.Pix[i] = grey.Slice(1, 2).Pix[i/3]
+	}
+	together, err := n.Features([]clips.Clip{grey, noisy(r, 1, 12, 20, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err := n.Features([]clips.Clip{rgb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(together) != 4 || len(alone) != 1 || len(alone[0]) != 2048 {
+		t.Fatalf("%d and %d vectors of %d numbers, want 4 and 1 of 2048", len(together), len(alone), len(alone[0]))
+	}
+	difference := func(a, b []float32) (worst float64) {
+		for i := range a {
+			worst = max(worst, math.Abs(float64(a[i]-b[i])))
+		}
+		return worst
+	}
+	if d := difference(together[1], alone[0]); !(d <= 1e-4) {
+		t.Errorf("features of the second frame differ by %g alone, and as RGB", d)
+	}
+	if d := difference(together[0], together[1]); !(d > 1e-2) {
+		t.Errorf("features of two frames differ by %g only", d)
+	}
+}
+
 // Scores don't depend on how clips fill batches; equal clips have none; weights are in the report.
 func TestLPIPSOfBatches(t *testing.T) {
-	needs := drawnWeights(t)
+	needs := drawnWeights(t, "lpips-alex")
 	opened, err := Open([]string{"lpips"}, needs)
 	if err != nil {
 		t.Fatal(err)
@@ -137,13 +194,7 @@ func TestLPIPSOfBatches(t *testing.T) {
 		t.Errorf("weights %q, want those that were installed", opened[0].Weights)
 	}
 	r := rand.New(rand.NewPCG(11, 12))
-	drawn := func(frames int) clips.Clip {
-		c := clips.NewClip(frames, 24, 32, 3)
-		for i := range c.Pix {
-			c.Pix[i] = uint8(r.Uint32())
-		}
-		return c
-	}
+	drawn := func(frames int) clips.Clip { return noisy(r, frames, 24, 32, 3) }
 	real, made := []clips.Clip{drawn(9), drawn(9), drawn(2)}, []clips.Clip{drawn(9), drawn(9), drawn(2)}
 	made[1] = real[1]
 	together, err := opened[0].Pairs.Score(real, made)
@@ -171,16 +222,17 @@ func TestLPIPSOfBatches(t *testing.T) {
 
 // What can't be scored says why, and damaged weights are a failure.
 func TestNetworksWithoutWeights(t *testing.T) {
-	for _, name := range []string{"lpips", "lpips_vgg", "fvd"} {
+	for name, command := range map[string]string{"lpips": "scripts/install-weights.sh lpips", "lpips_vgg": "scripts/install-weights.sh lpips",
+		"fvd": "scripts/install-weights.sh i3d", "fid": "mcvd weights import FILE --as inception", "kid": "mcvd weights import FILE --as inception"} {
 		opened, err := Open([]string{name}, Needs{Weights: t.TempDir()})
-		if err != nil || !strings.Contains(opened[0].Skipped, "scripts/install-weights.sh") {
+		if err != nil || !strings.Contains(opened[0].Skipped, command) {
 			t.Errorf("%s without weights: %+v, %v", name, opened, err)
 		}
 	}
 	if _, err := (fvd{}).Features([]clips.Clip{constant(0, 8, 16, 16, 1)}); !errors.As(err, new(Skipped)) {
 		t.Errorf("a clip of 8 frames: %v, want it skipped", err)
 	}
-	needs := drawnWeights(t)
+	needs := drawnWeights(t, "lpips-alex")
 	path := filepath.Join(needs.Weights, "lpips-alex.safetensors")
 	text, err := os.ReadFile(path)
 	if err != nil {

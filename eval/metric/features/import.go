@@ -19,7 +19,13 @@ type layout struct {
 	linear func(i, channels int) (names []string, shape []int)
 	// epsilon is added to batch norm's variances.
 	epsilon float64
+	// classes is the number of classes that tells this file from others with the same names, by the
+	// tensor classBiases, which has as many elements; 0 for none.
+	classes int
 }
+
+// classBiases is the name of the biases of the classes.
+const classBiases = "fc.bias"
 
 // unitNames are the names of a unit's tensors. With batch norm there are a mean and a variance;
 // where the file has no gain, it is 1.
@@ -63,6 +69,13 @@ func (n Network) recognize(s *sources) (best *layout, missing []string) {
 				found++
 			} else {
 				lacks = append(lacks, names[0])
+			}
+		}
+		if l.classes > 0 {
+			if t := s.tensors[classBiases]; t == nil || !slices.Equal(t.Shape(), []int{l.classes}) {
+				lacks = append(lacks, fmt.Sprintf("%s of %d classes", classBiases, l.classes))
+			} else {
+				found++
 			}
 		}
 		if found > most {
@@ -121,6 +134,9 @@ func (n Network) convert(s *sources, l layout) (Params, error) {
 			return nil, err
 		}
 		p[linearName(i)] = values
+	}
+	if n.classes {
+		p[classesName] = []float32{float32(l.classes)}
 	}
 	return p, nil
 }
@@ -282,4 +298,25 @@ func tensorFlowName(name string) string {
 		return name + ".Conv3d_0c_1x1"
 	}
 	return name
+}
+
+// inceptionLayouts are those of the two Inception networks, which have the same names and are told
+// apart by their classes. Both are ports of TensorFlow's, whose batch norm adds 0.001.
+var inceptionLayouts = []layout{
+	inceptionLayout("FID's state dict, pt_inception-2015-12-05, with 1008 classes", fidClasses),
+	inceptionLayout("torchvision's state dict of inception_v3, with 1000 classes", torchvisionClasses),
+}
+
+func inceptionLayout(about string, classes int) layout {
+	return layout{
+		about:   about,
+		order:   []int{4, 3, 1, 2},
+		epsilon: 1e-3,
+		classes: classes,
+		unit: func(_ int, u unit) unitNames {
+			norm := u.name + ".bn."
+			return unitNames{kernel: []string{u.name + ".conv.weight"}, bias: []string{norm + "bias"},
+				mean: []string{norm + "running_mean"}, variance: []string{norm + "running_var"}, gain: []string{norm + "weight"}}
+		},
+	}
 }

@@ -34,6 +34,9 @@ func inLayout(n Network, l layout, p Params) map[string]memory {
 		names, shape := l.linear(i, channels)
 		all[names[0]] = memory{shape, p[linearName(i)]}
 	}
+	if l.classes > 0 {
+		all[classBiases] = memory{[]int{l.classes}, make([]float32, l.classes)}
+	}
 	return all
 }
 
@@ -85,7 +88,7 @@ func drawnParams(n Network) Params {
 
 // Every layout gives the weights that went into it, and they come back from a file as they were.
 func TestImport(t *testing.T) {
-	for _, name := range []string{"lpips-alex", "lpips-vgg", "i3d"} {
+	for _, name := range []string{"lpips-alex", "lpips-vgg", "i3d", "inception"} {
 		n, err := Find(name)
 		if err != nil {
 			t.Fatal(err)
@@ -93,6 +96,9 @@ func TestImport(t *testing.T) {
 		want := drawnParams(n)
 		for i, l := range n.layouts {
 			s := &sources{tensors: map[string]tensor{}}
+			if n.classes {
+				want[classesName] = []float32{float32(l.classes)}
+			}
 			for name, m := range inLayout(n, l, want) {
 				s.tensors[name] = m
 			}
@@ -115,7 +121,7 @@ func TestImport(t *testing.T) {
 			t.Fatal(err)
 		}
 		compare(t, n, got, want)
-		if o, sum, err := n.Inspect(path); err != nil || o != (Origin{"a, b", "1, 2", false}) || len(sum) != 64 {
+		if o, sum, err := n.Inspect(path); err != nil || o != (Origin{"a, b", "1, 2", n.Variant(want), false}) || len(sum) != 64 {
 			t.Errorf("%s: %+v, %s, %v", n.Name, o, sum, err)
 		}
 	}
@@ -219,6 +225,49 @@ func TestForeignFiles(t *testing.T) {
 	}
 	if _, _, _, err := n.Import([]string{filepath.Join(dir, "one")}); err != nil {
 		t.Errorf("all weights: %v", err)
+	}
+}
+
+// The two Inception networks have weights of the same names. The classes tell them apart, and a file
+// of other classes is neither.
+func TestInceptionNetworksAreToldApart(t *testing.T) {
+	n, err := Find("inception")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := inLayout(n, n.layouts[0], drawnParams(n))
+	path := filepath.Join(t.TempDir(), "file")
+	for classes, want := range map[int]string{fidClasses: "FID's", torchvisionClasses: "torchvision's", 10: "", 0: ""} {
+		delete(all, classBiases)
+		if classes > 0 {
+			all[classBiases] = memory{[]int{classes}, make([]float32, classes)}
+		}
+		write(t, path, all)
+		p, _, _, err := n.Import([]string{path})
+		switch {
+		case want == "" && (err == nil || !strings.Contains(err.Error(), "has no fc.bias of 1008 classes")):
+			t.Errorf("%d classes: %v, want them refused", classes, err)
+		case want != "" && (err != nil || !strings.HasPrefix(n.Variant(p), want)):
+			t.Errorf("%d classes: %v, %q, want %s", classes, err, n.Variant(p), want)
+		}
+	}
+	p := drawnParams(n)
+	p[classesName] = []float32{10}
+	if _, err := OpenInception(nil, p); err == nil || !strings.Contains(err.Error(), "classes: 10, want those of FID's") {
+		t.Errorf("opened with 10 classes: %v", err)
+	}
+}
+
+// Zeros beyond the border count in torchvision's averages and not in FID's.
+func TestNeighbours(t *testing.T) {
+	third, half := float32(1)/3, float32(1)/2
+	for zerosCount, want := range map[bool][][]float32{
+		true:  {{third, third, 0}, {third, third, third}, {0, third, third}},
+		false: {{half, third, 0}, {half, third, half}, {0, third, half}},
+	} {
+		if got := neighbours(3, zerosCount); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("zeros count, %t: %v, want %v", zerosCount, got, want)
+		}
 	}
 }
 

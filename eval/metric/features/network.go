@@ -1,5 +1,5 @@
 // Package features has the networks whose features videos are compared by: AlexNet and VGG16 for
-// LPIPS, and I3D for FVD. It runs them, and imports their weights.
+// LPIPS, I3D for FVD, and Inception-v3 for FID and KID. It runs them, and imports their weights.
 //
 // Values are in [-1, 1]; frames are [frames, height, width, channels], with 1 (grey) or 3 (RGB)
 // channels. Grey is repeated to RGB. All arithmetic is float32.
@@ -25,6 +25,7 @@ type Network struct {
 
 	units   func() []unit // its convolutions
 	linear  []int         // LPIPS: channels of the layers that are compared
+	classes bool          // whether its variants are told apart by how many classes they know
 	layouts []layout      // files that it can be imported from
 }
 
@@ -34,6 +35,11 @@ var networks = []Network{
 		Name: "i3d", About: "I3D, trained on Kinetics-400 (FVD)", Command: "scripts/install-weights.sh i3d",
 		publishedSum: "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
 		units:        i3dUnits, layouts: i3dLayouts,
+	},
+	{
+		Name: "inception", About: "Inception-v3 (FID, KID)", Command: "mcvd weights import FILE --as inception",
+		publishedSum: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+		units:        inceptionUnits, classes: true, layouts: inceptionLayouts,
 	},
 	{
 		Name: "lpips-alex", About: "AlexNet with LPIPS 0.1's linear layers", Command: "scripts/install-weights.sh lpips",
@@ -67,7 +73,7 @@ func (n Network) File() string { return n.Name + ".safetensors" }
 
 // Params are a network's weights by name, row-major. A unit NAME has NAME.w
 // [time, height, width, in, out] and NAME.b [out]; LPIPS has linear0, linear1, ... [channels], which
-// aren't negative.
+// aren't negative; Inception has the number of its classes.
 type Params map[string][]float32
 
 // Tensors are the names and shapes of the network's weights.
@@ -83,8 +89,14 @@ func (n Network) Tensors() []weights.Tensor {
 	for i, channels := range n.linear {
 		add(linearName(i), channels)
 	}
+	if n.classes {
+		add(classesName, 1)
+	}
 	return list
 }
+
+// classesName is the name of the number of classes.
+const classesName = "classes"
 
 // Keys of a file's metadata.
 const (
@@ -113,6 +125,7 @@ func (n Network) Write(path string, p Params, source, sum string) error {
 type Origin struct {
 	Source    string // the names of the files that it was imported from
 	Sum       string // their SHA-256
+	Variant   string // of the network, see [Network.Variant]
 	Published bool   // whether these are the files that published scores are made with, by their SHA-256
 }
 
@@ -126,7 +139,10 @@ func (n Network) Read(path string) (Params, Origin, error) {
 	defer f.Close()
 	m := f.Metadata()
 	p, err := n.read(f)
-	return p, Origin{m[sourceKey], m[sumKey], m[sumKey] == n.publishedSum}, err
+	if err != nil {
+		return nil, Origin{}, err
+	}
+	return p, Origin{m[sourceKey], m[sumKey], n.Variant(p), m[sumKey] == n.publishedSum}, nil
 }
 
 func (n Network) read(f *weights.File) (p Params, err error) {
@@ -168,7 +184,23 @@ func (n Network) check(p Params) error {
 			return fmt.Errorf("%s: a negative weight, with which there is no distance", linearName(i))
 		}
 	}
+	if n.classes {
+		known := func(l layout) bool { return p[classesName][0] == float32(l.classes) }
+		if !slices.ContainsFunc(n.layouts, known) {
+			return fmt.Errorf("%s: %g, want those of %s", classesName, p[classesName][0], n.wanted())
+		}
+	}
 	return nil
+}
+
+// Variant says which of the network's variants weights are of; it is empty if there is one only.
+func (n Network) Variant(p Params) string {
+	for _, l := range n.layouts {
+		if n.classes && p[classesName][0] == float32(l.classes) {
+			return l.about
+		}
+	}
+	return ""
 }
 
 // Inspect reads a whole file of weights. It says where it comes from, and what its own SHA-256 is.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mcvd/models/backend/backendtest"
@@ -159,5 +160,74 @@ func TestParityI3D(t *testing.T) {
 			t.Errorf("logits off by %.2g, want %g", worst, tolerance)
 		}
 		t.Logf("worst deviation: %.2g", worst)
+	})
+}
+
+// mixed32 is number i of tensor k of Inception's weights in the fixture: bits of an integer, mixed, from
+// -1 to 1. Unlike a sine they make layers of full rank.
+func mixed32(i, k float64) float64 {
+	u := (uint32(i) + 1 + uint32(k)*1000003) * 0x9E3779B1
+	u = (u ^ u>>15) * 0x85EBCA77
+	return float64(u^u>>13)/(1<<31) - 1
+}
+
+// inceptionTensors are the weights of the fixture, of a network that tells so many classes apart.
+func inceptionTensors(t *testing.T, fixture string, classes int) *sources {
+	s := &sources{tensors: map[string]tensor{classBiases: memory{shape: []int{classes}}}}
+	parameters(t, fixture, "inception_parameters.json", func(name string, shape []int, k int) {
+		value := func(i, k float64) float64 { return 0.1 * mixed32(i, k) }
+		switch {
+		case len(shape) == 4:
+			scale := math.Sqrt(6 / float64(shape[1]*shape[2]*shape[3]))
+			value = func(i, k float64) float64 { return scale * mixed32(i, k) }
+		case strings.HasSuffix(name, ".bn.weight"):
+			value = func(i, k float64) float64 { return 1 + 0.2*mixed32(i, k) }
+		case strings.HasSuffix(name, ".running_var"):
+			value = func(i, k float64) float64 { return 1 + 0.3*mixed32(i, k) }
+		}
+		s.tensors[name] = made(shape, k, value)
+	})
+	return s
+}
+
+// Features of torchvision's Inception-v3, as it is and with FID's pools.
+func TestParityInception(t *testing.T) {
+	const tolerance = 1e-4
+	paritytest.Each(t, "metric/inception.safetensors", func(t *testing.T, path string) {
+		n, err := Find("inception")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := paritytest.Open(t, path)
+		d := f.Shape("frames") // [batch, channels, height, width], 0 to 1
+		values := paritytest.Permuted(f.Floats("frames"), d, 0, 2, 3, 1)
+		for i := range values {
+			values[i] = 2*values[i] - 1
+		}
+		for variant, classes := range map[string]int{"fid": fidClasses, "torchvision": torchvisionClasses} {
+			s := inceptionTensors(t, path, classes)
+			l, missing := n.recognize(s)
+			if l == nil || len(missing) > 0 || l.classes != classes {
+				t.Fatalf("%s: recognized as %+v, without %v", variant, l, missing)
+			}
+			p, err := n.convert(s, *l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net, err := OpenInception(backendtest.Open(t), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer net.Close()
+			got, err := net.Features(values, d[0], d[2], d[3], d[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			worst := paritytest.Worst(got, f.Floats(variant), 0.1, 1)
+			if !(worst <= tolerance) {
+				t.Errorf("%s: features off by %.2g, want %g", variant, worst, tolerance)
+			}
+			t.Logf("%s: worst deviation %.2g", variant, worst)
+		}
 	})
 }
