@@ -8,27 +8,30 @@ import (
 )
 
 // fvd describes clips for the Fréchet video distance (Unterthiner et al., 2018): by the 400 logits
-// of I3D, of frames that are resized to 224x224, grey ones repeated to RGB.
+// of I3D or the 1024 numbers before them, of frames that are resized to 224x224, grey ones repeated
+// to RGB.
 type fvd struct {
 	network *features.I3D
 	weightsSum
 }
 
-func openFVD(needs Needs) (Sets, error) {
-	params, sum, err := readWeights(needs, "i3d")
-	if err != nil {
-		return nil, err
+func openFVD(output features.I3DOutput) func(Needs) (Sets, error) {
+	return func(needs Needs) (Sets, error) {
+		params, sum, err := readWeights(needs, "i3d")
+		if err != nil {
+			return nil, err
+		}
+		network, err := features.OpenI3D(needs.Backend, params, output)
+		if err != nil {
+			return nil, err
+		}
+		return fvd{network, sum}, nil
 	}
-	network, err := features.OpenI3D(needs.Backend, params)
-	if err != nil {
-		return nil, err
-	}
-	return fvd{network, sum}, nil
 }
 
 func (f fvd) Close() error { return f.network.Close() }
 
-// Features are the logits, of one clip at a time. Clips of less than nine frames are [Skipped]:
+// Features are those of one clip at a time. Clips of less than nine frames are [Skipped]:
 // nothing is left of them in the network's depth.
 func (f fvd) Features(list []clips.Clip) ([][]float32, error) {
 	var rows [][]float32
@@ -36,11 +39,11 @@ func (f fvd) Features(list []clips.Clip) ([][]float32, error) {
 		if c.Frames < features.MinI3DFrames {
 			return nil, Skipped{fmt.Sprintf("fvd needs clips of %d frames or more, with the given ones, got %d", features.MinI3DFrames, c.Frames)}
 		}
-		logits, err := f.network.Logits(clips.ToFloat(c), 1, c.Frames, c.Height, c.Width, c.Channels)
+		row, err := f.network.Features(clips.ToFloat(c), 1, c.Frames, c.Height, c.Width, c.Channels)
 		if err != nil {
 			return nil, fmt.Errorf("clip %d: %w", i, err)
 		}
-		rows = append(rows, logits)
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

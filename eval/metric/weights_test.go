@@ -53,7 +53,7 @@ func constant(v uint8, frames, height, width, channels int) clips.Clip {
 // The distance of black from white clips that the published weights give, for TensorFlow's network
 // and for ports of it.
 func TestPublishedFVD(t *testing.T) {
-	sets, err := openFVD(published(t, "i3d"))
+	sets, err := openFVD(features.I3DLogits)(published(t, "i3d"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func BenchmarkLPIPS(b *testing.B) {
 
 // BenchmarkI3D describes a clip of 16 frames of 64x64.
 func BenchmarkI3D(b *testing.B) {
-	net, err := OpenI3D(backendtest.Open(b), benchWeights(b, "i3d"))
+	net, err := OpenI3D(backendtest.Open(b), benchWeights(b, "i3d"), I3DLogits)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func BenchmarkI3D(b *testing.B) {
 	const frames, side = 16, 64
 	x := benchValues(frames * side * side * 3)
 	run := func() {
-		if _, err := net.Logits(x, 1, frames, side, side, 3); err != nil {
+		if _, err := net.Features(x, 1, frames, side, side, 3); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -69,24 +69,35 @@ func i3dUnits() []unit {
 }
 
 // I3D is the inflated Inception network for videos (Carreira and Zisserman, 2017), trained on RGB
-// frames of Kinetics-400. Its logits are what FVD compares (Unterthiner et al., 2018).
+// frames of Kinetics-400.
 type I3D struct{ *program }
 
+// I3DOutput is what is taken from I3D as the features of a clip.
+type I3DOutput int
+
+const (
+	// I3DLogits are the 400 logits, which FVD compares (Unterthiner et al., 2018).
+	I3DLogits I3DOutput = iota
+	// I3DPooled are the 1024 numbers that logits are a linear function of: the mean over pixels and
+	// time.
+	I3DPooled
+)
+
 // OpenI3D opens the network with weights on a backend. Close it after use.
-func OpenI3D(backend compute.Backend, p Params) (*I3D, error) {
+func OpenI3D(backend compute.Backend, p Params, output I3DOutput) (*I3D, error) {
 	n, err := Find("i3d")
 	if err != nil {
 		return nil, err
 	}
-	program, err := newProgram(backend, n, p, i3d)
+	program, err := newProgram(backend, n, p, output.build)
 	return &I3D{program}, err
 }
 
-// Logits are the 400 of each of n clips, one clip after the other. values is
+// Features are those of each of n clips, one clip after the other. values is
 // [n, frames, height, width, channels] in [-1, 1], with [MinI3DFrames] frames or more. The program
 // is compiled anew for each shape. Memory grows with n and frames, but hardly with their size, since
 // they are resized to 224x224: docs/performance.md has numbers.
-func (net *I3D) Logits(values []float32, n, frames, height, width, channels int) ([]float32, error) {
+func (net *I3D) Features(values []float32, n, frames, height, width, channels int) ([]float32, error) {
 	if size := n * frames * height * width * channels; len(values) != size || size == 0 || channels != 1 && channels != 3 {
 		return nil, fmt.Errorf("i3d: %d values, want %dx%dx%dx%dx%d and 1 or 3 channels", len(values), n, frames, height, width, channels)
 	}
@@ -96,8 +107,8 @@ func (net *I3D) Logits(values []float32, n, frames, height, width, channels int)
 	return net.run(tensors.FromFlatDataAndDimensions(values, n, frames, height, width, channels))
 }
 
-// i3d is [B,T,H,W,C] -> [B,400].
-func i3d(b *builder, inputs []*Node) *Node {
+// build is [B,T,H,W,C] -> [B,400], or [B,1024] of I3DPooled.
+func (o I3DOutput) build(b *builder, inputs []*Node) *Node {
 	x := rgb(resizeGraph(inputs[0], i3dSide))
 	x = b.conv(x, i3dStem)[0]
 	x = maxPool(x, [3]int{1, 3, 3}, [3]int{1, 2, 2}, true)
@@ -116,6 +127,9 @@ func i3d(b *builder, inputs []*Node) *Node {
 	t := x.Shape().Dimensions[1]
 	x = ReduceMean(Add(Slice(x, AxisRange(), AxisRange(0, t-1)), Slice(x, AxisRange(), AxisRange(1, t))), 1)
 	x = MulScalar(x, 0.5)
+	if o == I3DPooled {
+		return x
+	}
 	d := x.Shape().Dimensions
 	return Reshape(b.conv(Reshape(x, d[0], 1, 1, 1, d[1]), i3dTop)[0], d[0], i3dLogits)
 }

@@ -140,7 +140,7 @@ func TestParityI3D(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		net, err := OpenI3D(backendtest.Open(t), p)
+		net, err := OpenI3D(backendtest.Open(t), p, I3DLogits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestParityI3D(t *testing.T) {
 		for i := range values {
 			values[i] = 2*values[i] - 1
 		}
-		got, err := net.Logits(values, d[0], d[2], d[3], d[4], d[1])
+		got, err := net.Features(values, d[0], d[2], d[3], d[4], d[1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,32 @@ func TestParityI3D(t *testing.T) {
 			t.Errorf("logits off by %.2g, want %g", worst, tolerance)
 		}
 		t.Logf("worst deviation: %.2g", worst)
+		pooled, err := OpenI3D(backendtest.Open(t), p, I3DPooled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pooled.Close()
+		x, err := pooled.Features(values, d[0], d[2], d[3], d[4], d[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if worst := paritytest.Worst(linear(x, p[i3dTop.weightName()], p[i3dTop.biasName()]), f.Floats("logits"), 1, 0); !(worst <= tolerance) {
+			t.Errorf("the logits of the pooled features are off by %.2g, want %g", worst, tolerance)
+		}
 	})
+}
+
+// linear is x w + b for a row x and w [len(x), len(b)].
+func linear(x, w, b []float32) []float32 {
+	y := make([]float32, len(b))
+	for out := range y {
+		sum := float64(b[out])
+		for in, v := range x {
+			sum += float64(v) * float64(w[in*len(b)+out])
+		}
+		y[out] = float32(sum)
+	}
+	return y
 }
 
 // mixed32 is number i of tensor k of Inception's weights in the fixture: bits of an integer, mixed, from
