@@ -181,10 +181,25 @@ type Train struct {
 	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
 	// The number of steps between contact sheets of generated frames; 0 for none.
 	SampleEvery int `yaml:"sample_every" range:"[0, 1e9]"`
+	// How generated videos are scored from time to time. A run may change it when it is resumed.
+	Scores Scores `yaml:"scores"`
 	// Whether event files for `tensorboard --logdir RUN` are written into the run folder. They hold
 	// the log and the samples, and take about as much room as these. A run may change it when it is
 	// resumed.
 	TensorBoard bool `yaml:"tensorboard"`
+}
+
+// Scores says which scores of generated videos a run's log gets. The videos are of clips of the
+// validation split: predictions, or, of a model without past frames, whole videos.
+type Scores struct {
+	// The number of steps between scores; 0 for none.
+	Every int `yaml:"every" range:"[0, 1e9]"`
+	// The scores, by the names of `mcvd list metrics`.
+	Metrics []string `yaml:"metrics"`
+	// The number of clips that are scored; the same ones every time.
+	Clips int `yaml:"clips" range:"[1, 1e6]"`
+	// The number of frames that are generated of each clip; 0 for one block.
+	Frames int `yaml:"frames" range:"[0, 1e6]"`
 }
 
 // Sampler is the reverse process.
@@ -243,7 +258,7 @@ func Default() *Config {
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
-			SampleEvery: 5000, TensorBoard: true},
+			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},
 	}
 }

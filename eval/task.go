@@ -41,6 +41,9 @@ func shownTasks(f configs.Frames) []Task {
 	return tasks
 }
 
+// MainTask is the task by which a model is judged first: predict, if it can.
+func MainTask(f configs.Frames) Task { return shownTasks(f)[0] }
+
 // taskNames are all tasks; there is no other combination.
 var taskNames = []struct {
 	name string

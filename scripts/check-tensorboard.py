@@ -23,7 +23,9 @@ def log(run):
     for text in (run / "log.jsonl").read_text().splitlines():
         line = json.loads(text)
         step = line["step"]
-        if "validation" in line:
+        if "scores" in line:
+            values = {f"score/{name}": x for name, x in line["scores"].items()}
+        elif "validation" in line:
             values = {"validation/loss": line["loss"], "validation/x0": line["x0"]}
             values |= {f"validation/fifth_{i + 1}": x for i, x in enumerate(line["validation"])}
         else:
@@ -57,7 +59,7 @@ def compare(run, reader, want):
 def main():
     mcvd, run = sys.argv[1], pathlib.Path(sys.argv[2])
     command = [mcvd, "train", "-c", "configs/tiny.yml", "-o", str(run), "--backend", "go"]
-    for setting in (f"train.steps={STEPS}", "train.checkpoint_every=25", "train.validate_every=10", "train.sample_every=10"):
+    for setting in (f"train.steps={STEPS}", "train.checkpoint_every=25", "train.validate_every=10", "train.sample_every=10", "train.scores.every=20"):
         command += ["--set", setting]
     reader = EventMultiplexer(size_guidance=None, tensor_size_guidance={"scalars": 0, "images": 0})
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -123,7 +123,7 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 
 // MayChange names the settings that a run may change when it is resumed: how long it is trained, on
 // what it is computed, and where files are. They change steps by rounding at most.
-const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.tensorboard and data.path"
+const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.scores, train.tensorboard and data.path"
 
 // forbidden lists, a line each, the changes with which a run must not go on: of all settings that
 // are not in [MayChange]. With them, the steps to come would not belong to the same experiment.
@@ -131,6 +131,6 @@ func forbidden(was, is *configs.Config) []string {
 	same := *was
 	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
 	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
-	same.Data.Path = is.Data.Path
+	same.Train.Scores, same.Data.Path = is.Train.Scores, is.Data.Path
 	return configs.Diff(&same, is)
 }

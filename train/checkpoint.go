@@ -36,6 +36,8 @@ type Progress struct {
 	// validation.
 	BestLoss float64 `json:"best_loss"`
 	BestStep int     `json:"best_step"`
+	// Scored is the last step of which generated videos were scored.
+	Scored int `json:"scored,omitempty"`
 	// Unlogged sums up the steps since the last line of the log, so that the next line includes
 	// them.
 	Unlogged means `json:"unlogged,omitzero"`

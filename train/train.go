@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -51,6 +52,9 @@ type Options struct {
 	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the
 	// averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
+	// Score, if not nil, is called every Config.Train.Scores.Every steps, and returns the scores of
+	// videos generated with the averaged weights, by metric; NaN where there is none.
+	Score func(ctx context.Context, store *model.Store) (map[string]float64, error)
 	// Peak, if not nil, is called before the first step. It returns the FLOP/s that all devices in
 	// use reach together, by which the log divides; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
@@ -94,7 +98,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 		return progress, err
 	}
 	defer store.Finalize()
-	if progress.Step >= o.Config.Train.Steps {
+	if progress.Step >= o.Config.Train.Steps && !o.scoresDue(progress) {
 		return progress, nil // and the folder stays as it is
 	}
 	t := &trainer{Options: o, run: run, model: m, store: store, progress: progress, saved: progress.Step}
@@ -198,6 +202,9 @@ func (t *trainer) loop(ctx context.Context) error {
 	if t.Peak != nil {
 		t.peak = t.Peak(ctx)
 	}
+	if err := t.catchUp(ctx); err != nil || t.progress.Step >= c.Steps {
+		return err
+	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
 	var step []devices.Value
 	t.since = time.Now()
@@ -220,10 +227,14 @@ func (t *trainer) loop(ctx context.Context) error {
 			break
 		}
 	}
-	if t.progress.Step < c.Steps {
-		return errors.Join(t.checkpoint(), fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, c.Steps))
+	if t.progress.Step < c.Steps || t.scoresDue(t.progress) {
+		return errors.Join(t.checkpoint(), t.stopped())
 	}
 	return t.checkpoint()
+}
+
+func (t *trainer) stopped() error {
+	return fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, t.Config.Train.Steps)
 }
 
 // step updates the weights once, then does what is due.
@@ -266,6 +277,11 @@ func (t *trainer) due(ctx context.Context) error {
 		// This is done even if ctx has ended, because the checkpoint of this step says that its
 		// validation is done.
 		if err := t.validate(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+	}
+	if t.scoresDue(*p) {
+		if err := t.score(ctx); err != nil {
 			return err
 		}
 	}
@@ -350,6 +366,49 @@ func (t *trainer) validate(ctx context.Context) error {
 		return t.run.save(BestCheckpoint, t.store, *p)
 	}
 	return nil
+}
+
+// scoresDue says whether videos of the last step are to be scored, and are not yet.
+func (o Options) scoresDue(p Progress) bool {
+	every := o.Config.Train.Scores.Every
+	return o.Score != nil && every > 0 && p.Step%every == 0 && p.Scored < p.Step
+}
+
+// score logs scores of generated videos. That may take long, so unlike a validation it ends with
+// ctx. The checkpoint then says that it is still to be done, and the next process does it.
+func (t *trainer) score(ctx context.Context) error {
+	p := &t.progress
+	scores, err := t.Score(ctx, t.store)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("scores of step %d: %w", p.Step, err)
+	}
+	line := runs.Line{Step: p.Step, Loss: runs.Number(math.NaN()), Scores: map[string]runs.Number{}}
+	for name, x := range scores {
+		line.Scores[name] = runs.Number(x)
+	}
+	if t.Report != nil {
+		t.Report(line)
+	}
+	p.Scored = p.Step
+	return t.write(line)
+}
+
+// catchUp makes up for scores during which the process before was stopped.
+func (t *trainer) catchUp(ctx context.Context) error {
+	if !t.scoresDue(t.progress) {
+		return nil
+	}
+	if err := t.score(ctx); err != nil {
+		return err
+	}
+	if t.scoresDue(t.progress) {
+		return t.stopped()
+	}
+	t.saved = 0 // the checkpoint gets the bytes that it would have without the stop
+	return t.checkpoint()
 }
 
 // checkpoint writes the state, unless it is on disk already.

@@ -146,9 +146,13 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return err
 		}
 	}
+	scores, err := newTrainingScores(ctx, b, m, config, c.log)
+	if err != nil {
+		return err
+	}
 	bar, steps := newProgress(c.stderr, "train: step", config.Train.Steps), 0
 	defer bar.clear()
-	done, err := train.Train(ctx, train.Options{
+	options := train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
 		Command: os.Args, Versions: versions, Log: c.log,
 		Peak: func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
@@ -156,13 +160,17 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},
 		Report: func(l runs.Line) {
-			if l.Validation != nil {
+			if l.Validation != nil || l.Scores != nil {
 				return
 			}
 			steps++
 			bar.reach(l.Step, detail(l))
 		},
-	})
+	}
+	if scores != nil {
+		options.Score = scores.of
+	}
+	done, err := train.Train(ctx, options)
 	bar.clear()
 	if errors.Is(err, train.ErrStopped) {
 		return fmt.Errorf("%s: %w", c.out, err)

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"mcvd/configs"
+	"mcvd/eval"
 	"mcvd/models/backend"
 	"mcvd/train/runs"
 )
@@ -69,5 +71,56 @@ func TestSettingsOfARunThatInheritedIdleOnes(t *testing.T) {
 	_, stderr := mustCall(t, "train run --backend go --set train.steps=2")
 	if !strings.Contains(stderr, "run: trained 2 steps") {
 		t.Errorf("says %q", stderr)
+	}
+}
+
+// The scores that training logs are those that eval gives the same weights on the validation split.
+func TestScoresOfTrainingAreThoseOfEval(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=4 --set train.scores.every=2 --set train.scores.metrics=[psnr,mmd] --set train.scores.clips=4")
+	var scores []map[string]runs.Number
+	text, err := os.ReadFile(filepath.Join("run", runs.LogFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		var l runs.Line
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Scores != nil {
+			scores = append(scores, l.Scores)
+		}
+	}
+	if len(scores) != 2 || scores[0]["psnr"] == scores[1]["psnr"] {
+		t.Fatalf("scores %v, want those of two steps, which differ", scores)
+	}
+	out, _ := mustCall(t, "eval run --backend go --split valid --clips 4 --metrics psnr,mmd --json")
+	var report eval.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatal(err)
+	}
+	of := report.Results[0].Scores
+	if got, want := scores[1], of; float64(got["psnr"]) != want["psnr"].Mean.Mean || float64(got["mmd"]) != want["mmd"].Set.Value {
+		t.Errorf("training logged %v, eval says %g and %g", got, want["psnr"].Mean.Mean, want["mmd"].Set.Value)
+	}
+}
+
+func TestScoresThatCannotBeAreRefusedBeforeTraining(t *testing.T) {
+	inNewFolder(t)
+	for set, want := range map[string]string{
+		"train.scores.metrics=[psnr,nice]": `train.scores.metrics: unknown "nice"`,
+		"train.scores.metrics=[]":          "train.scores.metrics: an empty list, want at least one metric",
+		"train.scores.metrics=[fvd]":       "train.scores: metric fvd: ", // of too few frames, or without weights
+		"train.scores.clips=0":             "train.scores.clips: 0, want 1 to 1000000",
+		"train.scores.every=-1":            "train.scores.every: -1, want 0 to 1000000000",
+	} {
+		status, _, stderr := call(t, "train", "-c", "configs/tiny.yml", "-o", "run", "--backend", "go", "--set", "train.scores.every=2", "--set", set)
+		if status == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit status %d, says %q, want %q", set, status, stderr, want)
+		}
+	}
+	if _, err := os.Stat("run"); err == nil {
+		t.Error("a run folder was made")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -38,7 +39,7 @@ var formats = map[string]func(w, h vg.Length) vg.CanvasWriterTo{
 // Formats lists the extensions that [Write] knows.
 func Formats() []string { return configs.Names(formats) }
 
-// panels are the quantities that are drawn, by name, if a run has them.
+// panels are the quantities that are drawn, by name, if a run has them; scores are, too.
 var panels = []string{"train/loss", "validation/loss", "validation/x0", "train/gradient_norm", "train/learning_rate", "speed/clips"}
 
 // colors are those of the runs: people with impaired colour vision can tell them apart (Okabe and
@@ -65,13 +66,12 @@ func Write(path string, all []*runs.Run, smooth float64) error {
 		return fmt.Errorf("%s: can't draw %q, want %s", path, filepath.Ext(path), strings.Join(Formats(), ", "))
 	}
 	var drawn []*plot.Plot
-	for _, q := range runs.Quantities() {
-		for _, name := range panels {
-			if name == q.Name {
-				if p := panel(q, all, smooth); p != nil {
-					drawn = append(drawn, p)
-				}
-			}
+	for _, q := range runs.Quantities(all...) {
+		if !slices.Contains(panels, q.Name) && !q.Score() {
+			continue
+		}
+		if p := panel(q, all, smooth); p != nil {
+			drawn = append(drawn, p)
 		}
 	}
 	if len(drawn) == 0 {

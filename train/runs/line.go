@@ -26,7 +26,8 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Line is one line of a run's log. Lines without a Validation are of training.
+// Line is one line of a run's log. A line with Scores or a Validation has nothing else but the step
+// and, of a validation, the loss; all others are of training.
 type Line struct {
 	// Step is the number of steps taken.
 	Step int `json:"step"`
@@ -55,4 +56,26 @@ type Line struct {
 	// X0 is the mean squared error, on the validation split, of the clean frames that the network
 	// predicts, kept in [-1, 1]. It can be compared between experiments with different targets.
 	X0 Number `json:"x0,omitempty"`
+	// Scores are those of generated videos of the validation split, by the name of the metric; NaN
+	// where there is none. Loss is then NaN.
+	Scores map[string]Number `json:"scores,omitempty"`
+}
+
+// kind is what a line is of.
+type kind int
+
+const (
+	ofTraining kind = iota
+	ofValidation
+	ofScores
+)
+
+func (l Line) kind() kind {
+	switch {
+	case l.Scores != nil:
+		return ofScores
+	case l.Validation != nil:
+		return ofValidation
+	}
+	return ofTraining
 }

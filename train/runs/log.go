@@ -15,6 +15,8 @@ const (
 	// the same. They are several lines, whose times differ in every process.
 	tailSize = 4096
 	maxStep  = 1<<53 - 1 // what a float64 can count
+	// maxScores is more than there are metrics: every name of one becomes a curve.
+	maxScores = 64
 )
 
 // tail reads the whole lines that are added to a log. If a process goes on from a checkpoint and
@@ -24,7 +26,7 @@ type tail struct {
 	over   int64        // so many bytes behind it belong to a line that is too long
 	seed   maphash.Seed // of the sum
 	sum    uint64       // of the last bytes before offset
-	last   map[bool]int // the last step, of training and of validation
+	last   map[kind]int // the last step of each kind of line
 	broken int          // lines that can't be read
 	buffer []byte
 }
@@ -34,7 +36,7 @@ type tail struct {
 // is left for later.
 func (t *tail) read(ctx context.Context, r io.ReaderAt, restart func(), line func(Line)) error {
 	if t.buffer == nil {
-		*t = tail{seed: maphash.MakeSeed(), last: map[bool]int{}, buffer: make([]byte, maxLine)}
+		*t = tail{seed: maphash.MakeSeed(), last: map[kind]int{}, buffer: make([]byte, maxLine)}
 		t.sum = maphash.Bytes(t.seed, nil)
 	}
 	same, err := t.unchanged(r)
@@ -42,7 +44,7 @@ func (t *tail) read(ctx context.Context, r io.ReaderAt, restart func(), line fun
 		return err
 	}
 	if !same {
-		*t = tail{seed: t.seed, sum: maphash.Bytes(t.seed, nil), last: map[bool]int{}, buffer: t.buffer}
+		*t = tail{seed: t.seed, sum: maphash.Bytes(t.seed, nil), last: map[kind]int{}, buffer: t.buffer}
 		restart()
 	}
 	for ctx.Err() == nil {
@@ -71,18 +73,18 @@ func (t *tail) take(text []byte, line func(Line)) {
 	tooLong := t.over > 0
 	t.over = 0
 	var l Line
-	if tooLong || json.Unmarshal(text, &l) != nil || l.check() != nil || l.Step <= t.last[l.Validation != nil] {
+	if tooLong || json.Unmarshal(text, &l) != nil || l.check() != nil || l.Step <= t.last[l.kind()] {
 		t.broken++
 		return
 	}
-	t.last[l.Validation != nil] = l.Step
+	t.last[l.kind()] = l.Step
 	line(l)
 }
 
 // check reports numbers that no training writes.
 func (l Line) check() error {
-	if l.Step < 1 || l.Step > maxStep || l.Skipped < 0 || len(l.Validation) > Fifths {
-		return fmt.Errorf("step %d, %d skipped, %d fifths: not a line of a log", l.Step, l.Skipped, len(l.Validation))
+	if l.Step < 1 || l.Step > maxStep || l.Skipped < 0 || len(l.Validation) > Fifths || len(l.Scores) > maxScores {
+		return fmt.Errorf("step %d, %d skipped, %d fifths, %d scores: not a line of a log", l.Step, l.Skipped, len(l.Validation), len(l.Scores))
 	}
 	return nil
 }

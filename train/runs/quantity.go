@@ -1,6 +1,11 @@
 package runs
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Fifths is the number of equal parts of the schedule into which the validation loss is divided.
 const Fifths = 5
@@ -20,8 +25,53 @@ type Quantity struct {
 	of func(Line) (Number, bool)
 }
 
-// Quantities lists everything that a log has to show, in the order in which it is shown.
-func Quantities() []Quantity {
+// Quantities lists everything that the logs of these runs have to show, in the order in which it is
+// shown. Scores are those that the runs have.
+func Quantities(all ...*Run) []Quantity {
+	list := always()
+	for _, name := range scored(all) {
+		list = append(list, score(name))
+	}
+	return list
+}
+
+// scored lists the metrics of which a run has scores, in order.
+func scored(all []*Run) []string {
+	names := map[string]bool{}
+	for _, r := range all {
+		for name := range r.Curves {
+			if metric, ok := strings.CutPrefix(name, scorePrefix); ok {
+				names[metric] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+const scorePrefix = "score/"
+
+// score is the quantity of a metric.
+func score(metric string) Quantity {
+	return Quantity{scorePrefix + metric, metric + " of generated videos", false, false, func(l Line) (Number, bool) {
+		x, ok := l.Scores[metric]
+		return x, ok
+	}}
+}
+
+// Score says whether the quantity is a score of generated videos.
+func (q Quantity) Score() bool { return strings.HasPrefix(q.Name, scorePrefix) }
+
+// OfLine lists what a line has to show.
+func OfLine(l Line) []Quantity {
+	list := always()
+	for _, name := range slices.Sorted(maps.Keys(l.Scores)) {
+		list = append(list, score(name))
+	}
+	return list
+}
+
+// always lists the quantities that every log may have.
+func always() []Quantity {
 	all := []Quantity{
 		{"train/loss", "training loss", true, true, training(func(l Line) (Number, bool) { return l.Loss, true })},
 		{"validation/loss", "validation loss", true, false, validation(func(l Line) (Number, bool) { return l.Loss, true })},
@@ -60,7 +110,7 @@ func known(n Number) (Number, bool) { return n, n != 0 }
 
 func training(of func(Line) (Number, bool)) func(Line) (Number, bool) {
 	return func(l Line) (Number, bool) {
-		if l.Validation != nil {
+		if l.kind() != ofTraining {
 			return 0, false
 		}
 		return of(l)
@@ -69,7 +119,7 @@ func training(of func(Line) (Number, bool)) func(Line) (Number, bool) {
 
 func validation(of func(Line) (Number, bool)) func(Line) (Number, bool) {
 	return func(l Line) (Number, bool) {
-		if l.Validation == nil {
+		if l.kind() != ofValidation {
 			return 0, false
 		}
 		return of(l)

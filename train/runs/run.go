@@ -55,10 +55,9 @@ type Run struct {
 	Samples     []Sample
 	Checkpoints []int
 
-	root       *os.Root
-	tail       tail
-	quantities []Quantity
-	read       stamp // of the config that was read
+	root *os.Root
+	tail tail
+	read stamp // of the config that was read
 }
 
 // Sample holds the samples of a step: names in [SamplesDir], empty where there is none.
@@ -98,7 +97,7 @@ func Open(dir string) (*Run, error) {
 	if path, err := filepath.Abs(dir); err == nil { // "." has a name, too
 		name = filepath.Base(path)
 	}
-	return &Run{Name: name, Dir: dir, Curves: map[string]*Curve{}, root: root, quantities: Quantities()}, nil
+	return &Run{Name: name, Dir: dir, Curves: map[string]*Curve{}, root: root}, nil
 }
 
 // OpenAll opens run folders. Each gets the name of its folder, or its path if others have the same
@@ -208,17 +207,20 @@ func (r *Run) forget() {
 // take notes a line of the log.
 func (r *Run) take(l Line) {
 	r.Step, r.Skipped = max(r.Step, l.Step), r.Skipped+l.Skipped
-	for _, q := range r.quantities {
+	for _, q := range OfLine(l) {
 		if x, ok := q.Of(l); ok {
 			c := r.Curves[q.Name]
 			if c == nil {
+				if q.Score() && len(scored([]*Run{r})) >= maxScores {
+					continue
+				}
 				c = &Curve{}
 				r.Curves[q.Name] = c
 			}
 			c.add(Point{Step: l.Step, Time: float64(l.Time), Value: x})
 		}
 	}
-	if x := float64(l.Loss); l.Validation != nil && x-x == 0 && (r.BestStep == 0 || x < r.BestLoss) {
+	if x := float64(l.Loss); l.kind() == ofValidation && x-x == 0 && (r.BestStep == 0 || x < r.BestLoss) {
 		r.BestLoss, r.BestStep = x, l.Step
 	}
 }

@@ -113,6 +113,20 @@ func TestARunIsFollowedWhileItsLogGrowsAndIsCutBack(t *testing.T) {
 	if got := show(r.Curves["validation/fifth_5"]); got != "10:5" || r.BestLoss != 7 || r.BestStep != 10 {
 		t.Errorf("noisiest fifth %q, best %g of step %d", got, r.BestLoss, r.BestStep)
 	}
+	add(t, dir, logged(Line{Step: 10, Loss: Number(math.NaN()), Scores: map[string]Number{"psnr": 20, "fvd": Number(math.NaN())}}))
+	want(10, "10:8", "10:7") // scores are neither
+	if psnr, fvd := show(r.Curves["score/psnr"]), show(r.Curves["score/fvd"]); psnr != "10:20" || fvd != "10:NaN" || r.BestLoss != 7 {
+		t.Errorf("scores %q and %q, best %g, want 10:20, 10:NaN, 7", psnr, fvd, r.BestLoss)
+	}
+	var titles []string
+	for _, q := range Quantities(r) {
+		if q.Score() {
+			titles = append(titles, q.Title)
+		}
+	}
+	if want := []string{"fvd of generated videos", "psnr of generated videos"}; !slices.Equal(titles, want) || len(Quantities()) != len(Quantities(r))-2 {
+		t.Errorf("scores of the run are %q, want %q beside what every run has", titles, want)
+	}
 	torn := logged(Line{Step: 20, Loss: 4, Time: 101})
 	add(t, dir, torn[:9])
 	want(10, "10:8", "10:7") // a last line without its end waits
@@ -142,6 +156,27 @@ func TestARunIsFollowedWhileItsLogGrowsAndIsCutBack(t *testing.T) {
 	}
 }
 
+// many are scores of so many metrics, whose names begin with a number.
+func many(n int) map[string]Number {
+	scores := map[string]Number{}
+	for i := range n {
+		scores[fmt.Sprintf("%d-of-%d", i, n)] = 1
+	}
+	return scores
+}
+
+// A log of somebody else may name as many metrics as it likes; a curve for each would fill memory.
+func TestScoresOfAnyNumberOfMetricsTakeBoundedMemory(t *testing.T) {
+	dir := folder(t)
+	for i := range maxScores {
+		add(t, dir, logged(Line{Step: i + 1, Scores: many(i + 1)}))
+	}
+	r := open(t, dir)
+	if update(t, r); len(r.Curves) != maxScores || r.Broken != 0 {
+		t.Errorf("%d curves, %d lines broken, want %d, 0", len(r.Curves), r.Broken, maxScores)
+	}
+}
+
 func TestLinesThatAreNoneAreCountedAndPassedOver(t *testing.T) {
 	dir := folder(t)
 	first, last := logged(Line{Step: 5, Loss: 1}), logged(Line{Step: 6, Loss: Number(math.NaN()), Skipped: 1})
@@ -149,6 +184,7 @@ func TestLinesThatAreNoneAreCountedAndPassedOver(t *testing.T) {
 		"no JSON": "loss 3\n", "bytes": "\x00\xff\xfe\n", "an empty line": "\n", "a list": "[1,2]\n", "a step that is none": `{"step":1e300,"loss":1}` + "\n",
 		"a step that was": logged(Line{Step: 5, Loss: 3}), "a negative one": logged(Line{Step: -1, Loss: 3}),
 		"too many fifths": logged(Line{Step: 7, Loss: 1, Validation: make([]Number, 100)}),
+		"too many scores": logged(Line{Step: 7, Scores: many(maxScores + 1)}),
 		"too long":        strings.Repeat("x", maxLine+1) + "\n", "much too long": strings.Repeat("[", 3*maxLine) + "\n",
 	} {
 		write(t, dir, LogFile, first+text+last)

@@ -33,7 +33,7 @@ const (
 	nameGlob    = "events.out.tfevents.*.mcvd"
 )
 
-// Tags of images; those of scalars are the names of [runs.Quantities].
+// Tags of images; those of scalars are the names of [runs.Quantity].
 const (
 	sheetTag = "samples/sheet"
 	filmTag  = "samples/film"
@@ -156,7 +156,7 @@ func (w *Writer) Update(ctx context.Context) error {
 // scalars is the event of a line.
 func scalars(l runs.Line) event {
 	e := event{time: float64(l.Time), step: l.Step}
-	for _, q := range runs.Quantities() {
+	for _, q := range runs.OfLine(l) {
 		if x, ok := q.Of(l); ok {
 			e.values = append(e.values, value{tag: q.Name, scalar: x})
 		}

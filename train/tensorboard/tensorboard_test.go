@@ -126,6 +126,7 @@ func TestEventsAreTheLinesAndTheSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := open(t, dir)
+	add(t, dir, runs.Line{Step: 10, Loss: nan, Scores: map[string]runs.Number{"psnr": 21.5, "fvd": nan}, Time: 1e9 + 1})
 	add(t, dir, runs.Line{Step: 20, Loss: nan, Skipped: 10, Time: 1e9 + 2})
 	samples := filepath.Join(dir, runs.SamplesDir)
 	write(t, filepath.Join(samples, "step-00000020.png"), sheet.Bytes())
@@ -134,13 +135,14 @@ func TestEventsAreTheLinesAndTheSamples(t *testing.T) {
 	update(t, w)
 	update(t, w)
 	events := read(t, file(t, dir))
-	if len(events) != 6 || events[0].version != "brain.Event:2" || !events[1].start || events[1].step != 1 {
-		t.Fatalf("%d events, of which the first two are %+v, want 6 that begin with the version and a start at step 1", len(events), events[:2])
+	if len(events) != 7 || events[0].version != "brain.Event:2" || !events[1].start || events[1].step != 1 {
+		t.Fatalf("%d events, of which the first two are %+v, want 7 that begin with the version and a start at step 1", len(events), events[:2])
 	}
 	for tag, want := range map[string]string{
 		"train/loss": "10:0.5 20:NaN", "train/gradient_norm": "10:2", "train/learning_rate": "10:0.25", "train/skipped": "20:10",
 		"speed/clips": "10:8", "speed/flops": fmt.Sprintf("10:%g", float64(1<<40)),
 		"validation/loss": "10:0.75", "validation/x0": "10:0.125", "validation/fifth_1": "10:1", "validation/fifth_5": "10:NaN",
+		"score/psnr": "10:21.5", "score/fvd": "10:NaN",
 		"samples/sheet": "20:7x5", "samples/film": "20:3x2",
 	} {
 		if got := show(events, tag); got != want {
@@ -150,7 +152,7 @@ func TestEventsAreTheLinesAndTheSamples(t *testing.T) {
 	if at := events[3].time; at != 1e9+1 {
 		t.Errorf("the validation is of time %f, want that of its line", at)
 	}
-	if picture := events[5].values[1].image; !bytes.Equal(picture, film.Bytes()) {
+	if picture := events[6].values[1].image; !bytes.Equal(picture, film.Bytes()) {
 		t.Errorf("the film has %d bytes, want the %d of the file", len(picture), film.Len())
 	}
 }

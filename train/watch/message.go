@@ -92,6 +92,8 @@ type viewer struct {
 	// address is where the page finds a file of samples, "" for nowhere.
 	address func(run int, name string) string
 	seen    []seen // what it was told of each run
+	// quantities is how many of them it was told.
+	quantities int
 }
 
 type seen struct {
@@ -109,7 +111,10 @@ func (v *viewer) next(now time.Time, all []*runs.Run, problems []error) message 
 	m := message{Now: seconds(now)}
 	if v.seen == nil {
 		v.seen = make([]seen, len(all))
-		for _, q := range runs.Quantities() {
+	}
+	if list := runs.Quantities(all...); len(list) != v.quantities { // a metric may come in the middle
+		v.quantities = len(list)
+		for _, q := range list {
 			m.Quantities = append(m.Quantities, quantity{q.Name, q.Title, q.Log, q.Noisy})
 		}
 	}

@@ -193,6 +193,17 @@ func TestMessagesAddUpToTheCurves(t *testing.T) {
 	if sent > whole/4 {
 		t.Errorf("%d points were sent, of %d that all messages would have as a whole", sent, whole)
 	}
+	add(t, dir, runs.Line{Step: step, Scores: map[string]runs.Number{"psnr": 21}})
+	if err := all[0].Update(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got := v.next(time.Now(), all, make([]error, 1))
+	if n := len(got.Quantities); n != len(runs.Quantities())+1 || got.Quantities[n-1].Name != "score/psnr" || got.Runs[0].Curves["score/psnr"].Value[0] != 21 {
+		t.Errorf("the first score comes as %+v with quantities %v, want 21 and its quantity after all others", got.Runs[0].Curves, got.Quantities)
+	}
+	if again := v.next(time.Now(), all, make([]error, 1)); again.Quantities != nil {
+		t.Errorf("quantities were sent again without a new one")
+	}
 	if got := v.next(time.Now(), all, make([]error, 1)).Runs[0]; len(got.Curves) > 0 || got.Samples != nil || got.Settings != nil {
 		t.Errorf("something was sent again without a change: %+v", got)
 	}

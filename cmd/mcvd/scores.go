@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/clips"
+	"mcvd/eval"
+	"mcvd/eval/metric"
+	"mcvd/models"
+)
+
+// trainingScores scores videos that are generated while a run is trained, as its train.scores says.
+// Metrics and the generator are opened anew every time, so that they take no memory between.
+type trainingScores struct {
+	backend  compute.Backend
+	model    *models.Model
+	config   *configs.Config
+	dataset  clips.Dataset
+	protocol eval.Protocol
+}
+
+// newTrainingScores refuses scores that can't be computed, before anything is trained. It is nil if
+// there are to be none.
+func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, c *configs.Config, log *slog.Logger) (_ *trainingScores, err error) {
+	if c.Train.Scores.Every == 0 {
+		return nil, nil
+	}
+	s := &trainingScores{backend: b, model: m, config: c}
+	task := eval.MainTask(c.Frames)
+	s.protocol, err = eval.Protocol{
+		Name: eval.DefaultProtocol, Task: task.String(), Clips: c.Train.Scores.Clips, Trajectories: 1,
+		Frames: c.Train.Scores.Frames, Split: clips.Valid, Seed: c.Seed,
+	}.Complete(c.Frames)
+	if err != nil {
+		return nil, fmt.Errorf("train.scores: %w", err)
+	}
+	metrics, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := metric.Close(metrics); err != nil {
+		return nil, err
+	}
+	s.dataset, err = data.Open(ctx, c, clips.Valid, eval.ClipFrames(task, c.Frames, s.protocol.Frames), log)
+	return s, err
+}
+
+// open opens the metrics. All must be able to score the videos.
+func (s *trainingScores) open() ([]metric.Opened, error) {
+	names := s.config.Train.Scores.Metrics
+	if len(names) == 0 {
+		return nil, errors.New("train.scores.metrics: an empty list, want at least one metric, or train.scores.every: 0")
+	}
+	metrics, err := metric.Open(names, metric.Needs{Backend: s.backend, Weights: metricsFolder()})
+	if err != nil {
+		return nil, fmt.Errorf("train.scores.%w", err)
+	}
+	metrics = metric.Fit(metrics, s.protocol.Videos(s.model))
+	if err := metric.Refuse(metrics, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("train.scores: %w", err), metric.Close(metrics))
+	}
+	return metrics, nil
+}
+
+// of scores the averaged weights in store: the mean over clips of metrics of pairs, and the value of
+// metrics of sets.
+func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string]float64, error) {
+	metrics, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer metric.Close(metrics)
+	g, err := eval.NewGenerator(s.backend, store, s.model, s.config.Sampler, s.config.Seed, min(16, s.protocol.Clips), 1)
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	e, err := eval.NewEvaluation(g, s.dataset, s.protocol, metrics)
+	if err != nil {
+		return nil, err
+	}
+	var parts []*eval.Part
+	for _, r := range e.Parts() {
+		p, err := e.Part(ctx, r, nil)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	report, err := eval.Sum(e.Header(), parts, metric.Comparisons())
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]float64{}
+	for name, score := range report.Results[0].Scores { // the model's
+		switch {
+		case score.Set != nil:
+			values[name] = score.Set.Value
+		case score.Mean.N > 0:
+			values[name] = score.Mean.Mean
+		default:
+			values[name] = math.NaN()
+		}
+	}
+	return values, nil
+}
