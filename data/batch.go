@@ -68,13 +68,13 @@ func (b *Batches) clip(position int) (clips.Clip, error) {
 	at, mirrored := b.place(position)
 	clip, err := Cut(b.ds, at, b.frames)
 	if err == nil && mirrored {
-		clip = mirror(clip)
+		clip = Mirror(clip)
 	}
 	return clip, err
 }
 
-// mirror returns a copy of the clip with left and right exchanged.
-func mirror(c clips.Clip) clips.Clip {
+// Mirror returns a copy of the clip with left and right exchanged.
+func Mirror(c clips.Clip) clips.Clip {
 	c.Pix = slices.Clone(c.Pix)
 	for line := range c.Frames * c.Height {
 		row := c.Pix[line*c.Width*c.Channels:][:c.Width*c.Channels]
