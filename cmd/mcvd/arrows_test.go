@@ -20,6 +20,7 @@ var arrows = map[string][]string{
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},
 	"eval":                       {"configs", "configs/atomicfile", "data", "data/clips", "data/video", "models/...", "eval/metric"},
+	"eval/page":                  {"configs", "configs/atomicfile", "configs/webpage", "data/clips", "data/video", "eval", "eval/metric"},
 	"eval/metric":                {"data/clips", "data/digits", "eval/metric/features"},
 	"eval/metric/features":       {"models/nn", "models/weights", "models/weights/torch"},
 	"eval/metric/rows":           {"models/weights"},

@@ -14,6 +14,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/eval"
 	"mcvd/eval/metric"
+	"mcvd/eval/page"
 	"mcvd/models/weights"
 )
 
@@ -27,7 +28,7 @@ type evalCommand struct {
 	records string
 	weights string
 	shard   shard
-	reportFlags
+	pageFlags
 }
 
 func newEval(a *app) *cobra.Command {
@@ -53,8 +54,12 @@ one each metric chooses its own, and the report says in what the evaluation is n
 ` + protocolDocs() + `
 --records DIR keeps what was found out about each video, the baselines' included. The same command
 with the same folder goes on where it was stopped. With --shard several processes share the work,
-and eval merge makes the report.`,
+and eval merge makes the report.
+
+--html writes the report as a page, with the best, the median and the worst clip as videos beside
+the real ones. They are generated again after the evaluation, which keeps none.`,
 		Example: `  mcvd eval runs/tiny --task predict --clips 4 --trajectories 2 -o report.json
+  mcvd eval runs/tiny --clips 4 --html out/page.html
   mcvd eval runs/tiny --metrics psnr --records out/records
   mcvd eval runs/tiny --protocol bair --clips 4 --trajectories 3 --frames 4
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
@@ -78,10 +83,10 @@ and eval merge makes the report.`,
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
-	c.reportFlags.addTo(cmd)
+	c.pageFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)
 	c.dataFlag(cmd)
-	cmd.AddCommand(newMerge(a), newCompare(a), newFeatures(a))
+	cmd.AddCommand(newMerge(a), newCompare(a), newEvalReport(a), newFeatures(a))
 	return cmd
 }
 
@@ -109,19 +114,19 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(job.Task, l.config)
-	if c.out != "" {
-		if err := notBelow("the run folder", dir, c.out); err != nil {
-			return err
-		}
-	}
-	if err := c.prepare(c.records); err != nil {
+	if err := c.prepare(dir, c.records); err != nil {
 		return err
 	}
 	report, err := c.evaluate(cmd.Context(), l, dir, job)
 	if err != nil || report == nil {
 		return err
 	}
-	return c.print(cmd, report)
+	var films *page.Films
+	var filmsErr error // the numbers are printed all the same
+	if c.html != "" {
+		films, filmsErr = c.films(cmd.Context(), l, report, c.weights)
+	}
+	return errors.Join(c.print(cmd, report, films), filmsErr)
 }
 
 // protocolDocs says what each protocol is, a line each.
@@ -135,14 +140,14 @@ func protocolDocs() string {
 
 // check refuses flags that don't go together.
 func (c *evalCommand) check() error {
-	if c.shard.count > 1 && (c.out != "" || c.json) {
-		return fmt.Errorf("--shard %v: has no report of all clips for --out or --json; `mcvd eval merge RECORDS` makes it when all shards are done", &c.shard)
+	if c.shard.count > 1 && (c.out != "" || c.html != "" || c.json) {
+		return fmt.Errorf("--shard %v: has no report of all clips for --out, --html or --json; `mcvd eval merge RECORDS` makes it when all shards are done", &c.shard)
 	}
 	if c.shard.count > 1 && c.records == "" {
 		return fmt.Errorf("--shard %v: needs --records DIR, where all shards keep their scores", &c.shard)
 	}
 	task, err := eval.ParseTask(c.Task)
-	return cmp.Or(err, checkWindows(task, c.Windows), c.checkData())
+	return cmp.Or(err, checkWindows(task, c.Windows), c.checkData(), c.pageFlags.check())
 }
 
 // evaluate scores the run, or this process's share of it. The report is nil if others have not done
@@ -218,7 +223,7 @@ func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
 	h.Dataset, h.Path = l.config.Data.Name, data.Path(l.config)
-	h.Sampler, h.Backend = l.sampler, l.choice.Name
+	h.Sampler, h.Backend, h.Config = l.sampler, l.choice.Name, string(l.config.YAML())
 	h.CheckpointSHA256, err = weights.SHA256(l.checkpoint)
 	return h, err
 }

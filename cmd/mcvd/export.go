@@ -75,7 +75,7 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 		return err
 	}
 	defer f.Close()
-	if err := notBelow("the run folder", dir, c.out); err != nil {
+	if err := notBelow("--out", "the run folder", dir, c.out); err != nil {
 		return err
 	}
 	if same, err := sameFile(f.Path(), c.out); err != nil {

@@ -64,7 +64,7 @@ extrapolated to infinitely many vectors; docs/evaluation.md says how.`,
   mcvd eval features real.npy generated.npy --metric kid --json`,
 		Args: arguments(2, 2, "a file of real features and one of generated ones"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.prepare(""); err != nil {
+			if err := flags.prepare(); err != nil {
 				return err
 			}
 			for _, path := range args {

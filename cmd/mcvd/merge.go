@@ -16,16 +16,18 @@ import (
 
 // newMerge makes the report of an evaluation whose parts several processes made.
 func newMerge(a *app) *cobra.Command {
-	var flags reportFlags
+	var flags pageFlags
 	cmd := &cobra.Command{
 		Use:   "merge RECORDS",
 		Short: "Make the report of an evaluation from its records",
 		Long: `Make the report of an evaluation from the folder in which eval --records kept its scores. The report
-is the same, byte for byte, however many processes made the records. It has no times.`,
+is the same, byte for byte, however many processes made the records. It has no times. A page of it
+has no videos, because these need the model: eval report makes one that has.`,
 		Example: `  mcvd eval merge out/records -o report.json`,
 		Args:    arguments(1, 1, "a folder of records"),
+		PreRunE: func(cmd *cobra.Command, args []string) error { return flags.check() },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.prepare(args[0]); err != nil {
+			if err := flags.prepare("", args[0]); err != nil {
 				return err
 			}
 			archive, err := eval.OpenArchive(args[0])
@@ -36,7 +38,7 @@ is the same, byte for byte, however many processes made the records. It has no t
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			return flags.print(cmd, report)
+			return flags.print(cmd, report, nil)
 		},
 	}
 	flags.addTo(cmd)
@@ -68,24 +70,28 @@ func (r *reportFlags) addTo(cmd *cobra.Command) {
 }
 
 // prepare reports, before long work, what writing the report would fail at.
-func (r *reportFlags) prepare(records string) error {
-	if r.out == "" {
+func (r *reportFlags) prepare() error { return prepareFile("--out", r.out) }
+
+// owned is a folder whose files belong to something; the folder "" is none.
+type owned struct{ what, folder string }
+
+// prepareFile reports what writing a file would fail at, which a flag names: a path that can't be
+// written, or that lies in a folder whose files are its own. No path is no mistake.
+func prepareFile(flag, path string, folders ...owned) error {
+	if path == "" {
 		return nil
 	}
-	if records != "" {
-		if err := notBelow("the folder of records", records, r.out); err != nil {
-			return err
+	for _, of := range folders {
+		if of.folder != "" {
+			if err := notBelow(flag, of.what, of.folder, path); err != nil {
+				return err
+			}
 		}
 	}
-	if err := atomicfile.Prepare(r.out); err != nil {
-		return fmt.Errorf("--out: %w", err)
+	if err := atomicfile.Prepare(path); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
 	}
 	return nil
-}
-
-// print writes the report of an evaluation. One without any score is an error.
-func (r *reportFlags) print(cmd *cobra.Command, report *eval.Report) error {
-	return errors.Join(r.write(cmd, report), report.CheckScored())
 }
 
 // write writes a report to where the flags say.

@@ -7,14 +7,15 @@ import (
 	"path/filepath"
 )
 
-// notBelow refuses --out if it lies in a folder whose files belong to something else.
-func notBelow(what, folder, out string) error {
+// notBelow refuses the path that a flag names if it lies in a folder whose files belong to something
+// else.
+func notBelow(flag, what, folder, out string) error {
 	below, err := isBelow(folder, out)
 	if err == nil && below {
 		err = fmt.Errorf("lies in %s, %s, whose files are its own; want another place", what, folder)
 	}
 	if err != nil {
-		return fmt.Errorf("--out %s: %w", out, err)
+		return fmt.Errorf("%s %s: %w", flag, out, err)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (a *app) showRuns(cmd *cobra.Command, dirs []string, out string, write func
 	}
 	defer runs.CloseAll(all)
 	for _, r := range all {
-		if err := notBelow("the run folder", r.Dir, out); err != nil {
+		if err := notBelow("--out", "the run folder", r.Dir, out); err != nil {
 			return err
 		}
 		if err := r.Update(cmd.Context()); err != nil {

@@ -120,7 +120,7 @@ const charts = (() => {
       scales: { x: { time: false }, y: options.log ? { distr: 3, range } : options.steps ? { range: fromZero } : {} },
       axes: [axis({ size: 32, values: (_, all) => all.map(short), ...(options.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] } : {}) }),
         axis({ size: 58, values: (_, all) => all.map(short), ...(options.log ? { splits: ticks, filter: (_, all) => all } : {}) })],
-      cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false }, points: { size: 6 } },
+      cursor: { ...(options.steps ? {} : { sync: { key: sync.key, setSeries: false } }), drag: { x: true, y: false }, points: { size: 6 } },
     }, data, element);
     plot.root.querySelectorAll(".u-legend .u-series").forEach((row, i) => { row.hidden = silent.has(i); });
     drawn.set(element, { plot, shape });
