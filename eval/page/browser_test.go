@@ -9,6 +9,7 @@ import (
 
 	"mcvd/configs/webpage/pagetest"
 	"mcvd/eval"
+	"mcvd/eval/metric"
 )
 
 // opened is the page of a report in a browser that has no network, and its address.
@@ -36,12 +37,14 @@ func pixel(n int) string {
 
 func TestThePageIsDrawn(t *testing.T) {
 	r := aReport(t, 24, 3, nil)
+	r.Results[0].Scores["mmd"].Set.Extrapolation = &metric.Extrapolation{Points: []metric.Point{{Real: 12, Made: 24, Value: 0.5}, {Real: 24, Made: 48, Value: 0.375}}, Infinity: 0.25}
 	b, address := opened(t, r, filmsOf(r))
 	mean := r.Results[0].Scores["psnr"].Mean.Mean
 	b.Until(fmt.Sprintf(`document.querySelectorAll("#scores tbody tr").length === 3 && document.querySelector("#scores").innerText.includes("%.2f")`, mean))
 	for _, section := range []string{"frames", "clips"} {
 		b.Until(pagetest.Pixels(canvas(section, 0), "--run-0") + " > 100 && " + pagetest.Pixels(canvas(section, 0), "--run-1") + " > 100")
 	}
+	b.Until(pagetest.Pixels(canvas("sizes", 0), "--run-0") + " > 50")
 	if got, want := b.Text(`document.querySelector("#frames .u-legend").textContent`), fmt.Sprintf("model, mean of 2%.2f", mean-1); !strings.Contains(got, want) {
 		t.Errorf("the legend is %q, want %q in it, the last frame", got, want)
 	}

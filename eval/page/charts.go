@@ -12,20 +12,23 @@ import (
 	"mcvd/eval/metric"
 )
 
-// chart is what the page draws of a metric of pairs.
+// chart is what the page draws of a metric: curves and a histogram of one of pairs, sizes of one of
+// sets.
 type chart struct {
 	Label     string     `json:"label"`
 	Better    string     `json:"better"`
 	Digits    int        `json:"digits"`
 	Curves    []curve    `json:"curves,omitempty"` // scores by frame; none of a single frame
 	Histogram *histogram `json:"histogram,omitempty"`
+	Sizes     []curve    `json:"sizes,omitempty"` // scores by the number of real clips
 }
 
-// curve is a method's scores by frame.
+// curve is a method's scores: by frame, counted from 1, or by Step.
 type curve struct {
 	Label string           `json:"label"`
 	Color int              `json:"color"`
 	Dash  bool             `json:"dash,omitempty"`
+	Step  []int            `json:"step,omitempty"`
 	Value []webpage.Number `json:"value"`
 	// Low and High are the interval around the mean, where there is one.
 	Low  []webpage.Number `json:"low,omitempty"`
@@ -44,7 +47,7 @@ type bars struct {
 	Counts []int  `json:"counts"`
 }
 
-// chartsOf are the charts of the metrics of pairs that have scores.
+// chartsOf are the charts of the metrics that have something to draw.
 func chartsOf(r *eval.Report) []chart {
 	charts := []chart{}
 	for _, m := range r.Metrics {
@@ -54,12 +57,30 @@ func chartsOf(r *eval.Report) []chart {
 			s := scoresOf(r, result.Method, m.Name)
 			values = append(values, s.values)
 			c.Curves = append(c.Curves, curvesOf(r, m, result, i, s)...)
+			c.Sizes = append(c.Sizes, sizesOf(m, result, i)...)
 		}
-		if c.Histogram = histogramOf(r, values); c.Histogram != nil {
+		if c.Histogram = histogramOf(r, values); c.Histogram != nil || len(c.Sizes) > 0 {
 			charts = append(charts, c)
 		}
 	}
 	return charts
+}
+
+// sizesOf are a method's values by the number of clips, and the value of infinitely many to which they
+// were extrapolated.
+func sizesOf(m metric.Info, result eval.Result, color int) []curve {
+	set := result.Scores[m.Name].Set
+	if set == nil || set.Extrapolation == nil || len(set.Extrapolation.Points) < 2 {
+		return nil
+	}
+	by := curve{Label: result.Method, Color: color % colors}
+	end := curve{Label: result.Method + ", of infinitely many", Color: by.Color, Dash: true}
+	for _, p := range set.Extrapolation.Points {
+		by.Step, by.Value = append(by.Step, p.Real), append(by.Value, webpage.Number(p.Value))
+		end.Value = append(end.Value, webpage.Number(set.Extrapolation.Infinity))
+	}
+	end.Step = by.Step
+	return []curve{by, end}
 }
 
 // clipScores are a method's scores in a metric, clip by clip in increasing order: the mean over a

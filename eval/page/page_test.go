@@ -180,6 +180,27 @@ func TestCurves(t *testing.T) {
 	}
 }
 
+// What was extrapolated is drawn by the number of clips, with the value at infinity.
+func TestSizes(t *testing.T) {
+	r := aReport(t, 24, 3, func(h *eval.Header) { h.Metrics = h.Metrics[2:] })
+	if charts := chartsOf(r); len(charts) > 0 {
+		t.Errorf("charts %+v of a value that was not extrapolated", charts)
+	}
+	score := r.Results[0].Scores["mmd"]
+	score.Set.Extrapolation = &metric.Extrapolation{Points: []metric.Point{{Real: 12, Made: 24, Value: 0.5}, {Real: 24, Made: 48, Value: 0.375}}, Infinity: 0.25}
+	charts := chartsOf(r)
+	if len(charts) != 1 || charts[0].Histogram != nil || len(charts[0].Sizes) != 2 {
+		t.Fatalf("charts %+v, want one of two sizes", charts)
+	}
+	by, end := charts[0].Sizes[0], charts[0].Sizes[1]
+	if !slices.Equal(by.Step, []int{12, 24}) || by.Value[1] != 0.375 || !slices.Equal(end.Step, by.Step) || end.Value[0] != 0.25 || end.Value[1] != 0.25 {
+		t.Errorf("curves %+v and %+v", by, end)
+	}
+	if text, _ := built(t, r, nil); !strings.Contains(text, "mmd extrapolated to infinitely many clips: 0.2500") {
+		t.Error("the page doesn't say what was extrapolated")
+	}
+}
+
 func TestTheBestMedianAndWorstClipAreChosen(t *testing.T) {
 	r := aReport(t, 25, 3, nil)
 	var order []int

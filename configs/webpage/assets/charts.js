@@ -74,12 +74,21 @@ const charts = (() => {
     return all;
   }
 
-  // The value under the cursor, or else the last one.
-  const read = text => (plot, value, series, index) => text(index == null ? plot.data[series].findLast(v => v != null) : value);
+  // The value under the cursor, or else the last one; of a histogram, how many there are in all.
+  const read = options => (plot, value, series, index) => {
+    const all = plot.data[series];
+    if (index != null) return (options.text || short)(value);
+    return options.steps ? `${all.reduce((sum, n) => sum + (n || 0), 0)} in all` : (options.text || short)(all.findLast(v => v != null));
+  };
 
-  // The name of the horizontal axis, and the value under the cursor, or else the last one.
+  // The name of the horizontal axis, and the place of the cursor, or else the last one; of a histogram,
+  // from where to where it goes.
   const readX = options => ({ label: options.axis === "time" ? "hours" : options.x || "step",
-    value: (plot, v, _, index) => options.steps ? short(index == null ? plot.data[0][0] : v) : String(+(index == null ? plot.data[0].at(-1) ?? 0 : v).toFixed(2)) });
+    value: (plot, v, _, index) => {
+      const all = plot.data[0];
+      if (options.steps) return index == null ? `${short(all[1])} to ${short(all.at(-1))}` : `from ${short(v)}`;
+      return String(+(index == null ? all.at(-1) ?? 0 : v).toFixed(2));
+    } });
 
   // Lines of uPlot for series, and the bands around them. Some lines are silent: they need no place
   // in the legend.
@@ -87,7 +96,7 @@ const charts = (() => {
     const lines = [readX(options)], silent = new Set(), bands = [];
     const quiet = line => { silent.add(lines.length); lines.push({ ...line, points: { show: false } }); };
     for (const s of series) {
-      const line = { label: s.label, stroke: s.color, width: 1.6, dash: s.dash, value: read(options.text || short), points: { size: 4, fill: s.color } };
+      const line = { label: s.label, stroke: s.color, width: 1.6, dash: s.dash, value: read(options), points: { size: 4, fill: s.color } };
       if (options.steps) Object.assign(line, { paths: uPlot.paths.stepped({ align: 1 }), fill: s.color + "2e", points: { show: false } });
       if (options.weight > 0) quiet({ ...line, width: 0.8, alpha: 0.3 });
       lines.push(line);
