@@ -83,9 +83,9 @@ func TestEvalTakesWeightsFromAFolder(t *testing.T) {
 	}
 	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=1 --set train.validate_every=0")
 	for flag, want := range map[string]string{"": "elsewhere", " --weights mine": "mine"} {
-		stdout, _ := mustCall(t, "eval run --backend go --clips 1 --metrics lpips"+flag)
-		if want := "lpips: skipped: no weights (" + filepath.Join(want, "lpips-alex.safetensors") + ")"; !strings.Contains(stdout, want) {
-			t.Errorf("%q: says\n%s\nwant %s", flag, stdout, want)
+		status, _, stderr := call(t, strings.Fields("eval run --backend go --clips 1 --metrics lpips"+flag)...)
+		if want := "metric lpips: no weights (" + filepath.Join(want, "lpips-alex.safetensors") + ")"; status != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%q: status %d, says\n%s\nwant 1 and %s", flag, status, stderr, want)
 		}
 	}
 }
