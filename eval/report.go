@@ -24,8 +24,8 @@ type Header struct {
 	Videos           int             `json:"videos"`         // in the split; more clips than that come from some of them twice
 	Sampler          configs.Sampler `json:"sampler"`
 	Backend          string          `json:"backend"`
-	// Config is the run's experiment, as YAML.
-	Config string `json:"config,omitempty"`
+	// Config is the run's experiment: the values of all settings, as YAML, by their paths.
+	Config map[string]string `json:"config,omitempty"`
 	// NFE is the number of network evaluations behind a video.
 	NFE            int     `json:"nfe"`
 	SecondsPerClip float64 `json:"seconds_per_clip,omitzero"` // for one trajectory; 0 is unknown

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
@@ -124,7 +125,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	var films *page.Films
 	var filmsErr error // the numbers are printed all the same
 	if c.html != "" {
-		films, filmsErr = c.films(cmd.Context(), l, report, c.weights)
+		films, filmsErr = c.films(cmd.Context(), l, report, c.weights, c.batch)
 	}
 	return errors.Join(c.print(cmd, report, films), filmsErr)
 }
@@ -223,7 +224,10 @@ func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
 func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Header, err error) {
 	h.Run, h.Checkpoint, h.Step = dir, l.checkpoint, l.step
 	h.Dataset, h.Path = l.config.Data.Name, data.Path(l.config)
-	h.Sampler, h.Backend, h.Config = l.sampler, l.choice.Name, string(l.config.YAML())
+	h.Sampler, h.Backend, h.Config = l.sampler, l.choice.Name, map[string]string{}
+	for _, s := range configs.Settings(l.config) {
+		h.Config[s.Path] = s.Value
+	}
 	h.CheckpointSHA256, err = weights.SHA256(l.checkpoint)
 	return h, err
 }

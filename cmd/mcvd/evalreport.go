@@ -64,6 +64,7 @@ type evalReportCommand struct {
 	*app
 	runFlags
 	run, out, weights string
+	batch             int
 }
 
 func newEvalReport(a *app) *cobra.Command {
@@ -91,7 +92,7 @@ generate each video is shown beside the nearest clip of the training split.`,
 				return err
 			}
 			if c.run == "" {
-				for _, name := range []string{"backend", "checkpoint", "set", "weights"} {
+				for _, name := range []string{"backend", "batch", "checkpoint", "set", "weights"} {
 					if cmd.Flags().Changed(name) {
 						return fmt.Errorf("--%s has no effect without --run, which generates videos again", name)
 					}
@@ -106,6 +107,7 @@ generate each video is shown beside the nearest clip of the training split.`,
 	f.StringVar(&c.run, "run", "", "folder of the run that was evaluated, to show videos of it")
 	f.StringVar(&c.checkpoint, "checkpoint", "", "the checkpoint that was evaluated (default: the file of that name in the run)")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of lpips (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, which are at most 6)")
 	backendFlag(cmd, &c.backend)
 	c.dataFlag(cmd)
 	return cmd
@@ -169,39 +171,35 @@ func (c *evalReportCommand) again(ctx context.Context, r *eval.Report) (*page.Fi
 		return nil, err
 	}
 	l.sampler = r.Sampler
-	return c.films(ctx, l, r, c.weights)
+	return c.films(ctx, l, r, c.weights, c.batch)
 }
 
 // mostNeighbours is how many training clips are looked at for those that are nearest to videos: a
 // minute's work for clips of a megabyte.
 const mostNeighbours = 4096
 
-// films generates the videos that the page of a report shows again.
-func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights string) (*page.Films, error) {
+// films generates the videos that the page of a report shows again, at most batch at a time (0 for
+// all).
+func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights string, batch int) (*page.Films, error) {
 	records := page.Choose(r)
+	if len(records) == 0 {
+		return nil, errors.New("the report has no records of the model's videos")
+	}
 	job, err := r.Protocol.Job()
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, m := range r.Metrics {
-		if _, ok := records[0].Scores[m.Name]; ok && r.Results[0].Scores[m.Name].Mean.N > 0 {
-			names = append(names, m.Name)
-		}
+	metrics, err := pairsOf(r, metric.Needs{Backend: l.backend, Weights: cmp.Or(weights, metricsFolder())})
+	if err != nil {
+		return nil, err
 	}
-	var metrics []metric.Opened
-	if len(names) > 0 { // no names would be all metrics
-		if metrics, err = metric.Open(names, metric.Needs{Backend: l.backend, Weights: cmp.Or(weights, metricsFolder())}); err != nil {
-			return nil, err
-		}
-		defer metric.Close(metrics)
-	}
+	defer metric.Close(metrics)
 	ds, err := data.Open(ctx, l.config, r.Protocol.Split, eval.ClipFrames(job.Task, l.config.Frames, job.Frames), a.log)
 	if err != nil {
 		return nil, err
 	}
-	l.seed = r.Protocol.Seed
-	g, err := l.generator(len(records))
+	l.seed, l.devices = r.Protocol.Seed, 1 // few videos, which several devices need not share evenly
+	g, err := l.generator(min(cmp.Or(batch, len(records)), len(records)))
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +224,20 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 	return films, err
 }
 
+// pairsOf opens the metrics of pairs that have scores in a report.
+func pairsOf(r *eval.Report, needs metric.Needs) ([]metric.Opened, error) {
+	var names []string
+	for _, m := range r.Metrics {
+		if r.Results[0].Scores[m.Name].Mean.N > 0 {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil // no names would be all metrics
+	}
+	return metric.Open(names, needs)
+}
+
 // neighbours finds the training clips that are nearest to the films, and to as many held-out clips.
 // A training split that has none as long is no error: the page says so.
 func (a *app) neighbours(ctx context.Context, l *loaded, films *page.Films) error {
@@ -238,6 +250,7 @@ func (a *app) neighbours(ctx context.Context, l *loaded, films *page.Films) erro
 		films.NoNearest = err.Error()
 		return ctx.Err()
 	}
+	a.log.Info("looking for the training clips that are nearest to the videos of the page", "at most", mostNeighbours)
 	films.Nearest, films.Search, err = eval.Nearest(ctx, ds, l.seed, append(videos, held...), mostNeighbours, l.config.Data.Flip)
 	return err
 }

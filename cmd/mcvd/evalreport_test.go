@@ -38,7 +38,7 @@ func TestThePageOfAnEvaluation(t *testing.T) {
 	if n := strings.Count(first, "data:image/png"); n != 9 || strings.Contains(first, otherVideo) {
 		t.Errorf("%d films, want a real and two generated ones of three clips, as they were scored", n)
 	}
-	status, stdout, stderr := call(t, "eval", "report", "out/report.json", "--run", "run", "-o", "out/again.html")
+	status, stdout, stderr := call(t, "eval", "report", "out/report.json", "--run", "run", "--batch", "1", "-o", "out/again.html")
 	if status != 0 || stdout != "out/again.html\n" {
 		t.Fatal(stdout, stderr)
 	}
@@ -114,6 +114,8 @@ func TestMistakesInPages(t *testing.T) {
 		{"eval report out/report.json", 2, "no file for the page: give --out FILE.html"},
 		{"eval report out/report.json -o new.pdf", 2, "--out new.pdf: want a name that ends in .html or .htm"},
 		{"eval report out/report.json -o new.html --backend go", 2, "--backend has no effect without --run"},
+		{"eval report out/report.json -o new.html --batch 2", 2, "--batch has no effect without --run"},
+		{"eval report out/report.json -o new.html --run run --batch 0", 2, "--batch 0: want 1 to"},
 		{"eval report out/report.json -o new.html --set data.path=x", 2, "--set has no effect without --run"},
 		{"eval report missing.json -o new.html", 1, "missing.json: no such file"},
 		{"eval report text.json -o new.html", 1, "text.json: not a report of an evaluation"},

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image/png"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -29,109 +28,6 @@ type Films struct {
 	NoNearest string
 }
 
-// samples is how many videos of the task generate are shown.
-const samples = 4
-
-// chosen is a clip that is shown, with the videos that are.
-type chosen struct {
-	title   string
-	records []eval.Record
-}
-
-// Choose lists the records of the videos that are shown. By the first metric that scores videos one
-// by one these are of the best, the median and the worst clip, each with the best and the worst of
-// its trajectories. Where no metric does, they are of the first clips.
-func Choose(r *eval.Report) (records []eval.Record) {
-	for _, c := range choose(r) {
-		records = append(records, c.records...)
-	}
-	return records
-}
-
-func choose(r *eval.Report) (all []chosen) {
-	byClip := map[int][]eval.Record{} // of the model
-	for _, record := range r.Records {
-		if record.Method == r.Results[0].Method {
-			byClip[record.Clip] = append(byClip[record.Clip], record)
-		}
-	}
-	m, ok := ranking(r)
-	if !ok {
-		for _, clip := range slices.Sorted(maps.Keys(byClip))[:min(samples, len(byClip))] {
-			all = append(all, chosen{fmt.Sprintf("clip %d", clip), byClip[clip][:1]})
-		}
-		return all
-	}
-	type ranked struct {
-		clip  int
-		score float64
-	}
-	var clips []ranked
-	for _, clip := range slices.Sorted(maps.Keys(byClip)) {
-		sorted := sortBy(m, byClip[clip])
-		byClip[clip] = sorted
-		var values []float64
-		for _, record := range sorted {
-			values = append(values, record.Scores[m.Name].Value)
-		}
-		if mean := metric.Average(values); !math.IsNaN(mean) {
-			clips = append(clips, ranked{clip, mean})
-		}
-	}
-	slices.SortStableFunc(clips, func(a, b ranked) int { return worse(m, a.score, b.score) })
-	shown := map[int]bool{}
-	for _, place := range []struct {
-		name string
-		at   int
-	}{{"best", 0}, {"worst", len(clips) - 1}, {"median", (len(clips) - 1) / 2}} {
-		if shown[place.at] {
-			continue
-		}
-		shown[place.at] = true
-		c := clips[place.at]
-		records := byClip[c.clip]
-		if len(records) > 2 {
-			records = []eval.Record{records[0], records[len(records)-1]}
-		}
-		all = append(all, chosen{fmt.Sprintf("%s clip: %s", place.name, scoreText(m, c.score)), records})
-	}
-	if len(all) == 3 {
-		all[1], all[2] = all[2], all[1] // the worst comes last
-	}
-	return all
-}
-
-// ranking is the metric by which clips are ranked: the first that has scores of the model's videos.
-func ranking(r *eval.Report) (metric.Info, bool) {
-	for _, m := range r.Metrics {
-		if len(scoresOf(r, r.Results[0].Method, m.Name).values) > 0 {
-			return m, true
-		}
-	}
-	return metric.Info{}, false
-}
-
-// sortBy are the records that a metric scored, the best first.
-func sortBy(m metric.Info, records []eval.Record) []eval.Record {
-	scored := slices.DeleteFunc(slices.Clone(records), func(r eval.Record) bool {
-		s, ok := r.Scores[m.Name]
-		return !ok || s.Skipped != ""
-	})
-	slices.SortStableFunc(scored, func(a, b eval.Record) int { return worse(m, a.Scores[m.Name].Value, b.Scores[m.Name].Value) })
-	return scored
-}
-
-// worse is below 0 if a is the better score.
-func worse(m metric.Info, a, b float64) int {
-	switch {
-	case a == b:
-		return 0
-	case (a > b) == m.HigherIsBetter:
-		return -1
-	}
-	return 1
-}
-
 // player is what the page's script plays.
 type player struct {
 	// Past, Made and Future are how many frames each film has of each kind.
@@ -144,10 +40,10 @@ type player struct {
 	Clips  []filmed `json:"clips"`
 }
 
-// filmed is a clip with its films, the real one first.
+// filmed is a clip with its films, the real one first if there is one.
 type filmed struct {
 	Title string `json:"title"`
-	From  string `json:"from"` // where the clip comes from
+	From  string `json:"from"` // where the clip comes from, "" for one out of nothing
 	Films []film `json:"films"`
 }
 
@@ -165,8 +61,8 @@ type film struct {
 const maxWidth = 16384
 
 func (f *Films) player(r *eval.Report) (*player, error) {
-	if len(f.Videos) == 0 {
-		return nil, nil
+	if want := len(Choose(r)); len(f.Videos) != want || want == 0 {
+		return nil, fmt.Errorf("%d videos, want the %d that are chosen of the report, one or more", len(f.Videos), want)
 	}
 	first := f.Videos[0]
 	p := &player{Past: first.Case.Past.Frames, Made: first.Made.Frames, Future: first.Case.Future.Frames, FPS: first.Case.FPS, Width: first.Made.Width, Height: first.Made.Height}
@@ -174,35 +70,29 @@ func (f *Films) player(r *eval.Report) (*player, error) {
 		p.Future = 0
 		p.Made = max(1, most-p.Past)
 	}
-	next := 0
+	at := 0
 	for _, c := range choose(r) {
-		videos := f.Videos[next:min(next+len(c.records), len(f.Videos))]
-		next += len(c.records)
-		if len(videos) == 0 {
-			break
-		}
-		shown, err := f.clip(p, r, c, videos, next-len(c.records))
+		shown, err := f.clip(p, r, c, at)
 		if err != nil {
 			return nil, err
 		}
-		p.Clips = append(p.Clips, shown)
+		p.Clips, at = append(p.Clips, shown), at+len(c.records)
 	}
 	return p, nil
 }
 
 // clip is a clip's films. at is the index of the first of its videos.
-func (f *Films) clip(p *player, r *eval.Report, c chosen, videos []eval.Repeated, at int) (filmed, error) {
-	case0 := videos[0].Case
-	shown := filmed{Title: c.title, From: fmt.Sprintf("clip %d: %s, from frame %d", case0.Clip, case0.Video, case0.Start)}
+func (f *Films) clip(p *player, r *eval.Report, c chosen, at int) (filmed, error) {
+	videos, shown := f.Videos[at:at+len(c.records)], filmed{Title: c.title}
 	m, paired := ranking(r)
 	if paired {
-		source, err := p.source(case0, case0.Real)
+		real := videos[0].Case
+		source, err := p.source(real, real.Real)
 		if err != nil {
 			return shown, err
 		}
+		shown.From = fmt.Sprintf("clip %d: %s, from frame %d", real.Clip, real.Video, real.Start)
 		shown.Films = append(shown.Films, film{Label: "real", Real: true, Source: source})
-	} else {
-		shown.From = ""
 	}
 	for i, v := range videos {
 		source, err := p.source(v.Case, v.Made)
@@ -280,7 +170,13 @@ func scoreLines(r *eval.Report, record eval.Record) (lines []string) {
 }
 
 // changed says in which scores a video that was generated again is not the recorded one, "" if it is.
+// Where the metric by which clips were ranked can't be computed here, it says that nobody knows.
 func changed(r *eval.Report, v eval.Repeated) string {
+	if m, ok := ranking(r); ok {
+		if s, again := v.Scores[m.Name]; !again || s.Skipped != "" {
+			return "Generated again; whether it has its score is not known, because " + m.Name + " can't be computed here."
+		}
+	}
 	var differ []string
 	for _, m := range r.Metrics {
 		was, ok := v.Record.Scores[m.Name]

@@ -22,7 +22,7 @@ type view struct {
 	Metrics    []column
 	Rows       []row
 	Notes      []string // about the numbers
-	Config     string   // the experiment, as YAML
+	Settings   []fact   // of the experiment
 	Films      *filmNotes
 	HowToFilms string // the command that adds films, if there are none
 }
@@ -53,7 +53,10 @@ type cell struct {
 
 func newView(r *eval.Report, films *Films) *view {
 	p := r.Protocol
-	v := &view{Title: p.Task + ": " + r.Run, Deviations: p.Deviations, Facts: facts(r), Rows: rows(r), Notes: notes(r), Config: r.Config}
+	v := &view{Title: p.Task + ": " + r.Run, Deviations: p.Deviations, Facts: facts(r), Rows: rows(r), Notes: notes(r)}
+	for _, path := range configs.Names(r.Config) {
+		v.Settings = append(v.Settings, fact{Name: path, Value: r.Config[path]})
+	}
 	v.Subtitle = fmt.Sprintf("step %d, protocol %s: %s of %s, %s of each", r.Step, p.Name, count(p.Clips, "clip"), count(p.Frames, "frame"), count(p.Trajectories, "video"))
 	for _, m := range r.Metrics {
 		v.Metrics = append(v.Metrics, column{label(m), better(m)})
