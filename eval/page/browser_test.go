@@ -86,6 +86,10 @@ func TestFilmsPlay(t *testing.T) {
 	b.Until(pixel(0) + " === 102 && " + pixel(1) + " === 100")
 	b.Text(`document.getElementById("strips").click()`)
 	b.Until(`[...document.querySelectorAll(".films img")].every(i => i.naturalWidth === 20 && i.clientWidth === 320) && document.querySelector(".films canvas").clientWidth === 0`)
+	if got := b.Text(`[...document.querySelectorAll(".bar")[1].children].map(s => s.className + Math.round(s.getBoundingClientRect().width)).join()`); got != "given128,made192,given0" {
+		t.Errorf("the bar above a strip is %q, want two given frames and three generated ones, of 64 pixels", got)
+	}
+	b.Screenshot("eval-strips")
 	b.Check(address)
 }
 

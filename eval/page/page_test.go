@@ -110,6 +110,39 @@ func TestThePageHasTheNumbers(t *testing.T) {
 	}
 }
 
+// Several seeds have rows of their own below the model, and a deviation.
+func TestSeeds(t *testing.T) {
+	r := aReport(t, 4, 3, func(h *eval.Header) { h.Protocol.Seeds = []uint64{1, 2} })
+	var records []eval.Record
+	for _, record := range r.Records {
+		if record.Method != "model" {
+			records = append(records, record)
+			continue
+		}
+		for seed := range 2 {
+			record.Seed = uint64(1 + seed)
+			s := record.Scores["psnr"]
+			record.Scores = map[string]metric.Score{"psnr": {Value: s.Value + 2*float64(seed)}}
+			records = append(records, record)
+		}
+	}
+	r = eval.NewReport(r.Header, records, nil)
+	text, _ := built(t, r, nil)
+	flat := strings.Join(strings.Fields(strings.ReplaceAll(text, "<", " <")), " ")
+	for _, want := range []string{"2 videos of each and seed, 2 seeds", "seed 1, best of 2", "seed 2, mean of 2",
+		"standard deviation over seeds, mean of 2 </th> <td>1.41 </td>", "1, 2 <span class=\"note\">of the noise; 7 of the clips"} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if n := strings.Count(flat, `<tr class="part">`); n != 6 {
+		t.Errorf("%d rows of seeds, want two of each and two of the deviation", n)
+	}
+	if first := Choose(r)[0]; first.Seed != 2 || first.Trajectory != 1 {
+		t.Errorf("the best video is of seed %d, trajectory %d, want 2, 1", first.Seed, first.Trajectory)
+	}
+}
+
 // Every clip is in one bin of each method, and every value in a bin that holds it.
 func TestHistograms(t *testing.T) {
 	r := aReport(t, 2, 3, nil)

@@ -57,7 +57,7 @@ func newView(r *eval.Report, films *Films) *view {
 	for _, path := range configs.Names(r.Config) {
 		v.Settings = append(v.Settings, fact{Name: path, Value: r.Config[path]})
 	}
-	v.Subtitle = fmt.Sprintf("step %d, protocol %s: %s of %s, %s of each", r.Step, p.Name, count(p.Clips, "clip"), count(p.Frames, "frame"), count(p.Trajectories, "video"))
+	v.Subtitle = fmt.Sprintf("step %d, protocol %s: %s of %s, %s", r.Step, p.Name, count(p.Clips, "clip"), count(p.Frames, "frame"), videos(p))
 	for _, m := range r.Metrics {
 		v.Metrics = append(v.Metrics, column{label(m), better(m)})
 	}
@@ -231,7 +231,7 @@ func facts(r *eval.Report) []fact {
 		{"SHA-256 of the checkpoint", r.CheckpointSHA256, ""},
 		{"data set", data, fmt.Sprintf("split %s, %s", p.Split, count(r.Videos, "video"))},
 		{"task", fmt.Sprintf("%s %s", p.Task, count(p.Frames, "frame")), given(r)},
-		{"clips", count(p.Clips, "clip"), count(p.Trajectories, "video") + " of each"},
+		{"clips", count(p.Clips, "clip"), videos(p)},
 		{"windows", p.Windows, fmt.Sprintf("%s kept of each block", count(p.Advance, "frame"))},
 		{"sampler", fmt.Sprintf("%s, %s", r.Sampler.Name, count(r.Sampler.Steps, "step")), samplerNote(r.Sampler)},
 		{"network evaluations", fmt.Sprintf("%d a video", r.NFE), perFrame(float64(r.NFE), p.Frames)},
@@ -242,6 +242,15 @@ func facts(r *eval.Report) []fact {
 	all = append(all, fact{"backend", r.Backend, ""}, seeds(p), fact{"protocol", p.Name, eval.ProtocolDoc(p.Name)})
 	all = append(all, rules(p.Rules)...)
 	return slices.DeleteFunc(all, func(f fact) bool { return f.Value == "" })
+}
+
+// videos says how many there are of each clip.
+func videos(p eval.Protocol) string {
+	text := count(p.Trajectories, "video") + " of each"
+	if n := len(p.Seeds); n > 1 {
+		text += fmt.Sprintf(" and seed, %d seeds", n)
+	}
+	return text
 }
 
 func seeds(p eval.Protocol) fact {

@@ -37,19 +37,32 @@ const films = (() => {
 
   const text = (name, className, content) => Object.assign(document.createElement(name), { className, textContent: content });
 
+  // bar says above a film's frames which of them were given.
+  function bar(film) {
+    const element = text("div", "bar", "");
+    for (const [kind, n] of [["given", of.past], [film.real ? "real" : "made", of.made], ["given", of.future]]) {
+      const part = text("span", kind, "");
+      part.style.flexGrow = n;
+      element.append(part);
+    }
+    return element;
+  }
+
   function figure(film) {
     const element = document.createElement("figure"), canvas = document.createElement("canvas"), image = new Image();
     const caption = document.createElement("figcaption"), score = text("div", "note now", "");
     canvas.width = of.width;
     canvas.height = of.height;
     const factor = Math.max(1, Math.ceil(least / of.width));
-    image.style.width = `${frames() * Math.max(64, of.width)}px`;
+    element.style.setProperty("--strip", `${frames() * Math.max(64, of.width)}px`);
     canvas.style.width = `${of.width * factor + 8}px`;
     caption.append(text("div", "", film.label), ...(film.lines || []).map(line => text("div", "note", line)));
     if (film.problem) caption.append(text("div", "problem", film.problem));
     caption.append(score);
-    image.alt = `all frames of the ${film.label} video`;
-    element.append(canvas, image, caption);
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `the ${film.label} film`);
+    image.alt = `all frames of the ${film.label} film`;
+    element.append(canvas, bar(film), image, caption);
     return { element, canvas, image, film, score };
   }
 
