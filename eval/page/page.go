@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -39,7 +40,16 @@ type message struct {
 }
 
 func build(r *eval.Report, films *Films) (string, error) {
-	v := newView(r, films)
+	v, m := newView(r), message{Charts: chartsOf(r)}
+	if films == nil {
+		v.HowToFilms = "mcvd eval report REPORT.json --run " + cmp.Or(r.Run, "RUN") + " -o PAGE.html"
+	} else {
+		var err error
+		if m.Films, err = films.player(r); err != nil {
+			return "", err
+		}
+		v.Films = films.notes(r, m.Films)
+	}
 	body, err := template.New("page.html").ParseFS(assets, "assets/page.html")
 	if err != nil {
 		return "", err
@@ -47,12 +57,6 @@ func build(r *eval.Report, films *Films) (string, error) {
 	var out bytes.Buffer
 	if err := body.Execute(&out, v); err != nil {
 		return "", err
-	}
-	m := message{Charts: chartsOf(r)}
-	if films != nil {
-		if m.Films, err = films.player(r); err != nil {
-			return "", err
-		}
 	}
 	data, err := json.Marshal(m)
 	if err != nil {

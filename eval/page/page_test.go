@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -303,8 +304,29 @@ func TestLongFilmsAreCut(t *testing.T) {
 	if p := m["films"].(map[string]any); p["made"] != float64(maxWidth/4-2) {
 		t.Errorf("%v frames are shown, want %d", p["made"], maxWidth/4-2)
 	}
-	if want := fmt.Sprintf("Only the first %d generated frames are shown", maxWidth/4-2); !strings.Contains(text, want) {
+	if want := fmt.Sprintf("Only the first %d of %d generated frames are shown.", maxWidth/4-2, frames); !strings.Contains(text, want) {
 		t.Errorf("the page doesn't say %q", want)
+	}
+}
+
+// A film that would be large as it is becomes a JPEG, and the page says so.
+func TestLargeFilmsAreCompressed(t *testing.T) {
+	r := aReport(t, 1, 3, nil)
+	films := filmsOf(r)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range films.Videos {
+		v := &films.Videos[i]
+		v.Made, v.Case.Real, v.Case.Past = clips.NewClip(3, 256, 256, 3), clips.NewClip(3, 256, 256, 3), clips.NewClip(2, 256, 256, 3)
+		for k := range v.Made.Pix { // noise, which no PNG makes small; the real one is black
+			v.Made.Pix[k] = uint8(rng.Uint32())
+		}
+	}
+	text, _ := built(t, r, films)
+	if png, jpeg := strings.Count(text, "data:image/png"), strings.Count(text, "data:image/jpeg"); png != 1 || jpeg != 2 {
+		t.Errorf("%d PNGs and %d JPEGs, want 1 and 2", png, jpeg)
+	}
+	if !strings.Contains(text, "Films are compressed as JPEG") {
+		t.Error("the page doesn't say that pixels are not exact")
 	}
 }
 

@@ -51,7 +51,7 @@ type cell struct {
 	value           float64
 }
 
-func newView(r *eval.Report, films *Films) *view {
+func newView(r *eval.Report) *view {
 	p := r.Protocol
 	v := &view{Title: p.Task + ": " + r.Run, Deviations: p.Deviations, Facts: facts(r), Rows: rows(r), Notes: notes(r)}
 	for _, path := range configs.Names(r.Config) {
@@ -60,11 +60,6 @@ func newView(r *eval.Report, films *Films) *view {
 	v.Subtitle = fmt.Sprintf("step %d, protocol %s: %s of %s, %s", r.Step, p.Name, count(p.Clips, "clip"), count(p.Frames, "frame"), videos(p))
 	for _, m := range r.Metrics {
 		v.Metrics = append(v.Metrics, column{label(m), better(m)})
-	}
-	if films != nil {
-		v.Films = films.notes(r)
-	} else {
-		v.HowToFilms = "mcvd eval report REPORT.json --run " + cmp.Or(r.Run, "RUN") + " -o PAGE.html"
 	}
 	return v
 }
