@@ -61,7 +61,7 @@ func reportOf(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r.SecondsPerClip = 0
+	r.SecondsPerClip, r.SecondsPerFrame = 0, 0
 	text, err := json.Marshal(r)
 	return string(text), err
 }

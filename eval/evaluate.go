@@ -50,7 +50,7 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 		return nil, err
 	}
 	p.Windows = j.Windows
-	h := Header{Protocol: p, Videos: ds.Len(), NFE: nfe}
+	h := Header{Protocol: p, Videos: ds.Len(), NFE: nfe, NFEPerFrame: float64(nfe) / float64(p.Frames)}
 	if j.Task.Past {
 		h.Past = g.model.Frames.Past
 	}

@@ -128,8 +128,8 @@ func TestEvaluateGenerateSkipsScores(t *testing.T) {
 	if len(report.Results) != 1 || report.Results[0].Scores["psnr"].Skipped == "" {
 		t.Errorf("results %+v, want one with skipped scores", report.Results)
 	}
-	if report.NFE != 3 { // windows of 2 frames, one evaluation each
-		t.Errorf("NFE %d, want 3", report.NFE)
+	if report.NFE != 3 || report.NFEPerFrame != 0.6 { // windows of 2 frames, one evaluation each
+		t.Errorf("NFE %d, %g a frame, want 3 and 0.6", report.NFE, report.NFEPerFrame)
 	}
 }
 

@@ -52,8 +52,7 @@ const modelMethod = "model"
 // Part evaluates the clips of a range. progress, if not nil, is called after each network evaluation
 // of a batch.
 func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part, error) {
-	p := &scoring{Evaluation: e, Part: &Part{Range: r, Made: Features{}, Real: Features{}}}
-	var cases, videos []Case // a case for each clip, and one for each video of it
+	var cases, several []Case // a case for each clip, and one for each trajectory of it
 	for i := r.First; i < r.End; i++ {
 		c, err := e.source(i)
 		if err != nil {
@@ -61,48 +60,56 @@ func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part,
 		}
 		cases = append(cases, c)
 		for c.Trajectory = range e.Trajectories {
-			videos = append(videos, c)
+			several = append(several, c)
 		}
 	}
+	p := e.scoring(r, cases)
 	for _, seed := range e.noiseSeeds() {
 		began := time.Now()
-		made, err := e.generate(ctx, seed, videos, progress)
+		made, err := e.generate(ctx, seed, several, progress)
 		if err != nil {
 			return nil, err
 		}
 		p.Seconds += time.Since(began).Seconds()
-		if err := p.score(modelMethod, seed, videos, made); err != nil {
+		if err := p.score(modelMethod, seed, e.made(several, made)); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range configs.Names(baselines(e.job.Task)) {
-		var simple []Frames
-		for _, c := range cases {
-			simple = append(simple, clips.ToFloat(baselines(e.job.Task)[name](c.Past, c.Future, e.Frames)))
-		}
-		if err := p.score(name, 0, cases, simple); err != nil {
+		simple := e.known(cases, func(c Case) clips.Clip { return baselines(e.job.Task)[name](c.Past, c.Future, e.Frames) })
+		if err := p.score(name, 0, simple); err != nil {
 			return nil, err
 		}
 	}
-	return p.Part, p.addReal(cases)
+	return p.Part, p.addReal()
 }
 
 // scoring is a part that is being evaluated. It holds scores and features, but no videos beyond
-// their batch.
+// their batch and the real ones of the part's clips.
 type scoring struct {
 	*Evaluation
 	*Part
+	real *videos
+	at   map[int]int // where the real video of a clip is among them
 }
 
-// score scores the videos that a method generated for the cases with a seed, and keeps a record of
-// each.
-func (p *scoring) score(method string, seed uint64, cases []Case, made []Frames) error {
-	records := make([]Record, len(cases))
+// scoring begins with a part, which has these cases, of each clip one or more.
+func (e *Evaluation) scoring(r Range, cases []Case) *scoring {
+	p := &scoring{e, &Part{Range: r, Made: Features{}, Real: Features{}}, e.known(cases, func(c Case) clips.Clip { return c.Real }), map[int]int{}}
 	for i, c := range cases {
+		p.at[c.Clip] = i
+	}
+	return p
+}
+
+// score scores the videos of a method, made with a seed, and keeps a record of each.
+func (p *scoring) score(method string, seed uint64, made *videos) error {
+	records := make([]Record, len(made.cases))
+	for i, c := range made.cases {
 		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, seed, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
 	}
 	for _, m := range p.metrics {
-		scores, err := p.scores(m, FeatureKey{m.Name, method, seed}, cases, made)
+		scores, err := p.scores(m, FeatureKey{m.Name, method, seed}, made)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
@@ -116,58 +123,35 @@ func (p *scoring) score(method string, seed uint64, cases []Case, made []Frames)
 
 // scores are a metric's, one for each video. A metric of sets has none; it adds the videos to their
 // set. Where a metric can't score the videos, each score says why.
-func (p *scoring) scores(m metric.Opened, key FeatureKey, cases []Case, made []Frames) ([]metric.Score, error) {
+func (p *scoring) scores(m metric.Opened, key FeatureKey, made *videos) ([]metric.Score, error) {
 	if m.Skipped != "" {
-		return skipped(m.Skipped, len(made)), nil
+		return skipped(m.Skipped, len(made.cases)), nil
 	}
-	bytes, err := p.clips(m, cases, made)
+	seen, err := made.as(m.Info)
 	if err != nil {
 		return nil, err
 	}
 	if m.Sets != nil {
-		reason, err := p.Made.add(m, key, bytes)
+		reason, err := p.Made.add(m, key, seen)
 		if err != nil || reason == "" {
 			return nil, err
 		}
-		return skipped(reason, len(made)), nil
+		return skipped(reason, len(seen)), nil
 	}
-	real, err := p.clips(m, cases, reals(cases))
+	each, err := p.real.as(m.Info)
 	if err != nil {
 		return nil, err
 	}
-	return p.pairs(m, real, bytes)
+	real := make([]clips.Clip, len(seen)) // in the place of each
+	for i, c := range made.cases {
+		real[i] = each[p.at[c.Clip]]
+	}
+	return p.pairs(m, real, seen)
 }
 
 // skipped is n scores that were skipped for the same reason.
 func skipped(reason string, n int) []metric.Score {
 	return slices.Repeat([]metric.Score{{Skipped: reason}}, n)
-}
-
-// reals are the real frames of the cases.
-func reals(cases []Case) []Frames {
-	real := make([]Frames, len(cases))
-	for i, c := range cases {
-		real[i] = clips.ToFloat(c.Real)
-	}
-	return real
-}
-
-// clips are the clips that a metric sees of frames that were made of the cases, or are their real
-// ones: as bytes by the protocol's rule, and between the given frames if the metric is of whole
-// videos.
-func (p *scoring) clips(m metric.Opened, cases []Case, frames []Frames) ([]clips.Clip, error) {
-	out := make([]clips.Clip, len(cases))
-	for i, c := range cases {
-		whole := frames[i]
-		if m.Whole {
-			whole = slices.Concat(clips.ToFloat(c.Past), whole, clips.ToFloat(c.Future))
-		}
-		var err error
-		if out[i], err = p.generator.clip(whole, p.Rules.quantizer(m.Name)); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // pairs scores generated clips by a metric of pairs.
@@ -190,12 +174,12 @@ func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Scor
 }
 
 // addReal adds the real frames to the sets, once for all methods.
-func (p *scoring) addReal(cases []Case) error {
+func (p *scoring) addReal() error {
 	for _, m := range p.metrics {
 		if m.Sets == nil || m.Skipped != "" {
 			continue
 		}
-		real, err := p.clips(m, cases, reals(cases))
+		real, err := p.real.as(m.Info)
 		if err == nil {
 			_, err = p.Real.add(m, FeatureKey{Metric: m.Name}, real)
 		}

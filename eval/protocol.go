@@ -187,17 +187,6 @@ func (p Protocol) at(ds clips.Dataset, i, frames int) data.At {
 	return data.Fixed(ds, p.Seed, i, frames)
 }
 
-// quantizer is how a metric's frames become 8-bit.
-func (r Rules) quantizer(metric string) func(float32) uint8 {
-	switch {
-	case r.Binary && metric == "ssim":
-		return blackOrWhite
-	case r.Pixels == "floor":
-		return clips.Floor
-	}
-	return clips.Byte
-}
-
 // blackOrWhite rounds [0, 1] to 0 or 1, half to 0.
 func blackOrWhite(x float32) uint8 {
 	if (x+1)/2 > 0.5 {

@@ -70,18 +70,23 @@ func TestProtocolsHaveRules(t *testing.T) {
 	}
 }
 
+// quantized is a number as a metric sees it.
+func quantized(r Rules, name string, x float32) uint8 {
+	return quantizers[r.look(metric.Info{Name: name}).pixels](x)
+}
+
 func TestQuantizers(t *testing.T) {
 	for name, want := range map[string][2]uint8{ // of psnr and of ssim, for 0.1 in [-1, 1], 140.25 of 255
 		"clean": {140, 140}, "bair": {140, 140}, "smmnist": {140, 255},
 	} {
 		r := protocols[name].Rules
-		if got := [2]uint8{r.quantizer("psnr")(0.1), r.quantizer("ssim")(0.1)}; got != want {
+		if got := [2]uint8{quantized(r, "psnr", 0.1), quantized(r, "ssim", 0.1)}; got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 	// 140.75 of 255 rounds up, and is cut off by the published rule.
 	x := float32(140.75/127.5 - 1)
-	if a, b := clean.quantizer("psnr")(x), published.quantizer("psnr")(x); a != 141 || b != 140 {
+	if a, b := quantized(clean, "psnr", x), quantized(published, "psnr", x); a != 141 || b != 140 {
 		t.Errorf("%d and %d, want 141 and 140", a, b)
 	}
 	if blackOrWhite(0) != 0 || blackOrWhite(1e-6) != 255 || blackOrWhite(-1) != 0 {

@@ -61,7 +61,7 @@ func (e *Evaluation) Repeat(ctx context.Context, records []Record, progress func
 	}
 	all := make([]Repeated, len(records))
 	for _, some := range bySeed(records) {
-		seed, p := records[some[0]].Seed, &scoring{Evaluation: &pairs, Part: &Part{}}
+		seed := records[some[0]].Seed
 		var group []Case
 		for _, i := range some {
 			group = append(group, cases[i])
@@ -70,7 +70,8 @@ func (e *Evaluation) Repeat(ctx context.Context, records []Record, progress func
 		if err != nil {
 			return nil, err
 		}
-		if err := p.score(modelMethod, seed, group, made); err != nil {
+		p := pairs.scoring(Range{}, group)
+		if err := p.score(modelMethod, seed, pairs.made(group, made)); err != nil {
 			return nil, err
 		}
 		for k, i := range some {

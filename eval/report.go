@@ -26,9 +26,14 @@ type Header struct {
 	Backend          string          `json:"backend"`
 	// Config is the run's experiment: the values of all settings, as YAML, by their paths.
 	Config map[string]string `json:"config,omitempty"`
-	// NFE is the number of network evaluations behind a video.
-	NFE            int     `json:"nfe"`
-	SecondsPerClip float64 `json:"seconds_per_clip,omitzero"` // for one trajectory; 0 is unknown
+	// NFE is the number of network evaluations behind a video, NFEPerFrame that by its generated
+	// frames.
+	NFE         int     `json:"nfe"`
+	NFEPerFrame float64 `json:"nfe_per_frame"`
+	// These are the time in which one video was generated, and that by its generated frames. 0 is
+	// unknown.
+	SecondsPerClip  float64 `json:"seconds_per_clip,omitzero"`
+	SecondsPerFrame float64 `json:"seconds_per_frame,omitzero"`
 }
 
 // check reports what no evaluation writes, and what could not be summed up or printed.

@@ -16,7 +16,7 @@ func TestWriteText(t *testing.T) {
 	set := Score{Set: &SetScore{Value: 0.01234, Real: 24, Made: 72}}
 	r := Report{Header: Header{
 		Protocol: Protocol{Name: "clean", Task: "predict", Clips: 24, Trajectories: 3, Frames: 2, Advance: 1, Split: "test", Seed: 7},
-		Dataset:  "folder", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, SecondsPerClip: 0.5,
+		Dataset:  "folder", Videos: 12, Checkpoint: "a.safetensors", Step: 9, NFE: 21, NFEPerFrame: 10.5, SecondsPerClip: 0.5, SecondsPerFrame: 0.25,
 		Sampler: configs.Sampler{Name: "ddpm", Steps: 20}, Backend: "go",
 		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, {Name: "mmd", Digits: 4}, {Name: "ssim", HigherIsBetter: true, Digits: 4}}},
 		Results: []Result{
@@ -35,7 +35,7 @@ func TestWriteText(t *testing.T) {
 	text := strings.Join(lines, "\n")
 	for _, want := range []string{
 		"predict 2 frames: 24 clips of the 12 videos of folder/test, trajectories: 3 each, advance 1, seed 7\n",
-		"a.safetensors (step 9), ddpm with 20 steps, 21 network evaluations and 0.50 s a video, backend go\n",
+		"a.safetensors (step 9), ddpm with 20 steps, 21 network evaluations and 0.5 s a video (10.5 network evaluations and 0.25 s a frame), backend go\n",
 		"mean over clips [95 % interval] psnr dB mmd ssim\n",
 		"model, best of 3 18.50 [17.75, 19.25] - -\n",
 		"model, mean of 3 17.00 [16.50, 17.50] 0.0123 -\n",

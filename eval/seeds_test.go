@@ -44,7 +44,7 @@ func summed(t *testing.T, e *Evaluation) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.SecondsPerClip = 0
+	r.SecondsPerClip, r.SecondsPerFrame = 0, 0
 	return r
 }
 

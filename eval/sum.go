@@ -26,6 +26,7 @@ func Sum(h Header, parts []*Part, compare map[string]metric.Compare) (*Report, e
 		all.Made.append(p.Made)
 		all.Real.append(p.Real)
 	}
+	h.SecondsPerFrame = h.SecondsPerClip / float64(max(1, h.Protocol.Frames))
 	sets, err := all.compare(h.Metrics, compare, h.Protocol.Seed)
 	if err != nil {
 		return nil, err

@@ -29,11 +29,14 @@ func (r *Report) WriteText(out io.Writer) error {
 	fmt.Fprintln(out, p.title())
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d%s\n",
 		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, p.Split, p.Trajectories, p.Advance, p.Seed, p.noiseTitle())
-	seconds := ""
-	if r.SecondsPerClip > 0 {
-		seconds = fmt.Sprintf(" and %.2f s", r.SecondsPerClip)
+	each := func(evaluations string, seconds float64) string {
+		if seconds > 0 {
+			return fmt.Sprintf("%s network evaluations and %.3g s", evaluations, seconds)
+		}
+		return evaluations + " network evaluations"
 	}
-	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %d network evaluations%s a video, backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps, r.NFE, seconds, r.Backend)
+	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %s a video (%s a frame), backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps,
+		each(fmt.Sprint(r.NFE), r.SecondsPerClip), each(fmt.Sprintf("%.3g", r.NFEPerFrame), r.SecondsPerFrame), r.Backend)
 	if err := r.writeTable(out); err != nil {
 		return err
 	}

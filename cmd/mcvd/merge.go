@@ -53,7 +53,7 @@ func merged(a *eval.Archive) (*eval.Report, error) {
 	}
 	report, err := eval.Sum(a.Header(), parts, metric.Comparisons())
 	if err == nil {
-		report.SecondsPerClip = 0
+		report.SecondsPerClip, report.SecondsPerFrame = 0, 0
 	}
 	return report, err
 }

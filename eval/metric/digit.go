@@ -29,43 +29,56 @@ type digitReader struct {
 	pictures sync.Map // by [2]int{side, box}: a function that makes its templates once
 }
 
-func openDigit(Needs) (Pairs, error) { return eachPair((&digitReader{}).score), nil }
+func openDigit(Needs) (Pairs, error) { return &digitReader{}, nil }
+
+// Score scores pair by pair. A real video that stands in several pairs, next to several generated
+// ones, is read once: that takes longest, because the size of its digit isn't known.
+func (d *digitReader) Score(real, made []clips.Clip) ([]Score, error) {
+	var readings sync.Map // by the address of the first pixel: a function that reads once
+	return eachPair(func(real, made clips.Clip) (Score, error) {
+		read, _ := readings.LoadOrStore(&real.Pix[0], sync.OnceValues(func() (reading, error) { return d.read(real) }))
+		r, err := read.(func() (reading, error))()
+		if err != nil {
+			return Score{}, err
+		}
+		return d.score(r, made)
+	}).Score(real, made)
+}
 
 // score is 1 for each frame that shows the real video's digit, and 0 for each that does not. The
 // video's score is the share of frames that do.
-func (d *digitReader) score(real, made clips.Clip) (s Score, err error) {
-	if s.Frames, err = d.frames(real, made); err != nil {
+func (d *digitReader) score(r reading, made clips.Clip) (s Score, err error) {
+	made = shrink(made)
+	templates, err := d.templates(made.Height, r.box)
+	if err != nil {
 		return s, err
 	}
-	for _, right := range s.Frames {
-		s.Value += right / float64(len(s.Frames))
+	s.Frames = make([]float64, made.Frames)
+	for i := range s.Frames {
+		if best, _ := largest(templates.correlate(made.Slice(i, i+1))); best == r.digit {
+			s.Frames[i] = 1
+		}
+		s.Value += s.Frames[i] / float64(made.Frames)
 	}
 	return s, nil
 }
 
-func (d *digitReader) frames(real, made clips.Clip) ([]float64, error) {
+// reading is the digit that a video shows, and the size of its box in shrunk frames.
+type reading struct{ box, digit int }
+
+// read reads a real video. One that doesn't show a digit clearly is [Skipped].
+func (d *digitReader) read(real clips.Clip) (r reading, err error) {
 	if real.Channels != 1 || real.Height != real.Width {
-		return nil, Skipped{fmt.Sprintf("frames of %dx%d with %d channels, want square grey ones", real.Width, real.Height, real.Channels)}
+		return r, Skipped{fmt.Sprintf("frames of %dx%d with %d channels, want square grey ones", real.Width, real.Height, real.Channels)}
 	}
-	real, made = shrink(real), shrink(made)
-	box, digit, clear, err := d.readVideo(real)
-	if err != nil {
-		return nil, err
+	var clear float64
+	if r.box, r.digit, clear, err = d.readVideo(shrink(real)); err != nil {
+		return r, err
 	}
 	if !(clear >= clearDigit) {
-		return nil, Skipped{fmt.Sprintf("the real video isn't one digit of the built-in font: correlation %.2f, want %g or more", clear, clearDigit)}
+		return r, Skipped{fmt.Sprintf("the real video isn't one digit of the built-in font: correlation %.2f, want %g or more", clear, clearDigit)}
 	}
-	templates, err := d.templates(real.Height, box)
-	if err != nil {
-		return nil, err
-	}
-	right := make([]float64, made.Frames)
-	for i := range right {
-		if best, _ := largest(templates.correlate(made.Slice(i, i+1))); best == digit {
-			right[i] = 1
-		}
-	}
-	return right, nil
+	return r, nil
 }
 
 // readVideo finds the size and the digit of a video of one digit: those with the largest mean
@@ -115,7 +128,7 @@ type templates struct {
 // by whole pixels.
 type patch struct {
 	digit      int
-	values     []float64 // size x size
+	values     []uint8 // size x size
 	size       int
 	rows, cols int     // places
 	sum, width float64 // the sum of the values, and the root of the sum of squares around the frame's mean
@@ -148,10 +161,9 @@ func newPatch(font digits.Font, digit, side, box int, x, y float64) patch {
 	frame := clips.NewClip(1, size, size, 1)
 	font.Draw(frame, digit, x, y)
 	places := func(part float64) int { return side - box + 1 - int(math.Ceil(part)) }
-	p := patch{digit: digit, size: size, rows: places(y), cols: places(x)}
+	p := patch{digit: digit, values: frame.Pix, size: size, rows: places(y), cols: places(x)}
 	squares := 0.0
 	for _, v := range frame.Pix {
-		p.values = append(p.values, float64(v))
 		p.sum += float64(v)
 		squares += float64(v) * float64(v)
 	}
@@ -188,18 +200,19 @@ func (t *templates) correlate(frame clips.Clip) []float64 {
 }
 
 // product is the sum of products with the frame, with the patch's corner at a pixel. Parts of the
-// patch outside of the frame count as 0.
+// patch outside of the frame count as 0. It is where nearly all time goes: sums of integers need not
+// wait for each other as long as those of floating-point numbers.
 func (p patch) product(frame clips.Clip, row, col int) float64 {
-	sum := 0.0
+	sum := 0
 	high, wide := min(p.size, frame.Height-row), min(p.size, frame.Width-col)
 	for y := range high {
 		pixels := frame.Pix[(row+y)*frame.Width+col:][:wide]
 		values := p.values[y*p.size:][:wide]
 		for x, v := range values {
-			sum += v * float64(pixels[x])
+			sum += int(v) * int(pixels[x])
 		}
 	}
-	return sum
+	return float64(sum)
 }
 
 // largest is the place of the largest value, and the value. The place is -1 if all are equal, as

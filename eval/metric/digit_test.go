@@ -42,10 +42,34 @@ func still(t *testing.T, digit, box, side int, x, y float64) clips.Clip {
 	return frame
 }
 
-// digitShare is a video's score.
+// digitScore is a video's score.
+func digitScore(real, made clips.Clip) (Score, error) {
+	scores, err := (&digitReader{}).Score([]clips.Clip{real}, []clips.Clip{made})
+	if err != nil {
+		return Score{}, err
+	}
+	return scores[0], nil
+}
+
+// digitShare is its value.
 func digitShare(real, made clips.Clip) (float64, error) {
-	s, err := (&digitReader{}).score(real, made)
+	s, err := digitScore(real, made)
 	return s.Value, err
+}
+
+// A real video that stands in several pairs has the scores that it has alone.
+func TestRealVideosAreReadOnce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	a, b, black := moving(t, rng, 7, 40, 16, 2), moving(t, rng, 2, 40, 16, 2), clips.NewClip(2, 16, 16, 1)
+	scores, err := (&digitReader{}).Score([]clips.Clip{a, a, b, black, a, b}, []clips.Clip{a, b, b, a, black, a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{1, 0, 1, -1, 0, 0} {
+		if s := scores[i]; s.Skipped == "" && s.Value != want || (s.Skipped != "") != (want < 0) {
+			t.Errorf("pair %d: %+v, want %g", i, s, want)
+		}
+	}
 }
 
 func TestDigitsAreReadInFramesOf16Pixels(t *testing.T) {
@@ -70,9 +94,9 @@ func TestAnotherDigitAndNoDigitAreWrong(t *testing.T) {
 	made := moving(t, rng, 7, 40, 16, 4)
 	copy(made.Slice(1, 2).Pix, moving(t, rng, 2, 40, 16, 1).Pix)
 	copy(made.Slice(3, 4).Pix, make([]uint8, 16*16))
-	got, err := (&digitReader{}).frames(real, made)
-	if want := "[1 0 1 0]"; err != nil || fmt.Sprint(got) != want {
-		t.Errorf("frames %v (%v), want %s: the digit, another, the digit elsewhere, black", got, err, want)
+	got, err := digitScore(real, made)
+	if want := "[1 0 1 0]"; err != nil || fmt.Sprint(got.Frames) != want {
+		t.Errorf("frames %v (%v), want %s: the digit, another, the digit elsewhere, black", got.Frames, err, want)
 	}
 	if share, err := digitShare(real, made); err != nil || share != 0.5 {
 		t.Errorf("video %g (%v), want 0.5", share, err)
@@ -115,9 +139,9 @@ func TestVideosOfSomethingElseHaveNoDigit(t *testing.T) {
 		"oblong": {clips.NewClip(2, 16, 24, 1), "want square grey ones"},
 		"tiny":   {clips.NewClip(2, 4, 4, 1), "isn't one digit"},
 	} {
-		_, err := (&digitReader{}).frames(c.real, c.real)
-		if reason, ok := Reason(err); !ok || !strings.Contains(reason, c.want) {
-			t.Errorf("%s: error %v, want a skipped score that says %q", name, err, c.want)
+		s, err := digitScore(c.real, c.real)
+		if err != nil || !strings.Contains(s.Skipped, c.want) {
+			t.Errorf("%s: %+v, %v, want a skipped score that says %q", name, s, err, c.want)
 		}
 	}
 }

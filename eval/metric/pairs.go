@@ -3,6 +3,9 @@ package metric
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"mcvd/data/clips"
 )
@@ -48,8 +51,8 @@ func (s *Score) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// eachPair is [Pairs] on the host, pair by pair. The clips of a pair have the same size, with one
-// pixel or more. [Skipped] skips a pair.
+// eachPair is [Pairs] on the host, pair by pair, several at a time. The clips of a pair have the same
+// size, with one pixel or more. [Skipped] skips a pair.
 type eachPair func(real, made clips.Clip) (Score, error)
 
 // Score scores pair by pair.
@@ -58,16 +61,23 @@ func (f eachPair) Score(real, made []clips.Clip) ([]Score, error) {
 		return nil, fmt.Errorf("%d generated clips, want as many as real ones, %d", len(made), len(real))
 	}
 	scores := make([]Score, len(made))
+	var scoring errgroup.Group
+	scoring.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range made {
-		err := sameSize(real[i], made[i])
-		if err == nil {
-			scores[i], err = f(real[i], made[i])
-		}
-		if reason, ok := Reason(err); ok {
-			scores[i] = Score{Skipped: reason}
-		} else if err != nil {
-			return nil, fmt.Errorf("clip %d: %w", i, err)
-		}
+		scoring.Go(func() (err error) {
+			if err = sameSize(real[i], made[i]); err == nil {
+				scores[i], err = f(real[i], made[i])
+			}
+			if reason, ok := Reason(err); ok {
+				scores[i] = Score{Skipped: reason}
+			} else if err != nil {
+				return fmt.Errorf("clip %d: %w", i, err)
+			}
+			return nil
+		})
+	}
+	if err := scoring.Wait(); err != nil {
+		return nil, err
 	}
 	return scores, nil
 }

@@ -1,0 +1,86 @@
+package eval
+
+import (
+	"fmt"
+
+	"mcvd/data/clips"
+	"mcvd/eval/metric"
+)
+
+// look is how a metric sees videos.
+type look struct {
+	pixels string // by which rule numbers become bytes, one of quantizers
+	whole  bool   // with the given frames around
+}
+
+// quantizers are the rules by which numbers become bytes.
+var quantizers = map[string]func(float32) uint8{"nearest": clips.Byte, "floor": clips.Floor, "binary": blackOrWhite}
+
+// look is how the rules let a metric see videos.
+func (r Rules) look(m metric.Info) look {
+	if r.Binary && m.Name == "ssim" {
+		return look{"binary", m.Whole}
+	}
+	return look{r.Pixels, m.Whole}
+}
+
+// videos are those of cases as metrics see them. Each look is made once, however many metrics have
+// it.
+type videos struct {
+	cases []Case
+	rules Rules
+	// middle is the frames of video i between the given ones, as bytes by a rule.
+	middle func(i int, rule func(float32) uint8) (clips.Clip, error)
+	seen   map[look][]clips.Clip
+}
+
+// made are videos of frames that a model made.
+func (e *Evaluation) made(cases []Case, frames []Frames) *videos {
+	return &videos{cases, e.Rules, func(i int, rule func(float32) uint8) (clips.Clip, error) {
+		return e.generator.clip(frames[i], rule)
+	}, map[look][]clips.Clip{}}
+}
+
+// known are videos of frames that are bytes already: real ones, and those of baselines. A rule may
+// change them.
+func (e *Evaluation) known(cases []Case, frames func(Case) clips.Clip) *videos {
+	return &videos{cases, e.Rules, func(i int, rule func(float32) uint8) (clips.Clip, error) {
+		return again(frames(cases[i]), rule), nil
+	}, map[look][]clips.Clip{}}
+}
+
+// again is a clip whose bytes became numbers and then bytes by a rule.
+func again(c clips.Clip, rule func(float32) uint8) clips.Clip {
+	var table [256]uint8
+	for v := range table {
+		table[v] = rule(clips.Float(uint8(v)))
+	}
+	out := c
+	out.Pix = make([]uint8, len(c.Pix))
+	for i, v := range c.Pix {
+		out.Pix[i] = table[v]
+	}
+	return out
+}
+
+// as are the videos as a metric sees them.
+func (v *videos) as(m metric.Info) ([]clips.Clip, error) {
+	l := v.rules.look(m)
+	if v.seen[l] != nil {
+		return v.seen[l], nil
+	}
+	rule := quantizers[l.pixels]
+	list := make([]clips.Clip, len(v.cases))
+	for i, c := range v.cases {
+		clip, err := v.middle(i, rule)
+		if err != nil {
+			return nil, fmt.Errorf("clip %d: %w", c.Clip, err)
+		}
+		if l.whole {
+			clip = join(again(c.Past, rule), clip, again(c.Future, rule))
+		}
+		list[i] = clip
+	}
+	v.seen[l] = list
+	return list, nil
+}
