@@ -4,12 +4,12 @@ package page
 
 import (
 	"bytes"
-	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"os"
+	"regexp"
 
 	"mcvd/configs/atomicfile"
 	"mcvd/configs/webpage"
@@ -42,7 +42,7 @@ type message struct {
 func build(r *eval.Report, films *Films) (string, error) {
 	v, m := newView(r), message{Charts: chartsOf(r)}
 	if films == nil {
-		v.HowToFilms = "mcvd eval report REPORT.json --run " + cmp.Or(r.Run, "RUN") + " -o PAGE.html"
+		v.HowToFilms = "mcvd eval report REPORT.json --run " + argument(r.Run) + " -o PAGE.html"
 	} else {
 		var err error
 		if m.Films, err = films.player(r); err != nil {
@@ -64,6 +64,18 @@ func build(r *eval.Report, films *Films) (string, error) {
 	}
 	page := webpage.Page{Title: v.Title, Body: out.String(), Style: asset("page.css"), Script: asset("films.js") + "\n" + asset("page.js")}
 	return page.Alone(data), nil
+}
+
+// plain are names that mean themselves in every shell.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./][A-Za-z0-9_./-]*$`)
+
+// argument is the name of a run in a command that people may copy, or RUN if a shell could take it for
+// something else.
+func argument(run string) string {
+	if plain.MatchString(run) {
+		return run
+	}
+	return "RUN"
 }
 
 func asset(name string) string {

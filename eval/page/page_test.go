@@ -403,3 +403,13 @@ func TestHostileTextIsText(t *testing.T) {
 		}
 	}
 }
+
+// A command that people copy does nothing but what it says.
+func TestTheCommandIsSafeToCopy(t *testing.T) {
+	for run, want := range map[string]string{"runs/a-1.b_c": "runs/a-1.b_c", "/data/runs/a": "/data/runs/a", "": "RUN", "a; rm -r b": "RUN", "$(x)": "RUN", "-o": "RUN",
+		"a\nb": "RUN", "a b": "RUN", "`x`": "RUN", "~x": "RUN"} {
+		if got := argument(run); got != want {
+			t.Errorf("%q becomes %q, want %q", run, got, want)
+		}
+	}
+}
