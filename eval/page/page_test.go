@@ -32,7 +32,7 @@ func aReport(t testing.TB, n, frames int, change func(h *eval.Header)) *eval.Rep
 			Rules: eval.Rules{Order: "fixed", Pixels: "nearest", Best: "one", Interval: metric.Bootstrap}},
 		Metrics: []metric.Info{{Name: "psnr", Unit: "dB", HigherIsBetter: true, Digits: 2}, {Name: "ssim", HigherIsBetter: true, Digits: 4}, {Name: "mmd", Digits: 4}},
 		Run:     "runs/a", Checkpoint: "runs/a/checkpoints/step-00000040.safetensors", CheckpointSHA256: "abc123", Step: 40, Dataset: "digits", Past: 2, Videos: n,
-		Sampler: configs.Sampler{Name: "ddim", Steps: 4, Spacing: "uniform", Precision: "float32"}, Backend: "go", NFE: 12, SecondsPerClip: 0.5, Config: map[string]string{"data.size": "64"},
+		Sampler: configs.Sampler{Name: "ddim", Steps: 4, Spacing: "uniform", Precision: "float32"}, Backend: "go", NFE: 12, NFEPerFrame: 4, SecondsPerClip: 0.5, SecondsPerFrame: 0.5 / 3, Config: map[string]string{"data.size": "64"},
 	}
 	var records []eval.Record
 	for clip := range n {

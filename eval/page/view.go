@@ -229,10 +229,10 @@ func facts(r *eval.Report) []fact {
 		{"clips", count(p.Clips, "clip"), videos(p)},
 		{"windows", p.Windows, fmt.Sprintf("%s kept of each block", count(p.Advance, "frame"))},
 		{"sampler", fmt.Sprintf("%s, %s", r.Sampler.Name, count(r.Sampler.Steps, "step")), samplerNote(r.Sampler)},
-		{"network evaluations", fmt.Sprintf("%d a video", r.NFE), perFrame(float64(r.NFE), p.Frames)},
+		{"network evaluations", fmt.Sprintf("%d a video", r.NFE), perFrame(r.NFEPerFrame)},
 	}
 	if r.SecondsPerClip > 0 {
-		all = append(all, fact{"time", fmt.Sprintf("%.3g s a video", r.SecondsPerClip), perFrame(r.SecondsPerClip, p.Frames)})
+		all = append(all, fact{"time", fmt.Sprintf("%.3g s a video", r.SecondsPerClip), perFrame(r.SecondsPerFrame)})
 	}
 	all = append(all, fact{"backend", r.Backend, ""}, seeds(p), fact{"protocol", p.Name, eval.ProtocolDoc(p.Name)})
 	all = append(all, rules(p.Rules)...)
@@ -268,12 +268,12 @@ func given(r *eval.Report) string {
 	return "from noise alone"
 }
 
-// perFrame is a cost of a video, for one of its frames.
-func perFrame(x float64, frames int) string {
-	if frames < 1 {
+// perFrame is a cost of a video by its generated frames, "" if it is not known.
+func perFrame(x float64) string {
+	if !(x > 0) {
 		return ""
 	}
-	return fmt.Sprintf("%.3g a frame", x/float64(frames))
+	return fmt.Sprintf("%.3g a frame", x)
 }
 
 func samplerNote(s configs.Sampler) string {
