@@ -80,7 +80,7 @@ the real ones. They are generated again after the evaluation, which keeps none.`
 	windowsFlag(cmd, &c.Windows)
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
 	splitFlag(cmd, &c.Split)
-	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, fvd_pooled, kid and lpips_vgg, which have to be asked for)")
+	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, fvd_pooled, fvmd, kid and lpips_vgg, which have to be asked for)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")

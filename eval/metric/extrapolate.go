@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// Extrapolation says how a comparison of two sets depends on how many vectors they have, and what it
-// would be of infinitely many.
+// Extrapolation says how a comparison of two sets depends on how many vectors they have, and what
+// it would be of infinitely many.
 type Extrapolation struct {
 	Points []Point `json:"points"` // from the fewest vectors to all
 	// Infinity is the value at which the line that fits the points best ends. It may be negative.
@@ -21,8 +21,8 @@ type Point struct {
 }
 
 const (
-	// extrapolated is how many sizes are compared, as in the paper. The smallest is half of a set: of
-	// fewer vectors, the bias is no longer a line.
+	// extrapolated is how many sizes are compared, as in the paper. The smallest is half of a set:
+	// of fewer vectors, the bias is no longer a line.
 	extrapolated = 15
 	// leastExtrapolated is the least number of vectors of which these are different sizes.
 	leastExtrapolated = 32
@@ -33,10 +33,10 @@ const (
 // line over 1/n, and its end at 0 has no bias. The line is fitted by least squares.
 //
 // As in the paper, parts of the sets are drawn at random without replacement. There only the
-// generated set is cut, because the real one is large; here the same share of both sets is taken, so
-// that the bias of both goes away. The share 1 is the comparison itself. Draws are functions of the
-// seed. A set of fewer than 32 vectors is [Skipped]. Where the smaller sets have fewer vectors than a
-// vector has numbers, covariances are singular and the line is a rough one.
+// generated set is cut, because the real one is large; here the same share of both sets is taken,
+// so that the bias of both goes away. The share 1 is the comparison itself. Draws are functions of
+// the seed. A set of fewer than 32 vectors is [Skipped]. Where the smaller sets have fewer vectors
+// than a vector has numbers, covariances are singular and the line is a rough one.
 func Extrapolate(compare Compare, real, made [][]float32, seed uint64) (Extrapolation, error) {
 	if len(real) < leastExtrapolated || len(made) < leastExtrapolated {
 		return Extrapolation{}, Skipped{fmt.Sprintf("to extrapolate needs %d real and %d generated vectors or more, got %d and %d",

@@ -34,7 +34,8 @@ func TestExtrapolateIsNearerToTheTruth(t *testing.T) {
 	}
 }
 
-// A value that is a line over 1/n of both sets ends where the line does, and what has no bias stays.
+// A value that is a line over 1/n of both sets ends where the line does, and what has no bias
+// stays.
 func TestExtrapolateEndsWhereTheLineDoes(t *testing.T) {
 	rows := normalRows(rand.New(rand.NewPCG(7, 8)), 2800, 1, 0, 1)
 	real, made := rows[:1400], rows

@@ -9,8 +9,8 @@ import (
 )
 
 // inception describes each frame by the 2048 pooled features of Inception-v3, for the Fréchet
-// inception distance (FID; Heusel et al., 2017) and the kernel inception distance (KID; Binkowski et
-// al., 2018). It sees frames, not videos: their order doesn't matter to it.
+// inception distance (FID; Heusel et al., 2017) and the kernel inception distance (KID; Binkowski
+// et al., 2018). It sees frames, not videos: their order doesn't matter to it.
 type inception struct {
 	network *features.Inception
 	weightsSum

@@ -8,13 +8,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Polynomial is the kernel k(x, y) = (Gamma x·y + C)^Degree. It measures how far two sets of vectors
-// are apart by their squared maximum mean discrepancy (MMD; Gretton et al., 2012):
+// Polynomial is the kernel k(x, y) = (Gamma x·y + C)^Degree. It measures how far two sets of
+// vectors are apart by their squared maximum mean discrepancy (MMD; Gretton et al., 2012):
 //
 //	E k(x, x') + E k(y, y') - 2 E k(x, y)
 //
-// for x, x' of one set and y, y' of the other. With degree 2 and C = 0 this is the squared difference
-// of their second moments E x xᵀ. With C above 0 all moments up to the degree enter.
+// for x, x' of one set and y, y' of the other. With degree 2 and C = 0 this is the squared
+// difference of their second moments E x xᵀ. With C above 0 all moments up to the degree enter.
 type Polynomial struct {
 	Degree int     // 1 or more
 	Gamma  float64 // 0 stands for 1/d, for vectors of d numbers
@@ -40,8 +40,8 @@ func JEDi(real, made [][]float32) (float64, error) {
 // eq. 5). It is 0 or more but for rounding, and too large by about 1/n for n vectors.
 func (k Polynomial) Biased(a, b [][]float32) (float64, error) { return k.estimate(a, b, true) }
 
-// Unbiased is the estimate in which they are not (eq. 3). For sets of the same distribution its mean
-// over draws is 0, so it may be negative. A set of fewer than two vectors is [Skipped].
+// Unbiased is the estimate in which they are not (eq. 3). For sets of the same distribution its
+// mean over draws is 0, so it may be negative. A set of fewer than two vectors is [Skipped].
 func (k Polynomial) Unbiased(a, b [][]float32) (float64, error) { return k.estimate(a, b, false) }
 
 func (k Polynomial) estimate(a, b [][]float32, itself bool) (float64, error) {
@@ -108,8 +108,8 @@ func (k Polynomial) between(a, b [][]float32) float64 {
 	return sum / float64(len(a)) / float64(len(b))
 }
 
-// sum is that of the kernel over pairs of a row of x and one of y, each as often as weight says. Rows
-// are summed up first, so that each number is added to one of its own size.
+// sum is that of the kernel over pairs of a row of x and one of y, each as often as weight says.
+// Rows are summed up first, so that each number is added to one of its own size.
 func (k Polynomial) sum(x, y *mat.Dense, weight func(row, column int) float64) (sum float64) {
 	var products mat.Dense
 	products.Mul(x, y.T())

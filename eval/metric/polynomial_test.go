@@ -52,9 +52,9 @@ func normalRows(r *rand.Rand, n, width int, mean, deviation float64) [][]float32
 	return rows
 }
 
-// The biased estimate with (g x·y + c)^3 is the sum of the squared differences of all moments: those
-// of order m have the weight binomial(3, m) g^m c^(3-m). The unbiased one lacks the pairs of a vector
-// with itself. Sets of more vectors than a block has show that blocks fit together.
+// The biased estimate with (g x·y + c)^3 is the sum of the squared differences of all moments:
+// those of order m have the weight binomial(3, m) g^m c^(3-m). The unbiased one lacks the pairs of
+// a vector with itself. Sets of more vectors than a block has show that blocks fit together.
 func TestPolynomialComparesMoments(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const g, c = 0.7, 1.3
@@ -175,8 +175,8 @@ func TestKIDIsUnbiased(t *testing.T) {
 	}
 }
 
-// A large number that all vectors share is not lost: with the kernel x·y the estimate is the squared
-// difference of the means, 1, beside products of 1e8.
+// A large number that all vectors share is not lost: with the kernel x·y the estimate is the
+// squared difference of the means, 1, beside products of 1e8.
 func TestPolynomialBesideLargeNumbers(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	a, b := normalRows(r, 700, 2, 0, 0), normalRows(r, 900, 2, 0, 0)

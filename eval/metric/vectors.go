@@ -2,7 +2,8 @@ package metric
 
 import "slices"
 
-// Comparison compares two sets of vectors, whatever network they are the features of. Less is better.
+// Comparison compares two sets of vectors, whatever network they are the features of. Less is
+// better.
 type Comparison struct {
 	Name    string
 	Digits  int // significant digits after the point

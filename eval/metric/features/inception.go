@@ -14,9 +14,9 @@ const (
 	inceptionFeatures = 2048 // numbers of each frame
 )
 
-// fidClasses and torchvisionClasses are how many classes the two Inception networks tell apart. FID's
-// (Heusel et al., 2017) is TensorFlow's of 2015-12-05, whose average pools leave zeros at the border
-// out, and whose last module has a max pool where the paper has an average.
+// fidClasses and torchvisionClasses are how many classes the two Inception networks tell apart.
+// FID's (Heusel et al., 2017) is TensorFlow's of 2015-12-05, whose average pools leave zeros at the
+// border out, and whose last module has a max pool where the paper has an average.
 const (
 	fidClasses         = 1008
 	torchvisionClasses = 1000
@@ -60,8 +60,8 @@ func chain(module string, in int, units ...unit) []unit {
 	return units
 }
 
-// inceptionStem are the convolutions before the first module; the third and the last are followed by a
-// halvingPool.
+// inceptionStem are the convolutions before the first module; the third and the last are followed
+// by a halvingPool.
 var inceptionStem = func() []unit {
 	units := []unit{frameUnit("Conv2d_1a_3x3", 32, 3, 3, 2), frameUnit("Conv2d_2a_3x3", 32, 3, 3, 1), frameUnit("Conv2d_2b_3x3", 64, 3, 3, 1),
 		frameUnit("Conv2d_3b_1x1", 80, 1, 1, 1), frameUnit("Conv2d_4a_3x3", 192, 3, 3, 1)}
@@ -142,8 +142,8 @@ func inceptionUnits() []unit {
 	return list
 }
 
-// Inception is Inception-v3 (Szegedy et al., 2016) up to the average over pixels, in the variant that
-// its weights belong to: FID's or torchvision's.
+// Inception is Inception-v3 (Szegedy et al., 2016) up to the average over pixels, in the variant
+// that its weights belong to: FID's or torchvision's.
 type Inception struct{ *program }
 
 // OpenInception opens the network with weights on a backend. Close it after use.
@@ -160,9 +160,9 @@ func OpenInception(backend compute.Backend, p Params) (*Inception, error) {
 	return &Inception{program}, err
 }
 
-// Features are the 2048 of each of n frames, one frame after the other. values is
-// [n, height, width, channels] in [-1, 1]. Frames are resized to 299x299, bilinear between the centres
-// of pixels and without smoothing before, which changes their shape if they are not square; so do the
+// Features are the 2048 of each of n frames, one frame after the other. values is [n, height,
+// width, channels] in [-1, 1]. Frames are resized to 299x299, bilinear between the centres of
+// pixels and without smoothing before, which changes their shape if they are not square; so do the
 // implementations of FID in PyTorch. The program is compiled anew for each shape.
 func (net *Inception) Features(values []float32, n, height, width, channels int) ([]float32, error) {
 	if size := n * height * width * channels; len(values) != size || size == 0 || channels != 1 && channels != 3 {

@@ -1,5 +1,5 @@
-// Package rows reads vectors of numbers that other programs wrote to files, a vector a row: features
-// of videos by networks that are not in this project.
+// Package rows reads vectors of numbers that other programs wrote to files, a vector a row:
+// features of videos by networks that are not in this project.
 package rows
 
 import (
@@ -12,10 +12,10 @@ import (
 	"mcvd/models/weights"
 )
 
-// Read reads an array [n, d] of floating-point numbers from a file: .npy, as numpy.save writes it, or
-// safetensors, by what the file begins with. tensor names the tensor of a safetensors file; it may be
-// empty if there is one only, and must be for .npy. Numbers are rounded to float32, the precision of
-// networks' features; one that is not finite in it is an error.
+// Read reads an array [n, d] of floating-point numbers from a file: .npy, as numpy.save writes it,
+// or safetensors, by what the file begins with. tensor names the tensor of a safetensors file; it
+// may be empty if there is one only, and must be for .npy. Numbers are rounded to float32, the
+// precision of networks' features; one that is not finite in it is an error.
 func Read(path, tensor string) ([][]float32, error) {
 	f, size, err := weights.OpenRegular(path)
 	if err != nil {
