@@ -84,8 +84,9 @@ func (p problem) Error() string { return fmt.Sprintf("%s: %v", p.name, p.err) }
 type found struct {
 	sources  []source
 	problems []problem
-	byFolder bool // splits are sub-folders
-	others   int  // videos of other splits, if not
+	byFolder bool                // splits are sub-folders
+	others   int                 // videos of other splits, if not
+	counts   map[clips.Split]int // of the videos that a hash divides among splits
 }
 
 // find looks for the videos of a split, sorted by name.
@@ -113,10 +114,25 @@ func find(root string, split clips.Split, o Options) (found, error) {
 	f.walk(root, ".", []fs.FileInfo{info})
 	all := len(f.sources) + len(f.problems)
 	splits := o.splitAll(f.sources)
+	f.counts = map[clips.Split]int{}
+	for _, s := range f.sources {
+		f.counts[splits[s.name]]++
+	}
 	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return splits[s.name] != split })
 	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.splitOf(p.name) != split })
 	f.others = all - len(f.sources) - len(f.problems)
 	return f, nil
+}
+
+// lopsided says whether a hash gave training fewer than half of the videos that its fraction
+// promises, which happens where there are few of them.
+func (o Options) lopsided(counts map[clips.Split]int) bool {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	train := counts[clips.Train] // none is an error of its own
+	return train > 0 && float64(train) < (1-o.Valid-o.Test)*float64(total)/2
 }
 
 // splitAll divides the videos among the splits by name, as [Options.splitOf] says. If there are

@@ -58,6 +58,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err := o.unused(); err != nil && found.byFolder {
 		return nil, fmt.Errorf("%w because %s has folders for its splits", err, root)
 	}
+	if split == clips.Train && o.lopsided(found.counts) {
+		log.Warn("few of the videos are for training, because a hash of their names divides them; sort them into folders train, valid and test instead",
+			"train", found.counts[clips.Train], "valid", found.counts[clips.Valid], "test", found.counts[clips.Test])
+	}
 	if o.Cache == "" {
 		o.Cache = filepath.Join(root, ".mcvd-cache")
 	}

@@ -198,6 +198,38 @@ func TestSplitsByHash(t *testing.T) {
 	wantError(t, err, "split train is empty", "lower data.options.valid or data.options.test")
 }
 
+// Of three videos each split gets one. That training has so few is said, with the counts, and only
+// where a hash did it.
+func TestFewVideosForTrainingAreCounted(t *testing.T) {
+	root, sorted := t.TempDir(), t.TempDir()
+	for i, split := range clips.Splits() {
+		steps(t, filepath.Join(root, fmt.Sprintf("clip%d.mp4", i)), 3)
+		steps(t, filepath.Join(sorted, string(split), "a.mp4"), 3)
+	}
+	const warning = "few of the videos are for training"
+	if _, log := mustOpen(t, config(root, nil), clips.Train, 2); !strings.Contains(log, warning) || !strings.Contains(log, "train=1 valid=1 test=1") {
+		t.Errorf("one of three videos: the log says\n%s", log)
+	}
+	for what, open := range map[string]func() (*Dataset, string){
+		"the split for validation": func() (*Dataset, string) { return mustOpen(t, config(root, nil), clips.Valid, 2) },
+		"all for training":         func() (*Dataset, string) { return mustOpen(t, config(root, all), clips.Train, 2) },
+		"folders for the splits":   func() (*Dataset, string) { return mustOpen(t, config(sorted, nil), clips.Train, 2) },
+	} {
+		if _, log := open(); strings.Contains(log, warning) {
+			t.Errorf("%s: the log says\n%s", what, log)
+		}
+	}
+	for _, c := range []struct {
+		train, valid, test int
+		want               bool
+	}{{8, 1, 1, false}, {3, 1, 1, false}, {2, 1, 1, false}, {2, 2, 1, false}, {1, 2, 1, true}, {39, 31, 30, true}, {41, 30, 29, false}, {0, 2, 1, false}} {
+		counts := map[clips.Split]int{clips.Train: c.train, clips.Valid: c.valid, clips.Test: c.test}
+		if got := DefaultOptions().lopsided(counts); got != c.want {
+			t.Errorf("%v: lopsided %v, want %v", counts, got, c.want)
+		}
+	}
+}
+
 func TestImageFolders(t *testing.T) {
 	root := t.TempDir()
 	for i := range 11 {
