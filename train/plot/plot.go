@@ -59,7 +59,7 @@ const (
 // extension is one of [Formats]. Smooth, in [0, 1), is the weight of [runs.Smooth] for noisy
 // quantities; where it isn't 0, their values themselves are drawn faintly. Values that are not
 // finite are gaps; so are those that are not above 0 where the axis is logarithmic. An axis reaches
-// to 1e30. Runs without any line in their logs are an error.
+// to 1e30. Runs without any line in their logs, or with nothing but NaN there, are an error.
 func Write(path string, all []*runs.Run, smooth float64) error {
 	canvas, ok := formats[strings.ToLower(filepath.Ext(path))]
 	if !ok {
@@ -75,13 +75,23 @@ func Write(path string, all []*runs.Run, smooth float64) error {
 		}
 	}
 	if len(drawn) == 0 {
-		return errors.New("nothing to draw: no run has a line in its log")
+		return nothing(all)
 	}
 	picture := arrange(drawn, all, canvas)
 	return atomicfile.Write(path, func(tmp *os.File) error {
 		_, err := picture.WriteTo(tmp)
 		return err
 	})
+}
+
+// nothing is the error of runs without anything to draw.
+func nothing(all []*runs.Run) error {
+	for _, r := range all {
+		if r.Step > 0 {
+			return fmt.Errorf("nothing to draw: every number in the logs is NaN, up to step %d of %s; the loss was not finite from the start: try a lower optimizer.learning_rate", r.Step, printable(r.Name))
+		}
+	}
+	return errors.New("nothing to draw: no run has a line in its log")
 }
 
 // arrange draws panels in two columns below the legend.

@@ -131,9 +131,12 @@ func TestOddValuesAreDrawn(t *testing.T) {
 func TestNothingToDrawLeavesNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.png")
 	nan := runs.Number(math.NaN())
-	for _, lines := range [][]runs.Line{nil, {{Step: 1, Loss: nan}}} {
-		if err := Write(path, []*runs.Run{run(t, "empty", lines...)}, 0); err == nil || !strings.Contains(err.Error(), "nothing to draw") {
-			t.Errorf("error %v, want one that says that there is nothing to draw", err)
+	for want, lines := range map[string][]runs.Line{
+		"nothing to draw: no run has a line in its log":                       nil,
+		"nothing to draw: every number in the logs is NaN, up to step 2 of a": {{Step: 1, Loss: nan}, {Step: 2, Loss: nan, GradientNorm: nan}},
+	} {
+		if err := Write(path, []*runs.Run{run(t, "a", lines...)}, 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
 		}
 		if _, err := os.Stat(path); err == nil {
 			t.Error("a file was left")
