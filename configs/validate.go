@@ -18,6 +18,8 @@ func (c *Config) problems() Problems {
 	c.checkFrames(&p)
 	c.checkData(&p)
 	c.checkSampler(&p)
+	t := c.Train
+	p.Check(t.Devices < 1 || t.Batch%t.Devices == 0, "train.devices", t.Devices, fmt.Sprintf("a divisor of train.batch, which is %d", t.Batch), "train.batch")
 	return p
 }
 

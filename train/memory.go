@@ -25,7 +25,7 @@ type Need struct {
 // Memory estimates from the graph of a step what it needs, without running it.
 func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, error) {
 	var need Need
-	if err := checkBackend(backend, c); err != nil {
+	if err := CheckBackend(backend, c); err != nil {
 		return need, err
 	}
 	u, err := optimizer.New(c)

@@ -85,7 +85,7 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 
 // train is Train for a model, with what its steps minimize.
 func train(ctx context.Context, o Options, m *models.Model, steps objective) (Progress, error) {
-	if err := checkBackend(o.Backend, o.Config); err != nil { // before anything is written
+	if err := CheckBackend(o.Backend, o.Config); err != nil { // before anything is written
 		return Progress{}, err
 	}
 	run, unlock, err := start(o.Dir, o.Config)
@@ -119,8 +119,9 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	return t.progress, err
 }
 
-// checkBackend reports settings that the backend can't do.
-func checkBackend(b compute.Backend, c *configs.Config) error {
+// CheckBackend reports settings that the backend can't do. Train does it, too, but a program that opens
+// data first does not want to learn it after that.
+func CheckBackend(b compute.Backend, c *configs.Config) error {
 	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
 		return fmt.Errorf("train.%w", err)
 	}

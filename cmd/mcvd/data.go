@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcvd/configs"
-	"mcvd/configs/atomicfile"
 	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
@@ -111,8 +110,8 @@ func newPeek(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := atomicfile.Prepare(out); err != nil {
-				return fmt.Errorf("--out: %w", err)
+			if err := prepareFile("--out", out); err != nil {
+				return err
 			}
 			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
 			if err != nil {
@@ -157,6 +156,9 @@ func newExport(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := d.load()
 			if err != nil {
+				return err
+			}
+			if err := notAmongRuns("--out", out, out); err != nil {
 				return err
 			}
 			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)

@@ -107,6 +107,9 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if len(c.Deviations) > 0 {
 		c.log.Warn("the scores can't be compared with those published", "protocol", c.Name, "because", strings.Join(c.Deviations, "; "))
 	}
+	if err := c.checkDevices(c.atATime()); err != nil {
+		return err
+	}
 	job, err := c.Job()
 	if err != nil {
 		return err
@@ -115,6 +118,11 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(job.Task, l.config)
+	if c.records != "" {
+		if err := notAmongRuns("--records", c.records, c.records); err != nil {
+			return err
+		}
+	}
 	if err := c.prepare(dir, c.records); err != nil {
 		return err
 	}
@@ -129,6 +137,9 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	return errors.Join(c.print(cmd, report, films), filmsErr)
 }
+
+// atATime is how many videos are generated at a time, once the protocol is complete.
+func (c *evalCommand) atATime() int { return min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories) }
 
 // protocolDocs says what each protocol is, a line each.
 func protocolDocs() string {
@@ -163,7 +174,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	if err != nil {
 		return nil, err
 	}
-	g, err := l.generator(min(cmp.Or(c.batch, 16), c.Clips*c.Trajectories))
+	g, err := l.generator(c.atATime())
 	if err != nil {
 		return nil, err
 	}

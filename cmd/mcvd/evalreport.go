@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs/atomicfile"
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
@@ -129,13 +128,8 @@ func (c *evalReportCommand) write(cmd *cobra.Command, path string) error {
 	if same, err := sameFile(path, c.out); err != nil || same {
 		return cmp.Or(err, fmt.Errorf("--out %s: is the report itself; want another place", c.out))
 	}
-	if c.run != "" {
-		if err := notBelow("--out", "the run folder", c.run, c.out); err != nil {
-			return err
-		}
-	}
-	if err := atomicfile.Prepare(c.out); err != nil {
-		return fmt.Errorf("--out: %w", err)
+	if err := prepareFile("--out", c.out, owned{"the run folder", c.run}); err != nil {
+		return err
 	}
 	var films *page.Films
 	if c.run != "" {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs/atomicfile"
 	"mcvd/models"
 	"mcvd/models/published"
 	"mcvd/models/weights"
@@ -94,8 +93,8 @@ func (c *exportCommand) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Prepare(c.out); err != nil { // before gigabytes are read
-		return fmt.Errorf("--out: %w", err)
+	if err := prepareFile("--out", c.out); err != nil { // before gigabytes are read
+		return err
 	}
 	if err := weights.Write(c.out, metadata, stopping(ctx, entries)); err != nil {
 		return err

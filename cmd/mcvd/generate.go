@@ -130,6 +130,9 @@ without them: training must hide the past and the future (frames.mask).`
 
 func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	c.out = cmp.Or(c.out, filepath.Join(dir, c.task.String()))
+	if err := notAmongRuns("--out", c.out, c.out); err != nil {
+		return err
+	}
 	l, err := c.open(dir, c.app)
 	if err != nil {
 		return err
@@ -140,10 +143,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	c.warnUnlearned(c.task, l.config)
-	if len(c.videos) > 0 {
-		c.clips = len(c.videos)
-	}
-	g, err := l.generator(min(cmp.Or(c.batch, 8), c.clips*c.trajectories))
+	g, err := l.generator(c.atATime())
 	if err != nil {
 		return err
 	}
@@ -158,6 +158,9 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	done(written)
 	return err
 }
+
+// atATime is how many videos are generated at a time.
+func (c *generateCommand) atATime() int { return min(cmp.Or(c.batch, 8), c.clips*c.trajectories) }
 
 // prepare makes the folder for the videos. done removes it again if it is new and nothing was
 // written.
@@ -203,6 +206,12 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 	}
 	if len(c.videos) > 0 && cmd.Flags().Changed("clips") {
 		return errors.New("--clips has no effect with --video: there is a clip for each")
+	}
+	if len(c.videos) > 0 {
+		c.clips = len(c.videos)
+	}
+	if err := c.checkDevices(c.atATime()); err != nil {
+		return err
 	}
 	if err := c.checkData(); err != nil {
 		return err

@@ -70,22 +70,28 @@ chooses it.`,
 				shown = args
 			}
 			if asJSON {
-				return writeNames(cmd.OutOrStdout(), shown)
+				return writeJSON(cmd.OutOrStdout(), shown)
 			}
 			return writeKinds(cmd.OutOrStdout(), shown)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: the names by kind")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: for each kind what chooses it, and its names")
 	return cmd
 }
 
-// writeNames prints the names of the kinds as JSON.
-func writeNames(out io.Writer, shown []string) error {
-	names := map[string][]string{}
+// listed is a kind in JSON.
+type listed struct {
+	ChosenBy string   `json:"chosen_by"`
+	Names    []string `json:"names"`
+}
+
+// writeJSON prints the kinds as JSON, with all that the table has.
+func writeJSON(out io.Writer, shown []string) error {
+	all := map[string]listed{}
 	for _, k := range shown {
-		names[k] = kinds[k].names()
+		all[k] = listed{kinds[k].setting, kinds[k].names()}
 	}
-	text, err := json.MarshalIndent(names, "", "  ")
+	text, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -26,5 +27,34 @@ func TestListShowsEveryTableWithItsSetting(t *testing.T) {
 		if !found {
 			t.Errorf("no line of %s with %v in\n%s", table.Choice, names, text)
 		}
+	}
+}
+
+// JSON holds what the table holds.
+func TestListAsJSONIsTheTable(t *testing.T) {
+	_, text, _ := call(t, "list")
+	_, stdout, _ := call(t, "list", "--json")
+	all := map[string]listed{}
+	if err := json.Unmarshal([]byte(stdout), &all); err != nil || len(all) != len(kinds) {
+		t.Fatalf("%d kinds, error %v, want %d", len(all), err, len(kinds))
+	}
+	rows := 0
+	for line := range strings.Lines(text) {
+		kind, rest, _ := strings.Cut(line, " ")
+		l, ok := all[kind]
+		if !ok {
+			continue
+		}
+		rows++
+		want := strings.Join(append([]string{l.ChosenBy}, l.Names...), " ")
+		if got := strings.Join(strings.Fields(rest), " "); got != want {
+			t.Errorf("%s: the table has %q, JSON %q", kind, got, want)
+		}
+	}
+	if rows != len(kinds) {
+		t.Errorf("%d rows of the table are in the JSON, want %d", rows, len(kinds))
+	}
+	if _, one, _ := call(t, "list", "samplers", "--json"); !strings.Contains(one, `"chosen_by": "sampler.name"`) || strings.Contains(one, "datasets") {
+		t.Errorf("samplers alone are %s", one)
 	}
 }

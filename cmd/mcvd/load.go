@@ -54,6 +54,16 @@ func (r *runFlags) checkData() error {
 	return nil
 }
 
+// checkDevices refuses a batch of videos that the devices can't share evenly. How many all of them are,
+// --devices 0, only a backend knows.
+func (r *runFlags) checkDevices(batch int) error {
+	if r.devices > 0 && batch%r.devices != 0 {
+		return fmt.Errorf("--devices %d: share a batch of %s, want a batch that is a multiple of the devices: see --batch, --clips and --trajectories",
+			r.devices, plural(batch, "video"))
+	}
+	return nil
+}
+
 // windowsFlag chooses how videos are split into windows.
 func windowsFlag(cmd *cobra.Command, windows *string) {
 	cmd.Flags().Var(oneOf(windows, eval.WindowNames()), "windows", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+

@@ -72,28 +72,6 @@ func (r *reportFlags) addTo(cmd *cobra.Command) {
 // prepare reports, before long work, what writing the report would fail at.
 func (r *reportFlags) prepare() error { return prepareFile("--out", r.out) }
 
-// owned is a folder whose files belong to something; the folder "" is none.
-type owned struct{ what, folder string }
-
-// prepareFile reports what writing a file would fail at, which a flag names: a path that can't be
-// written, or that lies in a folder whose files are its own. No path is no mistake.
-func prepareFile(flag, path string, folders ...owned) error {
-	if path == "" {
-		return nil
-	}
-	for _, of := range folders {
-		if of.folder != "" {
-			if err := notBelow(flag, of.what, of.folder, path); err != nil {
-				return err
-			}
-		}
-	}
-	if err := atomicfile.Prepare(path); err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
-	}
-	return nil
-}
-
 // write writes a report to where the flags say.
 func (r *reportFlags) write(cmd *cobra.Command, report interface{ WriteText(io.Writer) error }) error {
 	text, err := json.MarshalIndent(report, "", "  ")

@@ -92,7 +92,21 @@ var mistakes = []struct {
 	{"eval run -o text.mp4/report.json --clips 1", 1, "--out text.mp4/report.json: not a directory"},
 	{"eval run --set model.width=8", 2, "--set model.width=8: can't be changed for weights that are trained"},
 	{"eval run --set data.name=folder --set data.path=empty", 1, "no videos in it"},
-	{"predict run -o text.mp4/new", 1, "--out: mkdir text.mp4: not a directory"},
+	{"predict run -o text.mp4/new", 1, "--out text.mp4/new: not a directory"},
+	{"predict run -o run", 1, "--out run: lies among the files of the run "},
+	{"predict run -o ./run/checkpoints/new", 1, "lies among the files of the run "},
+	{"interpolate run -o run/samples", 1, "lies among the files of the run "},
+	{"generate run -o pointer", 1, "--out pointer: lies among the files of the run "},
+	{"data peek -c configs/tiny.yml -o run/peek.png", 1, "--out run/peek.png: lies among the files of the run "},
+	{"data export -c configs/tiny.yml -o run", 1, "--out run: lies among the files of the run "},
+	{"eval run --clips 1 --records run", 1, "--records run: lies among the files of the run "},
+	{"eval merge empty -o run/a.json", 1, "lies among the files of the run "},
+	{"predict run --devices 3", 2, "--devices 3: share a batch of 4 videos, want a batch that is a multiple of the devices"},
+	{"predict run --clips 9 --batch 6 --devices 4", 2, "--devices 4: share a batch of 6 videos"},
+	{"generate run --clips 1 --devices 2", 2, "--devices 2: share a batch of 1 video,"},
+	{"eval run --clips 5 --devices 2", 1, "--devices 2: share a batch of 5 videos"},
+	{"train -c configs/demo.yml -o new --set data.path=empty --set train.devices=3", 1, "train.devices: 3, want a divisor of train.batch, which is 8"},
+	{"train -c configs/demo.yml -o new --set data.path=empty --set train.batch=1024 --set train.devices=1024 --backend go", 1, "train.devices: 1024 devices, but this backend has 1"},
 	{"predict run --video text.mp4 --clips 2", 2, "--clips has no effect with --video"},
 	{"predict run --video text.mp4 --set data.path=empty", 2, "--video, --set data.path=empty has no effect"},
 	{"predict run --set data.size=8", 2, "--set data.size=8: can't be changed"},
@@ -200,7 +214,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.Mkdir("empty", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/notes.txt", nil, 0o644), os.Symlink("full", "link")); err != nil {
+	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/notes.txt", nil, 0o644), os.Symlink("full", "link"), os.Symlink("run", "pointer")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("text.mp4", []byte("no video\n"), 0o644); err != nil {

@@ -5,7 +5,55 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/train/runs"
 )
+
+// owned is a folder whose files belong to something; the folder "" is none.
+type owned struct{ what, folder string }
+
+// prepareFile reports what writing a file would fail at, which a flag names: a path that can't be
+// written, or that lies in a folder whose files are its own, or among the files of a run. No path is
+// no mistake.
+func prepareFile(flag, path string, folders ...owned) error {
+	if path == "" {
+		return nil
+	}
+	for _, of := range folders {
+		if of.folder != "" {
+			if err := notBelow(flag, of.what, of.folder, path); err != nil {
+				return err
+			}
+		}
+	}
+	if err := notAmongRuns(flag, path, filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := atomicfile.Prepare(path); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
+}
+
+// notAmongRuns refuses the path that a flag names if its folder is that of a run, or one of those
+// that a run keeps its checkpoints and samples in. Other folders in a run, such as predict's, are
+// anybody's.
+func notAmongRuns(flag, path, folder string) error {
+	d, err := resolved(folder)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", flag, path, err)
+	}
+	for below := ""; ; below, d = filepath.Base(d), filepath.Dir(d) {
+		own := below == "" || below == runs.CheckpointsDir || below == runs.SamplesDir
+		if own && runs.Is(d) {
+			return fmt.Errorf("%s %s: lies among the files of the run %s; want another place", flag, path, d)
+		}
+		if d == filepath.Dir(d) {
+			return nil
+		}
+	}
+}
 
 // notBelow refuses the path that a flag names if it lies in a folder whose files belong to something
 // else.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs/atomicfile"
 	"mcvd/train/plot"
 	"mcvd/train/runs"
 )
@@ -71,8 +70,8 @@ func (a *app) showRuns(cmd *cobra.Command, dirs []string, out string, write func
 			a.log.Warn("lines of the log were passed over: they are no lines of a training", "run", r.Dir, "lines", r.Broken)
 		}
 	}
-	if err := atomicfile.Prepare(out); err != nil {
-		return fmt.Errorf("--out: %w", err)
+	if err := prepareFile("--out", out); err != nil {
+		return err
 	}
 	if err := write(all); err != nil {
 		return err

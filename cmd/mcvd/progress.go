@@ -27,6 +27,7 @@ type progress struct {
 	// programs.
 	first    int
 	firstEnd time.Time
+	reached  time.Time // when the last step was done
 }
 
 // lineEvery is the time between two lines where there is no terminal.
@@ -54,7 +55,7 @@ func (p *progress) step(detail string) { p.reach(p.done+1, detail) }
 // reach notes that this many steps are done, including those of earlier processes.
 func (p *progress) reach(done int, detail string) {
 	now := p.now()
-	p.done = done
+	p.done, p.reached = done, now
 	if p.firstEnd.IsZero() {
 		p.first, p.firstEnd = done, now
 	}
@@ -71,6 +72,15 @@ func (p *progress) reach(done int, detail string) {
 	if now.Sub(p.shown) >= lineEvery {
 		p.shown = now
 		fmt.Fprintln(p.out, strings.TrimSuffix(fmt.Sprintf("%s %d of %d, %s, %s", p.what, done, p.total, readable(now.Sub(p.began)), text), ", "))
+	}
+}
+
+// pass leaves the time since the last step out of the estimate of the time left. It is for work that
+// is done once, such as compiling a program.
+func (p *progress) pass() {
+	if !p.firstEnd.IsZero() {
+		now := p.now()
+		p.firstEnd, p.reached = p.firstEnd.Add(now.Sub(p.reached)), now
 	}
 }
 

@@ -64,3 +64,22 @@ func TestProgressInLines(t *testing.T) {
 		t.Errorf("says %q, want %q", &out, want)
 	}
 }
+
+// What is done once between two steps does not count for the time left, wherever it comes.
+func TestProgressPassesOverWhatIsDoneOnce(t *testing.T) {
+	var out bytes.Buffer
+	p, after := clock(&out, 100)
+	p.bar = newBar(&out, "train", 100)
+	p.pass() // before the first step there is nothing to leave out
+	after(30 * time.Second)
+	p.reach(1, "")
+	after(40 * time.Second)
+	p.reach(11, "") // 10 steps in 10 seconds
+	after(99 * time.Second)
+	p.pass() // a validation of 59 seconds
+	after(109 * time.Second)
+	p.reach(21, "")
+	if got, want := p.bar.State().Description, "train 1m19s left"; got != want { // 79 to go
+		t.Errorf("the bar says %q, want %q", got, want)
+	}
+}

@@ -99,6 +99,9 @@ func (c *trainCommand) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer b.Finalize()
+	if err := train.CheckBackend(b, config); err != nil { // before videos are decoded
+		return err
+	}
 	if c.dryRun {
 		return dryRun(cmd.OutOrStdout(), b, config)
 	}
@@ -150,7 +153,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if err != nil {
 		return err
 	}
-	bar, steps := newProgress(c.stderr, "train: step", config.Train.Steps), 0
+	bar, steps, validations := newProgress(c.stderr, "train: step", config.Train.Steps), 0, 0
 	defer bar.clear()
 	options := train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
@@ -160,6 +163,11 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return trainingSamples(ctx, b, store, m, config, valid, path)
 		},
 		Report: func(l runs.Line) {
+			if l.Validation != nil {
+				if validations++; validations == 1 {
+					bar.pass() // it compiled its program, which the next ones need not
+				}
+			}
 			if l.Validation != nil || l.Scores != nil {
 				return
 			}

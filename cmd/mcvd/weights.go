@@ -76,6 +76,9 @@ executed. The SHA-256 of the files is kept with the weights.`,
 			if err != nil {
 				return err
 			}
+			if err := prepareFile("--out", out); err != nil {
+				return err
+			}
 			path := cmp.Or(out, filepath.Join(metricsFolder(), n.File()))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return err

@@ -5,6 +5,8 @@ package runs
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -21,6 +23,16 @@ const (
 
 // Files are the names of the files in a run folder, but for those in its folders.
 func Files() []string { return []string{ConfigFile, CommandsFile, VersionsFile, LogFile, LockFile} }
+
+// Is says whether a folder is that of a run: a configuration alone, which many folders have, makes
+// none.
+func Is(dir string) bool {
+	has := func(name string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.Mode().IsRegular()
+	}
+	return has(ConfigFile) && (has(VersionsFile) || has(LogFile))
+}
 
 // Extensions of the samples of a step: a contact sheet, and the same as a video.
 const (

@@ -393,3 +393,19 @@ func TestRunsAreToldApart(t *testing.T) {
 		t.Errorf("error %v, want one about the same folder twice", err)
 	}
 }
+
+// Many folders have a file config.yml; a run has a log or versions, too.
+func TestWhatIsARun(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, ConfigFile, "seed: 1")
+	if err := os.Mkdir(filepath.Join(dir, LogFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if Is(dir) || Is(filepath.Join(dir, "missing")) {
+		t.Error("a configuration alone is said to be a run, or nothing is")
+	}
+	write(t, dir, VersionsFile, "{}")
+	if !Is(dir) {
+		t.Error("a configuration with versions is said to be no run")
+	}
+}
