@@ -235,19 +235,23 @@ func (a *Archive) loadFeatures(p *Part) error {
 func (p *Part) tensors() (entries []weights.Entry) {
 	for _, set := range []Features{p.Real, p.Made} {
 		for _, key := range sorted(set) {
-			rows := set[key]
-			entries = append(entries, weights.Entry{
-				Tensor: weights.Tensor{Name: key.tensor(), DType: weights.F32, Shape: []int{len(rows), len(rows[0])}},
-				Data: func() (data []byte, err error) {
-					for _, v := range slices.Concat(rows...) {
-						data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-					}
-					return data, nil
-				},
-			})
+			entries = append(entries, rowsEntry(key.tensor(), set[key]))
 		}
 	}
 	return entries
+}
+
+// rowsEntry is vectors as an entry of a file, [vectors, numbers].
+func rowsEntry(name string, rows [][]float32) weights.Entry {
+	return weights.Entry{
+		Tensor: weights.Tensor{Name: name, DType: weights.F32, Shape: []int{len(rows), len(rows[0])}},
+		Data: func() (data []byte, err error) {
+			for _, v := range slices.Concat(rows...) {
+				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+			}
+			return data, nil
+		},
+	}
 }
 
 // featuresSum is the checksum of the features, with the names of their sets; 0 if there are none.

@@ -21,6 +21,7 @@ import (
 // skipped, and metrics of sets compare them with the test clips.
 type Evaluation struct {
 	Protocol
+	Cache     *Cache // of features; nil for none
 	generator *Generator
 	job       Job
 	// generate makes the videos of the cases, of each its frames, with a seed of the noise: those of

@@ -3,6 +3,7 @@ package eval
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -66,11 +67,13 @@ func TestFakesAreRanked(t *testing.T) {
 	}
 	defer metric.Close(metrics)
 	scores := map[string]map[string]Score{} // by fake and metric
+	cache := &Cache{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	for name, fake := range fakes {
 		e, err := NewEvaluation(g, ds, p, metrics)
 		if err != nil {
 			t.Fatal(err)
 		}
+		e.Cache = cache
 		e.generate = func(_ context.Context, seed uint64, cases []Case, _ func()) (made []Frames, err error) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			for _, c := range cases {

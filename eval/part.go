@@ -132,7 +132,11 @@ func (p *scoring) scores(m metric.Opened, key FeatureKey, made *videos) ([]metri
 		return nil, err
 	}
 	if m.Sets != nil {
-		reason, err := p.Made.add(m, key, seen)
+		cache := p.Cache
+		if key.Method == modelMethod {
+			cache = nil
+		}
+		reason, err := p.Made.add(cache, m, key, seen)
 		if err != nil || reason == "" {
 			return nil, err
 		}
@@ -181,7 +185,7 @@ func (p *scoring) addReal() error {
 		}
 		real, err := p.real.as(m.Info)
 		if err == nil {
-			_, err = p.Real.add(m, FeatureKey{Metric: m.Name}, real)
+			_, err = p.Real.add(p.Cache, m, FeatureKey{Metric: m.Name}, real)
 		}
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
@@ -192,8 +196,8 @@ func (p *scoring) addReal() error {
 
 // add adds clips to a set. Where the metric can't describe such clips, nothing is added,
 // and skipped says why.
-func (f Features) add(m metric.Opened, key FeatureKey, list []clips.Clip) (skipped string, err error) {
-	rows, err := m.Sets.Features(list)
+func (f Features) add(cache *Cache, m metric.Opened, key FeatureKey, list []clips.Clip) (skipped string, err error) {
+	rows, err := cache.features(m, list)
 	if reason, ok := metric.Reason(err); ok {
 		return reason, nil
 	}

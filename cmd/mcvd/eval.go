@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ type evalCommand struct {
 	metrics []string
 	records string
 	weights string
+	noCache bool
 	shard   shard
 	pageFlags
 }
@@ -83,6 +85,7 @@ the real ones. They are generated again after the evaluation, which keeps none.`
 	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, fvd_pooled, fvmd, kid and lpips_vgg, which have to be asked for)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
+	f.BoolVar(&c.noCache, "no-cache", false, "compute the features of real clips anew, and keep none (they are kept in mcvd/features of the user's cache folder)")
 	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
 	c.pageFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)
@@ -183,6 +186,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	if err != nil {
 		return nil, err
 	}
+	e.Cache = c.cache(l)
 	h, err := c.header(e.Header(), l, dir)
 	if err != nil {
 		return nil, err
@@ -229,6 +233,16 @@ func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
 		}
 	}
 	return metrics, nil
+}
+
+// cache is that of features, in the user's cache folder. It is nil if there is to be none, or if the
+// user has no such folder.
+func (c *evalCommand) cache(l *loaded) *eval.Cache {
+	folder, err := os.UserCacheDir()
+	if c.noCache || err != nil {
+		return nil
+	}
+	return &eval.Cache{Dir: filepath.Join(folder, "mcvd", "features"), Backend: l.choice.Name, Log: c.log}
 }
 
 // header completes a report's header with what only the command knows.

@@ -39,6 +39,7 @@ func inNewFolder(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	t.Chdir(dir)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // not the user's
 	if err := os.Symlink(shipped, "configs"); err != nil {
 		t.Fatal(err)
 	}
