@@ -127,22 +127,18 @@ func (p *scoring) scores(m metric.Opened, key FeatureKey, made *videos) ([]metri
 	if m.Skipped != "" {
 		return skipped(m.Skipped, len(made.cases)), nil
 	}
-	seen, err := made.as(m.Info)
-	if err != nil {
-		return nil, err
-	}
 	if m.Sets != nil {
-		cache := p.Cache
-		if key.Method == modelMethod {
-			cache = nil
-		}
-		reason, err := p.Made.add(cache, m, key, seen)
+		reason, err := p.Made.add(m, key, made, p.Cache)
 		if err != nil || reason == "" {
 			return nil, err
 		}
-		return skipped(reason, len(seen)), nil
+		return skipped(reason, len(made.cases)), nil
 	}
-	each, err := p.real.as(m.Info)
+	seen, err := made.as(m)
+	if err != nil {
+		return nil, err
+	}
+	each, err := p.real.as(m)
 	if err != nil {
 		return nil, err
 	}
@@ -183,36 +179,36 @@ func (p *scoring) addReal() error {
 		if m.Sets == nil || m.Skipped != "" {
 			continue
 		}
-		real, err := p.real.as(m.Info)
-		if err == nil {
-			_, err = p.Real.add(p.Cache, m, FeatureKey{Metric: m.Name}, real)
-		}
-		if err != nil {
+		if _, err := p.Real.add(m, FeatureKey{Metric: m.Name}, p.real, p.Cache); err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
 	}
 	return nil
 }
 
-// add adds clips to a set. Where the metric can't describe such clips, nothing is added,
-// and skipped says why.
-func (f Features) add(cache *Cache, m metric.Opened, key FeatureKey, list []clips.Clip) (skipped string, err error) {
-	rows, err := cache.features(m, list)
+// add adds videos to a set. Where the metric can't describe such videos, nothing is added, and skipped
+// says why.
+func (f Features) add(m metric.Opened, key FeatureKey, v *videos, cache *Cache) (skipped string, err error) {
+	rows, err := v.features(m, cache)
 	if reason, ok := metric.Reason(err); ok {
 		return reason, nil
 	}
-	want := len(list)
+	if err != nil {
+		return "", err
+	}
+	want := len(v.cases)
 	if m.PerFrame {
+		list, err := v.as(m)
+		if err != nil {
+			return "", err
+		}
 		want = 0
 		for _, c := range list {
 			want += c.Frames
 		}
 	}
-	if err == nil && len(rows) != want {
-		err = fmt.Errorf("%d vectors of %d clips, want %d", len(rows), len(list), want)
-	}
-	if err != nil {
-		return "", err
+	if len(rows) != want {
+		return "", fmt.Errorf("%d vectors of %d clips, want %d", len(rows), len(v.cases), want)
 	}
 	f[key] = append(f[key], rows...)
 	return "", nil

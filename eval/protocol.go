@@ -32,11 +32,12 @@ type Protocol struct {
 
 // Rules are how a protocol chooses clips and counts scores.
 type Rules struct {
-	Order    string          `json:"order"`    // of clips: fixed, see [data.Fixed], or spread, see [data.Spread]
-	Pixels   string          `json:"pixels"`   // how numbers become 8-bit: nearest, see [clips.Byte], or floor, see [clips.Floor]
-	Binary   bool            `json:"binary"`   // SSIM is of frames whose pixels are rounded to black or white
-	Best     string          `json:"best"`     // of trajectories: each metric chooses its own, or one is chosen for all, by the first metric of pairs
-	Interval metric.Interval `json:"interval"` // around means over clips
+	Order     string          `json:"order"`     // of clips: fixed, see [data.Fixed], or spread, see [data.Spread]
+	Pixels    string          `json:"pixels"`    // how numbers become 8-bit: nearest, see [clips.Byte], or floor, see [clips.Floor]
+	Unrounded bool            `json:"unrounded"` // metrics of sets that can see frames before they become bytes do: FVD
+	Binary    bool            `json:"binary"`    // SSIM is of frames whose pixels are rounded to black or white
+	Best      string          `json:"best"`      // of trajectories: each metric chooses its own, or one is chosen for all, by the first metric of pairs
+	Interval  metric.Interval `json:"interval"`  // around means over clips
 }
 
 // named is a protocol: rules, and what an evaluation must be to have its name.
@@ -56,8 +57,8 @@ type setting struct {
 
 var (
 	clean     = Rules{Order: "fixed", Pixels: "nearest", Best: "one", Interval: metric.Bootstrap}
-	published = Rules{Order: "spread", Pixels: "floor", Best: "each", Interval: metric.Normal}
-	twoLevels = Rules{Order: "spread", Pixels: "floor", Binary: true, Best: "each", Interval: metric.Normal}
+	published = Rules{Order: "spread", Pixels: "floor", Unrounded: true, Best: "each", Interval: metric.Normal}
+	twoLevels = Rules{Order: "spread", Pixels: "floor", Unrounded: true, Binary: true, Best: "each", Interval: metric.Normal}
 )
 
 // protocols are all protocols. The published ones are MCVD's (Voleti et al., 2022, section 5 and

@@ -72,7 +72,7 @@ func TestProtocolsHaveRules(t *testing.T) {
 
 // quantized is a number as a metric sees it.
 func quantized(r Rules, name string, x float32) uint8 {
-	return quantizers[r.look(metric.Info{Name: name}).pixels](x)
+	return quantizers[r.look(metric.Opened{Info: metric.Info{Name: name}}).pixels](x)
 }
 
 func TestQuantizers(t *testing.T) {

@@ -31,19 +31,28 @@ func openFVD(output features.I3DOutput) func(Needs) (Sets, error) {
 
 func (f fvd) Close() error { return f.network.Close() }
 
-// Features are those of one clip at a time. Clips of less than nine frames are [Skipped]:
-// nothing is left of them in the network's depth.
+// Features are those of one clip at a time.
 func (f fvd) Features(list []clips.Clip) ([][]float32, error) {
 	var rows [][]float32
 	for i, c := range list {
-		if c.Frames < features.MinI3DFrames {
-			return nil, Skipped{fmt.Sprintf("fvd needs clips of %d frames or more, with the given ones, got %d", features.MinI3DFrames, c.Frames)}
+		row, err := f.Unrounded(clips.ToFloat(c), c)
+		if _, ok := Reason(err); err != nil && !ok {
+			err = fmt.Errorf("clip %d: %w", i, err)
 		}
-		row, err := f.network.Features(clips.ToFloat(c), 1, c.Frames, c.Height, c.Width, c.Channels)
 		if err != nil {
-			return nil, fmt.Errorf("clip %d: %w", i, err)
+			return nil, err
 		}
-		rows = append(rows, row)
+		rows = append(rows, row...)
 	}
 	return rows, nil
+}
+
+// Unrounded are those of a clip of numbers, as the published results have them of generated clips.
+// Clips of less than nine frames are [Skipped]: nothing is left of them in the network's depth.
+func (f fvd) Unrounded(values []float32, size clips.Clip) ([][]float32, error) {
+	if size.Frames < features.MinI3DFrames {
+		return nil, Skipped{fmt.Sprintf("fvd needs clips of %d frames or more, with the given ones, got %d", features.MinI3DFrames, size.Frames)}
+	}
+	row, err := f.network.Features(values, 1, size.Frames, size.Height, size.Width, size.Channels)
+	return [][]float32{row}, err
 }

@@ -65,6 +65,14 @@ type Sets interface {
 	Features(list []clips.Clip) ([][]float32, error)
 }
 
+// Unrounded are [Sets] that can also describe a clip before its numbers are rounded to bytes. The
+// vectors are those of [Sets.Features] if the numbers are those of bytes.
+type Unrounded interface {
+	// Unrounded describes one clip of numbers in [-1, 1], [frames, height, width, channels]. size has
+	// its sizes, and no pixels.
+	Unrounded(values []float32, size clips.Clip) ([][]float32, error)
+}
+
 // Compare is the value of a metric of sets, from the features of real clips and those of generated
 // ones. It needs neither weights nor a backend. If there are too few clips, it is [Skipped].
 type Compare func(real, made [][]float32) (float64, error)

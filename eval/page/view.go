@@ -296,6 +296,9 @@ func rules(r eval.Rules) []fact {
 		{"best trajectory", word(r.Best, map[string]string{"one": "one for all metrics, chosen by the first that scores videos one by one", "each": "each metric chooses its own"}), ""},
 		{"intervals of 95 %", word(string(r.Interval), map[string]string{string(metric.Bootstrap): "by bootstrap over videos", string(metric.Normal): "1.96 standard errors over clips"}), ""},
 	}
+	if r.Unrounded {
+		all = append(all, fact{"FVD", "of frames before they become bytes", ""})
+	}
 	if r.Binary {
 		all = append(all, fact{"SSIM", "of pixels rounded to black or white", ""})
 	}
