@@ -128,14 +128,7 @@ func (r *Report) writeFrames(out io.Writer) error {
 		case first.Skipped != "":
 			fmt.Fprintf(w, "\n%s: skipped: %s", m.Name, first.Skipped)
 		case first.Set != nil:
-			compared := "clips"
-			if m.PerFrame {
-				compared = "frames"
-			}
-			if m.Whole {
-				compared += ", with the frames that were given"
-			}
-			fmt.Fprintf(w, "\n%s: of %d real and %d generated %s", m.Name, first.Set.Real, first.Set.Made, compared)
+			fmt.Fprintf(w, "\n%s: of %d real and %d generated %s", m.Name, first.Set.Real, first.Set.Made, m.Compared())
 			if e := first.Set.Extrapolation; e != nil {
 				fmt.Fprintf(w, "; %s extrapolated to infinitely many", number(m, e.Infinity))
 			}

@@ -48,6 +48,18 @@ type Info struct {
 	Weights string `json:"weights_sha256,omitempty"`
 }
 
+// Compared is what a metric of sets has vectors of, in words.
+func (m Info) Compared() string {
+	of := "clips"
+	if m.PerFrame {
+		of = "frames"
+	}
+	if m.Whole {
+		of += ", with the frames that were given"
+	}
+	return of
+}
+
 // Pairs scores generated clips against the real ones in their place. If it is an [io.Closer], it is
 // closed after use.
 type Pairs interface {

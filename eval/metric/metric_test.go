@@ -92,3 +92,11 @@ func TestScoresAsJSON(t *testing.T) {
 		t.Error("neither a value nor a reason: no error")
 	}
 }
+
+func TestComparedInWords(t *testing.T) {
+	for want, m := range map[string]Info{"clips": {}, "frames": {PerFrame: true}, "clips, with the frames that were given": {Whole: true}} {
+		if got := m.Compared(); got != want {
+			t.Errorf("%+v: %q, want %q", m, got, want)
+		}
+	}
+}

@@ -94,7 +94,7 @@ func TestThePageHasTheNumbers(t *testing.T) {
 		fmt.Sprintf(`<td class="top">%.2f <small>%.2f to %.2f`, s.Mean.Mean, s.Mean.Low, s.Mean.High),
 		fmt.Sprintf(`<td>%.2f <small>%.2f to %.2f`, s.Best.Mean, s.Best.Low, s.Best.High),
 		`<td class="top">0.2500 </td>`, `<td>0.5000 </td>`, "<td>–", "higher is better", "lower is better",
-		"mmd compares 24 real and 48 generated clips as a whole", "ssim was skipped: frames are too small",
+		"mmd compares sets of 24 real and 48 generated clips", "ssim was skipped: frames are too small",
 		"abc123", "ddim, 4 steps", "12 a video", "4 a frame", "0.5 s a video", "0.167 a frame", "by bootstrap over videos", `data.size </th> <td>64`,
 		"mcvd eval report REPORT.json --run runs/a -o PAGE.html",
 	} {

@@ -200,11 +200,7 @@ func notes(r *eval.Report) (all []string) {
 		case s.Skipped != "":
 			all = append(all, fmt.Sprintf("%s was skipped: %s", m.Name, s.Skipped))
 		case s.Set != nil:
-			given := ""
-			if m.Whole {
-				given = ", with the frames that were given"
-			}
-			all = append(all, fmt.Sprintf("%s compares %d real and %d generated clips as a whole%s", m.Name, s.Set.Real, s.Set.Made, given))
+			all = append(all, fmt.Sprintf("%s compares sets of %d real and %d generated %s", m.Name, s.Set.Real, s.Set.Made, m.Compared()))
 			if e := s.Set.Extrapolation; e != nil {
 				all = append(all, fmt.Sprintf("%s extrapolated to infinitely many clips: %s", m.Name, number(m, e.Infinity)))
 			}
