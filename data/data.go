@@ -12,6 +12,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/data/digits"
 	"mcvd/data/folder"
+	"mcvd/data/shards"
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
@@ -29,6 +30,7 @@ type set struct {
 var sets = map[string]set{
 	"digits": {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
 	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
+	"shards": {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
@@ -41,6 +43,10 @@ func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, 
 
 func openFolder(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(folder.Open(ctx, c, split, frames, log))
+}
+
+func openShards(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+	return some(shards.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.

@@ -1,0 +1,95 @@
+package shards
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"mcvd/data/clips"
+)
+
+// inFolders lists the videos of BAIR and Cityscapes: training and test have folders of their own.
+func inFolders(root string, split clips.Split, valid float64) ([]*shard, []video, error) {
+	if split == clips.Test {
+		return openAll(root, "test")
+	}
+	opened, all, err := openAll(root, "train")
+	return opened, part(all, split, valid), err
+}
+
+// byCount lists the videos of UCF-101. The first num_train videos of all shards are for training.
+// Of the num_test videos after them, the published code takes every tenth for the test.
+func byCount(root string, split clips.Split, valid float64) ([]*shard, []video, error) {
+	opened, all, err := openAll(root, ".")
+	if err != nil {
+		return opened, nil, err
+	}
+	train, err := opened[0].count("num_train", len(all))
+	if err != nil {
+		return opened, nil, err
+	}
+	test, err := opened[0].count("num_test", len(all)-train)
+	if err != nil {
+		return opened, nil, err
+	}
+	if split != clips.Test {
+		return opened, part(all[:train], split, valid), nil
+	}
+	var out []video
+	for k := range test / 10 {
+		out = append(out, all[train+10*k])
+	}
+	return opened, out, nil
+}
+
+// lastTraining is the number of the last of KTH's 25 persons that is for training.
+const lastTraining, lastPerson = 20, 25
+
+// byPerson lists the videos of KTH: those of persons 1 to 20 are for training, those of 21 to 25
+// for the test, person by person. Validation has persons of its own.
+func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video, error) {
+	opened, all, err := openAll(root, ".")
+	if err != nil {
+		return opened, nil, err
+	}
+	path := filepath.Join(root, "persons.pkl")
+	numbers, err := readPersons(path, len(all))
+	if err != nil {
+		return opened, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var training, test []int
+	for person := range lastPerson + 1 {
+		switch {
+		case len(numbers[person]) == 0:
+		case person <= lastTraining:
+			training = append(training, person)
+		default:
+			test = append(test, person)
+		}
+	}
+	persons := test
+	if split != clips.Test {
+		persons = part(training, split, valid)
+	}
+	var out []video
+	for _, person := range persons {
+		for _, number := range numbers[person] {
+			out = append(out, all[number])
+		}
+	}
+	return opened, out, nil
+}
+
+// part is what training or validation has of all that is there for both: validation has a fraction
+// of it, evenly spread and at least one, and training the rest. If there is only one, training has
+// it.
+func part[T any](all []T, split clips.Split, valid float64) []T {
+	n := len(all)
+	k := min(max(1, int(valid*float64(n)+0.5)), n-1)
+	var out []T
+	for i, one := range all {
+		if in := (i+1)*k/n > i*k/n; in == (split == clips.Valid) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
