@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // lines writes log records for people at a terminal: the message, then its attributes.
@@ -39,8 +41,27 @@ func (l lines) Handle(_ context.Context, r slog.Record) error {
 	if len(about) > 0 {
 		text += ": " + strings.Join(about, ", ")
 	}
-	_, err := fmt.Fprintln(l.out, text)
+	_, err := fmt.Fprintln(l.out, visible(text))
 	return err
+}
+
+// visible is a text for a terminal, whatever is in it: names of files and what others wrote may hold
+// any bytes, and a terminal does what its control characters say. Ends of lines and tabs stay.
+func visible(text string) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		switch {
+		case r == '\n' || r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
+			b.WriteString(text[:n])
+		case n == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // WithAttrs returns a handler that adds attrs to every record.

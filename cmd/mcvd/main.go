@@ -46,7 +46,7 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
+	fmt.Fprintln(a.stderr, "mcvd:", visible(strings.TrimRight(err.Error(), "\n")))
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}

@@ -50,6 +50,9 @@ type Run struct {
 	// Training says that a process is training in the folder.
 	Training bool
 
+	// Unread says which folders of the run, or its lock, are there but can't be read; nil if none.
+	Unread error
+
 	// Samples are the steps with samples, in order. Checkpoints are the steps with checkpoints,
 	// without the best one.
 	Samples     []Sample
@@ -91,7 +94,10 @@ func Open(dir string) (*Run, error) {
 	}
 	if _, err := root.Lstat(ConfigFile); err != nil {
 		root.Close()
-		return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, ConfigFile)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s: not a run folder: it has no %s", dir, ConfigFile)
+		}
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	name := filepath.Base(dir)
 	if path, err := filepath.Abs(dir); err == nil { // "." has a name, too
@@ -148,7 +154,7 @@ func CloseAll(all []*Run) {
 func (r *Run) Close() error { return r.root.Close() }
 
 // Update reads what is new in the folder. Its error is about the log. Other files that can't be
-// read are left out, because they may be half written.
+// read are left out, because they may be half written; Unread names folders that can't be.
 func (r *Run) Update(ctx context.Context) error {
 	r.updateConfig()
 	r.Versions, r.Starts = nil, 0
@@ -158,7 +164,7 @@ func (r *Run) Update(ctx context.Context) error {
 	if text, err := r.small(CommandsFile); err == nil {
 		r.Starts = countLines(text)
 	}
-	r.Checkpoints = nil
+	r.Checkpoints, r.Unread = nil, r.unread()
 	for _, name := range r.names(CheckpointsDir) {
 		if step, ok := CheckpointStep(name); ok {
 			r.Checkpoints = append(r.Checkpoints, step)
@@ -298,6 +304,26 @@ func (r *Run) Left() time.Duration {
 	t := r.Config.Train
 	seconds := float64(t.Steps-r.Step) * float64(t.Batch) * float64(t.Accumulate) * clip / points
 	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
+}
+
+// unread reports what can't be read although it is there: without a word, a run would seem to have no
+// samples and no checkpoints, and to be at rest.
+func (r *Run) unread() error {
+	var problems []error
+	for _, name := range []string{CheckpointsDir, SamplesDir, LockFile} {
+		info, err := r.root.Stat(name)
+		if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			continue // a named pipe would wait for somebody
+		}
+		f, err := r.root.Open(name)
+		if err == nil {
+			f.Close()
+		}
+		if errors.Is(err, os.ErrPermission) {
+			problems = append(problems, fmt.Errorf("%s: %w", r.Dir, err))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // names are those of the files in a folder of the run.

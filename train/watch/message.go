@@ -134,7 +134,7 @@ func (v *viewer) status(i int, r *runs.Run, problem error) status {
 	if !r.Logged.IsZero() {
 		s.Logged = seconds(r.Logged)
 	}
-	if err := errors.Join(problem, r.ConfigError); err != nil {
+	if err := errors.Join(problem, r.ConfigError, r.Unread); err != nil {
 		s.Problem = err.Error()
 	}
 	was := &v.seen[i]

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"mcvd/configs"
 	"mcvd/configs/experiment"
@@ -345,6 +346,33 @@ func TestAReportHoldsEverything(t *testing.T) {
 	for _, from := range []string{`src="`, `href="page`, `url(`, `@import`} {
 		if bytes.Contains(text, []byte(from)) {
 			t.Errorf("the file needs others: %s", from)
+		}
+	}
+}
+
+// A sample that can't be read is a problem that the page shows, and a name of any bytes makes a page.
+func TestAReportSaysWhatItLacks(t *testing.T) {
+	dir := folder(t, "bad\xffname", nil)
+	add(t, dir, falling(0, 2, 8)...)
+	picture(t, dir, 10, color.White)
+	if err := os.Mkdir(filepath.Join(dir, runs.SamplesDir, runs.SampleName(20, runs.Sheet)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all := opened(t, dir)
+	if err := all[0].Update(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "r.html")
+	if err := Report(path, all); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !utf8.Valid(text) {
+		t.Errorf("error %v, or bytes that are no UTF-8", err)
+	}
+	for _, want := range []string{"step-00000020.png: not a regular file", "data:image/", "<title>bad\uFFFDname"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the report lacks %q", want)
 		}
 	}
 }
