@@ -7,6 +7,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,7 +230,7 @@ func (t *trainer) loop(ctx context.Context) error {
 		}
 	}
 	if t.progress.Step < c.Steps || t.scoresDue(t.progress) {
-		return errors.Join(t.checkpoint(), t.stopped())
+		return cmp.Or(t.checkpoint(), t.stopped()) // what can't be saved does not go on
 	}
 	return t.checkpoint()
 }

@@ -18,6 +18,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend"
+	"mcvd/train"
 )
 
 func main() {
@@ -29,10 +30,13 @@ func main() {
 }
 
 // Exit statuses. A mistake that the command line shows by itself, whatever lies in files and on the
-// machine, is exitUsage: see [app.status]. Everything else is exitFailure.
+// machine, is exitUsage: see [markUsage]. A command that SIGINT or SIGTERM ended is exitStopped, the
+// number of sysexits.h for "try again later": the same command goes on, or begins anew. Everything
+// else is exitFailure.
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitStopped = 75
 )
 
 // run executes a command line and returns the exit status.
@@ -49,6 +53,9 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	fmt.Fprintln(a.stderr, "mcvd:", visible(strings.TrimRight(err.Error(), "\n")))
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
+		return exitStopped
 	}
 	return exitFailure
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,5 +123,25 @@ func TestScoresThatCannotBeAreRefusedBeforeTraining(t *testing.T) {
 	}
 	if _, err := os.Stat("run"); err == nil {
 		t.Error("a run folder was made")
+	}
+}
+
+// A scheduler tells a run that it stopped, and that goes on, from one that failed and from one that is
+// done.
+func TestAStoppedTrainingHasItsOwnExitStatus(t *testing.T) {
+	inNewFolder(t)
+	ctx, stop := context.WithCancelCause(context.Background())
+	stop(errors.New("terminated"))
+	var out, stderr bytes.Buffer
+	line := strings.Fields("train -c configs/tiny.yml -o run --backend go --set train.steps=2 --set train.validate_every=0 --set train.sample_every=0")
+	if status := run(ctx, line, &out, &stderr); status != exitStopped || !strings.Contains(stderr.String(), "stopped at step") {
+		t.Fatalf("exit status %d, says %q, want %d and at which step", status, &stderr, exitStopped)
+	}
+	mustCall(t, strings.Join(line, " "))
+	if status := run(ctx, strings.Fields("train nowhere"), &out, &stderr); status != exitFailure {
+		t.Errorf("a run that is not there: exit status %d, want %d", status, exitFailure)
+	}
+	if status := run(ctx, strings.Fields("eval run --backend go --clips 1 --metrics psnr"), &out, &stderr); status != exitStopped {
+		t.Errorf("an evaluation that was stopped: exit status %d, want %d", status, exitStopped)
 	}
 }
