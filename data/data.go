@@ -13,6 +13,7 @@ import (
 	"mcvd/data/digits"
 	"mcvd/data/folder"
 	"mcvd/data/shards"
+	"mcvd/data/smmnist"
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
@@ -28,9 +29,10 @@ type set struct {
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"digits": {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
-	"folder": {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
-	"shards": {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
+	"digits":  {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
+	"folder":  {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
+	"shards":  {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
+	"smmnist": {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
@@ -47,6 +49,10 @@ func openFolder(ctx context.Context, c *configs.Config, split clips.Split, frame
 
 func openShards(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(shards.Open(ctx, c, split, frames, log))
+}
+
+func openSMMNIST(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+	return some(smmnist.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.

@@ -206,8 +206,8 @@ func TestBadOptionsAreNamed(t *testing.T) {
 	}
 }
 
-// idx makes a file of n squares; all bytes of image i are i+1.
-func idx(n, side int) []byte {
+// idxFile makes a file of n squares; all bytes of image i are i+1.
+func idxFile(n, side int) []byte {
 	out := binary.BigEndian.AppendUint32(nil, 0x803)
 	for _, v := range []int{n, side, side} {
 		out = binary.BigEndian.AppendUint32(out, uint32(v))
@@ -223,9 +223,9 @@ func TestMNISTFilesBySplit(t *testing.T) {
 	dir := t.TempDir()
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
-	z.Write(idx(5, 28))
+	z.Write(idxFile(5, 28))
 	z.Close()
-	for name, content := range map[string][]byte{"train-images-idx3-ubyte": idx(24, 28), "t10k-images-idx3-ubyte.gz": zipped.Bytes()} {
+	for name, content := range map[string][]byte{"train-images-idx3-ubyte": idxFile(24, 28), "t10k-images-idx3-ubyte.gz": zipped.Bytes()} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -239,60 +239,12 @@ func TestMNISTFilesBySplit(t *testing.T) {
 			t.Errorf("%s: the lightest pixel is %d, want one of %v", split, got, want)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "train-images-idx3-ubyte"), idx(1, 28), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "train-images-idx3-ubyte"), idxFile(1, 28), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(config(configs.Options{"mnist": dir}), clips.Valid); err == nil || !strings.Contains(err.Error(), "one training image, want 2 or more") {
 		t.Errorf("one image for two splits: error %v", err)
 	}
-}
-
-func TestBrokenIdxIsNamed(t *testing.T) {
-	good := idx(2, 4)
-	lying := slices.Clone(good)
-	binary.BigEndian.PutUint32(lying[4:], 9_000_000)
-	labels := slices.Clone(good)
-	labels[3] = 1
-	for name, row := range map[string]struct {
-		content []byte
-		want    string
-	}{
-		"empty":          {nil, "idx head"},
-		"half a head":    {good[:9], "idx head"},
-		"labels":         {labels, "magic number 0x00000801"},
-		"cut off":        {good[:len(good)-1], "cut off: 31 bytes of images, want 32"},
-		"more":           {append(slices.Clone(good), 0), "more than the 32 bytes"},
-		"count too high": {lying, "cut off"},
-	} {
-		if _, err := readImages(bytes.NewReader(row.content), false); err == nil || !strings.Contains(err.Error(), row.want) {
-			t.Errorf("%s: error %v, want one with %q", name, err, row.want)
-		}
-	}
-	if _, err := readImages(bytes.NewReader(good), true); err == nil {
-		t.Error("a plain file named .gz gave no error")
-	}
-}
-
-func FuzzIdx(f *testing.F) {
-	f.Add(idx(2, 4))
-	f.Add(idx(1, 28)[:20])
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, content []byte) {
-		glyphs, err := readIdx(bytes.NewReader(content))
-		if (err == nil) == (len(glyphs) == 0) {
-			t.Fatalf("%d images and error %v", len(glyphs), err)
-		}
-		total := 16
-		for _, g := range glyphs {
-			if len(g.pix) != g.size*g.size {
-				t.Fatalf("%d bytes for an image of size %d", len(g.pix), g.size)
-			}
-			total += len(g.pix)
-		}
-		if err == nil && total != len(content) {
-			t.Fatalf("read %d of %d bytes without an error", total, len(content))
-		}
-	})
 }
 
 func BenchmarkClip(b *testing.B) {
