@@ -367,7 +367,7 @@ func TestImportAndExportStop(t *testing.T) {
 		for _, asked := range []int{0, 20} {
 			var stderr bytes.Buffer
 			status := run(&lasting{context.Background(), asked}, strings.Fields(line), &stderr, &stderr)
-			if status != 1 || !strings.Contains(stderr.String(), "stopped, nothing is written") {
+			if status != exitStopped || !strings.Contains(stderr.String(), "stopped, nothing is written") {
 				t.Errorf("mcvd %s: status %d, says %q", line, status, &stderr)
 			}
 			if after := listing(t); after != before {
