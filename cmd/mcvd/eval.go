@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"mcvd/eval"
 	"mcvd/eval/metric"
 	"mcvd/eval/page"
+	"mcvd/models/backend"
 	"mcvd/models/weights"
 )
 
@@ -186,7 +188,9 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	if err != nil {
 		return nil, err
 	}
-	e.Cache = c.cache(l)
+	if !c.noCache {
+		e.Cache = featureCache(l.choice, c.log)
+	}
 	h, err := c.header(e.Header(), l, dir)
 	if err != nil {
 		return nil, err
@@ -235,14 +239,14 @@ func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
 	return metrics, nil
 }
 
-// cache is that of features, in the user's cache folder. It is nil if there is to be none, or if the
-// user has no such folder.
-func (c *evalCommand) cache(l *loaded) *eval.Cache {
+// featureCache is that of features of real clips, in the user's cache folder. It is nil if the user
+// has no such folder.
+func featureCache(choice backend.Choice, log *slog.Logger) *eval.Cache {
 	folder, err := os.UserCacheDir()
-	if c.noCache || err != nil {
+	if err != nil {
 		return nil
 	}
-	return &eval.Cache{Dir: filepath.Join(folder, "mcvd", "features"), Backend: l.choice.Name, Log: c.log}
+	return &eval.Cache{Dir: filepath.Join(folder, "mcvd", "features"), Backend: choice.Name, Log: log}
 }
 
 // header completes a report's header with what only the command knows.

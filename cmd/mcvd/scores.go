@@ -26,15 +26,16 @@ type trainingScores struct {
 	config   *configs.Config
 	dataset  clips.Dataset
 	protocol eval.Protocol
+	cache    *eval.Cache // of features of real clips, which are the same every time
 }
 
 // newTrainingScores refuses scores that can't be computed, before anything is trained. It is nil if
 // there are to be none.
-func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, c *configs.Config, log *slog.Logger) (_ *trainingScores, err error) {
+func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, c *configs.Config, cache *eval.Cache, log *slog.Logger) (_ *trainingScores, err error) {
 	if c.Train.Scores.Every == 0 {
 		return nil, nil
 	}
-	s := &trainingScores{backend: b, model: m, config: c}
+	s := &trainingScores{backend: b, model: m, config: c, cache: cache}
 	task := eval.MainTask(c.Frames)
 	s.protocol, err = eval.Protocol{
 		Name: eval.DefaultProtocol, Task: task.String(), Clips: c.Train.Scores.Clips, Trajectories: 1,
@@ -88,6 +89,7 @@ func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string
 	if err != nil {
 		return nil, err
 	}
+	e.Cache = s.cache
 	var parts []*eval.Part
 	for _, r := range e.Parts() {
 		p, err := e.Part(ctx, r, nil)

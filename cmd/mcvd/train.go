@@ -149,7 +149,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 			return err
 		}
 	}
-	scores, err := newTrainingScores(ctx, b, m, config, c.log)
+	scores, err := newTrainingScores(ctx, b, m, config, featureCache(choice, c.log), c.log)
 	if err != nil {
 		return err
 	}
