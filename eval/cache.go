@@ -38,8 +38,9 @@ func (c *Cache) features(m metric.Opened, list []clips.Clip) ([][]float32, error
 	if c == nil || m.Weights == "" || len(list) == 0 {
 		return m.Sets.Features(list)
 	}
-	path := filepath.Join(c.Dir, c.key(m, list)+featuresEnd)
-	rows, err := readRows(path)
+	key := c.key(m, list)
+	path := filepath.Join(c.Dir, key+featuresEnd)
+	rows, err := readRows(path, key)
 	if err == nil {
 		var use bool
 		if use, err = c.trust(m, list, rows); err != nil {
@@ -53,7 +54,7 @@ func (c *Cache) features(m metric.Opened, list []clips.Clip) ([][]float32, error
 	if rows, err = m.Sets.Features(list); err != nil {
 		return nil, err
 	}
-	if err := c.write(path, rows); err != nil && !c.failed {
+	if err := c.write(path, key, rows); err != nil && !c.failed {
 		c.failed = true
 		c.Log.Warn("features are not kept for the next evaluation", "because", err)
 	}
@@ -108,18 +109,24 @@ func alike(a, b []float32) bool {
 	return difference <= tolerance*largest // and not NaN
 }
 
-// cacheTensor is the name of the only tensor in a file, [vectors, numbers].
-const cacheTensor = "features"
+// cacheTensor is the name of the only tensor in a file, [vectors, numbers]. cacheKey is that of the
+// key in its metadata.
+const (
+	cacheTensor = "features"
+	cacheKey    = "mcvd.features.of"
+)
 
-func (c *Cache) write(path string, rows [][]float32) error {
+// write makes the file of a key. The key stands in it, too, so that a file under another's name is
+// noticed.
+func (c *Cache) write(path, key string, rows [][]float32) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	return weights.Write(path, nil, []weights.Entry{rowsEntry(cacheTensor, rows)})
+	return weights.Write(path, map[string]string{cacheKey: key}, []weights.Entry{rowsEntry(cacheTensor, rows)})
 }
 
-// readRows reads a file that write made. Its checksum is compared.
-func readRows(path string) ([][]float32, error) {
+// readRows reads the file that write made of a key. Its checksum is compared.
+func readRows(path, key string) ([][]float32, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, err
@@ -128,6 +135,9 @@ func readRows(path string) ([][]float32, error) {
 	t, ok := f.Lookup(cacheTensor)
 	if !ok || len(t.Shape) != 2 || t.Shape[0] < 1 || t.Shape[1] < 1 || !f.Summed() {
 		return nil, fmt.Errorf("%s: no features with a checksum", path)
+	}
+	if of := f.Metadata()[cacheKey]; of != key {
+		return nil, fmt.Errorf("%s: features of something else: it says that they are of %q", path, of)
 	}
 	values, err := f.Float32s(cacheTensor)
 	if err != nil {

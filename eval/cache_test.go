@@ -155,6 +155,37 @@ func TestFeaturesThatAreDamaged(t *testing.T) {
 	}
 }
 
+// A file under the name of another one is not taken, also where the first vectors of its metric were
+// compared already, and whatever number of vectors it has.
+func TestFeaturesUnderAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	c, said := openedCache(dir)
+	m, _ := cached(0)
+	first, others := bright(10, 20), [][]clips.Clip{bright(30, 40), bright(50)}
+	for _, list := range append(others, first, first) { // first is read once, and trusted
+		if _, err := c.features(m, list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, err := os.ReadFile(filepath.Join(dir, c.key(m, first)+featuresEnd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range others {
+		path := filepath.Join(dir, c.key(m, list)+featuresEnd)
+		if err := os.WriteFile(path, from, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := c.features(m, list)
+		if err != nil || len(rows) != len(list) || rows[0][0] != float32(list[0].Pix[0]) {
+			t.Errorf("%v, %v, want those of %d", rows, err, list[0].Pix[0])
+		}
+		if !strings.Contains(said.String(), path+": features of something else") {
+			t.Errorf("says %q, want a line that names %s", said, path)
+		}
+	}
+}
+
 // Where nothing can be kept, it is said once, and the features are there.
 func TestFeaturesThatCannotBeKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
