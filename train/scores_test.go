@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -97,9 +98,40 @@ func TestScoresAreLoggedOnceAndSurviveAStop(t *testing.T) {
 		mustTrain(t, o)
 		sameRuns(t, o.Dir, whole.Dir, c)
 	}
-	o := options(b, c, t.TempDir())
-	o.Score = func(context.Context, *model.Store) (map[string]float64, error) { return nil, errors.New("no ruler") }
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "scores of step 4: no ruler") {
-		t.Errorf("error %v, want that of the scores", err)
+}
+
+// A score that fails ends no training: it is said, the log has no number for it, and the weights are
+// those of a run without scores.
+func TestScoresThatFailLoseNoTraining(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	plain := options(b, c, t.TempDir())
+	mustTrain(t, plain)
+	c.Train.Scores.Every, c.Train.Scores.Metrics = 4, []string{"psnr", "fvd"}
+	o, log := options(b, c, t.TempDir()), &bytes.Buffer{}
+	o.Log = slog.New(slog.NewTextHandler(log, nil))
+	good := scoring(t, 0, nil)
+	o.Score = func(ctx context.Context, store *model.Store) (map[string]float64, error) {
+		if strings.Contains(log.String(), "no ruler") {
+			return good(ctx, store)
+		}
+		return nil, errors.New("no ruler")
+	}
+	mustTrain(t, o)
+	sameTensors(t, newest(t, o.Dir), newest(t, plain.Dir))
+	if said := log.String(); strings.Count(said, "scores are left out") != 1 || !strings.Contains(said, "step=4 because=\"no ruler\"") {
+		t.Errorf("says %s, want one line of step 4 with the reason", said)
+	}
+	var of []string
+	for _, l := range lines(t, o.Dir) {
+		if l.Scores == nil {
+			continue
+		}
+		of = append(of, fmt.Sprint(l.Step))
+		if failed := l.Step == 4; failed && (len(l.Scores) != 2 || !math.IsNaN(float64(l.Scores["psnr"])) || !math.IsNaN(float64(l.Scores["fvd"]))) || !failed && l.Scores["sum"] == 0 {
+			t.Errorf("step %d: %v, want no numbers in step 4 and scores after it", l.Step, l.Scores)
+		}
+	}
+	if strings.Join(of, " ") != "4 8 12" {
+		t.Errorf("lines with scores of steps %v, want 4, 8 and 12", of)
 	}
 }

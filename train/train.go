@@ -54,7 +54,8 @@ type Options struct {
 	// averaged weights to path.
 	Sample func(ctx context.Context, store *model.Store, path string) error
 	// Score, if not nil, is called every Config.Train.Scores.Every steps, and returns the scores of
-	// videos generated with the averaged weights, by metric; NaN where there is none.
+	// videos generated with the averaged weights, by metric; NaN where there is none. An error is
+	// logged, and training goes on without these scores.
 	Score func(ctx context.Context, store *model.Store) (map[string]float64, error)
 	// Peak, if not nil, is called before the first step. It returns the FLOP/s that all devices in
 	// use reach together, by which the log divides; 0 if that is unknown.
@@ -378,6 +379,9 @@ func (o Options) scoresDue(p Progress) bool {
 
 // score logs scores of generated videos. That may take long, so unlike a validation it ends with
 // ctx. The checkpoint then says that it is still to be done, and the next process does it.
+//
+// Scores that can't be computed, as where the file of a network's weights is gone, are no reason to
+// lose steps of training: a warning says why, and the line has no number for any metric.
 func (t *trainer) score(ctx context.Context) error {
 	p := &t.progress
 	scores, err := t.Score(ctx, t.store)
@@ -385,7 +389,11 @@ func (t *trainer) score(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("scores of step %d: %w", p.Step, err)
+		t.Log.Warn("scores are left out", "step", p.Step, "because", err)
+		scores = map[string]float64{}
+		for _, name := range t.Config.Train.Scores.Metrics {
+			scores[name] = math.NaN()
+		}
 	}
 	line := runs.Line{Step: p.Step, Loss: runs.Number(math.NaN()), Scores: map[string]runs.Number{}}
 	for name, x := range scores {
