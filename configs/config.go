@@ -146,8 +146,8 @@ type Optimizer struct {
 	// down to it. 0 for no bound.
 	ClipNorm float64 `yaml:"clip_norm" range:"[0, inf)"`
 	// The moving average of the weights, which sampling uses: constant (it decays by
-	// options.ema_decay at every update) or power (its width, options.sigma_rel, grows with the training; Karras et al.
-	// 2024, EDM2).
+	// options.ema_decay at every update) or power (its width, options.sigma_rel, grows with the
+	// training; Karras et al. 2024, EDM2).
 	EMA string `yaml:"ema"`
 	// Settings of the chosen schedule and average.
 	Options Options `yaml:"options,omitempty"`

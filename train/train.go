@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"path/filepath"
 	"time"
 
@@ -369,56 +368,6 @@ func (t *trainer) validate(ctx context.Context) error {
 		return t.run.save(BestCheckpoint, t.store, *p)
 	}
 	return nil
-}
-
-// scoresDue says whether videos of the last step are to be scored, and are not yet.
-func (o Options) scoresDue(p Progress) bool {
-	every := o.Config.Train.Scores.Every
-	return o.Score != nil && every > 0 && p.Step%every == 0 && p.Scored < p.Step
-}
-
-// score logs scores of generated videos. That may take long, so unlike a validation it ends with
-// ctx. The checkpoint then says that it is still to be done, and the next process does it.
-//
-// Scores that can't be computed, as where the file of a network's weights is gone, are no reason to
-// lose steps of training: a warning says why, and the line has no number for any metric.
-func (t *trainer) score(ctx context.Context) error {
-	p := &t.progress
-	scores, err := t.Score(ctx, t.store)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		t.Log.Warn("scores are left out", "step", p.Step, "because", err)
-		scores = map[string]float64{}
-		for _, name := range t.Config.Train.Scores.Metrics {
-			scores[name] = math.NaN()
-		}
-	}
-	line := runs.Line{Step: p.Step, Loss: runs.Number(math.NaN()), Scores: map[string]runs.Number{}}
-	for name, x := range scores {
-		line.Scores[name] = runs.Number(x)
-	}
-	if t.Report != nil {
-		t.Report(line)
-	}
-	p.Scored = p.Step
-	return t.write(line)
-}
-
-// catchUp makes up for scores during which the process before was stopped.
-func (t *trainer) catchUp(ctx context.Context) error {
-	if !t.scoresDue(t.progress) {
-		return nil
-	}
-	if err := t.score(ctx); err != nil {
-		return err
-	}
-	if t.scoresDue(t.progress) {
-		return t.stopped()
-	}
-	t.saved = 0 // the checkpoint gets the bytes that it would have without the stop
-	return t.checkpoint()
 }
 
 // checkpoint writes the state, unless it is on disk already.

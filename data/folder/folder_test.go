@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/data/video"
@@ -142,94 +140,6 @@ func TestClipsAreCutFromTheCacheWithoutFFmpeg(t *testing.T) {
 	wantError(t, err, "video 2: want 0 to 1")
 }
 
-func TestSplitsByFolder(t *testing.T) {
-	root := t.TempDir()
-	steps(t, filepath.Join(root, "train", "a.mp4"), 3)
-	steps(t, filepath.Join(root, "test", "b.mp4"), 3)
-	steps(t, filepath.Join(root, "c.mp4"), 3)
-	for split, want := range map[clips.Split]string{clips.Train: "train/a.mp4", clips.Test: "test/b.mp4"} {
-		if d, _ := mustOpen(t, config(root, nil), split, 2); !slices.Equal(names(d), []string{want}) {
-			t.Errorf("%s: %q, want %q", split, names(d), want)
-		}
-	}
-	_, _, err := open(config(root, nil), clips.Valid, 2)
-	wantError(t, err, "split valid is empty: put videos into "+filepath.Join(root, "valid"))
-	_, _, err = open(config(root, configs.Options{"valid": 0.2}), clips.Train, 2)
-	wantError(t, err, "data.options.valid: 0.2 has no effect because")
-}
-
-func TestSplitsByHash(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.String().Draw(t, "name")
-		o := Options{Valid: rapid.Float64Range(0, 0.5).Draw(t, "valid"), Test: rapid.Float64Range(0, 0.5).Draw(t, "test")}
-		if more := (Options{Valid: o.Valid + 0.1, Test: o.Test}); o.splitOf(name) == clips.Valid && more.splitOf(name) != clips.Valid {
-			t.Fatal("raising valid took a video out of it")
-		}
-	})
-	counts := map[clips.Split]int{}
-	for i := range 10000 {
-		counts[DefaultOptions().splitOf(fmt.Sprintf("clip%d.mp4", i))]++
-	}
-	if v, s := counts[clips.Valid], counts[clips.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
-		t.Errorf("%v of 10000, want about a tenth for valid and for test", counts)
-	}
-	for n := 3; n < 40; n++ {
-		sources := make([]source, n)
-		for i := range sources {
-			sources[i].name = fmt.Sprintf("clip%d.mp4", i)
-		}
-		splits := DefaultOptions().splitAll(sources)
-		few := map[clips.Split]int{}
-		for _, s := range sources {
-			few[splits[s.name]]++
-		}
-		if few[clips.Train] < 1 || few[clips.Valid] < 1 || few[clips.Test] < 1 {
-			t.Errorf("%d videos are split into %v, want one or more in each", n, few)
-		}
-		if (Options{Test: 0.1}).splitAll(sources)[sources[0].name] == clips.Valid {
-			t.Error("a video for validation, where the fraction is 0")
-		}
-	}
-	root := t.TempDir()
-	write(t, filepath.Join(root, "a.mp4"), "x")
-	_, _, err := open(config(root, all), clips.Valid, 2)
-	wantError(t, err, "split valid is empty: of 1 videos none fell into it; raise data.options.valid")
-	_, _, err = open(config(root, configs.Options{"valid": 1.0, "test": 0.0}), clips.Train, 2)
-	wantError(t, err, "split train is empty", "lower data.options.valid or data.options.test")
-}
-
-// Of three videos each split gets one. That training has so few is said, with the counts, and only
-// where a hash did it.
-func TestFewVideosForTrainingAreCounted(t *testing.T) {
-	root, sorted := t.TempDir(), t.TempDir()
-	for i, split := range clips.Splits() {
-		steps(t, filepath.Join(root, fmt.Sprintf("clip%d.mp4", i)), 3)
-		steps(t, filepath.Join(sorted, string(split), "a.mp4"), 3)
-	}
-	const warning = "few of the videos are for training"
-	if _, log := mustOpen(t, config(root, nil), clips.Train, 2); !strings.Contains(log, warning) || !strings.Contains(log, "train=1 valid=1 test=1") {
-		t.Errorf("one of three videos: the log says\n%s", log)
-	}
-	for what, open := range map[string]func() (*Dataset, string){
-		"the split for validation": func() (*Dataset, string) { return mustOpen(t, config(root, nil), clips.Valid, 2) },
-		"all for training":         func() (*Dataset, string) { return mustOpen(t, config(root, all), clips.Train, 2) },
-		"folders for the splits":   func() (*Dataset, string) { return mustOpen(t, config(sorted, nil), clips.Train, 2) },
-	} {
-		if _, log := open(); strings.Contains(log, warning) {
-			t.Errorf("%s: the log says\n%s", what, log)
-		}
-	}
-	for _, c := range []struct {
-		train, valid, test int
-		want               bool
-	}{{8, 1, 1, false}, {3, 1, 1, false}, {2, 1, 1, false}, {2, 2, 1, false}, {1, 2, 1, true}, {39, 31, 30, true}, {41, 30, 29, false}, {0, 2, 1, false}} {
-		counts := map[clips.Split]int{clips.Train: c.train, clips.Valid: c.valid, clips.Test: c.test}
-		if got := DefaultOptions().lopsided(counts); got != c.want {
-			t.Errorf("%v: lopsided %v, want %v", counts, got, c.want)
-		}
-	}
-}
-
 func TestImageFolders(t *testing.T) {
 	root := t.TempDir()
 	for i := range 11 {
@@ -335,24 +245,6 @@ func TestAMessyFolder(t *testing.T) {
 	wantError(t, err, "no usable video for split train: 9 found, 9 left out: ", "; ...")
 }
 
-// What isn't read is named, once for each folder and kind.
-func TestOtherFormatsAreNamed(t *testing.T) {
-	root := t.TempDir()
-	steps(t, filepath.Join(root, "a.mp4"), 6)
-	for _, name := range []string{"b.webp", "c.WEBP", "walk/1.bmp", "walk/2.bmp", "list.m3u8", "notes.txt"} {
-		write(t, filepath.Join(root, name), "x")
-	}
-	d, log := mustOpen(t, config(root, all), clips.Train, 2)
-	if d.Len() != 1 || d.FPS(0) != 10 {
-		t.Errorf("%q at %g frames a second, want a.mp4 at 10", names(d), d.FPS(0))
-	}
-	for _, want := range []string{`file=*.webp reason="2 in a format that is not read`, `file=walk/*.bmp reason="2 in`, `file=*.m3u8 reason="1 in`, "left_out=3"} {
-		if !strings.Contains(log, want) {
-			t.Errorf("no %s in\n%s", want, log)
-		}
-	}
-}
-
 func TestOnErrorFailNamesABrokenVideo(t *testing.T) {
 	root := t.TempDir()
 	steps(t, filepath.Join(root, "a.mp4"), 6)
@@ -382,18 +274,6 @@ func TestErrorsSayHowToFixThem(t *testing.T) {
 	hideFFmpeg(t)
 	_, _, err = open(config(root, all), clips.Train, 2)
 	wantError(t, err, "apt-get install ffmpeg") // and no list of broken files
-}
-
-// Cameras write names in capitals.
-func TestExtensionsInCapitals(t *testing.T) {
-	root := t.TempDir()
-	if err := os.Rename(steps(t, filepath.Join(root, "clip.mp4"), 6), filepath.Join(root, "CLIP.MP4")); err != nil {
-		t.Fatal(err)
-	}
-	d, log, err := open(config(root, configs.Options{"valid": 0, "test": 0}), clips.Train, 6)
-	if err != nil || d.Len() != 1 || d.Name(0) != "CLIP.MP4" {
-		t.Errorf("%v, %v\n%s", d, err, log)
-	}
 }
 
 // The frame rate is that of the first training video that has one, told without decoding anything.

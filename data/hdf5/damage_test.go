@@ -140,8 +140,8 @@ func readAll(f *File, o Object, depth int) (arrays int) {
 	return arrays
 }
 
-// Every byte of a file changed, by its lowest bit or to 255 in turns: reading ends, and takes no more memory than an
-// array may have.
+// Every byte of a file changed, by its lowest bit or to 255 in turns: reading ends, and takes no more
+// memory than an array may have.
 func TestEveryByteChanged(t *testing.T) {
 	small := unzipped(t, "small.hdf5")
 	if f, err := open(small); err != nil || readAll(f, f.Root(), 0) != 4 {
