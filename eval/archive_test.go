@@ -235,8 +235,10 @@ func TestFeaturesBelongToTheirRecords(t *testing.T) {
 func TestHeadersThatNoEvaluationWrites(t *testing.T) {
 	h := Header{Protocol: Protocol{Name: "clean", Clips: 2, Trajectories: 1, Rules: clean}, Metrics: []metric.Info{{Name: "psnr", Digits: 2}}}
 	for want, change := range map[string]func(h *Header){
-		"0 clips and 1 trajectories":                    func(h *Header) { h.Protocol.Clips = 0 },
-		"2 clips and -1 trajectories":                   func(h *Header) { h.Protocol.Trajectories = -1 },
+		"0 clips, 1 trajectories and 0 frames, want 1":  func(h *Header) { h.Protocol.Clips = 0 },
+		"2 clips, -1 trajectories":                      func(h *Header) { h.Protocol.Trajectories = -1 },
+		"1000001 clips":                                 func(h *Header) { h.Protocol.Clips = 1_000_001 },
+		"99999999999 frames, want 1 to 1000000":         func(h *Header) { h.Protocol.Frames = 99999999999 },
 		`protocol.rules.interval: "wide"`:               func(h *Header) { h.Protocol.Rules.Interval = "wide" },
 		`protocol.rules.best: "none", want one or`:      func(h *Header) { h.Protocol.Rules.Best = "none" },
 		"metric psnr: digits: 2000000000, want 0 to 17": func(h *Header) { h.Metrics = []metric.Info{{Name: "psnr", Digits: 2e9}} },

@@ -39,8 +39,8 @@ type Header struct {
 // check reports what no evaluation writes, and what could not be summed up or printed.
 func (h Header) check() error {
 	p := h.Protocol
-	if p.Clips < 1 || p.Trajectories < 1 {
-		return fmt.Errorf("%d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
+	if p.Clips < 1 || p.Trajectories < 1 || max(p.Clips, p.Trajectories, p.Frames) > maxCount {
+		return fmt.Errorf("%d clips, %d trajectories and %d frames, want 1 to %d of each", p.Clips, p.Trajectories, p.Frames, maxCount)
 	}
 	if !slices.Contains([]metric.Interval{metric.Normal, metric.Bootstrap}, p.Rules.Interval) {
 		return fmt.Errorf("protocol.rules.interval: %q, want %s or %s", p.Rules.Interval, metric.Normal, metric.Bootstrap)
@@ -61,6 +61,10 @@ func (h Header) check() error {
 	}
 	return nil
 }
+
+// maxCount is the most clips, trajectories and frames that can be asked for. A report with more would
+// keep a program busy that counts or generates its videos again.
+const maxCount = 1_000_000
 
 // maxDigits is how many digits of a float64 can mean something.
 const maxDigits = 17

@@ -1,6 +1,7 @@
 package hdf5
 
 import (
+	"bytes"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -45,6 +46,33 @@ func TestCyclicTrees(t *testing.T) {
 	}
 	if changed != 5 {
 		t.Errorf("%d trees of several levels, want 5", changed)
+	}
+}
+
+// zeros is a file that goes on with zeros after its bytes, as one with holes does.
+type zeros []byte
+
+func (z zeros) ReadAt(p []byte, at int64) (int, error) {
+	clear(p)
+	if at < int64(len(z)) {
+		copy(p, z[at:])
+	}
+	return len(p), nil
+}
+
+// A file with holes can be larger than the memory, and so can what it says of its parts.
+func TestPartsLargerThanMemory(t *testing.T) {
+	b := unzipped(t, "arrays.hdf5")
+	const size = 1 << 40
+	heap := bytes.Index(b, []byte("HEAP"))
+	binary.LittleEndian.PutUint64(b[heap+8:], size/2)
+	binary.LittleEndian.PutUint64(b[heap+24:], uint64(len(b)))
+	f, err := newFile(zeros(b), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Group(f.Root()); err == nil || !strings.Contains(err.Error(), "damaged: a part of 549755813888 bytes") {
+		t.Errorf("error %v, want that the heap is too large", err)
 	}
 }
 

@@ -27,6 +27,10 @@ const undefined = ^uint64(0)
 // maxBytes is the size in bytes up to which a data set is read.
 const maxBytes = 1 << 28
 
+// maxPart is the size in bytes up to which a part of a file is read at once: a packed chunk, which
+// may be a little larger than before, is the largest. A file with holes may claim far more.
+const maxPart = 2 * maxBytes
+
 // File is an open HDF5 file. It keeps nothing of what it reads, so it is safe for use by several
 // goroutines.
 type File struct {
@@ -41,20 +45,21 @@ type File struct {
 // Object is the address of a group or of a data set in a file.
 type Object uint64
 
-// Open opens a file. An error names it.
+// Open opens a file. An error names it. A named pipe is refused unopened, because opening it would
+// wait for a writer.
 func Open(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	var f *File
-	if err == nil {
-		f, err = newFile(file, info.Size())
-	}
+	f, err := newFile(file, info.Size())
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -104,6 +109,9 @@ func (f *File) Root() Object { return f.root }
 func (f *File) read(address, n uint64) ([]byte, error) {
 	if address > f.size || n > f.size-address {
 		return nil, fmt.Errorf("damaged: %d bytes at %#x lie outside of the file's %d", n, address, f.size)
+	}
+	if n > maxPart {
+		return nil, fmt.Errorf("damaged: a part of %d bytes at %#x, want up to %d", n, address, maxPart)
 	}
 	b := make([]byte, n)
 	if got, err := f.r.ReadAt(b, int64(address)); got < len(b) {

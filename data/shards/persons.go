@@ -14,9 +14,16 @@ const maxPersons = 1 << 20
 // readPersons reads the numbers of the videos of each person: a dictionary of lists of integers
 // that Python's pickle wrote. A number must be below videos, and no video may have two persons.
 func readPersons(path string, videos int) (map[int][]int, error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, errors.Unwrap(err) // the caller names the path
+	}
+	if !info.Mode().IsRegular() { // opening a named pipe would wait for a writer
+		return nil, errors.New("not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, maxPersons+1))
