@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"mcvd/configs/atomicfile"
+	"mcvd/configs/regular"
 	"mcvd/models/weights"
 )
 
@@ -58,7 +59,7 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 	if err := atomicfile.Prepare(path); err != nil {
 		return nil, err
 	}
-	switch old, err := readRegular(path); {
+	switch old, err := regular.Read(path); {
 	case errors.Is(err, os.ErrNotExist):
 		if err := a.checkEmpty(); err != nil {
 			return nil, err
@@ -75,7 +76,7 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 // OpenArchive opens a folder that [CreateArchive] made.
 func OpenArchive(dir string) (*Archive, error) {
 	path := filepath.Join(dir, archiveFile)
-	text, err := readRegular(path)
+	text, err := regular.Read(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no records of an evaluation: it has no %s (`mcvd eval RUN --records %s` makes them)", dir, archiveFile, dir)
 	}
@@ -170,7 +171,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (a *Archive) load(r Range) (*Part, error) {
 	p := &Part{Range: r, Made: Features{}, Real: Features{}}
 	path := a.path(r, recordsEnd)
-	text, err := readRegular(path)
+	text, err := regular.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -360,17 +361,4 @@ func writeText(path string, text []byte) error {
 		_, err := f.Write(text)
 		return err
 	})
-}
-
-// readRegular reads a regular file as a whole. It refuses a pipe or a device, because reading it
-// could wait forever.
-func readRegular(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"mcvd/configs/regular"
 	"mcvd/eval/metric"
 )
 
 // ReadReport reads a report that was written as JSON.
 func ReadReport(path string) (*Report, error) {
-	text, err := readRegular(path)
+	text, err := regular.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"mcvd/configs/regular"
 )
 
 // signature begins every HDF5 file.
@@ -45,21 +46,13 @@ type File struct {
 // Object is the address of a group or of a data set in a file.
 type Object uint64
 
-// Open opens a file. An error names it. A named pipe is refused unopened, because opening it would
-// wait for a writer.
+// Open opens a regular file. An error names it.
 func Open(path string) (*File, error) {
-	info, err := os.Stat(path)
+	file, size, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := newFile(file, info.Size())
+	f, err := newFile(file, size)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

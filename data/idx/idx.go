@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"mcvd/configs/regular"
 	"mcvd/data/clips"
 )
 
@@ -32,7 +33,7 @@ type Images struct {
 func Open(dir, name string) (Images, error) {
 	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {
 		path := filepath.Join(dir, candidate)
-		file, err := os.Open(path)
+		file, _, err := regular.Open(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

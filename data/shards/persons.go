@@ -5,54 +5,57 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"mcvd/configs/regular"
 )
 
 // maxPersons is the size in bytes up to which a list of persons is read; KTH's has about 2,000.
 const maxPersons = 1 << 20
 
 // readPersons reads the numbers of the videos of each person: a dictionary of lists of integers
-// that Python's pickle wrote. A number must be below videos, and no video may have two persons.
+// that Python's pickle wrote. A number must be below videos, and no video may have two persons. An
+// error names the file.
 func readPersons(path string, videos int) (map[int][]int, error) {
-	info, err := os.Stat(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
-		return nil, errors.Unwrap(err) // the caller names the path
-	}
-	if !info.Mode().IsRegular() { // opening a named pipe would wait for a writer
-		return nil, errors.New("not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, errors.Unwrap(err)
+		return nil, err
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, maxPersons+1))
+	if err == nil && len(b) > maxPersons {
+		err = fmt.Errorf("more than %d bytes, want a list of persons", maxPersons)
+	}
+	var persons map[int][]int
+	if err == nil {
+		persons, err = unpickle(b)
+	}
+	if err == nil {
+		err = checkPersons(persons, videos)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(b) > maxPersons {
-		return nil, fmt.Errorf("more than %d bytes, want a list of persons", maxPersons)
-	}
-	persons, err := unpickle(b)
-	if err != nil {
-		return nil, err
-	}
+	return persons, nil
+}
+
+// checkPersons reports persons and videos that KTH does not have.
+func checkPersons(persons map[int][]int, videos int) error {
 	owner := map[int]int{}
 	for person, numbers := range persons {
 		if person < 1 || person > lastPerson {
-			return nil, fmt.Errorf("person %d, want 1 to %d", person, lastPerson)
+			return fmt.Errorf("person %d, want 1 to %d", person, lastPerson)
 		}
 		for _, n := range numbers {
 			if n < 0 || n >= videos {
-				return nil, fmt.Errorf("person %d: video %d, want 0 to %d, which the shards have", person, n, videos-1)
+				return fmt.Errorf("person %d: video %d, want 0 to %d, which the shards have", person, n, videos-1)
 			}
 			if _, twice := owner[n]; twice {
-				return nil, fmt.Errorf("video %d is listed twice", n)
+				return fmt.Errorf("video %d is listed twice", n)
 			}
 			owner[n] = person
 		}
 	}
-	return persons, nil
+	return nil
 }
 
 // list is a Python list of integers, which may stand at several places.

@@ -3,8 +3,8 @@
 package shards
 
 import (
-	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,20 +13,27 @@ import (
 	"mcvd/data/clips"
 )
 
-// A named pipe without a writer would make Open wait for ever.
-func TestNamedPipesAreRefusedUnopened(t *testing.T) {
-	dir := t.TempDir()
-	shard, persons := filepath.Join(dir, "shard_0001.hdf5"), filepath.Join(dir, "persons.pkl")
-	for _, pipe := range []string{shard, persons} {
-		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-			t.Skip(err)
+// A pipe in the place of a file is refused at once. Opening it would wait for a writer, without end.
+func TestPipesAreRefused(t *testing.T) {
+	for _, name := range []string{"shard_0001.hdf5", "persons.pkl"} {
+		root := t.TempDir()
+		shard, err := os.ReadFile("../../models/paritytest/testdata/dataset/extra/KTH64_h5/shard_0001.hdf5")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	_, err := Open(context.Background(), config(dir, "kth", 32, 1), clips.Train, 1, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), shard+": not a regular file") {
-		t.Errorf("error %v, want that the shard is not a regular file", err)
-	}
-	if _, err := readPersons(persons, 1); err == nil || err.Error() != "not a regular file" {
-		t.Errorf("error %v, want that it is not a regular file", err)
+		if err := os.WriteFile(filepath.Join(root, "shard_0001.hdf5"), shard, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		pipe := filepath.Join(root, name)
+		if err := os.RemoveAll(pipe); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(t.Context(), config(root, "kth", 64, 1), clips.Train, 2, slog.New(slog.DiscardHandler))
+		if err == nil || strings.Count(err.Error(), pipe) != 1 || !strings.HasSuffix(err.Error(), ": not a regular file") {
+			t.Errorf("%s: error %v, want that it is not a regular file", name, err)
+		}
 	}
 }

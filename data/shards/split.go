@@ -1,7 +1,6 @@
 package shards
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"mcvd/data/clips"
@@ -51,10 +50,9 @@ func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video,
 	if err != nil {
 		return opened, nil, err
 	}
-	path := filepath.Join(root, "persons.pkl")
-	numbers, err := readPersons(path, len(all))
+	numbers, err := readPersons(filepath.Join(root, "persons.pkl"), len(all))
 	if err != nil {
-		return opened, nil, fmt.Errorf("%s: %w", path, err)
+		return opened, nil, err
 	}
 	var training, test []int
 	for person := range lastPerson + 1 {

@@ -6,8 +6,9 @@ import (
 	"hash/crc32"
 	"io"
 	"maps"
-	"os"
 	"slices"
+
+	"mcvd/configs/regular"
 )
 
 // bufferSize is what streaming reads and writes take at a time, in bytes: a multiple of every
@@ -29,7 +30,7 @@ type File struct {
 // breaks any rule of the format names the file and, where there is one, the tensor; memory is
 // bounded by the header's size, at most 100 MB.
 func Open(path string) (*File, error) {
-	file, size, err := OpenRegular(path)
+	file, size, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -40,20 +41,6 @@ func Open(path string) (*File, error) {
 	}
 	f.closer = file
 	return f, nil
-}
-
-// OpenRegular opens a file for reading and says how many bytes it has. It refuses a pipe, a device
-// or a folder before opening it, because opening a pipe would wait for a writer.
-func OpenRegular(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: not a regular file", path)
-	}
-	file, err := os.Open(path)
-	return file, info.Size(), err
 }
 
 // newFile reads the header of a file of size bytes.

@@ -3,11 +3,13 @@ package weights
 import (
 	"errors"
 	"io"
+
+	"mcvd/configs/regular"
 )
 
 // Is says whether a file begins like a safetensors file: 8 bytes of a length, then JSON.
 func Is(path string) (bool, error) {
-	file, _, err := OpenRegular(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
 		return false, err
 	}

@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"mcvd/configs/regular"
 )
 
 // SHA256 is the hash of a regular file, 64 hexadecimal digits.
 func SHA256(path string) (sum string, err error) {
-	f, _, err := OpenRegular(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

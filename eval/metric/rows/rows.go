@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"mcvd/configs/regular"
 	"mcvd/models/weights"
 )
 
@@ -17,7 +18,7 @@ import (
 // may be empty if there is one only, and must be for .npy. Numbers are rounded to float32, the
 // precision of networks' features; one that is not finite in it is an error.
 func Read(path, tensor string) ([][]float32, error) {
-	f, size, err := weights.OpenRegular(path)
+	f, size, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

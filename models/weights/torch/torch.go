@@ -29,7 +29,7 @@ import (
 	"fmt"
 	"io"
 
-	"mcvd/models/weights"
+	"mcvd/configs/regular"
 )
 
 // File is an open file of torch.save. Its methods and those of its tensors, except Close, may be
@@ -59,7 +59,7 @@ func Open(path string) (*File, error) { return openAs(path, false) }
 func OpenPickle(path string) (*File, error) { return openAs(path, true) }
 
 func openAs(path string, plain bool) (*File, error) {
-	file, size, err := weights.OpenRegular(path)
+	file, size, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
