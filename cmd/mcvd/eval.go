@@ -48,8 +48,8 @@ a clip: that of its best trajectory, and the mean over its trajectories. The oth
 generated videos, or all their frames, with all real ones. Videos of the task generate have no real
 counterpart, so only these score them. docs/evaluation.md says what each metric is. lpips and fvd
 need weights, which scripts/install-weights.sh installs, and fid and kid those that "mcvd weights
-import" reads. What can't be computed is left out. A metric that --metrics
-names and that can't be computed is an error, before anything is generated.
+import" reads. A metric that --metrics names and that can't be computed is an error, before anything
+is generated. Without --metrics, those that can't be computed are left out.
 
 --protocol says how clips and the best trajectory are chosen, how intervals are made, and what is
 fixed about frames. With clean, the default, the first metric that scores videos one by one chooses

@@ -19,9 +19,9 @@ func newPlot(a *app) *cobra.Command {
 		Use:   "plot RUN...",
 		Short: "Draw the curves of one or several runs into a picture",
 		Long: `Draw the curves of one or several runs into a picture: training loss, validation loss and the error
-of predicted clean frames on logarithmic axes, gradient norm, learning rate and speed. Each run has
-its colour and its name in the legend. Where a log is longer than a curve has points, each point is
-the mean of several lines.`,
+of predicted clean frames on logarithmic axes, gradient norm, learning rate, speed, and the scores
+that train.scores asks for. Each run has its colour and its name in the legend. Where a log is
+longer than a curve has points, each point is the mean of several lines.`,
 		Example: "  mcvd plot runs/tiny -o out/tiny.png\n  mcvd plot runs/tiny --smooth 0.9 -o out/tiny.pdf",
 		Args:    arguments(1, -1, "run folders"),
 		PreRunE: func(cmd *cobra.Command, args []string) error {
