@@ -200,7 +200,7 @@ func (c *Comparison) WriteText(out io.Writer) error {
 	for _, m := range c.metrics {
 		for i, r := range c.Reports {
 			score, difference, chance := c.cells(i, m, r.Results[0].Scores[m.Name])
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", label(m), c.Names[i], score, difference, chance)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.Label(), c.Names[i], score, difference, chance)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -216,9 +216,9 @@ func (c *Comparison) cells(i int, m metric.Info, s Score) (score, difference, ch
 	first := c.Reports[0].Results[0].Scores[m.Name]
 	switch {
 	case s.Set != nil && (i == 0 || first.Set == nil):
-		return number(m, s.Set.Value), "-", "-"
+		return m.Number(s.Set.Value), "-", "-"
 	case s.Set != nil:
-		return number(m, s.Set.Value), fmt.Sprintf("%+.*f", m.Digits, s.Set.Value-first.Set.Value), "-"
+		return m.Number(s.Set.Value), fmt.Sprintf("%+.*f", m.Digits, s.Set.Value-first.Set.Value), "-"
 	case i == 0 || s.Mean.N == 0:
 		return interval(m, s.Mean), "-", "-"
 	}

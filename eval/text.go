@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -66,7 +65,7 @@ func (r *Report) writeTable(out io.Writer) error {
 		row(fmt.Sprintf("%s, best of %d", name, trajectories), of(best))
 		row(fmt.Sprintf("%s, mean of %d", name, trajectories), of(mean))
 	}
-	row("mean over clips [95 % interval]", label)
+	row("mean over clips [95 % interval]", metric.Info.Label)
 	n := r.Protocol.Trajectories
 	rows(modelMethod, r.Results[0].Scores, n, best, mean)
 	for _, s := range r.Seeds {
@@ -86,7 +85,7 @@ func best(m metric.Info, s Score) string { return interval(m, s.Best) }
 
 func mean(m metric.Info, s Score) string {
 	if s.Set != nil {
-		return number(m, s.Set.Value)
+		return m.Number(s.Set.Value)
 	}
 	return interval(m, s.Mean)
 }
@@ -103,7 +102,7 @@ func deviation(m metric.Info, o *OverSeeds, of func(*OverSeeds) *Deviation) stri
 	if o == nil || of(o) == nil {
 		return "-"
 	}
-	return number(m, of(o).SD)
+	return m.Number(of(o).SD)
 }
 
 // interval is a mean with its interval, or a dash where there is none.
@@ -112,9 +111,9 @@ func interval(m metric.Info, s metric.Summary) string {
 	case s.N == 0:
 		return "-"
 	case math.IsNaN(s.Low):
-		return number(m, s.Mean)
+		return m.Number(s.Mean)
 	}
-	return fmt.Sprintf("%s [%s, %s]", number(m, s.Mean), number(m, s.Low), number(m, s.High))
+	return fmt.Sprintf("%s [%s, %s]", m.Number(s.Mean), m.Number(s.Low), m.Number(s.High))
 }
 
 // writeFrames prints the means by frame, how large sets were, and why scores are missing.
@@ -130,34 +129,26 @@ func (r *Report) writeFrames(out io.Writer) error {
 		case first.Set != nil:
 			fmt.Fprintf(w, "\n%s: of %d real and %d generated %s", m.Name, first.Set.Real, first.Set.Made, m.Compared())
 			if e := first.Set.Extrapolation; e != nil {
-				fmt.Fprintf(w, "; %s extrapolated to infinitely many", number(m, e.Infinity))
+				fmt.Fprintf(w, "; %s extrapolated to infinitely many", m.Number(e.Infinity))
 			}
 		}
 		if len(first.MeanByFrame) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s by frame\t", label(m))
+		fmt.Fprintf(w, "\n%s by frame\t", m.Label())
 		for i := range first.MeanByFrame {
 			fmt.Fprintf(w, "%d\t", i+1)
 		}
 		for _, result := range r.Results {
 			fmt.Fprintf(w, "\n%s\t", result.Method)
 			for _, s := range result.Scores[m.Name].MeanByFrame {
-				fmt.Fprintf(w, "%s\t", number(m, s))
+				fmt.Fprintf(w, "%s\t", m.Number(s))
 			}
 		}
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w)
 	return w.Flush()
-}
-
-// label is the head of a metric's column.
-func label(m metric.Info) string {
-	if m.Unit == "" {
-		return m.Name
-	}
-	return m.Name + " " + m.Unit
 }
 
 // better says of each metric which scores are good.
@@ -175,6 +166,3 @@ func better(metrics []metric.Info) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// number prints a score with the digits that mean something.
-func number(m metric.Info, x float64) string { return strconv.FormatFloat(x, 'f', m.Digits, 64) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -47,6 +48,12 @@ type Info struct {
 	// metric that has one and is open.
 	Weights string `json:"weights_sha256,omitempty"`
 }
+
+// Label is the name with the unit, as the head of a column.
+func (m Info) Label() string { return strings.TrimSpace(m.Name + " " + m.Unit) }
+
+// Number is a value with the digits that mean something.
+func (m Info) Number(x float64) string { return strconv.FormatFloat(x, 'f', m.Digits, 64) }
 
 // Compared is what a metric of sets has vectors of, in words.
 func (m Info) Compared() string {

@@ -51,7 +51,7 @@ type bars struct {
 func chartsOf(r *eval.Report) []chart {
 	charts := []chart{}
 	for _, m := range r.Metrics {
-		c := chart{Label: label(m), Better: better(m), Digits: m.Digits}
+		c := chart{Label: m.Label(), Better: better(m), Digits: m.Digits}
 		var values [][]float64
 		for i, result := range r.Results {
 			s := scoresOf(r, result.Method, m.Name)

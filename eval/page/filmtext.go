@@ -12,7 +12,7 @@ import (
 
 // scoreText is a score with its metric and its unit.
 func scoreText(m metric.Info, x float64) string {
-	return strings.TrimSpace(m.Name + " " + number(m, x) + " " + m.Unit)
+	return strings.TrimSpace(m.Name + " " + m.Number(x) + " " + m.Unit)
 }
 
 // scoreLines are the recorded scores of a video.
@@ -41,7 +41,7 @@ func changed(r *eval.Report, v eval.Repeated) string {
 			continue
 		}
 		if tolerance := math.Pow(10, -float64(m.Digits)); !(math.Abs(was.Value-is.Value) <= tolerance) {
-			differ = append(differ, fmt.Sprintf("%s is %s", m.Name, number(m, is.Value)))
+			differ = append(differ, fmt.Sprintf("%s is %s", m.Name, m.Number(is.Value)))
 		}
 	}
 	if len(differ) == 0 {
@@ -60,7 +60,7 @@ type filmNotes struct {
 func (f *Films) notes(r *eval.Report, p *player) *filmNotes {
 	n := &filmNotes{}
 	if m, ok := ranking(r); ok {
-		n.Ranking = label(m)
+		n.Ranking = m.Label()
 	}
 	if p.Made < p.all {
 		n.Notes = append(n.Notes, fmt.Sprintf("Only the first %d of %d generated frames are shown.", p.Made, p.all))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mcvd/configs"
@@ -59,12 +58,10 @@ func newView(r *eval.Report) *view {
 	}
 	v.Subtitle = fmt.Sprintf("step %d, protocol %s: %s of %s, %s", r.Step, p.Name, count(p.Clips, "clip"), count(p.Frames, "frame"), videos(p))
 	for _, m := range r.Metrics {
-		v.Metrics = append(v.Metrics, column{label(m), better(m)})
+		v.Metrics = append(v.Metrics, column{m.Label(), better(m)})
 	}
 	return v
 }
-
-func label(m metric.Info) string { return strings.TrimSpace(m.Name + " " + m.Unit) }
 
 func better(m metric.Info) string {
 	if m.HigherIsBetter {
@@ -72,9 +69,6 @@ func better(m metric.Info) string {
 	}
 	return "lower is better"
 }
-
-// number is a score with the digits that mean something.
-func number(m metric.Info, x float64) string { return strconv.FormatFloat(x, 'f', m.Digits, 64) }
 
 // rows are the methods: the model's best and mean trajectories, those of each seed of the noise and
 // their deviation if there are several, then the baselines.
@@ -131,7 +125,7 @@ func best(m metric.Info, s eval.Score) cell { return summary(m, s.Best) }
 
 func mean(m metric.Info, s eval.Score) cell {
 	if s.Set != nil {
-		return cell{Value: number(m, s.Set.Value), value: s.Set.Value}
+		return cell{Value: m.Number(s.Set.Value), value: s.Set.Value}
 	}
 	return summary(m, s.Mean)
 }
@@ -154,7 +148,7 @@ func deviation(m metric.Info, d *eval.Deviation) cell {
 	if d == nil {
 		return cell{}
 	}
-	return cell{Value: number(m, d.SD)}
+	return cell{Value: m.Number(d.SD)}
 }
 
 // markTop marks the best of a column: of the methods as they are, not of trajectories that were chosen
@@ -185,9 +179,9 @@ func summary(m metric.Info, s metric.Summary) cell {
 	case s.N == 0:
 		return cell{}
 	case math.IsNaN(s.Low) || math.IsNaN(s.High):
-		return cell{Value: number(m, s.Mean), value: s.Mean}
+		return cell{Value: m.Number(s.Mean), value: s.Mean}
 	}
-	return cell{Value: number(m, s.Mean), Interval: number(m, s.Low) + " to " + number(m, s.High), value: s.Mean}
+	return cell{Value: m.Number(s.Mean), Interval: m.Number(s.Low) + " to " + m.Number(s.High), value: s.Mean}
 }
 
 // notes say of what sets were, and why scores are missing.
@@ -202,7 +196,7 @@ func notes(r *eval.Report) (all []string) {
 		case s.Set != nil:
 			all = append(all, fmt.Sprintf("%s compares sets of %d real and %d generated %s", m.Name, s.Set.Real, s.Set.Made, m.Compared()))
 			if e := s.Set.Extrapolation; e != nil {
-				all = append(all, fmt.Sprintf("%s extrapolated to infinitely many clips: %s", m.Name, number(m, e.Infinity)))
+				all = append(all, fmt.Sprintf("%s extrapolated to infinitely many clips: %s", m.Name, m.Number(e.Infinity)))
 			}
 		}
 		if m.Weights != "" {
