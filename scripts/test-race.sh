@@ -12,3 +12,5 @@ export CGO_ENABLED=1
 go test -race ./configs/... ./data/... ./models/weights ./train/runs
 # Not the pages in a browser, which are too slow with it; the server that they ask is tested.
 go test -race ./train/watch -skip 'ThePage|HostileRuns|AReport'
+# Scoring without networks: the Go backend's graphs don't run with the race detector.
+go test -race ./eval/metric -run 'TestRealVideosAreReadOnce|TestFVMDRefuses'
