@@ -59,7 +59,7 @@ func readImages(r io.Reader, compressed bool) (Images, error) {
 		}
 		r = unzipped
 	}
-	return Read(r)
+	return read(r)
 }
 
 // The bounds of an idx file, far above MNIST's 60000 images of 28x28.
@@ -69,10 +69,10 @@ const (
 	maxBytes  = 1 << 30
 )
 
-// Read reads square images in the idx format (LeCun et al. 1998): a magic number, the number of
+// read reads square images in the idx format (LeCun et al. 1998): a magic number, the number of
 // images, their height and width, each as 4 bytes, high byte first, then a byte for each pixel, and
 // nothing after that. Memory grows with what is really in the file, whatever its head says.
-func Read(r io.Reader) (Images, error) {
+func read(r io.Reader) (Images, error) {
 	var head struct{ Magic, Count, Height, Width uint32 }
 	if err := binary.Read(r, binary.BigEndian, &head); err != nil {
 		return Images{}, fmt.Errorf("idx head: %w", err)

@@ -51,7 +51,7 @@ func FuzzIdx(f *testing.F) {
 	f.Add(idxFile(1, 28)[:20])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, content []byte) {
-		images, err := Read(bytes.NewReader(content))
+		images, err := read(bytes.NewReader(content))
 		if (err == nil) == (len(images.Pix) == 0) {
 			t.Fatalf("%d images and error %v", len(images.Pix), err)
 		}

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -136,8 +137,8 @@ func power(x float64, n int) float64 {
 // enough that memory doesn't grow with the sets.
 const blockRows = 512
 
-// blocks are the vectors in float64, some at a time.
-func blocks(set [][]float32) func(yield func(i int, block *mat.Dense) bool) {
+// blocks are the vectors in float64, some at a time, with the number of the block.
+func blocks(set [][]float32) iter.Seq2[int, *mat.Dense] {
 	return func(yield func(int, *mat.Dense) bool) {
 		i := 0
 		for some := range slices.Chunk(set, blockRows) {

@@ -43,46 +43,53 @@ func choose(r *eval.Report) (all []chosen) {
 		}
 		return all
 	}
-	type ranked struct {
-		clip  int
-		score float64
-	}
-	var clips []ranked
-	for _, clip := range slices.Sorted(maps.Keys(byClip)) {
-		sorted := sortBy(m, byClip[clip])
-		byClip[clip] = sorted
-		var values []float64
-		for _, record := range sorted {
-			values = append(values, record.Scores[m.Name].Value)
-		}
-		if mean := metric.Average(values); !math.IsNaN(mean) {
-			clips = append(clips, ranked{clip, mean})
-		}
-	}
+	clips := ranked(m, byClip)
 	if len(clips) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(clips, func(a, b ranked) int { return worse(m, a.score, b.score) })
 	shown := map[int]bool{}
-	for _, place := range []struct {
+	for _, show := range []struct {
 		name string
 		at   int
 	}{{"best", 0}, {"worst", len(clips) - 1}, {"median", (len(clips) - 1) / 2}} {
-		if shown[place.at] {
+		if shown[show.at] {
 			continue
 		}
-		shown[place.at] = true
-		c := clips[place.at]
+		shown[show.at] = true
+		c := clips[show.at]
 		records := byClip[c.clip]
 		if len(records) > 2 {
 			records = []eval.Record{records[0], records[len(records)-1]}
 		}
-		all = append(all, chosen{fmt.Sprintf("%s clip: %s", place.name, scoreText(m, c.score)), records})
+		all = append(all, chosen{fmt.Sprintf("%s clip: %s", show.name, scoreText(m, c.score)), records})
 	}
 	if len(all) == 3 {
 		all[1], all[2] = all[2], all[1] // the worst comes last
 	}
 	return all
+}
+
+// place is a clip with its score, the mean over its trajectories.
+type place struct {
+	clip  int
+	score float64
+}
+
+// ranked are the clips that a metric scored, the best first. Of each it leaves the records that were
+// scored in byClip, the best first, too.
+func ranked(m metric.Info, byClip map[int][]eval.Record) (places []place) {
+	for _, clip := range slices.Sorted(maps.Keys(byClip)) {
+		byClip[clip] = sortBy(m, byClip[clip])
+		var values []float64
+		for _, record := range byClip[clip] {
+			values = append(values, record.Scores[m.Name].Value)
+		}
+		if mean := metric.Average(values); !math.IsNaN(mean) {
+			places = append(places, place{clip, mean})
+		}
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return worse(m, a.score, b.score) })
+	return places
 }
 
 // ranking is the metric by which clips are ranked: the first that has scores of the model's videos.
