@@ -189,6 +189,9 @@ func signTest(values []float64, videos []string) float64 {
 func (c *Comparison) WriteText(out io.Writer) error {
 	p := c.Reports[0].Protocol
 	fmt.Fprintf(out, "%s\n%s %d frames: %d clips, trajectories: %d each, of which scores are means\n", p.title(), p.Task, p.Frames, p.Clips, p.Trajectories)
+	for i, r := range c.Reports {
+		fmt.Fprintf(out, "%s: %s, %d network evaluations a video, backend %s\n", c.Names[i], r.maker(), r.NFE, r.Backend)
+	}
 	for i, differ := range c.differ {
 		if len(differ) > 0 {
 			fmt.Fprintf(out, "MIXED: %s and %s differ in what their numbers mean:\n  %s\n", c.Names[0], c.Names[i], strings.Join(differ, "\n  "))

@@ -129,9 +129,17 @@ func TestWhatCanNotBeCompared(t *testing.T) {
 	if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), "no clip in common") {
 		t.Errorf("error %v, no word of clips in\n%s", err, &text)
 	}
-	allowed := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) { h.Sampler.Steps, h.Checkpoint, h.Backend = 7, "b", "go" })
-	if _, err := Compare([]string{"a", "b"}, []*Report{a, allowed}, false); err != nil {
-		t.Errorf("another sampler: %v", err)
+	allowed := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) {
+		h.Sampler.Name, h.Sampler.Steps, h.NFE = "heun", 7, 13
+		h.Checkpoint, h.Step, h.Backend = "weights", 9, "go"
+	})
+	if c, err = Compare([]string{"a", "b"}, []*Report{a, allowed}, false); err != nil {
+		t.Fatalf("another sampler: %v", err)
+	}
+	text.Reset()
+	want := "b: weights (step 9), heun with 7 steps, 13 network evaluations a video, backend go\n"
+	if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), want) {
+		t.Errorf("error %v, want what made the videos, %q, in\n%s", err, want, &text)
 	}
 	other := scored(t, []float64{1, 2, 3}, func(h *Header, _ []Record) { h.Metrics = []metric.Info{{Name: "ssim"}} })
 	if _, err := Compare([]string{"a", "b"}, []*Report{a, other}, false); err == nil || !strings.Contains(err.Error(), "no metric in common") {

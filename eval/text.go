@@ -34,13 +34,18 @@ func (r *Report) WriteText(out io.Writer) error {
 		}
 		return evaluations + " network evaluations"
 	}
-	fmt.Fprintf(out, "%s (step %d), %s with %d steps, %s a video (%s a frame), backend %s\n\n", r.Checkpoint, r.Step, r.Sampler.Name, r.Sampler.Steps,
+	fmt.Fprintf(out, "%s, %s a video (%s a frame), backend %s\n\n", r.maker(),
 		each(fmt.Sprint(r.NFE), r.SecondsPerClip), each(fmt.Sprintf("%.3g", r.NFEPerFrame), r.SecondsPerFrame), r.Backend)
 	if err := r.writeTable(out); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, better(r.Metrics))
 	return r.writeFrames(out)
+}
+
+// maker says which weights and which sampler made the videos.
+func (h Header) maker() string {
+	return fmt.Sprintf("%s (step %d), %s with %d steps", h.Checkpoint, h.Step, h.Sampler.Name, h.Sampler.Steps)
 }
 
 // writeTable prints a row for each method, or two if it has several trajectories. Those of single

@@ -17,7 +17,7 @@ clip by clip: the mean difference with its 95 % interval by bootstrap over video
 probability p of one as large if the signs of the videos' differences were a matter of chance.
 
 Reports whose numbers don't mean the same are refused: of other clips, counts, tasks, protocols or
-data. Runs, checkpoints, samplers and backends may differ.`,
+data. Runs, checkpoints, samplers and backends may differ, and are shown.`,
 		Example: `  mcvd eval runs/tiny --clips 4 -o out/a.json
   mcvd eval runs/tiny --clips 4 --steps 2 -o out/b.json
   mcvd eval compare out/a.json out/b.json`,
