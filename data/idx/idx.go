@@ -29,7 +29,7 @@ type Images struct {
 }
 
 // Open reads a file of images in a folder, plain or .gz, under one of its usual names. An error names
-// the file.
+// the file; where there is none, it names the script that gets it.
 func Open(dir, name string) (Images, error) {
 	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {
 		path := filepath.Join(dir, candidate)
@@ -47,7 +47,7 @@ func Open(dir, name string) (Images, error) {
 		}
 		return images, nil
 	}
-	return Images{}, fmt.Errorf("%s: no %s or %s.gz in it", dir, name, name)
+	return Images{}, fmt.Errorf("%s: no %s or %s.gz in it (`scripts/install-data.sh mnist FOLDER` gets them)", dir, name, name)
 }
 
 func readImages(r io.Reader, compressed bool) (Images, error) {

@@ -46,6 +46,14 @@ func TestBrokenIdxIsNamed(t *testing.T) {
 	}
 }
 
+func TestMissingFilesNameTheScript(t *testing.T) {
+	dir := t.TempDir()
+	_, err := Open(dir, "train-images-idx3-ubyte")
+	if err == nil || !strings.Contains(err.Error(), dir+": no train-images-idx3-ubyte") || !strings.Contains(err.Error(), "scripts/install-data.sh mnist") {
+		t.Errorf("error %v, want one with the folder, the file and the script", err)
+	}
+}
+
 func FuzzIdx(f *testing.F) {
 	f.Add(idxFile(2, 4))
 	f.Add(idxFile(1, 28)[:20])
