@@ -3,6 +3,7 @@ package eval
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -151,6 +152,26 @@ func TestFeaturesThatAreDamaged(t *testing.T) {
 		}
 		if again, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(again, whole) {
 			t.Errorf("damage %d: the file is not as before, %v", i, err)
+		}
+	}
+}
+
+// Numbers are alike up to rounding. One that isn't finite is like nothing.
+func TestAlike(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, tt := range []struct {
+		a, b []float32
+		want bool
+	}{
+		{[]float32{0, 0}, []float32{0, 0}, true},
+		{[]float32{1000, 0}, []float32{1000, 0.9}, true},
+		{[]float32{1000, 0}, []float32{1000, 1.1}, false},
+		{[]float32{1, 2}, []float32{1}, false},
+		{[]float32{1, nan}, []float32{1, nan}, false},
+		{[]float32{1, 2}, []float32{1, nan}, false},
+	} {
+		if got := alike(tt.a, tt.b); got != tt.want {
+			t.Errorf("%v and %v: %v, want %v", tt.a, tt.b, got, tt.want)
 		}
 	}
 }

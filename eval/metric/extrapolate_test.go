@@ -93,3 +93,21 @@ func TestExtrapolateRefuses(t *testing.T) {
 		t.Errorf("vectors of different lengths: %v, want a failure", err)
 	}
 }
+
+// Parts of sets of 32 vectors have 15 different sizes; of fewer, two would be equal.
+func TestExtrapolateNeeds32Vectors(t *testing.T) {
+	first := func(real, made [][]float32) (float64, error) { return float64(len(real)), nil }
+	set := make([][]float32, 32)
+	for i := range set {
+		set[i] = []float32{float32(i)}
+	}
+	if _, err := Extrapolate(first, set, set, 0); err != nil {
+		t.Error(err)
+	}
+	for _, sets := range [][2][][]float32{{set[:31], set}, {set, set[:31]}} {
+		_, err := Extrapolate(first, sets[0], sets[1], 0)
+		if _, few := Reason(err); !few {
+			t.Errorf("%d and %d vectors: error %v, want that they are too few", len(sets[0]), len(sets[1]), err)
+		}
+	}
+}
