@@ -206,13 +206,13 @@ type Scores struct {
 //
 // It is part of reports, too.
 type Sampler struct {
-	// The sampler: ddpm, ddim, dpmpp_2m (DPM-Solver++(2M)) or heun (Karras et al. 2022, algorithm
-	// 1).
+	// The sampler, such as ddim, ddpm or dpmpp_2m (DPM-Solver++(2M)). docs/samplers.md says what
+	// each is good for.
 	Name string `yaml:"name" json:"name"`
 	// How many of the diffusion's noise levels are visited; at most diffusion.steps.
 	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`
 	// Which levels are visited: uniform spaces them evenly over the schedule, as the published code
-	// does.
+	// does. docs/samplers.md has the others.
 	Spacing string `yaml:"spacing" json:"spacing"`
 	// What the network computes in: float32 or, on XLA, bfloat16.
 	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`

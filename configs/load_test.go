@@ -273,7 +273,7 @@ func TestProblemsOfOverridesAlone(t *testing.T) {
 		{"", []string{"model.options.width=wide"}, true},
 		{"", []string{"model.options.multipliers=[1, 0]"}, true},
 		{"", []string{"frames.past=-1"}, true},
-		{"", []string{"sampler.name=euler"}, true},
+		{"", []string{"sampler.name=magic"}, true},
 		{"", []string{"sampler.name=heun", "sampler.options.eta=0.5"}, true},
 		{"sampler: {name: heun}\n", []string{"sampler.options.eta=0.5"}, false},
 		{"", []string{"sampler.steps=20", "diffusion.steps=10"}, true},

@@ -26,8 +26,8 @@ func newPlans(s sampler.Sampler, schedule diffusion.Schedule, c configs.Sampler)
 	if p.skip, err = sampler.Start(schedule, levels, c); err != nil {
 		return p, err
 	}
-	p.whole, p.level = sampler.Plan(s, levels, c), levels[p.skip]
-	p.later = sampler.Plan(s, levels[p.skip:], c)
+	p.whole, p.level = sampler.Plan(s, schedule, levels, c), levels[p.skip]
+	p.later = sampler.Plan(s, schedule, levels[p.skip:], c)
 	return p, nil
 }
 

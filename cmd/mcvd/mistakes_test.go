@@ -55,7 +55,7 @@ var mistakes = []struct {
 	{"predict run --fps 0", 2, "--fps 0"},
 	{"predict run --fps NaN", 2, "--fps NaN"},
 	{"predict run --start 2", 2, "--start 2"},
-	{"predict run --sampler euler", 2, `sampler.name: unknown "euler"`},
+	{"predict run --sampler magic", 2, `sampler.name: unknown "magic"`},
 	{"predict run --steps 1000", 1, "sampler.steps: 1000"},
 	{"predict run --eta 0.5 --sampler ddpm", 2, "sampler.options.eta: 0.5 has no effect because sampler.name is ddpm"},
 	{"predict run --checkpoint none.safetensors", 1, "none.safetensors"},

@@ -15,6 +15,11 @@ type Schedule interface {
 	// level, which is at u = 1. A discrete schedule of T levels divides (0, 1] into T equal parts,
 	// one for each level.
 	Level(u float64) Level
+	// OfLabel is the level that the network is told by a label, and OfLogSNR that of a log-SNR.
+	// Solvers use them for levels between those that a spacing picks. Beyond the ends both give the
+	// level at the end.
+	OfLabel(label float64) Level
+	OfLogSNR(x float64) Level
 	// Steps is the number T of levels of a discrete schedule, 0 for a continuous one.
 	Steps() int
 }

@@ -198,7 +198,9 @@ type continuous struct{}
 
 func (continuous) Steps() int { return 0 }
 
-func (continuous) Level(u float64) Level { return Level{Signal: 1 - u, Noise: u, Label: 1000 * u} }
+func (continuous) Level(u float64) Level      { return Level{Signal: 1 - u, Noise: u, Label: 1000 * u} }
+func (c continuous) OfLabel(x float64) Level  { return c.Level(x / 1000) }
+func (c continuous) OfLogSNR(x float64) Level { return c.Level(1 / (1 + math.Exp(x/2))) }
 
 func TestAContinuousScheduleGivesLevels(t *testing.T) {
 	p := process(t, func(c *configs.Diffusion) { c.Target = "v" })

@@ -1,6 +1,8 @@
 package sampler
 
 import (
+	"math"
+
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"mcvd/models/diffusion"
@@ -13,11 +15,11 @@ type Heun struct{}
 
 // Steps evaluates the network only once, as in Euler's method, in two cases: in the step to clean
 // frames, where sigma is 0, and in a step from a level without signal, where sigma is infinite.
-func (Heun) Steps(levels []diffusion.Level) []Step {
-	steps := single{}.Steps(levels)
-	for i, s := range steps {
-		if s.To.Noise > 0 && s.From.Signal > 0 {
-			steps[i].At = append(s.At, s.To)
+func (Heun) Steps(levels []diffusion.Level, s diffusion.Schedule) []Step {
+	steps := single{}.Steps(levels, s)
+	for i, step := range steps {
+		if step.To.Noise > 0 && step.From.Signal > 0 {
+			steps[i].At = append(step.At, step.To)
 		}
 	}
 	return steps
@@ -35,7 +37,7 @@ func (Heun) Noisy() bool { return false }
 //
 //	x_next/signal_next = r x/signal + (1 - r) x0
 func (Heun) Coefs(steps []Step, i int) Coefs {
-	from, to := steps[i].From, steps[i].To
+	from, to := steps[i].At[0], steps[i].To
 	x := to.Noise / from.Noise // r signal_next/signal
 	euler := to.Signal - x*from.Signal
 	first, second := 0.0, 0.0
@@ -60,4 +62,32 @@ func (Heun) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) 
 	}
 	end := denoise(x, in.At[1])
 	return Sum(Mul(c["x"], in.X), Mul(c["first"], p.X0), Mul(c["second"], end.X0)), nil
+}
+
+// raising is embedded in samplers that add noise to x before a step of [Heun]: the step then begins
+// at a noisier level, which is the first at which the network is evaluated.
+type raising struct{ Heun }
+
+// raise brings x from one level to a noisier one: with z standard normal,
+//
+//	x_up = signal_up (x/signal + sqrt(sigma_up^2 - sigma^2) scale z)
+func raise(from, up diffusion.Level, scale float64) (x, noise float64) {
+	if from == up {
+		return 1, 0
+	}
+	r := from.Sigma() / up.Sigma()
+	return up.Signal / from.Signal, scale * up.Noise * math.Sqrt(max(0, 1-r*r))
+}
+
+// StepGraph adds the noise and makes Heun's step.
+func (r raising) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) {
+	in.X = Sum(Mul(c["raise"], in.X), Mul(c["sigma"], in.Noise))
+	return r.Heun.StepGraph(denoise, in, c)
+}
+
+// raised adds what brings x to the level where the step begins to the coefficients of Heun's step.
+func raised(steps []Step, i int, scale float64) Coefs {
+	c := Heun{}.Coefs(steps, i)
+	c["raise"], c["sigma"] = raise(steps[i].From, steps[i].At[0], scale)
+	return c
 }

@@ -33,7 +33,7 @@ type Loop struct {
 func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Process,
 	bind func(scope *model.Scope, cond []*Node) Denoiser) (*Loop, error) {
 	some := []diffusion.Level{{Signal: 0.6, Noise: 0.8}, diffusion.Clean} // coefficients have the same names in all steps
-	l := &Loop{sampler: s, process: p, devices: d, names: configs.Names(s.Coefs(s.Steps(some), 0))}
+	l := &Loop{sampler: s, process: p, devices: d, names: configs.Names(s.Coefs(s.Steps(some, p.Schedule), 0))}
 	exec, err := model.NewExec(d.Backend(), store, func(scope *model.Scope, in []*Node) []*Node {
 		state, rest := State{X: in[0]}, in[2:]
 		if s.Noisy() {

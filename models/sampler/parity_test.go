@@ -82,7 +82,7 @@ func TestParity(t *testing.T) {
 			if from > 0 {
 				x = AddNoise(levels[from], x, draw())
 			}
-			plan := Plan(sampler, levels[from:], c)
+			plan := Plan(sampler, s, levels[from:], c)
 			like := func(v []float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(v, dims...) }
 			out, err := loopOf(t, b, sampler.Sampler, eps).Run(context.Background(), like(x), nil, plan, func(int) *tensors.Tensor { return like(draw()) }, nil)
 			if err != nil {

@@ -7,39 +7,29 @@ import (
 	"mcvd/models/diffusion"
 )
 
-// spacings are the values of sampler.spacing: which n levels of a schedule are visited, from the
-// noisiest on.
-var spacings = map[string]func(s diffusion.Schedule, n int) []diffusion.Level{
-	"uniform": uniform,
-}
-
-// Spacings lists the spacings.
-func Spacings() []string { return configs.Names(spacings) }
-
-// uniform spreads the levels evenly over the schedule, as the published code does where n divides
-// the number of levels.
-func uniform(s diffusion.Schedule, n int) []diffusion.Level {
-	levels := make([]diffusion.Level, n)
-	for i := range levels {
-		levels[i] = s.Level(1 - float64(i)/float64(n))
-	}
-	return levels
-}
-
 // Levels are the levels that sampling visits: c.Steps of them from the noisiest on, then
 // [diffusion.Clean].
 func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) {
-	space, err := configs.Pick(spacings, "sampler.spacing", c.Spacing)
+	_, space, err := choose(c)
 	if err != nil {
 		return nil, err
 	}
 	if total := s.Steps(); c.Steps < 1 || total > 0 && c.Steps > total {
 		return nil, fmt.Errorf("sampler.steps: %d, want 1 to diffusion.steps, which is %d", c.Steps, total)
 	}
-	return append(space(s, c.Steps), diffusion.Clean), nil
+	levels, err := space.levels(s, c.Steps)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range levels {
+		if l.Noise <= 0 || i > 0 && !(l.LogSNR() > levels[i-1].LogSNR()) {
+			return nil, fmt.Errorf("sampler.spacing: %s puts %d steps on the same noise levels (step %d), want fewer sampler.steps", c.Spacing, c.Steps, i+1)
+		}
+	}
+	return append(levels, diffusion.Clean), nil
 }
 
-// Plan lists the steps that a sampler makes of levels, which end with [diffusion.Clean]. They are
+// Plan lists the steps that a sampler makes of levels of a schedule, which end with [diffusion.Clean]. They are
 // all that are visited, or those that remain if a window starts at a later level. A sampler never
 // sees levels that are not visited.
 //
@@ -48,8 +38,8 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 // noise that it finds is subtracted. As a step, this starts from a level with the whole signal and
 // that level's noise. The published code tells the network another label there, c.Steps-1, by a
 // slip; so does c.PublishedLastDenoiseLabel.
-func Plan(s Sampler, levels []diffusion.Level, c configs.Sampler) []Step {
-	steps := s.Steps(levels)
+func Plan(s Sampler, schedule diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) []Step {
+	steps := s.Steps(levels, schedule)
 	for i := range steps {
 		steps[i].Clip = c.Clip
 	}

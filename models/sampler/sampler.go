@@ -3,6 +3,8 @@
 package sampler
 
 import (
+	"errors"
+
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"mcvd/configs"
@@ -25,9 +27,9 @@ type Step struct {
 // Sampler is a reverse process: its steps in [Sampler.Steps], its scalars in [Sampler.Coefs], its
 // formula in [Sampler.StepGraph].
 type Sampler interface {
-	// Steps are the steps through levels, from the noisiest to [diffusion.Clean], which is the
+	// Steps are the steps through levels of s, from the noisiest to [diffusion.Clean], which is the
 	// last.
-	Steps(levels []diffusion.Level) []Step
+	Steps(levels []diffusion.Level, s diffusion.Schedule) []Step
 	// History is the number of tensors shaped like x that a step hands to the next one. They are
 	// zeros for the first step.
 	History() int
@@ -57,10 +59,21 @@ type State struct {
 
 // samplers are the values of sampler.name, each with the defaults of its options.
 var samplers = map[string]Sampler{
-	"ddim":     DDIM{},
-	"ddpm":     DDPM{},
-	"dpmpp_2m": DPMSolver2M{},
-	"heun":     Heun{},
+	"ddim":            DDIM{},
+	"ddpm":            DDPM{},
+	"dpmpp_2m":        DPMSolver2M{},
+	"dpmpp_2m_sde":    DPMSolver2MSDE{Eta: 1},
+	"dpmpp_2s":        DPMSolver2S{},
+	"dpmpp_3m":        DPMSolver3M{},
+	"dpmpp_3m_sde":    DPMSolver3MSDE{Eta: 1},
+	"euler":           Euler{},
+	"euler_ancestral": EulerAncestral{Eta: 1},
+	"heun":            Heun{},
+	"heun_churn":      DefaultHeunChurn(),
+	"lms":             LMS{Order: 4},
+	"pndm":            PNDM{},
+	"restart":         DefaultRestart(),
+	"unipc":           UniPC{Order: 3, Variant: "bh2"},
 }
 
 // optionsPath is where the options of samplers stand. Spacings may have some there, too.
@@ -68,7 +81,22 @@ const optionsPath = "sampler.options"
 
 // New returns the sampler that the configuration names, with its options.
 func New(c configs.Sampler) (Sampler, error) {
-	return configs.Build(samplers, "sampler.name", c.Name, optionsPath, c.Options)
+	s, _, err := choose(c)
+	return s, err
+}
+
+// choose returns the sampler and the spacing that the configuration names. Their options stand in
+// one section, so they are read together.
+func choose(c configs.Sampler) (Sampler, spacing, error) {
+	s, samplerErr := configs.Pick(samplers, "sampler.name", c.Name)
+	space, spacingErr := configs.Pick(spacings, "sampler.spacing", c.Spacing)
+	if err := errors.Join(samplerErr, spacingErr); err != nil {
+		return nil, nil, err
+	}
+	ofSampler, getSampler := configs.Copy(s)
+	ofSpacing, getSpacing := configs.Copy(space)
+	err := c.Options.Decode(optionsPath, ofSampler, ofSpacing)
+	return getSampler(), getSpacing(), err
 }
 
 // Tables are the tables of this package with their options.
@@ -86,7 +114,7 @@ func Names() []string { return configs.Names(samplers) }
 type single struct{}
 
 // Steps is one step from each level to the next.
-func (single) Steps(levels []diffusion.Level) []Step {
+func (single) Steps(levels []diffusion.Level, _ diffusion.Schedule) []Step {
 	var steps []Step
 	for i, from := range levels[:len(levels)-1] {
 		steps = append(steps, Step{From: from, To: levels[i+1], At: []diffusion.Level{from}})

@@ -66,7 +66,7 @@ func TestARunFromALevelIsTheRestOfThePlan(t *testing.T) {
 			c := configs.Sampler{Steps: 10, LastDenoise: last}
 			whole := planOf(t, s, sampler, c)
 			for from := range 10 {
-				rest := Plan(sampler, levelsOf(t, s, c)[from:], c)
+				rest := Plan(sampler, s, levelsOf(t, s, c)[from:], c)
 				if !reflect.DeepEqual(rest, whole[from:]) {
 					t.Errorf("%T%+v, last denoise %t, from %d: %+v, want the end of the whole run's", sampler, sampler, last, from, rest)
 				}
@@ -76,7 +76,7 @@ func TestARunFromALevelIsTheRestOfThePlan(t *testing.T) {
 	// A multistep solver's first step from level 4 on is of first order; with the moves left out in
 	// view it would be of second.
 	c := configs.Sampler{Steps: 10}
-	rest := Plan(DPMSolver2M{}, levelsOf(t, s, c)[4:], c)
+	rest := Plan(DPMSolver2M{}, s, levelsOf(t, s, c)[4:], c)
 	if k := (DPMSolver2M{}).Coefs(rest, 0); k["before"] != 0 {
 		t.Errorf("the first step has a weight of %g for frames that nobody predicted", k["before"])
 	}
@@ -105,7 +105,7 @@ func TestNoisedGaussianDataComeBackAsTheyWere(t *testing.T) {
 			c := configs.Sampler{Steps: 100, Start: start}
 			from := startOf(t, s, c)
 			levels := levelsOf(t, s, c)
-			rest := Plan(sampler, levels[from:], c)
+			rest := Plan(sampler, s, levels[from:], c)
 			rng := rand.New(rand.NewPCG(1, uint64(from)))
 			draw := func(int) *tensors.Tensor { return normal(rng, n) }
 			data := tensors.MustCopyFlatData[float32](draw(0))
@@ -128,7 +128,7 @@ func TestNoisedGaussianDataComeBackAsTheyWere(t *testing.T) {
 				want = factor*factor*want + k["sigma"]*k["sigma"]
 			}
 			got := variance(sample(t, b, sampler, rest, gaussian(std), clip(x), draw))
-			whole := variance(sample(t, b, sampler, Plan(sampler, levels, c), gaussian(std), draw(0), draw))
+			whole := variance(sample(t, b, sampler, Plan(sampler, s, levels, c), gaussian(std), draw(0), draw))
 			if !(math.Abs(got/want-1) <= 0.01) {
 				t.Errorf("%s, start %g: variance %g, want %g", name, start, got, want)
 			}
