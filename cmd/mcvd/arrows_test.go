@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"data/smmnist":               {"configs", "data/clips", "data/idx"},
 	"data/hdf5":                  {"configs/regular"},
 	"data/shards":                {"configs", "configs/regular", "data/clips", "data/hdf5"},
-	"data/store":                 {"configs/atomicfile"},
+	"data/store":                 {"configs/atomicfile", "configs/regular"},
 	"data/clips":                 {},
 	"data/video":                 {"configs", "configs/atomicfile", "data/clips"},
 	"configs":                    {},

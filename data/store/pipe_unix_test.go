@@ -14,10 +14,10 @@ import (
 func TestANamedPipeInThePlaceOfFramesIsDamage(t *testing.T) {
 	s, v := New(t.TempDir(), quiet), clip("a.mp4")
 	e := put(t, s, v, 3)
-	if err := os.Remove(e.path); err != nil {
+	if err := os.Remove(e.file.path); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(e.path, 0o600); err != nil {
+	if err := syscall.Mkfifo(e.file.path, 0o600); err != nil {
 		t.Skip(err)
 	}
 	if _, ok := s.Find(v); ok {
