@@ -10,6 +10,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/converted"
 	"mcvd/data/digits"
 	"mcvd/data/folder"
 	"mcvd/data/shards"
@@ -32,6 +33,7 @@ var sets = map[string]set{
 	"digits":  {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
 	"folder":  {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
 	"shards":  {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
+	"store":   {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS},
 	"smmnist": {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil},
 }
 
@@ -53,6 +55,10 @@ func openShards(ctx context.Context, c *configs.Config, split clips.Split, frame
 
 func openSMMNIST(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(smmnist.Open(ctx, c, split, frames, log))
+}
+
+func openStore(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+	return some(converted.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.

@@ -18,7 +18,7 @@ import (
 )
 
 func newData(a *app) *cobra.Command {
-	return group("data", "Look at data sets, and write their clips as videos", newPeek(a), newExport(a))
+	return group("data", "Look at data sets, and write their clips in other forms", newPeek(a), newExport(a), newConvert(a), newVerify())
 }
 
 // dataFlags choose clips of a data set.

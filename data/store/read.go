@@ -65,6 +65,9 @@ func (f *File) Entries() []Entry { return f.entries }
 // Source says what video i was made from.
 func (f *File) Source(i int) Source { return f.Videos[i].Source }
 
+// Path is where the file lies.
+func (f *File) Path() string { return f.path }
+
 // Size is the number of bytes of the file.
 func (f *File) Size() int64 { return f.size }
 

@@ -66,7 +66,7 @@ func (s *Store) base(v Video) string {
 // is whole.
 func (s *Store) Find(v Video) (Entry, bool) {
 	f, err := OpenFile(s.base(v) + Extension)
-	if err != nil || f.Format != v.format().written() || len(f.Videos) != 1 || f.Source(0) != v.source().written() {
+	if err != nil || f.Format != v.format().Written() || len(f.Videos) != 1 || f.Source(0) != v.source().Written() {
 		return Entry{}, false
 	}
 	return f.entries[0], true

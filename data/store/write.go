@@ -25,7 +25,7 @@ type Written struct {
 func WriteFile(path string, f Format, fill func(w *Writer) error) (Written, error) {
 	var done Written
 	err := atomicfile.Write(path, func(tmp *os.File) (err error) {
-		w := &Writer{about: about{Version: version, Format: f.written()}, out: bufio.NewWriterSize(tmp, 1<<20)}
+		w := &Writer{about: about{Version: version, Format: f.Written()}, out: bufio.NewWriterSize(tmp, 1<<20)}
 		if f.Chunk > 0 {
 			if w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)); err != nil {
 				return err
@@ -96,7 +96,7 @@ func (w *Writer) Add(s Source, decode func(add func(frame []uint8) error) (fps f
 	if err != nil {
 		return 0, err
 	}
-	w.about.Videos = append(w.about.Videos, stored{s.written(), frames, fps})
+	w.about.Videos = append(w.about.Videos, stored{s.Written(), frames, fps})
 	return frames, nil
 }
 

@@ -1,0 +1,142 @@
+package converted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"mcvd/configs"
+	"mcvd/data/clips"
+	"mcvd/data/store"
+)
+
+// Options are the settings under data.options: there are none.
+type Options struct{}
+
+// DefaultOptions is what missing options mean.
+func DefaultOptions() Options { return Options{} }
+
+// Check reports settings that [Open] would refuse, without touching any file.
+func Check(c *configs.Config) error {
+	o := DefaultOptions()
+	return c.Data.Options.Decode("data.options", &o)
+}
+
+// Dataset is the videos of one split, in the order in which they were converted. It is safe for use
+// by several goroutines, and keeps neither frames nor open files.
+type Dataset struct {
+	videos []video
+	format store.Format
+}
+
+// video is a video of a shard.
+type video struct {
+	store.Entry
+	shard *store.File
+	at    int // its number in the shard
+	name  string
+}
+
+// openers is how many shards are opened at a time.
+const openers = 8
+
+// Open opens a split of the store c.Data.Path. Videos with fewer than frames frames are left out,
+// with a line in log. It fails if the store, or the index of a shard, is not whole, if frames are
+// not of c.Data.Size and c.Data.Channels, and if no video is left. What is damaged is never
+// repaired: `mcvd data verify` names it.
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
+	if err := errors.Join(split.Check(), Check(c)); err != nil {
+		return nil, err
+	}
+	x, err := open(c.Data.Path)
+	if err != nil {
+		return nil, fmt.Errorf("data.path: %w", err)
+	}
+	if c.Data.Size != x.Height || c.Data.Size != x.Width {
+		return nil, fmt.Errorf("data.size: %d, want %d: %s has frames of %dx%d", c.Data.Size, x.Height, c.Data.Path, x.Width, x.Height)
+	}
+	if c.Data.Channels != x.Channels {
+		return nil, fmt.Errorf("data.channels: %d, want %d, which frames of %s have", c.Data.Channels, x.Channels, c.Data.Path)
+	}
+	shards := x.ofSplit(split)
+	files := make([]*store.File, len(shards))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(openers)
+	for i, s := range shards {
+		group.Go(func() (err error) {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			files[i], err = x.openShard(c.Data.Path, s)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	d := &Dataset{format: x.Format}
+	return d, d.keep(c.Data.Path, files, split, frames, log)
+}
+
+// keep takes over the videos that are long enough.
+func (d *Dataset) keep(dir string, files []*store.File, split clips.Split, frames int, log *slog.Logger) error {
+	all, longest := 0, 0
+	for _, f := range files {
+		for i, e := range f.Entries() {
+			all++
+			longest = max(longest, e.Frames)
+			if e.Frames >= frames {
+				d.videos = append(d.videos, video{e, f, i, f.Source(i).Name})
+			}
+		}
+	}
+	if len(d.videos) == 0 {
+		return fmt.Errorf("%s: split %s: no usable video: %d found, the longest of %d frames, want at least %d", dir, split, all, longest, frames)
+	}
+	if short := all - len(d.videos); short > 0 {
+		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
+	}
+	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", all-len(d.videos))
+	return nil
+}
+
+// FPS is the frame rate of the first video for training, 0 if it is unknown.
+func FPS(_ context.Context, c *configs.Config) float64 {
+	x, err := open(c.Data.Path)
+	if err != nil || len(x.ofSplit(clips.Train)) == 0 {
+		return 0
+	}
+	f, err := x.openShard(c.Data.Path, x.ofSplit(clips.Train)[0])
+	if err != nil {
+		return 0
+	}
+	return f.Entries()[0].FPS
+}
+
+// Len is the number of videos.
+func (d *Dataset) Len() int { return len(d.videos) }
+
+// Name is the name of video i in the data set that was converted.
+func (d *Dataset) Name(i int) string { return d.videos[i].name }
+
+// Frames is how many frames video i has.
+func (d *Dataset) Frames(i int) int { return d.videos[i].Frames }
+
+// FPS is the frame rate of video i in frames a second, 0 if it is unknown.
+func (d *Dataset) FPS(i int) float64 { return d.videos[i].Entry.FPS }
+
+// Clip reads frames of a video; see [clips.Dataset]. Frames that are not as they were written are an
+// error.
+func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(d, i, start, frames); err != nil {
+		return clips.Clip{}, err
+	}
+	clip := clips.NewClip(frames, d.format.Height, d.format.Width, d.format.Channels)
+	if err := d.videos[i].Read(start, clip.Pix); err != nil {
+		return clips.Clip{}, fmt.Errorf("%s: %w (`mcvd data verify` lists what is damaged)", d.videos[i].shard.Path(), err)
+	}
+	return clip, nil
+}

@@ -1,0 +1,141 @@
+package converted
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mcvd/data/clips"
+	"mcvd/data/store"
+)
+
+// maxVideos is how many videos a shard has at most, so that its index stays small.
+const maxVideos = 4096
+
+// endless is the number of frames of a video, or of videos, above which a source is drawn without an
+// end, and doesn't fit onto any disk.
+const endless = 1 << 19
+
+// Chunk is how many frames of a size are compressed together: enough to find what is the same in the
+// next frame, and few enough that a clip reads little more than itself.
+func Chunk(frameSize int) int { return max(1, min(16, 4<<20/frameSize)) }
+
+// part is the videos of a split that are converted, each by the number that it has in its split.
+type part struct {
+	split  clips.Split
+	ds     clips.Dataset
+	videos int
+	frames int // the most that a video has
+}
+
+// length is how many frames of a video are converted.
+func (p part) length(video int) int { return min(p.frames, p.ds.Frames(video)) }
+
+// newPart decides how many videos of a split are converted, and how many frames of each. 0 is all.
+func newPart(split clips.Split, ds clips.Dataset, videos, frames int) (part, error) {
+	p := part{split, ds, ds.Len(), frames}
+	if videos > 0 {
+		p.videos = min(videos, p.videos)
+	} else if p.videos > 1<<27 {
+		return p, fmt.Errorf("split %s: %d videos, which are drawn without an end: give --videos N", split, p.videos)
+	}
+	if frames == 0 {
+		if p.frames = 1 << 40; ds.Frames(0) > endless {
+			return p, fmt.Errorf("split %s: %s has %d frames, which are drawn without an end: give --frames N", split, ds.Name(0), ds.Frames(0))
+		}
+	}
+	return p, nil
+}
+
+// job is a shard to be written: some videos of a part, one after the other.
+type job struct {
+	shard
+	part  part
+	first int
+}
+
+// plan says which videos come into which shard: a new one begins where the frames would make it
+// larger than size bytes, before any compression. It depends on nothing but the videos.
+func plan(parts []part, format store.Format, size int64) (index, []job) {
+	hash := sha256.New()
+	x := index{Version: version, Format: format.Written()}
+	var jobs []job
+	for _, p := range parts {
+		number, room := 0, int64(0)
+		for i := range p.videos {
+			frames := p.length(i)
+			fmt.Fprintf(hash, "%s %q %d %g\n", p.split, p.ds.Name(i), frames, clips.FPS(p.ds, i))
+			bytes := int64(frames) * int64(format.FrameSize())
+			last := len(jobs) - 1
+			if number == 0 || bytes > room || jobs[last].Videos == maxVideos {
+				jobs = append(jobs, job{shard{Name: shardName(p.split, number)}, p, i})
+				number, room, last = number+1, size, last+1
+			}
+			jobs[last].Videos++
+			jobs[last].Frames += frames
+			room -= bytes
+		}
+	}
+	for _, j := range jobs {
+		x.Shards = append(x.Shards, j.shard)
+	}
+	x.Videos = hex.EncodeToString(hash.Sum(nil))
+	return x, jobs
+}
+
+// fingerprint is a SHA-256 of the names, sizes and times of all visible files below a folder, or of
+// one file; of nothing for no path.
+func fingerprint(root string) (string, error) {
+	hash := sha256.New()
+	if root != "" {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case path != root && !visible(d.Name()) && d.IsDir():
+				return filepath.SkipDir
+			case path != root && !visible(d.Name()) || d.IsDir():
+				return nil
+			}
+			info, err := os.Stat(path) // where links lead
+			if err != nil {
+				return nil // a link that leads nowhere is no part of a source
+			}
+			name, err := filepath.Rel(root, path)
+			fmt.Fprintf(hash, "%q %d %s\n", filepath.ToSlash(name), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// isSame reports in what the plan of a store that was begun differs from the one of now.
+func (x index) isSame(now index) error {
+	switch {
+	case x.Format.Settings != now.Format.Settings:
+		return fmt.Errorf("its source had other settings: %s; now they are %s", x.Format.Settings, now.Format.Settings)
+	case x.Format != now.Format:
+		return fmt.Errorf("its frames are %dx%dx%d in chunks of %d, now they would be %dx%dx%d in chunks of %d", x.Height, x.Width,
+			x.Channels, x.Chunk, now.Height, now.Width, now.Channels, now.Chunk)
+	case x.Source != now.Source:
+		return errors.New("a file of its source was changed, added or removed since then")
+	case x.Videos != now.Videos:
+		return errors.New("its source had other videos, or videos of other lengths")
+	case len(x.Shards) != len(now.Shards):
+		return fmt.Errorf("it has %d shards, now there would be %d: their size is another", len(x.Shards), len(now.Shards))
+	}
+	for i, s := range x.Shards {
+		if n := now.Shards[i]; s.Name != n.Name || s.Videos != n.Videos || s.Frames != n.Frames {
+			return fmt.Errorf("its shard %s has %d videos, now it would have %d: the size of shards is another", s.Name, s.Videos, n.Videos)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package converted
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mcvd/data/store"
+)
+
+func TestVerifyNamesWhatIsDamaged(t *testing.T) {
+	dir := made(t, source(0))
+	files := contents(t, dir)
+	checked, broken, err := Verify(context.Background(), dir, 2)
+	if err != nil || len(broken) > 0 || checked.Videos != 60 || checked.Broken != 0 {
+		t.Fatalf("%+v, %q, %v of a whole store", checked, broken, err)
+	}
+	bad := []byte(files["train/00000.frames"])
+	for _, frame := range []int{1 + 2, 1 + 3, 1 + 7} { // of video 1, which begins with the second frame
+		bad[16*frame] ^= 1
+	}
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(dir, "train", "00000.frames"), bad, 0o644),
+		os.Remove(filepath.Join(dir, "test", "00002.frames")),
+		os.WriteFile(filepath.Join(dir, "valid", "00000.frames"), []byte(files["test/00000.frames"]), 0o644),
+		os.WriteFile(filepath.Join(dir, "valid", "00001.frames"), []byte(files["valid/00001.frames"][:100]), 0o644),
+		os.WriteFile(filepath.Join(dir, "valid", "00099.frames"), []byte(files["valid/00001.frames"]), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	checked, broken, err = Verify(context.Background(), dir, 2)
+	if err != nil || checked.Broken != len(broken) {
+		t.Fatalf("%+v, %v", checked, err)
+	}
+	for _, want := range []string{
+		"train/00000.frames: video train/1.mp4: frames 2 to 3: ",
+		"train/00000.frames: video train/1.mp4: frame 7 has another checksum",
+		"test/00002.frames: stat ", "valid/00000.frames: another file than the index names", "valid/00001.frames: ",
+		"valid/00099.frames: the index does not name it",
+	} {
+		if !slices.ContainsFunc(broken, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("no line %s in %q", want, broken)
+		}
+	}
+	if len(broken) != 6 {
+		t.Errorf("%d lines, want 6: %q", len(broken), broken)
+	}
+	if err := os.WriteFile(filepath.Join(dir, indexName), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, broken, err = Verify(context.Background(), dir, 2); err != nil || !strings.Contains(broken[0], "index: its checksum is wrong") {
+		t.Errorf("%q, %v, want the index first", broken, err)
+	}
+	if _, _, err := Verify(context.Background(), t.TempDir(), 2); err == nil || !strings.Contains(err.Error(), "neither a converted store nor a cache") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// A cache is verified by the folder of its videos.
+func TestVerifyReadsCaches(t *testing.T) {
+	root := t.TempDir()
+	cache := store.New(filepath.Join(root, ".mcvd-cache"), quiet)
+	unlock, err := cache.Lock(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := cache.Put(store.Video{Name: "a.mp4", Height: 1, Width: 2, Channels: 1}, func(add func([]uint8) error) (float64, error) {
+		return 0, add([]uint8{1, 2})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	checked, broken, err := Verify(context.Background(), root, 1)
+	if err != nil || len(broken) > 0 || checked != (Checked{Files: 1, Videos: 1, Frames: 1}) {
+		t.Errorf("%+v, %q, %v", checked, broken, err)
+	}
+	for name, text := range contents(t, root) {
+		if strings.HasSuffix(name, store.Extension) {
+			if err := os.WriteFile(filepath.Join(root, name), append([]byte{2}, text[1:]...), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, broken, err = Verify(context.Background(), root, 1); err != nil || len(broken) != 1 || !strings.Contains(broken[0], "video a.mp4: frame 0 has another checksum") {
+		t.Errorf("%q, %v, want the frame", broken, err)
+	}
+}
+
+// FuzzIndex looks for an index at which reading panics, and for accepted ones whose shards lie
+// elsewhere.
+func FuzzIndex(f *testing.F) {
+	dir := made(f, source(0))
+	for _, name := range []string{indexName} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		f.Add(text[:len(text)/2])
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		x, err := parse(text, true)
+		if err != nil {
+			x, err = parse(sealed(text), true)
+		}
+		for _, s := range x.Shards {
+			if err == nil && !filepath.IsLocal(s.Name) {
+				t.Fatalf("a shard %q", s.Name)
+			}
+		}
+	})
+}
