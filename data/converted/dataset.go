@@ -135,8 +135,17 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 		return clips.Clip{}, err
 	}
 	clip := clips.NewClip(frames, d.format.Height, d.format.Width, d.format.Channels)
-	if err := d.videos[i].Read(start, clip.Pix); err != nil {
-		return clips.Clip{}, fmt.Errorf("%s: %w (`mcvd data verify` lists what is damaged)", d.videos[i].shard.Path(), err)
+	return clip, d.Read(i, start, clip.Pix)
+}
+
+// Read fills pix with whole frames of a video, beginning with number start. It is [Dataset.Clip] for
+// readers that use their memory again.
+func (d *Dataset) Read(i, start int, pix []uint8) error {
+	if err := clips.CheckRange(d, i, start, len(pix)/d.format.FrameSize()); err != nil {
+		return err
 	}
-	return clip, nil
+	if err := d.videos[i].Read(start, pix); err != nil {
+		return fmt.Errorf("%s: %w (`mcvd data verify` lists what is damaged)", d.videos[i].shard.Path(), err)
+	}
+	return nil
 }
