@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"data":                       {"configs", "data/clips", "data/converted", "data/digits", "data/folder", "data/shards", "data/smmnist", "data/video"},
 	"data/digits":                {"configs", "data/clips", "data/idx"},
 	"data/converted":             {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/store"},
+	"data/export":                {"configs/atomicfile", "data/clips", "data/hdf5", "data/video"},
 	"data/folder":                {"configs", "data/clips", "data/store", "data/video"},
 	"data/idx":                   {"configs/regular", "data/clips"},
 	"data/smmnist":               {"configs", "data/clips", "data/idx"},

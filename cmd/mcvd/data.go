@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -135,60 +133,5 @@ func newPeek(a *app) *cobra.Command {
 	}
 	d.addTo(cmd, 8)
 	cmd.Flags().StringVarP(&out, "out", "o", "peek.png", "the PNG to write")
-	return cmd
-}
-
-func newExport(a *app) *cobra.Command {
-	var d dataFlags
-	var out string
-	var fps float64
-	cmd := &cobra.Command{
-		Use:     "export",
-		Short:   "Write clips of a data set as lossless MP4s, into a folder that can be data.path",
-		Example: "  mcvd data export -c configs/tiny.yml --split test --clips 2 --frames 12 -o clips/test",
-		Args:    arguments(0, 0, "none"),
-		PreRunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
-				return errors.New("no folder: give --out DIR")
-			}
-			return d.check()
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := d.load()
-			if err != nil {
-				return err
-			}
-			if err := notAmongRuns("--out", out, out); err != nil {
-				return err
-			}
-			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
-			if err != nil {
-				return err
-			}
-			if err := os.MkdirAll(out, 0o755); err != nil {
-				return err
-			}
-			places := d.places(ds, c)
-			bar := newProgress(a.stderr, "export: clip", len(places))
-			defer bar.clear()
-			for i, at := range places {
-				clip, err := data.Cut(ds, at, d.frames)
-				if err != nil {
-					return err
-				}
-				o := video.WriterOptions{Width: clip.Width, Height: clip.Height, Channels: clip.Channels, Quality: video.Lossless,
-					FPS: cmp.Or(fps, clips.FPS(ds, at.Video), 10)}
-				if err := video.WriteClip(cmd.Context(), filepath.Join(out, fmt.Sprintf("%05d.mp4", i)), clip, o); err != nil {
-					return err
-				}
-				bar.step("")
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), out)
-			return nil
-		},
-	}
-	d.addTo(cmd, 100)
-	cmd.Flags().StringVarP(&out, "out", "o", "", "the folder to write (required)")
-	cmd.Flags().Var(frameRate{&fps}, "fps", "frames a second (default: the data set's, or 10 where it has none)")
 	return cmd
 }
