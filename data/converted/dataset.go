@@ -16,6 +16,28 @@ import (
 // Options are the settings under data.options: there are none.
 type Options struct{}
 
+// Help is what `mcvd data help` says.
+const Help = `A store: the videos of any other data set, written once as raw frames with checksums. Training reads
+them without decoding.
+
+Where from:  mcvd data convert SOURCE FOLDER, where SOURCE is a configuration or a folder of videos
+Licence:     that of the source
+
+Layout of data.path:
+  index
+  train/00000.frames
+  train/00001.frames
+  valid/00000.frames
+  test/00000.frames
+
+Splits:      those of the source
+Frames:      data.size and data.channels must be those of the conversion
+
+  data: {name: store, path: out/clips, size: 64, channels: 3}
+
+mcvd data verify FOLDER compares all checksums.
+`
+
 // DefaultOptions is what missing options mean.
 func DefaultOptions() Options { return Options{} }
 
