@@ -82,7 +82,11 @@ func (c *convertCommand) run(cmd *cobra.Command, source, dir string) error {
 	}
 	from := converted.From{
 		Open: func(ctx context.Context, split clips.Split) (clips.Dataset, error) {
-			return data.Open(ctx, config, split, 1, c.log)
+			ds, err := data.Open(ctx, config, split, 1, c.log)
+			if err != nil && ctx.Err() == nil {
+				err = fmt.Errorf("%w (--splits leaves a split out)", err)
+			}
+			return ds, err
 		},
 		Path:   path,
 		Format: store.Format{Settings: settings, Height: config.Data.Size, Width: config.Data.Size, Channels: config.Data.Channels},

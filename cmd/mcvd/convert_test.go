@@ -34,7 +34,7 @@ func TestConvertAndVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, out, stderr := call(t, "data", "verify", "store")
-	if status != exitFailure || !strings.Contains(out, "train/00000.frames: video digits/train/1: frame 0 has another checksum") || !strings.Contains(stderr, "1 damage") {
+	if status != exitFailure || !strings.Contains(out, "train/00000.frames: video digits/train/1: frame 0 has another checksum") || !strings.Contains(stderr, "135 frames read; 1 line of damage above") {
 		t.Errorf("status %d, %q, %q, want the frame", status, out, stderr)
 	}
 }
@@ -44,11 +44,15 @@ func TestConvertRefuses(t *testing.T) {
 	if err := os.MkdirAll("clips", 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile("clips/one.mp4", []byte("no video"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
-		"give --videos N": {"configs/tiny.yml", "store"},
-		"give --frames N": {"configs/tiny.yml", "store", "--videos", "3"},
+		"(--splits leaves a split out)":              {"clips", "store"},
+		"give --videos N":                            {"configs/tiny.yml", "store"},
+		"give --frames N":                            {"configs/tiny.yml", "store", "--videos", "3"},
 		"FOLDER clips/in: lies in the source, clips": {"clips", "clips/in"},
-		"no such file": {"none.yml", "store"},
+		"no such file":                               {"none.yml", "store"},
 	} {
 		if status, _, stderr := call(t, append([]string{"data", "convert"}, args...)...); status != exitFailure || !strings.Contains(stderr, want) {
 			t.Errorf("%v: status %d, %s, want %s", args, status, stderr, want)

@@ -103,7 +103,7 @@ func (c *check) file(ctx context.Context, path string, want shard) {
 	f, err := store.OpenFile(path)
 	if err != nil {
 		if c.say("%v", err); want.Videos > 0 {
-			c.lines[0] += fmt.Sprintf("; its %d videos are lost", want.Videos)
+			c.lines[0] += fmt.Sprintf("; videos lost: %d", want.Videos)
 		}
 		return
 	}
