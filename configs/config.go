@@ -97,24 +97,29 @@ type Diffusion struct {
 	// The number T of noise levels, which are called timesteps: t = 0 is the least noisy, t = T-1
 	// the noisiest.
 	Steps int `yaml:"steps" range:"[2, 1e6]"`
-	// How the noise grows with t: linear (the betas grow in equal steps, as in DDPM) or cosine
-	// (Nichol and Dhariwal 2021).
+	// How the noise grows with t: linear (the betas grow in equal steps, as in DDPM), cosine (Nichol
+	// and Dhariwal 2021) or sigmoid (Jabri et al. 2023), which have T levels; vp (Song et al. 2021),
+	// edm (Karras et al. 2022) or flow (a straight line, for diffusion.target: flow), which have a
+	// level for every number.
 	Schedule string `yaml:"schedule"`
-	// What the network predicts: eps (the noise), v (the velocity, signal eps - noise x0) or x0
-	// (the clean frames).
+	// What the network predicts: eps (the noise), v (the velocity, signal eps - noise x0), x0 (the
+	// clean frames), flow (eps - x0) or edm (the form of Karras et al. 2022, of variance 1 at any
+	// level).
 	Target string `yaml:"target"`
 	// What the loss is multiplied by at a noise level: simple (1), x0 (the factor that turns the
-	// squared error of the target into that of the clean frames) or min_snr (that factor times the
-	// signal-to-noise ratio, which counts as 5 at most; Hang et al. 2023).
+	// squared error of the target into that of the clean frames), or that factor times a function of
+	// the signal-to-noise ratio: eps (the ratio itself), v (1 and the ratio), min_snr (the ratio up
+	// to a bound; Hang et al. 2023), p2 (Choi et al. 2022) or edm (Karras et al. 2022).
 	Weight string `yaml:"weight"`
-	// How training draws noise levels: uniform (each clip by itself) or low_discrepancy (evenly
-	// spaced over a batch, from a random start; Kingma et al. 2021).
+	// How training draws noise levels: uniform (each clip by itself), low_discrepancy (evenly
+	// spaced over a batch, from a random start; Kingma et al. 2021), antithetic (pairs of little and
+	// much noise), logit_normal (Esser et al. 2024) or log_normal (Karras et al. 2022).
 	Levels string `yaml:"levels"`
-	// How prediction and target are compared: l2 (half the squared error) or l1 (the absolute
-	// error), summed over a clip and averaged over the batch. Logs show it divided by the number of
-	// values of the current frames.
-	Loss string `yaml:"loss" choices:"l2 l1"`
-	// Settings of the chosen schedule, target, weight and levels.
+	// How prediction and target are compared: l2 (half the squared error), l1 (the absolute error)
+	// or huber (squared for small errors, absolute for large ones), summed over a clip and averaged
+	// over the batch. Logs show it divided by the number of values of the current frames.
+	Loss string `yaml:"loss"`
+	// Settings of the chosen schedule, weight, levels and loss.
 	Options Options `yaml:"options,omitempty"`
 }
 

@@ -40,7 +40,7 @@ func TestOldSpellingsAreReadEverywhere(t *testing.T) {
 		"dropout": 0.0, "head_channels": 16} {
 		want.Model.Options[key] = value
 	}
-	want.Diffusion.Options = configs.Options{"beta_start": 0.002, "beta_end": 0.03}
+	want.Diffusion.Options["beta_start"], want.Diffusion.Options["beta_end"] = 0.002, 0.03
 	want.Sampler.Options["eta"] = 0.5
 	want.Optimizer.Options = configs.Options{"ema_decay": 0.5}
 	want.Sampler.Start, want.Sampler.PublishedStart, want.Sampler.PublishedLastDenoiseLabel = 0.25, true, true

@@ -73,7 +73,7 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 		"base":              `string`,
 		"data.on_error":     `[skip fail]`,
 		"data.channels":     `[1 3]`,
-		"diffusion.loss":    `[l2 l1]`,
+		"train.precision":   `[float32 bfloat16]`,
 		"frames.past":       `0 1024`,
 		"optimizer.epsilon": `exclusive 0`,
 	} {

@@ -48,10 +48,11 @@ func (c *Config) checkSampler(p *Problems) {
 	c.checkStart(p)
 }
 
-// checkStart reports a start that leaves no steps. Steps begin at label 0 and are evenly spaced.
+// checkStart reports a start that leaves no steps, for steps that begin at label 0 and are evenly
+// spaced.
 func (c *Config) checkStart(p *Problems) {
 	s, total := c.Sampler, c.Diffusion.Steps
-	if !(s.Start > 0 && s.Start < 1) || s.Steps < 1 || s.Steps > total {
+	if s.Spacing != Default().Sampler.Spacing || !(s.Start > 0 && s.Start < 1) || s.Steps < 1 || s.Steps > total {
 		return
 	}
 	last, of := (s.Steps-1)*total/s.Steps, total

@@ -110,7 +110,7 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 	past, current, future := m.Cut(clip)
 	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
 	f := m.predict(b, scope, xt, d.Level, Cond[*Node]{Past: past, Future: future, Visible: d.Visible})
-	byFrame := m.Loss(f, m.Target.FGraph(current, d.Noise, d.Level)) // [batch, frames]
+	byFrame := m.Loss.Of(f, m.Target.FGraph(current, d.Noise, d.Level)) // [batch, frames]
 	weight := Reshape(d.Level.Weight, d.Level.Weight.Shape().Dimensions[:2]...)
 	x0 := ClipScalar(m.Target.Predict(xt, f, d.Level).X0, -1, 1)
 	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(x0, current)), 1, 2, 3, 4)

@@ -5,19 +5,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"mcvd/configs"
 )
 
 func TestLevelsBetweenTimesteps(t *testing.T) {
 	for _, end := range []float64{0.02, 1} {
-		c := configs.Default().Diffusion
-		c.Steps, c.Options = 50, configs.Options{"beta_end": end}
-		made, err := NewSchedule(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := made.(*Discrete)
+		s := schedule(t, linearOf(50, 1e-4, end))
 		last := s.Steps() - 1
 		for step := range s.Steps() {
 			want := s.At(step)

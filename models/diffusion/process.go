@@ -20,31 +20,60 @@ type Process struct {
 	spread   spread
 }
 
-// New makes the process that the configuration describes. Unknown names are reported together. A
-// target that can't be learned at the noisiest level, such as eps where no signal is left, is an
-// error.
-func New(c configs.Diffusion) (*Process, error) {
-	schedule, scheduleErr := NewSchedule(c)
+// parts are what a configuration names, with their options.
+type parts struct {
+	schedule maker
+	target   Target
+	loss     Loss
+	weight   Weight
+	spread   spread
+}
+
+// choose picks the parts that the configuration names. Their options stand in one section, so they
+// are read together. Unknown names are reported together.
+func choose(c configs.Diffusion) (p parts, err error) {
+	schedule, scheduleErr := configs.Pick(schedules, "diffusion.schedule", c.Schedule)
 	target, targetErr := configs.Pick(targets, "diffusion.target", c.Target)
-	loss, lossErr := NewLoss(c.Loss)
+	loss, lossErr := configs.Pick(losses, "diffusion.loss", c.Loss)
 	weight, weightErr := configs.Pick(weights, "diffusion.weight", c.Weight)
 	spread, spreadErr := configs.Pick(spreads, "diffusion.levels", c.Levels)
 	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr); err != nil {
+		return p, err
+	}
+	ofSchedule, getSchedule := configs.Copy(schedule)
+	ofLoss, getLoss := configs.Copy(loss)
+	ofWeight, getWeight := configs.Copy(weight)
+	ofSpread, getSpread := configs.Copy(spread)
+	err = c.Options.Decode(optionsPath, ofSchedule, ofLoss, ofWeight, ofSpread)
+	return parts{getSchedule(), target, getLoss(), getWeight(), getSpread()}, err
+}
+
+// New makes the process that the configuration describes. A target that can't be learned at the
+// noisiest level, such as eps where no signal is left, is an error.
+func New(c configs.Diffusion) (*Process, error) {
+	chosen, err := choose(c)
+	if err != nil {
 		return nil, err
 	}
-	p := &Process{schedule, target, loss, weight, spread}
+	if c.Steps < 2 {
+		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", c.Steps)
+	}
+	schedule, err := chosen.schedule.schedule(c.Steps)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread}
 	noisiest := schedule.Level(1)
 	for _, x := range p.Row(noisiest) {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, fmt.Errorf("diffusion.target: %s can't be learned at the noisiest level of this schedule, which has signal %g: "+
-				"want v or x0 (with diffusion.weight: simple), or a schedule that keeps some signal", c.Target, noisiest.Signal)
+				"want v, x0 or flow (with diffusion.weight: simple), or a schedule that keeps some signal", c.Target, noisiest.Signal)
 		}
 	}
 	return p, nil
 }
 
-// optionsPath is where the options of schedules stand. Targets, weights and ways of drawing levels
-// may have some there, too.
+// optionsPath is where the options of schedules, losses, weights and ways of drawing levels stand.
 const optionsPath = "diffusion.options"
 
 // Tables are the tables of this package with their options.
@@ -54,16 +83,13 @@ func Tables() []configs.Table {
 		configs.TableOf("diffusion.target", optionsPath, targets),
 		configs.TableOf("diffusion.weight", optionsPath, weights),
 		configs.TableOf("diffusion.levels", optionsPath, spreads),
+		configs.TableOf("diffusion.loss", optionsPath, losses),
 	}
 }
 
 // Draw draws the levels of a batch of training clips.
 func (p *Process) Draw(rng *rand.Rand, batch int) []Level {
-	levels := make([]Level, batch)
-	for i, u := range p.spread(rng, batch) {
-		levels[i] = p.Schedule.Level(u)
-	}
-	return levels
+	return p.spread.draw(rng, batch, p.Schedule)
 }
 
 // LevelNodes are the numbers of a level in a graph, each a scalar or [batch, 1 or frames, 1, 1, 1].
@@ -82,7 +108,7 @@ const Columns = 9
 func (p *Process) Row(l Level) []float64 {
 	in, skip, out := p.Target.Scale(l)
 	ofX0, ofEps := p.Target.F(l)
-	return []float64{l.Signal, l.Noise, l.Label, in, skip, out, ofX0, ofEps, p.weight(l, p.Target)}
+	return []float64{l.Signal, l.Noise, l.Label, in, skip, out, ofX0, ofEps, p.weight.of(l, p.Target)}
 }
 
 // Table is the rows of levels as float32, row-major [levels, Columns].

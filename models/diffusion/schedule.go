@@ -22,6 +22,8 @@ type Schedule interface {
 	OfLogSNR(x float64) Level
 	// Steps is the number T of levels of a discrete schedule, 0 for a continuous one.
 	Steps() int
+	// Labels is diffusion.steps: labels lie between 0, the noisiest, and this.
+	Labels() int
 }
 
 // Discrete is a variance-preserving schedule of T timesteps.
@@ -33,8 +35,12 @@ type Discrete struct{ AlphaBar []float64 }
 
 // schedules are the values of diffusion.schedule, each with the defaults of its options.
 var schedules = map[string]maker{
-	"linear": DefaultLinear(),
-	"cosine": cosine{},
+	"linear":  DefaultLinear(),
+	"cosine":  cosine{Shape: unshaped},
+	"sigmoid": sigmoid{Start: -3, End: 3, Temperature: 1, Shape: unshaped},
+	"vp":      vp{Start: 0.1, End: 20},
+	"edm":     edm{Min: 0.002, Max: 80, Rho: 7},
+	"flow":    flow{Shift: 1},
 }
 
 // maker makes a schedule of so many levels.
@@ -45,22 +51,10 @@ type maker interface {
 // Schedules lists the noise schedules.
 func Schedules() []string { return configs.Names(schedules) }
 
-// NewSchedule makes the schedule that the configuration names, with its options.
-func NewSchedule(d configs.Diffusion) (Schedule, error) {
-	m, err := configs.Build(schedules, "diffusion.schedule", d.Schedule, optionsPath, d.Options)
-	if err != nil {
-		return nil, err
-	}
-	if d.Steps < 2 {
-		return nil, fmt.Errorf("diffusion.steps: %d, want 2 or more", d.Steps)
-	}
-	return m.schedule(d.Steps)
-}
-
 // ofBetas makes a discrete schedule of the betas of t = 0..T-1, T being 2 or more. A beta outside
 // of (0, 1] is an error. Only the last may be 1: the noisiest timestep then has no signal at all (a
 // terminal signal-to-noise ratio of zero, Lin et al. 2024).
-func ofBetas(name string, betas []float64) (Schedule, error) {
+func ofBetas(name string, betas []float64) (*Discrete, error) {
 	s, product := &Discrete{}, 1.0
 	for t, beta := range betas {
 		if last := t == len(betas)-1; !(beta > 0 && (beta < 1 || last && beta == 1)) {
@@ -77,10 +71,11 @@ func ofBetas(name string, betas []float64) (Schedule, error) {
 type Linear struct {
 	Start float64 `yaml:"beta_start" range:"(0, 1)" doc:"The beta of t = 0, the least noisy timestep; at most beta_end."`
 	End   float64 `yaml:"beta_end" range:"(0, 1]" doc:"The beta of t = T-1, the noisiest timestep. With 1, no signal is left there."`
+	Shape `yaml:",inline"`
 }
 
 // DefaultLinear is what missing options mean, for 1000 timesteps.
-func DefaultLinear() Linear { return Linear{Start: 1e-4, End: 0.02} }
+func DefaultLinear() Linear { return Linear{Start: 1e-4, End: 0.02, Shape: unshaped} }
 
 func (l Linear) schedule(steps int) (Schedule, error) {
 	if l.Start > l.End {
@@ -92,7 +87,7 @@ func (l Linear) schedule(steps int) (Schedule, error) {
 		f := float64(t) / float64(steps-1)
 		betas[t] = l.Start*(1-f) + l.End*f // exact at both ends: a last beta of 1 must be seen
 	}
-	return ofBetas("linear", betas)
+	return l.of(ofBetas("linear", betas))
 }
 
 // maxCosineBeta bounds the cosine schedule's last betas, which would reach 1 (Nichol and Dhariwal
@@ -101,9 +96,11 @@ const maxCosineBeta = 0.999
 
 // cosine has alphaBar = f(t+1)/f(0), f(t) = cos^2((t/T + s)/(1 + s) pi/2), s = 0.008 (Nichol and
 // Dhariwal 2021, eq. 17).
-type cosine struct{}
+type cosine struct {
+	Shape `yaml:",inline"`
+}
 
-func (cosine) schedule(steps int) (Schedule, error) {
+func (c cosine) schedule(steps int) (Schedule, error) {
 	const s = 0.008
 	f := func(t int) float64 {
 		c := math.Cos((float64(t)/float64(steps) + s) / (1 + s) * math.Pi / 2)
@@ -113,11 +110,14 @@ func (cosine) schedule(steps int) (Schedule, error) {
 	for t := range betas {
 		betas[t] = min(1-f(t+1)/f(t), maxCosineBeta)
 	}
-	return ofBetas("cosine", betas)
+	return c.of(ofBetas("cosine", betas))
 }
 
 // Steps is the number T of timesteps.
 func (s *Discrete) Steps() int { return len(s.AlphaBar) }
+
+// Labels is T.
+func (s *Discrete) Labels() int { return s.Steps() }
 
 // Label is the number by which the network is told timestep t. The published networks count from
 // the noisiest, 0, to the cleanest, T-1. All networks here do the same, and only this function

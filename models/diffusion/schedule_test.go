@@ -10,11 +10,22 @@ import (
 
 func schedule(t *testing.T, d configs.Diffusion) *Discrete {
 	t.Helper()
-	s, err := NewSchedule(d)
+	s, err := scheduleOf(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.(*Discrete)
+}
+
+// scheduleOf is a schedule for a target that can be learned of any.
+func scheduleOf(d configs.Diffusion) (Schedule, error) {
+	whole := configs.Default().Diffusion
+	whole.Schedule, whole.Steps, whole.Options, whole.Target = d.Schedule, d.Steps, d.Options, "x0"
+	p, err := New(whole)
+	if err != nil {
+		return nil, err
+	}
+	return p.Schedule, nil
 }
 
 // linearOf is a linear schedule.
@@ -64,8 +75,11 @@ func TestLabelsCountFromTheNoisiestTimestep(t *testing.T) {
 	}
 }
 
+// discreteSchedules are those with timesteps.
+var discreteSchedules = []string{"linear", "cosine", "sigmoid"}
+
 func TestLevelsPreserveVariance(t *testing.T) {
-	for _, name := range Schedules() {
+	for _, name := range discreteSchedules {
 		d := standard
 		d.Schedule = name
 		s := schedule(t, d)
@@ -95,7 +109,7 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 		{"a beta that is not a number", linearOf(10, math.NaN(), 0.5), "diffusion.options.beta_start: .nan, want a finite number"},
 		{"betas that fall", linearOf(10, 0.2, 0.1), "diffusion.options.beta_start: 0.2, want at most beta_end, which is 0.1"},
 		{"betas of the cosine schedule", configs.Diffusion{Schedule: "cosine", Steps: 10, Options: configs.Options{"beta_end": 0.1}},
-			"diffusion.options.beta_end: unknown key, want none here"},
+			"diffusion.options.beta_end: unknown key, want one of shift, zero_terminal"},
 		{"one linear step", linearOf(1, 0.1, 0.2), "diffusion.steps: 1, want 2 or more"},
 		{"one cosine step", configs.Diffusion{Schedule: "cosine", Steps: 1}, "diffusion.steps: 1, want 2 or more"},
 		{"no steps", configs.Diffusion{Schedule: "linear"}, "diffusion.steps: 0, want 2 or more"},
@@ -103,7 +117,7 @@ func TestImpossibleSchedulesAreRefused(t *testing.T) {
 		{"an unknown name", configs.Diffusion{Schedule: "sine", Steps: 10}, "diffusion.schedule: unknown \"sine\""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if s, err := NewSchedule(c.d); err == nil {
+			if s, err := scheduleOf(c.d); err == nil {
 				t.Errorf("got %v, want an error", s)
 			} else if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %q, want it to say %q", err, c.want)

@@ -1,6 +1,8 @@
 package diffusion
 
 import (
+	"math"
+
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"mcvd/configs"
@@ -23,7 +25,19 @@ var targets = map[string]Target{
 	"eps": {RawEps: true, Scale: func(l Level) (in, skip, out float64) { return 1, 1 / l.Signal, -l.Noise / l.Signal }},
 	"v":   {Scale: func(l Level) (in, skip, out float64) { p := l.power(); return 1, l.Signal / p, -l.Noise / p }},
 	"x0":  {Scale: func(l Level) (in, skip, out float64) { return 1, 0, 1 }},
+	// The velocity of flow matching, eps - x0 (Lipman et al. 2023; Liu et al. 2023).
+	"flow": {Scale: func(l Level) (in, skip, out float64) {
+		return 1, 1 / (l.Signal + l.Noise), -l.Noise / (l.Signal + l.Noise)
+	}},
+	// Inputs and outputs of variance 1 at any level (Karras et al. 2022, EDM, table 1).
+	"edm": {Scale: func(l Level) (in, skip, out float64) {
+		norm := math.Hypot(l.Noise, l.Signal*dataStd)
+		return 1 / norm, dataStd * dataStd * l.Signal / (norm * norm), l.Noise * dataStd / norm
+	}},
 }
+
+// dataStd is the standard deviation of frames that EDM assumes, for values in [-1, 1].
+const dataStd = 0.5
 
 // power is the mean square of x_t for x0 of mean square 1; 1 in variance-preserving schedules.
 func (l Level) power() float64 { return l.Signal*l.Signal + l.Noise*l.Noise }

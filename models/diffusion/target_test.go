@@ -25,36 +25,10 @@ func process(t *testing.T, change func(*configs.Diffusion)) *Process {
 	return p
 }
 
-// extra are targets that no setting names yet, each a row of the table: they show that it holds
-// what other papers define.
-var extra = map[string]Target{
-	// EDM (Karras et al. 2022, table 1) at any signal, with data of standard deviation 0.5.
-	"edm": {Scale: func(l Level) (in, skip, out float64) {
-		sigma, data := l.Noise/l.Signal, 0.5
-		norm := math.Hypot(sigma, data)
-		return 1 / (l.Signal * norm), data * data / (norm * norm) / l.Signal, sigma * data / norm
-	}},
-	// The velocity of flow matching, eps - x0 (Lipman et al. 2023; Liu et al. 2023).
-	"flow": {Scale: func(l Level) (in, skip, out float64) {
-		return 1, 1 / (l.Signal + l.Noise), -l.Noise / (l.Signal + l.Noise)
-	}},
-}
-
-func allTargets() map[string]Target {
-	all := map[string]Target{}
-	for name, target := range targets {
-		all[name] = target
-	}
-	for name, target := range extra {
-		all[name] = target
-	}
-	return all
-}
-
 // A network that says what it should is right about x0 and eps, at every level of every kind of
 // process.
 func TestWhatANetworkShouldSayLeadsBackToX0AndEps(t *testing.T) {
-	for name, target := range allTargets() {
+	for name, target := range targets {
 		p := process(t, func(*configs.Diffusion) {})
 		p.Target = target
 		for _, l := range []Level{{Signal: 0.6, Noise: 0.8}, {Signal: 0.999, Noise: 0.0447}, {Signal: 1, Noise: 3}, {Signal: 0.25, Noise: 0.75}} {
@@ -82,7 +56,7 @@ func TestTargetsAreTheirDefinitions(t *testing.T) {
 		"flow": func(Level) (float64, float64) { return -1, 1 },
 	} {
 		for _, l := range []Level{{Signal: 0.6, Noise: 0.8}, {Signal: 0.25, Noise: 0.75}, {Signal: 0.9999, Noise: math.Sqrt(1 - 0.9999*0.9999)}} {
-			ofX0, ofEps := allTargets()[name].F(l)
+			ofX0, ofEps := targets[name].F(l)
 			wantX0, wantEps := f(l)
 			if !(math.Abs(ofX0-wantX0) <= 1e-9) || !(math.Abs(ofEps-wantEps) <= 1e-9) {
 				t.Errorf("%s at %+v: F = %g x0 + %g eps, want %g and %g", name, l, ofX0, ofEps, wantX0, wantEps)
@@ -96,8 +70,8 @@ func TestTargetsAreTheirDefinitions(t *testing.T) {
 func TestTheFormOfEDMHasUnitVariance(t *testing.T) {
 	const data = 0.5
 	for _, l := range []Level{{Signal: 1, Noise: 0.02}, {Signal: 1, Noise: 5}, {Signal: 0.6, Noise: 0.8}} {
-		in, _, _ := extra["edm"].Scale(l)
-		ofX0, ofEps := extra["edm"].F(l)
+		in, _, _ := targets["edm"].Scale(l)
+		ofX0, ofEps := targets["edm"].F(l)
 		if got := in * math.Hypot(l.Signal*data, l.Noise); !(math.Abs(got-1) <= 1e-12) {
 			t.Errorf("%+v: inputs of standard deviation %g, want 1", l, got)
 		}
@@ -145,19 +119,20 @@ func TestUnknownNamesOfAProcessAreReportedTogether(t *testing.T) {
 func TestWeightsCountErrorsOfX0(t *testing.T) {
 	l := Level{Signal: 0.6, Noise: 0.8}
 	snr := 0.36 / 0.64
-	for name, target := range allTargets() {
+	for name, target := range targets {
 		_, _, out := target.Scale(l)
-		for weight, want := range map[string]float64{"simple": 1, "x0": out * out, "min_snr": snr * out * out} {
-			if got := weights[weight](l, target); !(math.Abs(got-want) <= 1e-12) {
+		for weight, want := range map[string]float64{"simple": 1, "x0": out * out, "min_snr": snr * out * out, "eps": snr * out * out,
+			"v": out * out / 0.64, "p2": 0.36 * out * out, "edm": (snr + 4) * out * out} {
+			if got := weights[weight].of(l, target); !(math.Abs(got-want) <= 1e-12) {
 				t.Errorf("%s of %s: %g, want %g", weight, name, got, want)
 			}
 		}
 	}
 	clean := Level{Signal: 0.99, Noise: math.Sqrt(1 - 0.99*0.99)} // SNR 49
-	if got := weights["min_snr"](clean, targets["x0"]); !(math.Abs(got-5) <= 1e-12) {
+	if got := weights["min_snr"].of(clean, targets["x0"]); !(math.Abs(got-5) <= 1e-12) {
 		t.Errorf("min-SNR of x0 at a signal-to-noise ratio of 49 is %g, want 5", got)
 	}
-	if len(Weights()) != 3 {
+	if len(Weights()) != 7 {
 		t.Errorf("weights %v are not all tested here", Weights())
 	}
 }
@@ -166,7 +141,7 @@ func TestWeightsCountErrorsOfX0(t *testing.T) {
 // in each part of it.
 func TestLevelsAreDrawnEvenly(t *testing.T) {
 	const batch, parts = 50, 10
-	for _, name := range Spreads() {
+	for _, name := range []string{"uniform", "low_discrepancy", "antithetic"} {
 		p := process(t, func(c *configs.Diffusion) { c.Levels = name })
 		rng := rand.New(rand.NewPCG(1, 2))
 		counts := make([]float64, parts)
@@ -192,19 +167,8 @@ func TestLevelsAreDrawnEvenly(t *testing.T) {
 	}
 }
 
-// continuous is a schedule without timesteps, that of rectified flow: nothing but its Level says
-// what a level is.
-type continuous struct{}
-
-func (continuous) Steps() int { return 0 }
-
-func (continuous) Level(u float64) Level      { return Level{Signal: 1 - u, Noise: u, Label: 1000 * u} }
-func (c continuous) OfLabel(x float64) Level  { return c.Level(x / 1000) }
-func (c continuous) OfLogSNR(x float64) Level { return c.Level(1 / (1 + math.Exp(x/2))) }
-
 func TestAContinuousScheduleGivesLevels(t *testing.T) {
-	p := process(t, func(c *configs.Diffusion) { c.Target = "v" })
-	p.Schedule = continuous{}
+	p := process(t, func(c *configs.Diffusion) { c.Target, c.Schedule = "v", "flow" })
 	labels := map[float64]bool{}
 	for _, l := range p.Draw(rand.New(rand.NewPCG(3, 4)), 100) {
 		labels[l.Label] = true

@@ -284,9 +284,9 @@ func TestCheckSchedule(t *testing.T) {
 
 func scheduleOf(t *testing.T, d configs.Diffusion) diffusion.Schedule {
 	t.Helper()
-	s, err := diffusion.NewSchedule(d)
+	p, err := diffusion.New(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return p.Schedule
 }

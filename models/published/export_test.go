@@ -119,10 +119,7 @@ func TestBuffersOfTheSchedules(t *testing.T) {
 	paritytest.Each(t, "sampler/schedule_*", func(t *testing.T, path string) {
 		d := configs.Default().Diffusion
 		d.Schedule = map[string]string{"schedule_linear.safetensors": "linear", "schedule_cosine.safetensors": "cosine"}[filepath.Base(path)]
-		s, err := diffusion.NewSchedule(d)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := scheduleOf(t, d)
 		file := filepath.Join(t.TempDir(), "buffers.safetensors")
 		if err := weights.Write(file, nil, scheduleBuffers(s.(*diffusion.Discrete), d.Schedule)); err != nil {
 			t.Fatal(err)

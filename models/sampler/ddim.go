@@ -1,8 +1,6 @@
 package sampler
 
 import (
-	"math"
-
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -23,9 +21,8 @@ func (d DDIM) Noisy() bool { return d.Eta > 0 }
 // sigma (eq. 16).
 func (d DDIM) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
-	ratio := from.Signal / to.Signal
-	sigma := d.Eta * to.Noise / from.Noise * math.Sqrt(1-ratio*ratio)
-	return Coefs{"signal": to.Signal, "direction": math.Sqrt(to.Noise*to.Noise - sigma*sigma), "sigma": sigma}
+	direction, sigma := ancestral(from, to, d.Eta)
+	return Coefs{"signal": to.Signal, "direction": direction, "sigma": sigma}
 }
 
 // StepGraph is DDIM, eq. 12:

@@ -1,8 +1,6 @@
 package sampler
 
 import (
-	"math"
-
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -23,9 +21,9 @@ func (DDPM) Noisy() bool { return true }
 // signal. This is equal to eq. 7, and also defined at clean frames.
 func (DDPM) Coefs(steps []Step, i int) Coefs {
 	from, to := steps[i].From, steps[i].To
-	sqrtAlpha := from.Signal / to.Signal
-	x := sqrtAlpha * to.Noise * to.Noise / (from.Noise * from.Noise)
-	return Coefs{"x0": to.Signal - x*from.Signal, "x": x, "sigma": to.Noise / from.Noise * math.Sqrt(1-sqrtAlpha*sqrtAlpha)}
+	_, sigma := ancestral(from, to, 1)
+	x := from.Signal / to.Signal * to.Noise * to.Noise / (from.Noise * from.Noise)
+	return Coefs{"x0": to.Signal - x*from.Signal, "x": x, "sigma": sigma}
 }
 
 // StepGraph draws from q(x_next | x, x0) (DDPM, eq. 6) with the network's x0:

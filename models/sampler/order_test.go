@@ -19,6 +19,7 @@ import (
 type angles struct{}
 
 func (angles) Steps() int                        { return 0 }
+func (angles) Labels() int                       { return 1 }
 func (a angles) Level(u float64) diffusion.Level { return a.OfLabel(1.4 * u) }
 func (angles) OfLabel(x float64) diffusion.Level {
 	return diffusion.Level{Signal: math.Cos(x), Noise: math.Sin(x), Label: x}

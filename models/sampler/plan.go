@@ -72,7 +72,7 @@ func Start(s diffusion.Schedule, levels []diffusion.Level, c configs.Sampler) (i
 	if c.Start == 0 {
 		return 0, nil
 	}
-	first := float64(c.FirstLabel(s.Steps()))
+	first := float64(c.FirstLabel(s.Labels()))
 	for i, level := range levels[:len(levels)-1] {
 		if level.Label >= first {
 			return i, nil

@@ -23,26 +23,28 @@ var evaluations = map[string]func(n int) int{
 	"pndm":       func(n int) int { return n + 3*min(3, n-1) },
 }
 
-// schedulesOf are all schedules, and the linear one without signal at its noisiest.
+// schedulesOf are all schedules, and two without signal at their noisiest.
 func schedulesOf(t *testing.T) map[string]diffusion.Schedule {
 	t.Helper()
 	all := map[string]diffusion.Schedule{}
-	for _, name := range diffusion.Schedules() {
-		c := configs.Default().Diffusion
-		c.Schedule = name
-		s, err := diffusion.NewSchedule(c)
+	add := func(name string, c configs.Diffusion) {
+		c.Target = "x0"
+		p, err := diffusion.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = s
+		all[name] = p.Schedule
+	}
+	for _, name := range diffusion.Schedules() {
+		c := configs.Default().Diffusion
+		c.Schedule = name
+		add(name, c)
 	}
 	c := configs.Default().Diffusion
+	c.Options = configs.Options{"zero_terminal": true}
+	add("zero terminal", c)
 	c.Steps, c.Options = 200, configs.Options{"beta_end": 1}
-	s, err := diffusion.NewSchedule(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all["linear without signal"] = s
+	add("linear without signal", c)
 	return all
 }
 

@@ -151,7 +151,9 @@ func (r *reader) readDiffusion(d *configs.Diffusion) {
 	case "linear":
 		need(r, "model.sigma_begin", "diffusion.options.beta_end", &begin)
 		need(r, "model.sigma_end", "diffusion.options.beta_start", &end)
-		d.Options = configs.OptionsOf(diffusion.Linear{Start: end, End: begin})
+		linear := diffusion.DefaultLinear()
+		linear.Start, linear.End = end, begin
+		d.Options = configs.OptionsOf(linear)
 	case "cosine":
 		opt(r, "model.sigma_begin", "", &begin, begin)
 		opt(r, "model.sigma_end", "", &end, end)
