@@ -46,9 +46,9 @@ func BenchmarkStartUp(b *testing.B) {
 	}
 }
 
-// BenchmarkEpoch reads every video of a store, in a random order: as a new clip, or into memory that
-// is used again. An operation is such an epoch. It reports the most memory that the process ever had, less the kernel's cache of files,
-// as Linux counts it.
+// BenchmarkEpoch reads every video of a store, in a random order: as a new clip, or into memory
+// that is used again. An operation is such an epoch. It reports the most memory that the process
+// ever had, less the kernel's cache of files, as Linux counts it.
 func BenchmarkEpoch(b *testing.B) {
 	for _, fresh := range []bool{true, false} {
 		for _, readers := range []int{1, 2} {

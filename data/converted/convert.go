@@ -240,7 +240,8 @@ const blockBytes = 32 << 20
 func (c *conversion) block() int { return max(2, blockBytes/c.index.FrameSize()) }
 
 // stream adds the frames of a video, block by block. Each block begins with the last frame of the
-// one before: a data set that draws something for each clip, such as a crop, would give another one.
+// one before: a data set that draws something for each clip, such as a crop, would give another
+// one.
 func (c *conversion) stream(ctx context.Context, p part, video int, add func([]uint8) error) error {
 	size, length := c.index.FrameSize(), p.length(video)
 	var last []uint8

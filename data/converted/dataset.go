@@ -150,8 +150,8 @@ func (d *Dataset) Frames(i int) int { return d.videos[i].Frames }
 // FPS is the frame rate of video i in frames a second, 0 if it is unknown.
 func (d *Dataset) FPS(i int) float64 { return d.videos[i].Entry.FPS }
 
-// Clip reads frames of a video; see [clips.Dataset]. Frames that are not as they were written are an
-// error.
+// Clip reads frames of a video; see [clips.Dataset]. Frames that are not as they were written are
+// an error.
 func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, i, start, frames); err != nil {
 		return clips.Clip{}, err
@@ -160,8 +160,8 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	return clip, d.Read(i, start, clip.Pix)
 }
 
-// Read fills pix with whole frames of a video, beginning with number start. It is [Dataset.Clip] for
-// readers that use their memory again.
+// Read fills pix with whole frames of a video, beginning with number start. It is [Dataset.Clip]
+// for readers that use their memory again.
 func (d *Dataset) Read(i, start int, pix []uint8) error {
 	if err := clips.CheckRange(d, i, start, len(pix)/d.format.FrameSize()); err != nil {
 		return err

@@ -107,7 +107,8 @@ func read(dir, name string) (index, error) {
 	return x, nil
 }
 
-// open reads the index of a store. A store that is not whole, or a folder that is none, is an error.
+// open reads the index of a store. A store that is not whole, or a folder that is none, is an
+// error.
 func open(dir string) (index, error) {
 	x, err := read(dir, indexName)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// A conversion that is killed ten times in the middle ends with the bytes of one that was left alone.
+// A conversion that is killed ten times in the middle ends with the bytes of one that was left
+// alone.
 func TestKilledConversions(t *testing.T) {
 	want := contents(t, made(t, source(0)))
 	dir := filepath.Join(t.TempDir(), "store")

@@ -17,12 +17,15 @@ import (
 // maxVideos is how many videos a shard has at most, so that its index stays small.
 const maxVideos = 4096
 
-// endless is the number of frames of a video, or of videos, above which a source is drawn without an
-// end, and doesn't fit onto any disk.
-const endless = 1 << 19
+// The number of frames of a video, and of videos, above which a source is drawn without an end, and
+// fits onto no disk.
+const (
+	endlessFrames = 1 << 19
+	endlessVideos = 1 << 27
+)
 
-// Chunk is how many frames of a size are compressed together: enough to find what is the same in the
-// next frame, and few enough that a clip reads little more than itself.
+// Chunk is how many frames of a size are compressed together: enough to find what is the same in
+// the next frame, and few enough that a clip reads little more than itself.
 func Chunk(frameSize int) int { return max(1, min(16, 4<<20/frameSize)) }
 
 // part is the videos of a split that are converted, each by the number that it has in its split.
@@ -41,11 +44,11 @@ func newPart(split clips.Split, ds clips.Dataset, videos, frames int) (part, err
 	p := part{split, ds, ds.Len(), frames}
 	if videos > 0 {
 		p.videos = min(videos, p.videos)
-	} else if p.videos > 1<<27 {
+	} else if p.videos > endlessVideos {
 		return p, fmt.Errorf("split %s: %d videos, which are drawn without an end: give --videos N", split, p.videos)
 	}
 	if frames == 0 {
-		if p.frames = 1 << 40; ds.Frames(0) > endless {
+		if p.frames = 1 << 40; ds.Frames(0) > endlessFrames {
 			return p, fmt.Errorf("split %s: %s has %d frames, which are drawn without an end: give --frames N", split, ds.Name(0), ds.Frames(0))
 		}
 	}

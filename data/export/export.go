@@ -34,10 +34,11 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 //
 //	mp4         00000.mp4, 00001.mp4 and so on in the folder itself, without loss
 //	hdf5        SPLIT/shard_0001.hdf5, as the published code's converters write it
-//	webdataset  SPLIT/000000.tar, with an array 000000.npy of bytes [frames, height, width, channels] for each video
+//	webdataset  SPLIT/000000.tar, with an array 000000.npy for each video: bytes [frames, height,
+//	            width, channels]
 //
-// HDF5 files and tars are whole or not there. It fails if ctx ends, at an error of videos, and if there
-// are no videos.
+// HDF5 files and tars are whole or not there. It fails if ctx ends, at an error of videos, and if
+// there are no videos.
 func Write(ctx context.Context, format, dir string, split clips.Split, videos Videos) error {
 	some := false
 	err := formats[format](ctx, dir, split, func(yield func(Video, error) bool) {

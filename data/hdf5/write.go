@@ -17,9 +17,9 @@ const (
 	writtenInternalK = 16
 )
 
-// Writer writes a file of the layout that [File] reads: contiguous arrays of bytes, single integers,
-// and groups, which are written after what they hold. It goes from the front to the back, and keeps
-// nothing but the links of one group in memory.
+// Writer writes a file of the layout that [File] reads: contiguous arrays of bytes, single
+// integers, and groups, which are written after what they hold. It goes from the front to the back,
+// and keeps nothing but the links of one group in memory.
 type Writer struct {
 	file io.WriteSeeker
 	out  *bufio.Writer

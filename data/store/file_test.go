@@ -189,8 +189,8 @@ func TestBrokenNamesFrames(t *testing.T) {
 	}
 }
 
-// A whole file of other videos in the place of the one that was opened is damage, though each of its
-// frames has the right checksum.
+// A whole file of other videos in the place of the one that was opened is damage, though each of
+// its frames has the right checksum.
 func TestAnotherFileIsNoticed(t *testing.T) {
 	path, _ := several(t, small)
 	f, err := OpenFile(path)

@@ -66,14 +66,15 @@ type about struct {
 	Videos []stored `json:"videos"`
 }
 
-// Written is the format as a file returns it: with replacement characters where its text isn't UTF-8.
+// Written is the format as a file returns it: with replacement characters where its text isn't
+// UTF-8.
 func (f Format) Written() Format {
 	f.Settings = strings.ToValidUTF8(f.Settings, "\uFFFD")
 	return f
 }
 
-// Written is the source as [File.Source] returns it: with replacement characters where the name isn't
-// UTF-8, and with the time in UTC.
+// Written is the source as [File.Source] returns it: with replacement characters where the name
+// isn't UTF-8, and with the time in UTC.
 func (s Source) Written() Source {
 	s.Name, s.Modified = strings.ToValidUTF8(s.Name, "\uFFFD"), s.Modified.UTC().Round(0)
 	return s

@@ -15,9 +15,9 @@ import (
 	"mcvd/configs/regular"
 )
 
-// Frames are copied from the file by ReadAt. A file that is mapped into memory and then cut off ends
-// the process at the next page that is gone; here that is an error. A mapping would be 1.4 to 1.6
-// times as fast where all pages are cached (BenchmarkMapped), and its pages would count as the
+// Frames are copied from the file by ReadAt. A file that is mapped into memory and then cut off
+// ends the process at the next page that is gone; here that is an error. A mapping would be 1.4 to
+// 1.6 times as fast where all pages are cached (BenchmarkMapped), and its pages would count as the
 // process's memory.
 
 // ErrDamaged is in the error if frames are missing, or are not those that were stored.

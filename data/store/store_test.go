@@ -272,8 +272,8 @@ func aVideo(frames int) string {
 }
 
 // FuzzIndex looks for files on which reading panics, or takes much memory, and for accepted ones
-// that don't hold what their index says. Where text isn't empty it ends the file as its about, under
-// a trailer whose checksum is right.
+// that don't hold what their index says. Where text isn't empty it ends the file as its about,
+// under a trailer whose checksum is right.
 func FuzzIndex(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "file"+Extension)
 	for _, chunk := range []int{0, 3} {
