@@ -17,10 +17,10 @@ import (
 // maxVideos is how many videos a shard has at most, so that its index stays small.
 const maxVideos = 4096
 
-// The number of frames of a video, and of videos, above which a source is drawn without an end, and
-// fits onto no disk.
+// The number of frames of a video, and of videos, from which on a source is most likely drawn without
+// an end: somebody has to say that so many are meant.
 const (
-	endlessFrames = 1 << 19
+	endlessFrames = 1 << 20
 	endlessVideos = 1 << 27
 )
 
@@ -44,12 +44,12 @@ func newPart(split clips.Split, ds clips.Dataset, videos, frames int) (part, err
 	p := part{split, ds, ds.Len(), frames}
 	if videos > 0 {
 		p.videos = min(videos, p.videos)
-	} else if p.videos > endlessVideos {
-		return p, fmt.Errorf("split %s: %d videos, which are drawn without an end: give --videos N", split, p.videos)
+	} else if p.videos >= endlessVideos {
+		return p, fmt.Errorf("split %s: %d videos, as if drawn without an end: give --videos N, the most to write", split, p.videos)
 	}
 	if frames == 0 {
-		if p.frames = 1 << 40; ds.Frames(0) > endlessFrames {
-			return p, fmt.Errorf("split %s: %s has %d frames, which are drawn without an end: give --frames N", split, ds.Name(0), ds.Frames(0))
+		if p.frames = 1 << 40; ds.Frames(0) >= endlessFrames {
+			return p, fmt.Errorf("split %s: %s has %d frames, as if drawn without an end: give --frames N, the most to write", split, ds.Name(0), ds.Frames(0))
 		}
 	}
 	return p, nil
