@@ -3,6 +3,7 @@ package clips
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +76,25 @@ func TestFloor(t *testing.T) {
 		if got := Floor(x); got != want {
 			t.Errorf("Floor(%g) = %d, want %d", x, got, want)
 		}
+	}
+}
+
+func TestPart(t *testing.T) {
+	all := make([]int, 100)
+	for i := range all {
+		all[i] = i
+	}
+	for n := range 101 {
+		for _, valid := range []float64{0.001, 0.05, 0.5} {
+			train, validation := Part(all[:n], Train, valid), Part(all[:n], Valid, valid)
+			both := slices.Sorted(slices.Values(slices.Concat(train, validation)))
+			want := min(max(1, int(valid*float64(n)+0.5)), max(0, n-1))
+			if !slices.Equal(both, all[:n]) || len(validation) != want {
+				t.Fatalf("%g of %d: %d for validation, %d together, want %d", valid, n, len(validation), len(both), want)
+			}
+		}
+	}
+	if got := Part([]string{"a", "b", "c", "d"}, Valid, 0.5); !slices.Equal(got, []string{"b", "d"}) {
+		t.Errorf("%v, want b and d", got)
 	}
 }

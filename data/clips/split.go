@@ -26,3 +26,18 @@ func (s Split) Check() error {
 	}
 	return nil
 }
+
+// Part is what training or validation has of all that is there for both, where a data set has no
+// validation split of its own: validation has a fraction of it, evenly spread and at least one, and
+// training the rest. If there is only one, training has it.
+func Part[T any](all []T, split Split, valid float64) []T {
+	n := len(all)
+	k := min(max(1, int(valid*float64(n)+0.5)), n-1)
+	var out []T
+	for i, one := range all {
+		if in := (i+1)*k/n > i*k/n; in == (split == Valid) {
+			out = append(out, one)
+		}
+	}
+	return out
+}

@@ -242,26 +242,6 @@ func TestMistakesAreNamed(t *testing.T) {
 	})
 }
 
-func TestPart(t *testing.T) {
-	all := make([]int, 100)
-	for i := range all {
-		all[i] = i
-	}
-	for n := range 101 {
-		for _, valid := range []float64{0.001, 0.05, 0.5} {
-			train, validation := part(all[:n], clips.Train, valid), part(all[:n], clips.Valid, valid)
-			both := slices.Sorted(slices.Values(slices.Concat(train, validation)))
-			want := min(max(1, int(valid*float64(n)+0.5)), max(0, n-1))
-			if !slices.Equal(both, all[:n]) || len(validation) != want {
-				t.Fatalf("%g of %d: %d for validation, %d together, want %d", valid, n, len(validation), len(both), want)
-			}
-		}
-	}
-	if got := part([]string{"a", "b", "c", "d"}, clips.Valid, 0.5); !slices.Equal(got, []string{"b", "d"}) {
-		t.Errorf("%v, want b and d", got)
-	}
-}
-
 // A dictionary as protocol 4 writes it, and as protocol 2 does, with numbers of several sizes.
 func TestUnpickle(t *testing.T) {
 	for _, b := range []string{

@@ -12,7 +12,7 @@ func inFolders(root string, split clips.Split, valid float64) ([]*shard, []video
 		return openAll(root, "test")
 	}
 	opened, all, err := openAll(root, "train")
-	return opened, part(all, split, valid), err
+	return opened, clips.Part(all, split, valid), err
 }
 
 // byCount lists the videos of UCF-101. The first num_train videos of all shards are for training.
@@ -31,7 +31,7 @@ func byCount(root string, split clips.Split, valid float64) ([]*shard, []video, 
 		return opened, nil, err
 	}
 	if split != clips.Test {
-		return opened, part(all[:train], split, valid), nil
+		return opened, clips.Part(all[:train], split, valid), nil
 	}
 	var out []video
 	for k := range test / 10 {
@@ -66,7 +66,7 @@ func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video,
 	}
 	persons := test
 	if split != clips.Test {
-		persons = part(training, split, valid)
+		persons = clips.Part(training, split, valid)
 	}
 	var out []video
 	for _, person := range persons {
@@ -75,19 +75,4 @@ func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video,
 		}
 	}
 	return opened, out, nil
-}
-
-// part is what training or validation has of all that is there for both: validation has a fraction
-// of it, evenly spread and at least one, and training the rest. If there is only one, training has
-// it.
-func part[T any](all []T, split clips.Split, valid float64) []T {
-	n := len(all)
-	k := min(max(1, int(valid*float64(n)+0.5)), n-1)
-	var out []T
-	for i, one := range all {
-		if in := (i+1)*k/n > i*k/n; in == (split == clips.Valid) {
-			out = append(out, one)
-		}
-	}
-	return out
 }
