@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mcvd/configs"
+	"mcvd/data/arrays"
 	"mcvd/data/bair"
 	"mcvd/data/clips"
 	"mcvd/data/converted"
@@ -31,6 +32,7 @@ type set struct {
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
+	"arrays":  {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil},
 	"bair":    {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil},
 	"digits":  {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
 	"folder":  {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
@@ -42,6 +44,10 @@ var sets = map[string]set{
 // optional are the settings that not all data sets use. They have no effect with a data set that
 // doesn't use them.
 var optional = []string{"data.path", "data.fps", "data.on_error"}
+
+func openArrays(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+	return some(arrays.Open(ctx, c, split, frames, log))
+}
 
 func openBAIR(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(bair.Open(ctx, c, split, frames, log))

@@ -1,8 +1,6 @@
 package folder
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,16 +111,23 @@ func find(root string, split clips.Split, o Options) (found, error) {
 	}
 	f.walk(root, ".", []fs.FileInfo{info})
 	all := len(f.sources) + len(f.problems)
-	splits := o.splitAll(f.sources)
+	var names []string
+	for _, s := range f.sources {
+		names = append(names, s.name)
+	}
+	splits := o.shares().All(names)
 	f.counts = map[clips.Split]int{}
 	for _, s := range f.sources {
 		f.counts[splits[s.name]]++
 	}
 	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return splits[s.name] != split })
-	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.splitOf(p.name) != split })
+	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.shares().Of(p.name) != split })
 	f.others = all - len(f.sources) - len(f.problems)
 	return f, nil
 }
+
+// shares are the fractions of the splits.
+func (o Options) shares() clips.Shares { return clips.Shares{Valid: o.Valid, Test: o.Test} }
 
 // lopsided says whether a hash gave training fewer than half of the videos that its fraction
 // promises, which happens where there are few of them.
@@ -133,51 +138,6 @@ func (o Options) lopsided(counts map[clips.Split]int) bool {
 	}
 	train := counts[clips.Train] // none is an error of its own
 	return train > 0 && float64(train) < (1-o.Valid-o.Test)*float64(total)/2
-}
-
-// splitAll divides the videos among the splits by name, as [Options.splitOf] says. If there are
-// three videos or more, a split that should have some, but has none, gets a training video: the one
-// whose place is the lowest.
-func (o Options) splitAll(sources []source) map[string]clips.Split {
-	splits, counts := map[string]clips.Split{}, map[clips.Split]int{}
-	for _, s := range sources {
-		splits[s.name] = o.splitOf(s.name)
-		counts[splits[s.name]]++
-	}
-	for _, wanted := range []struct {
-		split    clips.Split
-		fraction float64
-	}{{clips.Valid, o.Valid}, {clips.Test, o.Test}} {
-		if wanted.fraction == 0 || counts[wanted.split] > 0 || counts[clips.Train] < 2 || len(sources) < 3 {
-			continue
-		}
-		nearest := ""
-		for _, s := range sources {
-			if splits[s.name] == clips.Train && (nearest == "" || place(s.name) < place(nearest)) {
-				nearest = s.name
-			}
-		}
-		splits[nearest] = wanted.split
-		counts[clips.Train]--
-	}
-	return splits
-}
-
-// place is a number from 0 to 1 that depends on nothing but a video's name.
-func place(name string) float64 {
-	sum := sha256.Sum256([]byte(name))
-	return float64(binary.BigEndian.Uint64(sum[:])) / (1 << 64)
-}
-
-// splitOf depends on nothing but a video's name and the fractions.
-func (o Options) splitOf(name string) clips.Split {
-	switch u := place(name); {
-	case u < o.Valid:
-		return clips.Valid
-	case u < o.Valid+o.Test:
-		return clips.Test
-	}
-	return clips.Train
 }
 
 // walk adds the videos in dir. above are the folders from the root to dir. If one of them comes

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"mcvd/configs"
 	"mcvd/data/clips"
 )
@@ -31,37 +29,6 @@ func TestSplitsByFolder(t *testing.T) {
 }
 
 func TestSplitsByHash(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.String().Draw(t, "name")
-		o := Options{Valid: rapid.Float64Range(0, 0.5).Draw(t, "valid"), Test: rapid.Float64Range(0, 0.5).Draw(t, "test")}
-		if more := (Options{Valid: o.Valid + 0.1, Test: o.Test}); o.splitOf(name) == clips.Valid && more.splitOf(name) != clips.Valid {
-			t.Fatal("raising valid took a video out of it")
-		}
-	})
-	counts := map[clips.Split]int{}
-	for i := range 10000 {
-		counts[DefaultOptions().splitOf(fmt.Sprintf("clip%d.mp4", i))]++
-	}
-	if v, s := counts[clips.Valid], counts[clips.Test]; v < 850 || v > 1150 || s < 850 || s > 1150 {
-		t.Errorf("%v of 10000, want about a tenth for valid and for test", counts)
-	}
-	for n := 3; n < 40; n++ {
-		sources := make([]source, n)
-		for i := range sources {
-			sources[i].name = fmt.Sprintf("clip%d.mp4", i)
-		}
-		splits := DefaultOptions().splitAll(sources)
-		few := map[clips.Split]int{}
-		for _, s := range sources {
-			few[splits[s.name]]++
-		}
-		if few[clips.Train] < 1 || few[clips.Valid] < 1 || few[clips.Test] < 1 {
-			t.Errorf("%d videos are split into %v, want one or more in each", n, few)
-		}
-		if (Options{Test: 0.1}).splitAll(sources)[sources[0].name] == clips.Valid {
-			t.Error("a video for validation, where the fraction is 0")
-		}
-	}
 	root := t.TempDir()
 	write(t, filepath.Join(root, "a.mp4"), "x")
 	_, _, err := open(config(root, all), clips.Valid, 2)

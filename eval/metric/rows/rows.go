@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mcvd/configs/regular"
+	"mcvd/data/npy"
 	"mcvd/models/weights"
 )
 
@@ -23,7 +24,7 @@ func Read(path, tensor string) ([][]float32, error) {
 		return nil, err
 	}
 	defer f.Close()
-	start := make([]byte, len(npyMagic))
+	start := make([]byte, len(npy.Magic))
 	if n, err := io.ReadFull(f, start); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	} else {
@@ -31,10 +32,10 @@ func Read(path, tensor string) ([][]float32, error) {
 	}
 	var rows [][]float32
 	switch {
-	case string(start) == npyMagic && tensor != "":
+	case string(start) == npy.Magic && tensor != "":
 		return nil, fmt.Errorf("%s: tensor %q: an .npy file holds one array, which has no name", path, tensor)
-	case string(start) == npyMagic:
-		rows, err = readNPY(f, size)
+	case string(start) == npy.Magic:
+		rows, err = readNPY(io.NewSectionReader(f, 0, size), size)
 	case bytes.HasPrefix(start, []byte("PK")):
 		return nil, fmt.Errorf("%s: a zip archive, such as .npz; want one array as .npy (numpy.save), or safetensors", path)
 	default:

@@ -1,0 +1,222 @@
+// Package arrays is a data set of videos in NumPy's files, .npy and .npz.
+package arrays
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"mcvd/configs"
+	"mcvd/configs/regular"
+	"mcvd/data/clips"
+)
+
+// Help says what the data set is, and how its files must lie.
+const Help = `Videos in NumPy's arrays: .npy files, as numpy.save writes them, and .npz files of numpy.savez,
+which are archives of arrays. Numbers are bytes (uint8), 0 for black and 255 for white. Frames are
+not scaled: data.size must be their height and width, data.channels their channels.
+
+data.options.axes says what the axes of the arrays are:
+
+    nthwc   [videos, frames, height, width, channels]
+    nthw    [videos, frames, height, width]
+    tnhw    [frames, videos, height, width], as in mnist_test_seq.npy of Moving MNIST
+    thwc    [frames, height, width, channels], an array for each video
+    thw     [frames, height, width], an array for each video
+
+Folders train, valid and test in data.path are the splits. Without them, a hash of a video's name
+decides.
+
+    clips/
+        train/a.npy  b.npz ...
+        valid/c.npy ...
+        test/d.npy ...
+
+Moving MNIST's test file is at https://www.cs.toronto.edu/~nitish/unsupervised_video/
+
+    data: {name: arrays, path: clips, size: 64, channels: 1, options: {axes: tnhw}}
+`
+
+// Options are the settings under data.options.
+type Options struct {
+	Axes  string  `yaml:"axes" choices:"nthwc nthw tnhw thwc thw" doc:"What the axes of the arrays are: n videos, t frames, h height, w width, c channels."`
+	Array string  `yaml:"array" doc:"The name of the array in .npz files that has videos; empty if all have."`
+	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.path has no folders train, valid and test."`
+	Test  float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.path has no folders train, valid and test."`
+}
+
+// DefaultOptions is what missing options mean.
+func DefaultOptions() Options { return Options{Axes: "nthwc", Valid: 0.1, Test: 0.1} }
+
+// video is one video of an array.
+type video struct {
+	*array
+	number int
+}
+
+func (v video) name() string {
+	if strings.Contains(v.axes, "n") {
+		return v.array.name + ":" + strconv.Itoa(v.number)
+	}
+	return v.array.name
+}
+
+// Dataset is the videos of one split, by the names of their files. It is safe for use by several
+// goroutines. Files are opened for each clip.
+type Dataset struct{ videos []video }
+
+// Check reports settings that [Open] would refuse, without touching any file.
+func Check(c *configs.Config) error {
+	_, err := readOptions(c)
+	return err
+}
+
+func readOptions(c *configs.Config) (Options, error) {
+	o := DefaultOptions()
+	if err := c.Data.Options.Decode("data.options", &o); err != nil {
+		return o, err
+	}
+	if !strings.Contains(o.Axes, "c") && c.Data.Channels != 1 {
+		return o, configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 1: arrays of axes %s have no channels", c.Data.Channels, o.Axes),
+			Also: []string{"data.options.axes"}}
+	}
+	if o.Valid+o.Test > 1 {
+		return o, configs.Problem{Path: "data.options.valid", Text: fmt.Sprintf("%g, and test %g: want at most 1 together", o.Valid, o.Test), Also: []string{"data.options.test"}}
+	}
+	return o, nil
+}
+
+// Open reads the headers of the .npy and .npz files of a split below c.Data.Path, at any depth.
+// Videos with fewer than frames frames are left out, with a line in log. It fails at arrays that are
+// broken, of other numbers than uint8, or of another size than c.Data.Size, and if no video is left.
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
+	o, err := readOptions(c)
+	if err := errors.Join(split.Check(), err); err != nil {
+		return nil, err
+	}
+	root, folders := c.Data.Path, false
+	for _, s := range clips.Splits() {
+		info, err := os.Stat(filepath.Join(root, string(s)))
+		folders = folders || err == nil && info.IsDir()
+	}
+	below := root
+	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
+		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
+	}
+	if folders {
+		below = filepath.Join(root, string(split))
+	}
+	all, err := list(ctx, root, below, o, c.Data.Size, c.Data.Channels)
+	if err != nil {
+		return nil, err
+	}
+	if !folders {
+		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
+	}
+	d, longest := &Dataset{}, 0
+	for _, v := range all {
+		longest = max(longest, v.frames)
+		if v.frames >= max(frames, 1) {
+			d.videos = append(d.videos, v)
+		}
+	}
+	if len(d.videos) == 0 {
+		return nil, fmt.Errorf("%s: split %s: no usable video: %d found in .npy and .npz files, the longest of %d frames, want at least %d", root, split, len(all), longest, frames)
+	}
+	short := len(all) - len(d.videos)
+	if short > 0 {
+		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
+	}
+	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", short)
+	return d, nil
+}
+
+// divide keeps the videos of a split.
+func divide(all []video, split clips.Split, shares clips.Shares) (out []video) {
+	names := make([]string, len(all))
+	for i, v := range all {
+		names[i] = v.name()
+	}
+	splits := shares.All(names)
+	for i, v := range all {
+		if splits[names[i]] == split {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// list lists the videos of the files below a folder, by name. Hidden files and folders are left out.
+func list(ctx context.Context, root, below string, o Options, size, channels int) (all []video, err error) {
+	err = filepath.WalkDir(below, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("data.path: %w", err)
+		}
+		if strings.HasPrefix(entry.Name(), ".") && path != below {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		extension := filepath.Ext(path)
+		if entry.IsDir() || extension != ".npy" && extension != ".npz" {
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		arrays, err := open(path, filepath.ToSlash(name), o)
+		if err != nil {
+			return err
+		}
+		for _, a := range arrays {
+			if a.height != size || a.width != size || a.channels != channels {
+				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: frames are not scaled",
+					a.name, a.height, a.width, a.channels, size, size, channels)
+			}
+			for n := range a.videos {
+				all = append(all, video{a, n})
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Len is the number of videos.
+func (d *Dataset) Len() int { return len(d.videos) }
+
+// Name is the path of video i's file below the data set's folder, with the name of the array in an
+// .npz file, and with the number of the video where an array has several.
+func (d *Dataset) Name(i int) string { return d.videos[i].name() }
+
+// Frames is how many frames video i has.
+func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
+
+// Clip reads frames of a video, and nothing else of its file; see [clips.Dataset].
+func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(d, i, start, frames); err != nil {
+		return clips.Clip{}, err
+	}
+	v := d.videos[i]
+	file, size, err := regular.Open(v.path)
+	if err != nil {
+		return clips.Clip{}, err
+	}
+	defer file.Close()
+	if size != v.size {
+		return clips.Clip{}, fmt.Errorf("%s: %d bytes, it had %d when it was opened: start again", v.path, size, v.size)
+	}
+	clip := clips.NewClip(frames, v.height, v.width, v.channels)
+	return clip, v.read(file, v.number, start, clip)
+}
