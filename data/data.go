@@ -17,6 +17,7 @@ import (
 	"mcvd/data/folder"
 	"mcvd/data/shards"
 	"mcvd/data/smmnist"
+	"mcvd/data/webdataset"
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
@@ -32,13 +33,14 @@ type set struct {
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"arrays":  {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil},
-	"bair":    {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil},
-	"digits":  {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
-	"folder":  {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
-	"shards":  {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
-	"store":   {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS},
-	"smmnist": {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil},
+	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil},
+	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil},
+	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
+	"folder":     {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
+	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
+	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS},
+	"smmnist":    {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil},
+	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path"}, nil},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
@@ -71,6 +73,10 @@ func openSMMNIST(ctx context.Context, c *configs.Config, split clips.Split, fram
 
 func openStore(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	return some(converted.Open(ctx, c, split, frames, log))
+}
+
+func openWebDataset(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+	return some(webdataset.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.

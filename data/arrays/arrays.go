@@ -20,7 +20,7 @@ import (
 // Help says what the data set is, and how its files must lie.
 const Help = `Videos in NumPy's arrays: .npy files, as numpy.save writes them, and .npz files of numpy.savez,
 which are archives of arrays. Numbers are bytes (uint8), 0 for black and 255 for white. Frames are
-not scaled: data.size must be their height and width, data.channels their channels.
+not scaled: data.size must be their height and width, data.Channels their channels.
 
 data.options.axes says what the axes of the arrays are:
 
@@ -61,7 +61,7 @@ type video struct {
 }
 
 func (v video) name() string {
-	if strings.Contains(v.axes, "n") {
+	if strings.Contains(v.Axes, "n") {
 		return v.array.name + ":" + strconv.Itoa(v.number)
 	}
 	return v.array.name
@@ -83,7 +83,7 @@ func readOptions(c *configs.Config) (Options, error) {
 		return o, err
 	}
 	if !strings.Contains(o.Axes, "c") && c.Data.Channels != 1 {
-		return o, configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 1: arrays of axes %s have no channels", c.Data.Channels, o.Axes),
+		return o, configs.Problem{Path: "data.Channels", Text: fmt.Sprintf("%d, want 1: arrays of axes %s have no channels", c.Data.Channels, o.Axes),
 			Also: []string{"data.options.axes"}}
 	}
 	if o.Valid+o.Test > 1 {
@@ -121,8 +121,8 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	}
 	d, longest := &Dataset{}, 0
 	for _, v := range all {
-		longest = max(longest, v.frames)
-		if v.frames >= max(frames, 1) {
+		longest = max(longest, v.Frames.Frames)
+		if v.Frames.Frames >= max(frames, 1) {
 			d.videos = append(d.videos, v)
 		}
 	}
@@ -180,11 +180,11 @@ func list(ctx context.Context, root, below string, o Options, size, channels int
 			return err
 		}
 		for _, a := range arrays {
-			if a.height != size || a.width != size || a.channels != channels {
-				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: frames are not scaled",
-					a.name, a.height, a.width, a.channels, size, size, channels)
+			if a.Height != size || a.Width != size || a.Channels != channels {
+				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.Channels: frames are not scaled",
+					a.name, a.Height, a.Width, a.Channels, size, size, channels)
 			}
-			for n := range a.videos {
+			for n := range a.Videos {
 				all = append(all, video{a, n})
 			}
 		}
@@ -201,7 +201,7 @@ func (d *Dataset) Len() int { return len(d.videos) }
 func (d *Dataset) Name(i int) string { return d.videos[i].name() }
 
 // Frames is how many frames video i has.
-func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
+func (d *Dataset) Frames(i int) int { return d.videos[i].Frames.Frames }
 
 // Clip reads frames of a video, and nothing else of its file; see [clips.Dataset].
 func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
@@ -217,6 +217,6 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	if size != v.size {
 		return clips.Clip{}, fmt.Errorf("%s: %d bytes, it had %d when it was opened: start again", v.path, size, v.size)
 	}
-	clip := clips.NewClip(frames, v.height, v.width, v.channels)
-	return clip, v.read(file, v.number, start, clip)
+	clip := clips.NewClip(frames, v.Height, v.Width, v.Channels)
+	return clip, v.Read(file, v.number, start, clip)
 }

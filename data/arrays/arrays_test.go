@@ -165,16 +165,16 @@ func TestErrors(t *testing.T) {
 	pix, _ := pattern("nthw", map[rune]int{'n': 1, 't': 2, 'h': 8, 'w': 8})
 	axes := configs.Options{"axes": "nthw"}
 	for want, b := range map[string][]byte{
-		"an array of <f4, want bytes":       file("<f4", "False", pix, 1, 2, 4, 4),
-		"Fortran's order":                   file("|u1", "True", pix, 1, 2, 8, 8),
-		"want 4 axes, by data.options.axes": file("|u1", "False", pix, 2, 8, 8),
-		"empty, or cut off":                 file("|u1", "False", pix[1:], 1, 2, 8, 8),
-		"of 64 bytes, want the 128":         file("|u1", "False", pix, 1, 1, 8, 8),
-		"[0 2 8 8] in 0 bytes: empty":       file("|u1", "False", nil, 0, 2, 8, 8),
-		"in 128 bytes: empty, or cut off":   file("|u1", "False", pix, 1<<40, 1<<40, 8, 8),
-		"frames of 4x8x1, want 8x8x1":       file("|u1", "False", pix, 1, 4, 4, 8),
-		"no .npy file":                      []byte("PK\x03\x04 and more"),
-		"the longest of 2 frames":           file("|u1", "False", pix, 1, 2, 8, 8),
+		"an array of <f4, want bytes":     file("<f4", "False", pix, 1, 2, 4, 4),
+		"Fortran's order":                 file("|u1", "True", pix, 1, 2, 8, 8),
+		"want 4 axes, nthw":               file("|u1", "False", pix, 2, 8, 8),
+		"empty, or cut off":               file("|u1", "False", pix[1:], 1, 2, 8, 8),
+		"of 64 bytes, want the 128":       file("|u1", "False", pix, 1, 1, 8, 8),
+		"[0 2 8 8] in 0 bytes: empty":     file("|u1", "False", nil, 0, 2, 8, 8),
+		"in 128 bytes: empty, or cut off": file("|u1", "False", pix, 1<<40, 1<<40, 8, 8),
+		"frames of 4x8x1, want 8x8x1":     file("|u1", "False", pix, 1, 4, 4, 8),
+		"no .npy file":                    []byte("PK\x03\x04 and more"),
+		"the longest of 2 frames":         file("|u1", "False", pix, 1, 2, 8, 8),
 	} {
 		_, err := opened(config(write(t, t.TempDir(), "train/a.npy", b), axes), clips.Train, 3)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -219,8 +219,8 @@ func FuzzArchive(f *testing.F) {
 			return
 		}
 		for _, a := range found {
-			frames := make([]byte, a.frames*a.height*a.width)
-			if n, _ := bytes.NewReader(b).ReadAt(frames, a.start); n != len(frames) {
+			frames := make([]byte, a.Frames.Frames*a.Height*a.Width)
+			if n, _ := bytes.NewReader(b).ReadAt(frames, a.Start); n != len(frames) {
 				t.Errorf("%s: %d bytes of frames, want %d", a.name, n, len(frames))
 			}
 		}

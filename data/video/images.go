@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -123,7 +124,6 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 	if o.Size > 0 {
 		out = image.NewRGBA(image.Rect(0, 0, o.Size, o.Size))
 	}
-	from, to := fit(size, out.Rect.Max, o)
 	frame := make([]uint8, out.Rect.Dx()*out.Rect.Dy()*o.Channels)
 	for _, name := range resample(names, o.ImageFPS, o.FPS) {
 		if err := ctx.Err(); err != nil {
@@ -133,8 +133,7 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 		if err != nil {
 			return frames, err
 		}
-		draw.CatmullRom.Scale(out, to, img, from.Add(img.Bounds().Min), draw.Src, nil)
-		pixels(frame, out, o.Channels)
+		render(frame, out, img, o)
 		if err := each(frame); err != nil {
 			return frames, err
 		}
@@ -143,6 +142,35 @@ func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]
 		}
 	}
 	return frames, nil
+}
+
+// maxPixels is the most pixels of an image that [DecodeImage] decodes.
+const maxPixels = 1 << 26
+
+// DecodeImage decodes a PNG or a JPEG into a frame, [height, width, channels], as [Decode] does it in
+// a folder of them. Only Size, which must not be 0, Channels and Crop count.
+func DecodeImage(b []byte, o DecodeOptions) ([]uint8, error) {
+	head, _, err := image.DecodeConfig(bytes.NewReader(b))
+	if err == nil && (head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height) {
+		err = fmt.Errorf("%dx%d pixels, want 1 to %d", head.Width, head.Height, maxPixels)
+	}
+	var img image.Image
+	if err == nil {
+		img, _, err = image.Decode(bytes.NewReader(b))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not a readable image: %w", err)
+	}
+	frame := make([]uint8, o.Size*o.Size*o.Channels)
+	render(frame, image.NewRGBA(image.Rect(0, 0, o.Size, o.Size)), img, o)
+	return frame, nil
+}
+
+// render scales an image into a frame by way of out, which has the frame's size.
+func render(frame []uint8, out *image.RGBA, img image.Image, o DecodeOptions) {
+	from, to := fit(img.Bounds().Size(), out.Rect.Max, o)
+	draw.CatmullRom.Scale(out, to, img, from.Add(img.Bounds().Min), draw.Src, nil)
+	pixels(frame, out, o.Channels)
 }
 
 // resample lists the nearest image for every moment of a video of fps frames a second. Half way

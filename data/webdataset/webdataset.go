@@ -1,0 +1,205 @@
+// Package webdataset is a data set of videos in tar shards, as the Python library webdataset reads
+// and writes them.
+package webdataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mcvd/configs"
+	"mcvd/configs/regular"
+	"mcvd/data/clips"
+	"mcvd/data/video"
+)
+
+// Help says what the data set is, and how its files must lie.
+const Help = `Tar shards, as the Python library webdataset writes them. Files that lie behind each other and have
+the same name up to the first dot are a sample. Its video is one of these:
+
+    clip7.000.png clip7.001.png ...   frames, PNG or JPEG, in the order of their numbers
+    clip7.npy                         an array of bytes (numpy.uint8), [frames, height, width,
+                                      channels] or [frames, height, width]
+
+Images are cropped and scaled; arrays must have the size that data.size and data.channels say. Other
+files of a sample, such as clip7.json, are passed over. Samples with an MP4 are refused: unpack
+these, and use data set folder.
+
+Folders train, valid and test in data.path are the splits. Without them, a hash of a sample's name
+decides.
+
+    clips/
+        train/000000.tar 000001.tar ...
+        valid/000000.tar
+        test/000000.tar
+
+    data: {name: webdataset, path: clips, size: 64, channels: 3}
+`
+
+// Options are the settings under data.options.
+type Options struct {
+	Crop  string  `yaml:"crop" choices:"center whole" doc:"How images become square: center cuts out the middle, whole keeps everything and adds black bars."`
+	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of samples for validation, where data.path has no folders train, valid and test."`
+	Test  float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of samples for the test, where data.path has no folders train, valid and test."`
+}
+
+// DefaultOptions is what missing options mean.
+func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid: 0.1, Test: 0.1} }
+
+// Dataset is the videos of one split, shard by shard in the order of their names. It is safe for use
+// by several goroutines. Shards are opened for each clip.
+type Dataset struct {
+	samples []*sample
+	decode  video.DecodeOptions
+}
+
+// Check reports settings that [Open] would refuse, without touching any file.
+func Check(c *configs.Config) error {
+	_, err := readOptions(c)
+	return err
+}
+
+func readOptions(c *configs.Config) (Options, error) {
+	o := DefaultOptions()
+	err := c.Data.Options.Decode("data.options", &o)
+	if err == nil && o.Valid+o.Test > 1 {
+		err = configs.Problem{Path: "data.options.valid", Text: fmt.Sprintf("%g, and test %g: want at most 1 together", o.Valid, o.Test), Also: []string{"data.options.test"}}
+	}
+	return o, err
+}
+
+// Open finds the samples of a split in the *.tar below c.Data.Path, at any depth, by the heads of
+// the files in them. Videos with fewer than frames frames, and samples without a video, are left
+// out, with a line in log. It fails at shards that are broken or compressed, at arrays of another
+// size, and if no video is left.
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
+	o, err := readOptions(c)
+	if err := errors.Join(split.Check(), err); err != nil {
+		return nil, err
+	}
+	root, folders := c.Data.Path, false
+	for _, s := range clips.Splits() {
+		info, err := os.Stat(filepath.Join(root, string(s)))
+		folders = folders || err == nil && info.IsDir()
+	}
+	below := root
+	if folders {
+		below = filepath.Join(root, string(split))
+		if standard := DefaultOptions(); o.Valid != standard.Valid || o.Test != standard.Test {
+			return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
+		}
+	}
+	all, err := list(ctx, root, below, c.Data.Size, c.Data.Channels)
+	if err != nil {
+		return nil, err
+	}
+	if !folders {
+		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
+	}
+	d := &Dataset{decode: video.DecodeOptions{Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}}
+	longest, without := 0, 0
+	for _, s := range all {
+		longest = max(longest, s.length())
+		if s.length() == 0 {
+			without++
+		} else if s.length() >= frames {
+			d.samples = append(d.samples, s)
+		}
+	}
+	if len(d.samples) == 0 {
+		return nil, fmt.Errorf("%s: split %s: no usable video: %d samples in *.tar, %d of them without frames, the longest of %d frames, want at least %d",
+			root, split, len(all), without, longest, frames)
+	}
+	if left := len(all) - len(d.samples); left > 0 {
+		log.Warn("samples without frames, or with too few, are left out", "split", split, "without", without, "too_short", left-without, "frames_wanted", frames)
+	}
+	log.Info("videos are ready", "split", split, "videos", len(d.samples), "left_out", len(all)-len(d.samples))
+	return d, nil
+}
+
+// divide keeps the samples of a split.
+func divide(all []*sample, split clips.Split, shares clips.Shares) (out []*sample) {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.name
+	}
+	splits := shares.All(names)
+	for _, s := range all {
+		if splits[s.name] == split {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// list lists the samples of the shards below a folder. Hidden files and folders are left out.
+func list(ctx context.Context, root, below string, size, channels int) (all []*sample, err error) {
+	err = filepath.WalkDir(below, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("data.path: %w", err)
+		}
+		name := strings.ToLower(entry.Name())
+		switch {
+		case strings.HasPrefix(name, ".") && path != below && entry.IsDir():
+			return fs.SkipDir
+		case strings.HasPrefix(name, "."), entry.IsDir():
+			return nil
+		case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"), strings.HasSuffix(name, ".tar.zst"), strings.HasSuffix(name, ".tar.bz2"), strings.HasSuffix(name, ".tar.xz"):
+			return fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", path)
+		case !strings.HasSuffix(name, ".tar"):
+			return nil
+		}
+		below, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		samples, err := open(path, filepath.ToSlash(below))
+		if err != nil {
+			return err
+		}
+		for _, s := range samples {
+			if a := s.array; a != nil && (a.Height != size || a.Width != size || a.Channels != channels) {
+				return fmt.Errorf("%s: sample %s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: arrays are not scaled",
+					path, s.name, a.Height, a.Width, a.Channels, size, size, channels)
+			}
+		}
+		all = append(all, samples...)
+		return nil
+	})
+	return all, err
+}
+
+// Len is the number of videos.
+func (d *Dataset) Len() int { return len(d.samples) }
+
+// Name is the path of video i's shard below the data set's folder, and the sample's key.
+func (d *Dataset) Name(i int) string { return d.samples[i].name }
+
+// Frames is how many frames video i has.
+func (d *Dataset) Frames(i int) int { return d.samples[i].length() }
+
+// Clip reads frames of a video, and nothing else of its shard; see [clips.Dataset].
+func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(d, i, start, frames); err != nil {
+		return clips.Clip{}, err
+	}
+	s := d.samples[i]
+	file, size, err := regular.Open(s.path)
+	if err != nil {
+		return clips.Clip{}, err
+	}
+	defer file.Close()
+	if size != s.size {
+		return clips.Clip{}, fmt.Errorf("%s: %d bytes, it had %d when it was opened: start again", s.path, size, s.size)
+	}
+	clip := clips.NewClip(frames, d.decode.Size, d.decode.Size, d.decode.Channels)
+	return clip, s.read(file, start, clip, d.decode)
+}
