@@ -23,7 +23,7 @@ import (
 type runFlags struct {
 	flags               *pflag.FlagSet
 	checkpoint, backend string
-	data                []string
+	data, options       []string
 	devices             int
 	seed                uint64
 }
@@ -31,8 +31,10 @@ type runFlags struct {
 func (r *runFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
-	f.String("sampler", "", strings.Join(sampler.Names(), " or ")+" (default: the experiment's)")
+	f.String("sampler", "", strings.Join(sampler.Names(), ", ")+" (default: the experiment's)")
 	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
+	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
+	f.StringArrayVar(&r.options, "option", nil, "an option of the sampler or the spacing, such as order=2 or rho=5; may be repeated")
 	f.Float64("eta", 0, "fresh noise that ddim adds, 0 (none) to 1 (as much as ddpm) (default: the experiment's)")
 	f.String("precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
 	r.flags, r.devices = f, 1
@@ -82,6 +84,7 @@ func checkWindows(task eval.Task, name string) error {
 var samplerSettings = []struct{ flag, setting string }{
 	{"sampler", "sampler.name"},
 	{"steps", "sampler.steps"},
+	{"spacing", "sampler.spacing"},
 	{"eta", "sampler.options.eta"},
 	{"precision", "sampler.precision"},
 }
@@ -95,7 +98,14 @@ func (r *runFlags) sampler(c *configs.Config, m *models.Model) (configs.Sampler,
 			overrides = append(overrides, s.setting+"="+f.Value.String())
 		}
 	}
-	changed, err := experiment.Parse("the run's configuration", c.YAML(), overrides...)
+	for _, option := range r.options {
+		overrides = append(overrides, "sampler.options."+option)
+	}
+	stored := *c
+	if f := r.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
+		stored.Sampler.Options = nil
+	}
+	changed, err := experiment.Parse("the run's configuration", stored.YAML(), overrides...)
 	if err != nil {
 		return configs.Sampler{}, err
 	}
