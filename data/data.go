@@ -21,26 +21,28 @@ import (
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
-// with their defaults, which of the [optional] settings it uses, and how fast its videos are, as far
-// as that can be told without opening it; nil if they have no frame rate.
+// with their defaults, which of the [optional] settings it uses, how fast its videos are, as far as
+// that can be told without opening it (nil if they have no frame rate), and what a user must know to
+// get it.
 type set struct {
 	open    func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
 	check   func(c *configs.Config) error
 	options any
 	uses    []string // some of [optional]
 	fps     func(ctx context.Context, c *configs.Config) float64
+	help    string
 }
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil},
-	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil},
-	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil},
-	"folder":     {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS},
-	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil},
-	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS},
-	"smmnist":    {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil},
-	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path"}, nil},
+	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil, arrays.Help},
+	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil, bair.Help},
+	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil, digits.Help},
+	"folder":     {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS, folder.Help},
+	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil, shards.Help},
+	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS, converted.Help},
+	"smmnist":    {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, smmnist.Help},
+	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path"}, nil, webdataset.Help},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
@@ -81,6 +83,13 @@ func openWebDataset(ctx context.Context, c *configs.Config, split clips.Split, f
 
 // Names lists the data sets.
 func Names() []string { return configs.Names(sets) }
+
+// Help says what a data set is, where its files come from, their licence, layout and splits, and how an
+// experiment names it. The first line is a summary.
+func Help(name string) (string, error) {
+	s, err := configs.Pick(sets, "data.name", name)
+	return s.help, err
+}
 
 // Tables are what there is to choose from in data, with the options.
 func Tables() []configs.Table {

@@ -16,7 +16,7 @@ import (
 )
 
 func newData(a *app) *cobra.Command {
-	return group("data", "Look at data sets, and write their clips in other forms", newPeek(a), newExport(a), newConvert(a), newVerify())
+	return group("data", "Look at data sets, and write their clips in other forms", newPeek(a), newExport(a), newConvert(a), newVerify(), newDataHelp())
 }
 
 // dataFlags choose clips of a data set.

@@ -60,8 +60,11 @@ func options(t configs.Table, name string) configs.Options {
 
 // needs are the settings without which an implementation is refused.
 func needs(name string) []string {
-	if name == "flow" { // as a schedule, its noisiest level has no signal
+	switch name {
+	case "flow": // as a schedule, its noisiest level has no signal
 		return []string{"diffusion.target=x0"}
+	case "bair": // whose frames have colours
+		return []string{"data.channels=3"}
 	}
 	return nil
 }

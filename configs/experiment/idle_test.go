@@ -31,15 +31,17 @@ func TestInheritedSettingsWithoutEffectLeaveNoTrace(t *testing.T) {
 		}
 	}
 	for _, i := range all {
+		_, name, _ := strings.Cut(i.cause, "=")
+		cause := append(needs(name), i.cause)
 		if _, err := Load(write(t, i.base)); err != nil {
 			t.Fatalf("%s: %v", i.path, err)
 		}
-		c, err := Load(write(t, "base: "+write(t, i.base)), i.cause)
+		c, err := Load(write(t, "base: "+write(t, i.base)), cause...)
 		if err != nil {
 			t.Errorf("%s, %s: %v", i.path, i.cause, err)
 			continue
 		}
-		without, err := Load(write(t, ""), i.cause)
+		without, err := Load(write(t, ""), cause...)
 		if err != nil {
 			t.Fatal(err)
 		}

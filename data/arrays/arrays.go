@@ -18,29 +18,29 @@ import (
 )
 
 // Help says what the data set is, and how its files must lie.
-const Help = `Videos in NumPy's arrays: .npy files, as numpy.save writes them, and .npz files of numpy.savez,
-which are archives of arrays. Numbers are bytes (uint8), 0 for black and 255 for white. Frames are
-not scaled: data.size must be their height and width, data.Channels their channels.
+const Help = `Videos in NumPy's arrays: .npy files of numpy.save, and .npz files of numpy.savez, which are archives of arrays.
+Numbers are bytes (uint8), 0 for black and 255 for white. Frames are not scaled: data.size must be their height and
+width, data.channels their channels.
+
+Where from:  your own arrays; Moving MNIST's test file mnist_test_seq.npy is at
+             https://www.cs.toronto.edu/~nitish/unsupervised_video/
+Licence:     that of the videos
+
+Layout of data.path:
+  train/a.npy  train/b.npz ...
+  valid/c.npy ...
+  test/d.npy ...
 
 data.options.axes says what the axes of the arrays are:
+  nthwc   [videos, frames, height, width, channels]
+  nthw    [videos, frames, height, width]
+  tnhw    [frames, videos, height, width], as in mnist_test_seq.npy
+  thwc    [frames, height, width, channels], an array for each video
+  thw     [frames, height, width], an array for each video
 
-    nthwc   [videos, frames, height, width, channels]
-    nthw    [videos, frames, height, width]
-    tnhw    [frames, videos, height, width], as in mnist_test_seq.npy of Moving MNIST
-    thwc    [frames, height, width, channels], an array for each video
-    thw     [frames, height, width], an array for each video
+Splits:      by these folders; without them a hash of a video's name decides
 
-Folders train, valid and test in data.path are the splits. Without them, a hash of a video's name
-decides.
-
-    clips/
-        train/a.npy  b.npz ...
-        valid/c.npy ...
-        test/d.npy ...
-
-Moving MNIST's test file is at https://www.cs.toronto.edu/~nitish/unsupervised_video/
-
-    data: {name: arrays, path: clips, size: 64, channels: 1, options: {axes: tnhw}}
+  data: {name: arrays, path: clips, size: 64, channels: 1, options: {axes: tnhw}}
 `
 
 // Options are the settings under data.options.

@@ -17,24 +17,21 @@ import (
 )
 
 // Help says what the data set is, where it comes from, and how its files must lie.
-const Help = `BAIR robot pushing: a robot's arm moves among objects on a table, seen by two fixed cameras.
-43,264 videos for training and 256 for the test, each of 30 RGB frames of 64x64.
+const Help = `BAIR robot pushing: a robot's arm moves among objects on a table, seen by two fixed cameras. 43,264 videos for
+training and 256 for the test, each of 30 RGB frames of 64x64.
 
-Source    http://rail.eecs.berkeley.edu/datasets/bair_robot_pushing_dataset_v0.tar (30 GB)
-Paper     Ebert, Finn, Lee, Levine: Self-Supervised Visual Planning with Temporal Skip Connections.
-          CoRL 2017, arXiv 1710.05268
-Licence   its owners' terms; none is in the files
+Where from:  http://rail.eecs.berkeley.edu/datasets/bair_robot_pushing_dataset_v0.tar (30 GB; Ebert, Finn, Lee, Levine:
+             Self-Supervised Visual Planning with Temporal Skip Connections, CoRL 2017, arXiv 1710.05268)
+Licence:     its owners' terms; none is in the files
 
-Unpack the tar. data.path is the folder softmotion30_44k:
+Layout of data.path, which is the folder softmotion30_44k of the tar:
+  train/traj_10174_to_10429.tfrecords
+  train/traj_10430_to_10685.tfrecords ...
+  test/traj_0_to_255.tfrecords
 
-    softmotion30_44k/
-        train/traj_10174_to_10429.tfrecords
-        train/traj_10430_to_10685.tfrecords ...
-        test/traj_0_to_255.tfrecords
+Splits:      the folder test, as published; validation is a part of the folder train, evenly spread (data.options.valid)
 
-The test is the folder test. Validation is a part of the folder train, evenly spread.
-
-    data: {name: bair, path: softmotion30_44k, size: 64, channels: 3}
+  data: {name: bair, path: softmotion30_44k, size: 64, channels: 3}
 `
 
 // Options are the settings under data.options.

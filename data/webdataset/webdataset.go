@@ -19,26 +19,25 @@ import (
 )
 
 // Help says what the data set is, and how its files must lie.
-const Help = `Tar shards, as the Python library webdataset writes them. Files that lie behind each other and have
-the same name up to the first dot are a sample. Its video is one of these:
+const Help = `Tar shards: as the Python library webdataset writes them. Files that lie behind each other and have the same
+name up to the first dot are a sample. Its video is one of these:
+  clip7.000.png clip7.001.png ...   frames, PNG or JPEG, in the order of their numbers
+  clip7.npy                         an array of bytes (numpy.uint8), [frames, height, width, channels] or
+                                    [frames, height, width]
+Images are cropped and scaled; arrays must have the size that data.size and data.channels say. Other files of a sample,
+such as clip7.json, are passed over. Samples with an MP4 are refused: unpack these, and use data set folder.
 
-    clip7.000.png clip7.001.png ...   frames, PNG or JPEG, in the order of their numbers
-    clip7.npy                         an array of bytes (numpy.uint8), [frames, height, width,
-                                      channels] or [frames, height, width]
+Where from:  tars that the library wrote, or mcvd data export --format webdataset
+Licence:     that of the videos
 
-Images are cropped and scaled; arrays must have the size that data.size and data.channels say. Other
-files of a sample, such as clip7.json, are passed over. Samples with an MP4 are refused: unpack
-these, and use data set folder.
+Layout of data.path:
+  train/000000.tar  train/000001.tar ...
+  valid/000000.tar
+  test/000000.tar
 
-Folders train, valid and test in data.path are the splits. Without them, a hash of a sample's name
-decides.
+Splits:      by these folders; without them a hash of a sample's name decides
 
-    clips/
-        train/000000.tar 000001.tar ...
-        valid/000000.tar
-        test/000000.tar
-
-    data: {name: webdataset, path: clips, size: 64, channels: 3}
+  data: {name: webdataset, path: clips, size: 64, channels: 3}
 `
 
 // Options are the settings under data.options.
