@@ -40,24 +40,32 @@ func NewBatches(ds clips.Dataset, seed uint64, batch, frames int, flip bool) *Ba
 }
 
 // At makes batch n, 0 or more. It may be called from several goroutines. An error names the video.
-func (b *Batches) At(n int) (Batch, error) {
+func (b *Batches) At(n int) (Batch, error) { return b.Range(n, 0, b.batch) }
+
+// Range makes clips from to to-1 of batch n, so that several readers, such as hosts, can each make
+// a share of every batch. Together the shares are what [Batches.At] makes. Range panics unless
+// 0 <= from < to <= the size of a batch; for the rest it is like At.
+func (b *Batches) Range(n, from, to int) (Batch, error) {
+	if from < 0 || from >= to || to > b.batch {
+		panic(fmt.Sprintf("data: clips %d to %d of a batch of %d", from, to-1, b.batch))
+	}
 	var out Batch
-	for k := range b.batch {
-		clip, err := b.clip(n*b.batch + k)
+	for k := range to - from {
+		clip, err := b.clip(n*b.batch + from + k)
 		if err != nil {
 			return Batch{}, fmt.Errorf("batch %d: %w", n, err)
 		}
 		if k == 0 {
-			out = Batch{Pix: make([]float32, b.batch*len(clip.Pix)), Batch: b.batch, Frames: clip.Frames,
+			out = Batch{Pix: make([]float32, (to-from)*len(clip.Pix)), Batch: to - from, Frames: clip.Frames,
 				Height: clip.Height, Width: clip.Width, Channels: clip.Channels}
 		}
-		if len(clip.Pix)*b.batch != len(out.Pix) || clip.Height != out.Height || clip.Width != out.Width {
-			return Batch{}, fmt.Errorf("batch %d: clip %d has frames of %dx%dx%d, want %dx%dx%d as the first", n, k,
+		if len(clip.Pix)*out.Batch != len(out.Pix) || clip.Height != out.Height || clip.Width != out.Width {
+			return Batch{}, fmt.Errorf("batch %d: clip %d has frames of %dx%dx%d, want %dx%dx%d as the first", n, from+k,
 				clip.Height, clip.Width, clip.Channels, out.Height, out.Width, out.Channels)
 		}
-		to := out.Pix[k*len(clip.Pix):]
+		pix := out.Pix[k*len(clip.Pix):]
 		for i, v := range clip.Pix {
-			to[i] = clips.Float(v)
+			pix[i] = clips.Float(v)
 		}
 	}
 	return out, nil
