@@ -51,7 +51,7 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 	}
 	var out Batch
 	for k := range to - from {
-		clip, err := b.clip(n*b.batch + from + k)
+		clip, _, err := b.Clip(n*b.batch + from + k)
 		if err != nil {
 			return Batch{}, fmt.Errorf("batch %d: %w", n, err)
 		}
@@ -71,14 +71,15 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 	return out, nil
 }
 
-// clip reads the clip at a position of the endless order.
-func (b *Batches) clip(position int) (clips.Clip, error) {
+// Clip reads the clip at a position of the endless order, 0 or more, as training gets it, and says
+// where it starts. Batch n has the positions from n times the batch's size on.
+func (b *Batches) Clip(position int) (clips.Clip, At, error) {
 	at, mirrored := b.place(position)
 	clip, err := Cut(b.ds, at, b.frames)
 	if err == nil && mirrored {
 		clip = Mirror(clip)
 	}
-	return clip, err
+	return clip, at, err
 }
 
 // Mirror returns a copy of the clip with left and right exchanged.

@@ -2,9 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +9,6 @@ import (
 	"mcvd/configs/experiment"
 	"mcvd/data"
 	"mcvd/data/clips"
-	"mcvd/data/video"
 )
 
 func newData(a *app) *cobra.Command {
@@ -87,51 +83,4 @@ func (d *dataFlags) places(ds clips.Dataset, c *configs.Config) []data.At {
 		}
 	}
 	return places
-}
-
-func newPeek(a *app) *cobra.Command {
-	var d dataFlags
-	var out string
-	cmd := &cobra.Command{
-		Use:     "peek",
-		Short:   "Write a contact sheet of clips of a data set, as training sees them",
-		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png",
-		Args:    arguments(0, 0, "none"),
-		PreRunE: func(cmd *cobra.Command, args []string) error {
-			if !strings.EqualFold(filepath.Ext(out), ".png") {
-				return fmt.Errorf("--out %s: want a path that ends in .png", out)
-			}
-			return d.check()
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := d.load()
-			if err != nil {
-				return err
-			}
-			if err := prepareFile("--out", out); err != nil {
-				return err
-			}
-			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
-			if err != nil {
-				return err
-			}
-			var rows []video.Row
-			for _, at := range d.places(ds, c) {
-				clip, err := data.Cut(ds, at, d.frames)
-				if err != nil {
-					return err
-				}
-				rows = append(rows, video.Row{Label: ds.Name(at.Video), Clip: clip})
-			}
-			title := fmt.Sprintf("%s/%s, %d videos", c.Data.Name, d.split, ds.Len())
-			if err := video.WriteSheet(out, title, rows...); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), out)
-			return nil
-		},
-	}
-	d.addTo(cmd, 8)
-	cmd.Flags().StringVarP(&out, "out", "o", "peek.png", "the PNG to write")
-	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -47,5 +48,25 @@ func TestExportEvery(t *testing.T) {
 		if !slices.Equal(all[i].Slice(2, 5).Pix, all[i+1].Slice(0, 3).Pix) {
 			t.Errorf("clip %d doesn't begin two frames after clip %d", i+1, i)
 		}
+	}
+}
+
+// Another step has other clips, and the first has those of the first batches.
+func TestPeekShowsTheBatchOfAStep(t *testing.T) {
+	inNewFolder(t)
+	pictures := map[string]string{}
+	for _, step := range []string{"1", "2", "1 again"} {
+		if status, _, stderr := call(t, "data", "peek", "-c", "configs/tiny.yml", "--sample", step[:1], "-o", "peek.png", "--set", "train.batch=2",
+			"--set", "train.accumulate=2"); status != 0 {
+			t.Fatal(stderr)
+		}
+		text, err := os.ReadFile("peek.png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures[step] = string(text)
+	}
+	if pictures["1"] != pictures["1 again"] || pictures["1"] == pictures["2"] {
+		t.Errorf("steps 1 and 2 have equal pictures: %t; step 1 and again: %t", pictures["1"] == pictures["2"], pictures["1"] == pictures["1 again"])
 	}
 }

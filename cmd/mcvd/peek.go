@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcvd/configs"
+	"mcvd/data"
+	"mcvd/data/clips"
+	"mcvd/data/video"
+)
+
+func newPeek(a *app) *cobra.Command {
+	var d dataFlags
+	var out string
+	var sample int
+	cmd := &cobra.Command{
+		Use:   "peek",
+		Short: "Write a contact sheet of clips of a data set, as training sees them",
+		Long: "Write a contact sheet of clips of a data set, as training sees them. With --sample N they are\n" +
+			"exactly those of training step N, in their order, mirrored where training mirrors them.",
+		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png\n  mcvd data peek -c configs/tiny.yml --sample 100",
+		Args:    arguments(0, 0, "none"),
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if !strings.EqualFold(filepath.Ext(out), ".png") {
+				return fmt.Errorf("--out %s: want a path that ends in .png", out)
+			}
+			if sample > 0 {
+				for _, name := range []string{"clips", "frames", "every", "split"} {
+					if cmd.Flags().Changed(name) {
+						return fmt.Errorf("--%s has no effect with --sample, which shows what training sees", name)
+					}
+				}
+			}
+			return d.check()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.load()
+			if err != nil {
+				return err
+			}
+			if err := prepareFile("--out", out); err != nil {
+				return err
+			}
+			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
+			if err != nil {
+				return err
+			}
+			title := fmt.Sprintf("%s/%s, %d videos", c.Data.Name, d.split, ds.Len())
+			rows, err := d.rows(ds, c)
+			if sample > 0 {
+				title += fmt.Sprintf(", step %d", sample)
+				rows, err = rowsOfStep(ds, c, sample)
+			}
+			if err != nil {
+				return err
+			}
+			if err := video.WriteSheet(out, title, rows...); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), out)
+			return nil
+		},
+	}
+	d.addTo(cmd, 8)
+	cmd.Flags().Var(count(&sample), "sample", "show the clips of this training step, counted from 1")
+	cmd.Flags().StringVarP(&out, "out", "o", "peek.png", "the PNG to write")
+	return cmd
+}
+
+// rows are the clips that the flags choose.
+func (d *dataFlags) rows(ds clips.Dataset, c *configs.Config) ([]video.Row, error) {
+	var rows []video.Row
+	for _, at := range d.places(ds, c) {
+		clip, err := data.Cut(ds, at, d.frames)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, video.Row{Label: ds.Name(at.Video), Clip: clip})
+	}
+	return rows, nil
+}
+
+// rowsOfStep are the clips of a training step, counted from 1 as in the log.
+func rowsOfStep(ds clips.Dataset, c *configs.Config, step int) ([]video.Row, error) {
+	batches := data.NewBatches(ds, c.Seed, c.Train.Batch, c.Frames.Total(), c.Data.Flip)
+	perStep := c.Train.Batch * c.Train.Accumulate
+	var rows []video.Row
+	for position := (step - 1) * perStep; position < step*perStep; position++ {
+		clip, at, err := batches.Clip(position)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, video.Row{Label: fmt.Sprintf("%s from %d", ds.Name(at.Video), at.Start), Clip: clip})
+	}
+	return rows, nil
+}
