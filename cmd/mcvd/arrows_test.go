@@ -48,6 +48,7 @@ var arrows = map[string][]string{
 	"data/digits":                {"configs", "data/clips", "data/idx"},
 	"data/converted":             {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/store"},
 	"data/export":                {"configs/atomicfile", "data/clips", "data/hdf5", "data/video"},
+	"data/stats":                 {"configs/atomicfile", "data/clips"},
 	"data/folder":                {"configs", "data/clips", "data/store", "data/video"},
 	"data/idx":                   {"configs/regular", "data/clips"},
 	"data/smmnist":               {"configs", "data/clips", "data/idx"},

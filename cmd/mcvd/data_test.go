@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"mcvd/data/clips"
@@ -68,5 +70,24 @@ func TestPeekShowsTheBatchOfAStep(t *testing.T) {
 	}
 	if pictures["1"] != pictures["1 again"] || pictures["1"] == pictures["2"] {
 		t.Errorf("steps 1 and 2 have equal pictures: %t; step 1 and again: %t", pictures["1"] == pictures["2"], pictures["1"] == pictures["1 again"])
+	}
+}
+
+func TestStatsOfADataSet(t *testing.T) {
+	inNewFolder(t)
+	status, stdout, stderr := call(t, "data", "stats", "-c", "configs/tiny.yml", "--videos", "20", "--json", "stats.json", "--plot", "lengths.png")
+	if status != 0 || !strings.Contains(stdout, "valid: 10000 videos") || !strings.Contains(stdout, "16x16x1") {
+		t.Fatalf("status %d, %q, %q", status, stdout, stderr)
+	}
+	text, err := os.ReadFile("stats.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all described
+	if err := json.Unmarshal(text, &all); err != nil || len(all.Splits) != 3 || all.Splits[2].Sampled != 20 || all.Dataset != "digits" {
+		t.Errorf("%v, error %v", all, err)
+	}
+	if _, err := os.Stat("lengths.png"); err != nil {
+		t.Error(err)
 	}
 }
