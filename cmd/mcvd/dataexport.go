@@ -26,7 +26,7 @@ func newExport(a *app) *cobra.Command {
   hdf5        SPLIT/shard_0001.hdf5 in the layout of the published code; data.name: shards reads
               colour frames of splits train and test with data.options.layout=bair
   webdataset  SPLIT/000000.tar with an array 000000.npy for each clip: bytes [frames, height,
-              width, channels]`,
+              width, channels]; data.name: webdataset reads them`,
 		Example: `  mcvd data export -c configs/tiny.yml --split test --clips 2 --frames 12 -o clips/test
   mcvd data export -c configs/tiny.yml --format hdf5 --clips 2 --frames 12 -o out/hdf5`,
 		Args: arguments(0, 0, "none"),
