@@ -1,8 +1,10 @@
 package sampler
 
 import (
+	"fmt"
 	"math"
 
+	"mcvd/configs"
 	"mcvd/models/diffusion"
 )
 
@@ -18,6 +20,18 @@ type HeunChurn struct {
 
 // DefaultHeunChurn is what missing options mean: EDM's values for ImageNet (table 5).
 func DefaultHeunChurn() HeunChurn { return HeunChurn{Churn: 40, From: 0.05, To: 50, Noise: 1.003} }
+
+func (h HeunChurn) check() error { return interval("churn", h.From, h.To) }
+
+// interval refuses a range of sigma in which no level can lie: the sampler would be Heun's.
+func interval(name string, from, to float64) error {
+	if from <= to {
+		return nil
+	}
+	path := optionsPath + "." + name
+	return configs.Problem{Path: path + "_from", Also: []string{path + "_to"},
+		Text: fmt.Sprintf("%v, want at most %s_to, which is %v", from, name, to)}
+}
 
 // Steps begin at raised levels.
 func (h HeunChurn) Steps(levels []diffusion.Level, s diffusion.Schedule) []Step {
@@ -49,6 +63,8 @@ type Restart struct {
 
 // DefaultRestart is what missing options mean.
 func DefaultRestart() Restart { return Restart{From: 0.06, To: 1, Times: 1} }
+
+func (r Restart) check() error { return interval("restart", r.From, r.To) }
 
 // Steps are Heun's, with those between the levels of the interval repeated. An interval in which
 // fewer than two levels are visited changes nothing.

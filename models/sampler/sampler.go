@@ -95,9 +95,19 @@ func choose(c configs.Sampler) (Sampler, spacing, error) {
 	}
 	ofSampler, getSampler := configs.Copy(s)
 	ofSpacing, getSpacing := configs.Copy(space)
-	err := c.Options.Decode(optionsPath, ofSampler, ofSpacing)
-	return getSampler(), getSpacing(), err
+	if err := c.Options.Decode(optionsPath, ofSampler, ofSpacing); err != nil {
+		return nil, nil, err
+	}
+	s, space = getSampler(), getSpacing()
+	if of, ok := s.(checked); ok {
+		err := of.check()
+		return s, space, err
+	}
+	return s, space, nil
 }
+
+// checked is a sampler whose options may contradict each other.
+type checked interface{ check() error }
 
 // Tables are the tables of this package with their options.
 func Tables() []configs.Table {

@@ -350,3 +350,18 @@ func TestASettingWithoutEffectIsRefused(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
+
+// An interval that no level can lie in would silently make both samplers Heun's.
+func TestEmptyIntervalsAreRefused(t *testing.T) {
+	for name, option := range map[string]string{"heun_churn": "churn", "restart": "restart"} {
+		c := configs.Sampler{Name: name, Spacing: "uniform", Options: configs.Options{option + "_from": 2.0, option + "_to": 1.5}}
+		want := fmt.Sprintf("sampler.options.%s_from: 2, want at most %s_to, which is 1.5", option, option)
+		if _, err := New(c); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+		c.Options[option+"_to"] = 2.0
+		if _, err := New(c); err != nil {
+			t.Errorf("%s: an interval of one sigma: %v", name, err)
+		}
+	}
+}
