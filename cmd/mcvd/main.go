@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -161,6 +162,9 @@ func arguments(min, max int, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < min || max >= 0 && len(args) > max {
 			return fmt.Errorf("%s: %s, want %s (see `%s --help`)", cmd.CommandPath(), plural(len(args), "argument"), want, cmd.CommandPath())
+		}
+		if slices.Contains(args, "") {
+			return fmt.Errorf("%s: an empty argument, want %s (see `%s --help`)", cmd.CommandPath(), want, cmd.CommandPath())
 		}
 		return nil
 	}

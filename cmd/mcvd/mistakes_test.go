@@ -245,6 +245,16 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// An empty argument, as of a shell's variable that is not set, is no path.
+func TestEmptyArgumentsAreMistakes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"data", "verify", ""}, {"data", "convert", "", "store"}, {"data", "convert", "clips", ""}, {"predict", ""}} {
+		if status, _, stderr := call(t, args...); status != 2 || !strings.Contains(stderr, "an empty argument, want ") {
+			t.Errorf("mcvd %q: status %d, want 2; says %q", args, status, stderr)
+		}
+	}
+}
+
 // Without the run, the configuration and the checkpoint that it names, a wrong command line is the same
 // mistake. --set and the flags of the sampler are the exception: they are read over a file's settings.
 func TestWrongCommandLinesAreSeenWithoutAnyFile(t *testing.T) {

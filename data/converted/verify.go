@@ -52,11 +52,14 @@ func Verify(ctx context.Context, dir string, workers int) (Checked, []string, er
 // find lists the files of a store or a cache, with slashes, what an index says of them, and what is
 // wrong with the index.
 func find(dir string) (named map[string]shard, paths, broken []string, err error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, nil, nil, fmt.Errorf("%s: not a folder, want a converted store or a cache of decoded videos", dir)
+	}
 	named = map[string]shard{}
 	x, err := open(dir)
-	isStore := err == nil
+	isStore, whole := err == nil, err == nil
 	switch {
-	case err == nil:
+	case whole:
 		for _, s := range x.Shards {
 			named[s.Name] = s
 			paths = append(paths, s.Name)
@@ -75,7 +78,7 @@ func find(dir string) (named map[string]shard, paths, broken []string, err error
 				continue
 			}
 			paths = append(paths, path)
-			if isStore && len(broken) == 0 {
+			if whole {
 				broken = append(broken, path+": the index does not name it")
 			}
 		}

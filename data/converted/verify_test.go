@@ -27,6 +27,7 @@ func TestVerifyNamesWhatIsDamaged(t *testing.T) {
 		os.Remove(filepath.Join(dir, "test", "00002.frames")),
 		os.WriteFile(filepath.Join(dir, "valid", "00000.frames"), []byte(files["test/00000.frames"]), 0o644),
 		os.WriteFile(filepath.Join(dir, "valid", "00001.frames"), []byte(files["valid/00001.frames"][:100]), 0o644),
+		os.WriteFile(filepath.Join(dir, "valid", "00098.frames"), []byte(files["valid/00001.frames"]), 0o644),
 		os.WriteFile(filepath.Join(dir, "valid", "00099.frames"), []byte(files["valid/00001.frames"]), 0o644),
 	} {
 		if err != nil {
@@ -41,14 +42,14 @@ func TestVerifyNamesWhatIsDamaged(t *testing.T) {
 		"train/00000.frames: video train/1.mp4: frames 2 to 3: ",
 		"train/00000.frames: video train/1.mp4: frame 7 has another checksum",
 		"test/00002.frames: stat ", "valid/00000.frames: another file than the index names", "valid/00001.frames: ",
-		"valid/00099.frames: the index does not name it",
+		"valid/00098.frames: the index does not name it", "valid/00099.frames: the index does not name it",
 	} {
 		if !slices.ContainsFunc(broken, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no line %s in %q", want, broken)
 		}
 	}
-	if len(broken) != 6 {
-		t.Errorf("%d lines, want 6: %q", len(broken), broken)
+	if len(broken) != 7 {
+		t.Errorf("%d lines, want 7: %q", len(broken), broken)
 	}
 	if err := os.WriteFile(filepath.Join(dir, indexName), []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
@@ -58,6 +59,9 @@ func TestVerifyNamesWhatIsDamaged(t *testing.T) {
 	}
 	if _, _, err := Verify(context.Background(), t.TempDir(), 2); err == nil || !strings.Contains(err.Error(), "neither a converted store nor a cache") {
 		t.Errorf("an empty folder: %v", err)
+	}
+	if _, broken, err := Verify(context.Background(), filepath.Join(dir, "train", "00000.frames"), 2); err == nil || !strings.Contains(err.Error(), "not a folder") {
+		t.Errorf("a file: %q, %v, want that it is not a folder", broken, err)
 	}
 }
 
