@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,7 +84,7 @@ func readOptions(c *configs.Config) (Options, error) {
 		return o, err
 	}
 	if !strings.Contains(o.Axes, "c") && c.Data.Channels != 1 {
-		return o, configs.Problem{Path: "data.Channels", Text: fmt.Sprintf("%d, want 1: arrays of axes %s have no channels", c.Data.Channels, o.Axes),
+		return o, configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 1: arrays of axes %s have no channels", c.Data.Channels, o.Axes),
 			Also: []string{"data.options.axes"}}
 	}
 	if o.Valid+o.Test > 1 {
@@ -105,16 +106,20 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		info, err := os.Stat(filepath.Join(root, string(s)))
 		folders = folders || err == nil && info.IsDir()
 	}
-	below := root
+	below := "."
 	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
 		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
 	}
 	if folders {
-		below = filepath.Join(root, string(split))
+		below = string(split)
 	}
 	all, err := list(ctx, root, below, o, c.Data.Size, c.Data.Channels)
 	if err != nil {
 		return nil, err
+	}
+	isPacked := func(v video) bool { return filepath.Ext(v.path) == ".npz" }
+	if o.Array != "" && len(all) > 0 && !slices.ContainsFunc(all, isPacked) {
+		log.Warn("data.options.array has no effect: there are no .npz files", "split", split, "array", o.Array)
 	}
 	if !folders {
 		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
@@ -152,36 +157,22 @@ func divide(all []video, split clips.Split, shares clips.Shares) (out []video) {
 	return out
 }
 
-// list lists the videos of the files below a folder, by name. Hidden files and folders are left out.
+// list lists the videos of the files below a folder of root, by name. Hidden files and folders are
+// left out.
 func list(ctx context.Context, root, below string, o Options, size, channels int) (all []video, err error) {
-	err = filepath.WalkDir(below, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("data.path: %w", err)
-		}
-		if strings.HasPrefix(entry.Name(), ".") && path != below {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		extension := filepath.Ext(path)
-		if entry.IsDir() || extension != ".npy" && extension != ".npz" {
-			return nil
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
+	err = regular.Walk(filepath.Join(root, below), func(name string) error {
+		extension := path.Ext(name)
+		if err := ctx.Err(); err != nil || extension != ".npy" && extension != ".npz" {
 			return err
 		}
-		arrays, err := open(path, filepath.ToSlash(name), o)
+		name = path.Join(below, name)
+		arrays, err := open(filepath.Join(root, filepath.FromSlash(name)), name, o)
 		if err != nil {
 			return err
 		}
 		for _, a := range arrays {
 			if a.Height != size || a.Width != size || a.Channels != channels {
-				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.Channels: frames are not scaled",
+				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: frames are not scaled",
 					a.name, a.Height, a.Width, a.Channels, size, size, channels)
 			}
 			for n := range a.Videos {
@@ -190,7 +181,10 @@ func list(ctx context.Context, root, below string, o Options, size, channels int
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		return nil, fmt.Errorf("data.path: %w", err)
+	}
+	return all, nil
 }
 
 // Len is the number of videos.

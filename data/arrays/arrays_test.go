@@ -226,3 +226,65 @@ func FuzzArchive(f *testing.F) {
 		}
 	})
 }
+
+// Data sets often lie on another disk: data.path and the folders of the splits may be links.
+func TestLinksAreFollowed(t *testing.T) {
+	pix, shape := pattern("thw", map[rune]int{'t': 3, 'h': 8, 'w': 8})
+	elsewhere := write(t, t.TempDir(), "sub/a.npy", file("|u1", "False", pix, shape...))
+	dir := t.TempDir()
+	for link, to := range map[string]string{"set": filepath.Join(elsewhere, "sub"), "train": filepath.Join(elsewhere, "sub"), "test": elsewhere} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []struct {
+		path, name string
+		split      clips.Split
+	}{
+		{dir, "train/a.npy", clips.Train},
+		{dir, "test/sub/a.npy", clips.Test},
+		{filepath.Join(dir, "set"), "a.npy", clips.Train},
+	} {
+		ds, err := opened(config(want.path, configs.Options{"axes": "thw"}), want.split, 1)
+		if err != nil || ds.Len() != 1 || ds.Name(0) != want.name {
+			t.Errorf("%v, %v, want %s", ds, err, want.name)
+			continue
+		}
+		if c, err := ds.Clip(0, 0, 3); err != nil || !bytes.Equal(c.Pix, pix) {
+			t.Errorf("%s: %v, or other frames", want.name, err)
+		}
+	}
+}
+
+// A setting is named as it is written.
+func TestChannelsAreNamedAsASetting(t *testing.T) {
+	c := config("x", configs.Options{"axes": "thw"})
+	c.Data.Channels = 3
+	if err := Check(c); err == nil || !strings.HasPrefix(err.Error(), "data.channels: 3, want 1") {
+		t.Errorf("%v, want it to begin with data.channels", err)
+	}
+	pix, shape := pattern("thwc", map[rune]int{'t': 1, 'h': 8, 'w': 8, 'c': 1})
+	c.Data.Path, c.Data.Options = write(t, t.TempDir(), "a.npy", file("|u1", "False", pix, shape...)), configs.Options{"axes": "thwc"}
+	if _, err := opened(c, clips.Train, 1); err == nil || !strings.Contains(err.Error(), "by data.size and data.channels:") {
+		t.Errorf("%v, want data.channels in it", err)
+	}
+}
+
+// An option that changes nothing is said to; elsewhere nothing is said.
+func TestAnArrayWithoutEffectIsSaid(t *testing.T) {
+	pix, shape := pattern("thw", map[rune]int{'t': 5, 'h': 8, 'w': 8})
+	whole := file("|u1", "False", pix, shape...)
+	for name, want := range map[string]bool{"test/x.npy": true, "test/x.npz": false} {
+		b, said := whole, bytes.Buffer{}
+		if filepath.Ext(name) == ".npz" {
+			b = archive(t, zip.Store, whole)
+		}
+		c := config(write(t, t.TempDir(), name, b), configs.Options{"axes": "thw", "array": "a"})
+		if _, err := Open(context.Background(), c, clips.Test, 5, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(said.String(), "data.options.array has no effect"); got != want {
+			t.Errorf("%s: said %t, want %t: %s", name, got, want, &said)
+		}
+	}
+}

@@ -256,6 +256,33 @@ func TestAnotherSourceIsRefused(t *testing.T) {
 	}
 }
 
+// A change is noticed wherever links lead: the source's folder and folders in it may be links.
+func TestAChangeBehindALinkIsNoticed(t *testing.T) {
+	files, root := t.TempDir(), t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(files, "a"), []byte("text"), 0o644),
+		os.Symlink(files, filepath.Join(root, "train")),
+		os.Symlink(root, link),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	direct, err := fingerprint(root)
+	if linked, again := fingerprint(link); err != nil || again != nil || linked != direct {
+		t.Errorf("%s by a link, %v, want %s, %v", linked, again, direct, err)
+	}
+	if err := os.WriteFile(filepath.Join(files, "a"), []byte("other text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{root, link} {
+		if now, err := fingerprint(path); err != nil || now == direct {
+			t.Errorf("%s: a changed file is not noticed (%v)", path, err)
+		}
+	}
+}
+
 // A data set that draws something for each clip is not stored in pieces that don't fit together.
 func TestFramesThatDependOnTheStartAreRefused(t *testing.T) {
 	from := source(0)

@@ -16,7 +16,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"mcvd/configs/atomicfile"
 	"mcvd/configs/regular"
@@ -102,7 +101,7 @@ func read(dir, name string) (index, error) {
 	}
 	x, err := parse(text, name == indexName)
 	if err != nil {
-		return index{}, fmt.Errorf("%s: %w: remove %s and convert again", file, err, dir)
+		return index{}, fmt.Errorf("%s: %w: damaged, or no store's %s; choose another folder, or remove this one and convert again", file, err, name)
 	}
 	return x, nil
 }
@@ -160,6 +159,3 @@ func (x index) openShard(dir string, s shard) (*store.File, error) {
 	}
 	return f, nil
 }
-
-// visible says whether a file of a source counts: hidden ones, such as caches, do not.
-func visible(name string) bool { return !strings.HasPrefix(name, ".") }

@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"mcvd/configs/regular"
 	"mcvd/data/clips"
 	"mcvd/data/store"
 )
@@ -91,26 +91,17 @@ func plan(parts []part, format store.Format, size int64) (index, []job) {
 	return x, jobs
 }
 
-// fingerprint is a SHA-256 of the names, sizes and times of all visible files below a folder, or of
-// one file; of nothing for no path.
+// fingerprint is a SHA-256 of the names, sizes and times of all files below a folder, wherever links
+// lead, or of one file; of nothing for no path. Hidden files, such as caches, don't count.
 func fingerprint(root string) (string, error) {
 	hash := sha256.New()
 	if root != "" {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case path != root && !visible(d.Name()) && d.IsDir():
-				return filepath.SkipDir
-			case path != root && !visible(d.Name()) || d.IsDir():
-				return nil
-			}
-			info, err := os.Stat(path) // where links lead
+		err := regular.Walk(root, func(name string) error {
+			info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
 			if err != nil {
 				return nil // a link that leads nowhere is no part of a source
 			}
-			name, err := filepath.Rel(root, path)
-			fmt.Fprintf(hash, "%q %d %s\n", filepath.ToSlash(name), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+			_, err = fmt.Fprintf(hash, "%q %d %s\n", name, info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 			return err
 		})
 		if err != nil {

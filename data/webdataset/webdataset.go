@@ -6,10 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mcvd/configs"
@@ -86,9 +87,9 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		info, err := os.Stat(filepath.Join(root, string(s)))
 		folders = folders || err == nil && info.IsDir()
 	}
-	below := root
+	below := "."
 	if folders {
-		below = filepath.Join(root, string(split))
+		below = string(split)
 		if standard := DefaultOptions(); o.Valid != standard.Valid || o.Test != standard.Test {
 			return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
 		}
@@ -96,6 +97,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	all, err := list(ctx, root, below, c.Data.Size, c.Data.Channels)
 	if err != nil {
 		return nil, err
+	}
+	hasImages := slices.ContainsFunc(all, func(s *sample) bool { return s.array == nil })
+	if o.Crop != DefaultOptions().Crop && len(all) > 0 && !hasImages {
+		log.Warn("data.options.crop has no effect: all samples are arrays, which are not cropped", "split", split, "crop", o.Crop)
 	}
 	if !folders {
 		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
@@ -136,44 +141,36 @@ func divide(all []*sample, split clips.Split, shares clips.Shares) (out []*sampl
 	return out
 }
 
-// list lists the samples of the shards below a folder. Hidden files and folders are left out.
+// list lists the samples of the shards below a folder of root. Hidden files and folders are left out.
 func list(ctx context.Context, root, below string, size, channels int) (all []*sample, err error) {
-	err = filepath.WalkDir(below, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("data.path: %w", err)
-		}
-		name := strings.ToLower(entry.Name())
-		switch {
-		case strings.HasPrefix(name, ".") && path != below && entry.IsDir():
-			return fs.SkipDir
-		case strings.HasPrefix(name, "."), entry.IsDir():
-			return nil
-		case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"), strings.HasSuffix(name, ".tar.zst"), strings.HasSuffix(name, ".tar.bz2"), strings.HasSuffix(name, ".tar.xz"):
-			return fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", path)
-		case !strings.HasSuffix(name, ".tar"):
+	err = regular.Walk(filepath.Join(root, below), func(name string) error {
+		name = path.Join(below, name)
+		file, lower := filepath.Join(root, filepath.FromSlash(name)), strings.ToLower(name)
+		switch compressed := func(extension string) bool { return strings.HasSuffix(lower, extension) }; {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case slices.ContainsFunc([]string{".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz"}, compressed):
+			return fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", file)
+		case !strings.HasSuffix(lower, ".tar"):
 			return nil
 		}
-		below, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		samples, err := open(path, filepath.ToSlash(below))
+		samples, err := open(file, name)
 		if err != nil {
 			return err
 		}
 		for _, s := range samples {
 			if a := s.array; a != nil && (a.Height != size || a.Width != size || a.Channels != channels) {
 				return fmt.Errorf("%s: sample %s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: arrays are not scaled",
-					path, s.name, a.Height, a.Width, a.Channels, size, size, channels)
+					file, s.name, a.Height, a.Width, a.Channels, size, size, channels)
 			}
 		}
 		all = append(all, samples...)
 		return nil
 	})
-	return all, err
+	if err != nil {
+		return nil, fmt.Errorf("data.path: %w", err)
+	}
+	return all, nil
 }
 
 // Len is the number of videos.

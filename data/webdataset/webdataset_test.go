@@ -145,6 +145,52 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// An option that changes nothing is said to; elsewhere nothing is said.
+func TestACropWithoutEffectIsSaid(t *testing.T) {
+	for want, m := range map[bool]member{true: {"k.npy", array(2)}, false: {"k.0.png", grey(9, 8, 8)}} {
+		var said bytes.Buffer
+		c := config(write(t, "train/a.tar", shard(t, m)))
+		c.Data.Options = configs.Options{"crop": "whole"}
+		if _, err := Open(context.Background(), c, clips.Train, 1, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(said.String(), "data.options.crop has no effect"); got != want {
+			t.Errorf("%s: said %t, want %t: %s", m.name, got, want, &said)
+		}
+	}
+}
+
+// Data sets often lie on another disk: data.path and the folders of the splits may be links.
+func TestLinksAreFollowed(t *testing.T) {
+	elsewhere, dir := write(t, "sub/a.tar", shard(t, member{"k.npy", array(2)})), t.TempDir()
+	for link, to := range map[string]string{"set": filepath.Join(elsewhere, "sub"), "train": filepath.Join(elsewhere, "sub"), "test": elsewhere} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []struct {
+		path, name string
+		split      clips.Split
+	}{
+		{dir, "train/a.tar:k", clips.Train},
+		{dir, "test/sub/a.tar:k", clips.Test},
+		{filepath.Join(dir, "set"), "a.tar:k", clips.Train},
+	} {
+		c := config(want.path)
+		if want.name == "a.tar:k" { // else a hash may give it to another split
+			c.Data.Options = configs.Options{"valid": 0, "test": 0}
+		}
+		ds, err := opened(c, want.split, 1)
+		if err != nil || ds.Len() != 1 || ds.Name(0) != want.name {
+			t.Errorf("%v, %v, want %s", ds, err, want.name)
+			continue
+		}
+		if _, err := ds.Clip(0, 0, 2); err != nil {
+			t.Errorf("%s: %v", want.name, err)
+		}
+	}
+}
+
 func TestSplitsByHash(t *testing.T) {
 	var members []member
 	for i := range 40 {
