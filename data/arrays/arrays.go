@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -101,17 +100,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
 	}
-	root, folders := c.Data.Path, false
-	for _, s := range clips.Splits() {
-		info, err := os.Stat(filepath.Join(root, string(s)))
-		folders = folders || err == nil && info.IsDir()
-	}
-	below := "."
+	root := c.Data.Path
+	below, folders := clips.Folder(root, split)
 	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
 		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
-	}
-	if folders {
-		below = string(split)
 	}
 	all, err := list(ctx, root, below, o, c.Data.Size, c.Data.Channels)
 	if err != nil {

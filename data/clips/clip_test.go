@@ -3,6 +3,8 @@ package clips
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,5 +98,26 @@ func TestPart(t *testing.T) {
 	}
 	if got := Part([]string{"a", "b", "c", "d"}, Valid, 0.5); !slices.Equal(got, []string{"b", "d"}) {
 		t.Errorf("%v, want b and d", got)
+	}
+}
+
+func TestTheFolderOfASplit(t *testing.T) {
+	root := t.TempDir()
+	if below, own := Folder(root, Valid); below != "." || own {
+		t.Errorf("without folders: %q, %t", below, own)
+	}
+	if err := os.WriteFile(filepath.Join(root, "train"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if below, own := Folder(root, Train); below != "." || own {
+		t.Errorf("with a file in its place: %q, %t", below, own)
+	}
+	if err := os.Mkdir(filepath.Join(root, "test"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range Splits() { // one folder is enough to say that splits are folders
+		if below, own := Folder(root, s); below != string(s) || !own {
+			t.Errorf("%s: %q, %t", s, below, own)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package clips
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -25,6 +27,17 @@ func (s Split) Check() error {
 		return fmt.Errorf("split: unknown %q, want train, valid or test", string(s))
 	}
 	return nil
+}
+
+// Folder is where the videos of a split lie below root. If root has a folder train, valid or test,
+// each split has its own. Otherwise it is ".", and all splits lie there together.
+func Folder(root string, split Split) (below string, own bool) {
+	for _, s := range Splits() {
+		if info, err := os.Stat(filepath.Join(root, string(s))); err == nil && info.IsDir() {
+			return string(split), true
+		}
+	}
+	return ".", false
 }
 
 // Part is what training or validation has of all that is there for both, where a data set has no

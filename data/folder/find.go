@@ -93,11 +93,7 @@ func find(root string, split clips.Split, o Options) (found, error) {
 		return found{}, err
 	}
 	var f found
-	for _, s := range clips.Splits() {
-		if info, err := os.Stat(filepath.Join(root, string(s))); err == nil && info.IsDir() {
-			f.byFolder = true
-		}
-	}
+	_, f.byFolder = clips.Folder(root, split)
 	if f.byFolder {
 		dir := filepath.Join(root, string(split))
 		if info, err := os.Stat(dir); err == nil {

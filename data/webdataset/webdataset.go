@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -82,17 +81,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
 	}
-	root, folders := c.Data.Path, false
-	for _, s := range clips.Splits() {
-		info, err := os.Stat(filepath.Join(root, string(s)))
-		folders = folders || err == nil && info.IsDir()
-	}
-	below := "."
-	if folders {
-		below = string(split)
-		if standard := DefaultOptions(); o.Valid != standard.Valid || o.Test != standard.Test {
-			return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
-		}
+	root := c.Data.Path
+	below, folders := clips.Folder(root, split)
+	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
+		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
 	}
 	all, err := list(ctx, root, below, c.Data.Size, c.Data.Channels)
 	if err != nil {
