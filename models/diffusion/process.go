@@ -67,7 +67,7 @@ func New(c configs.Diffusion) (*Process, error) {
 	for _, x := range p.Row(noisiest) {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, fmt.Errorf("diffusion.target: %s can't be learned at the noisiest level of this schedule, which has signal %g: "+
-				"want v, x0 or flow (with diffusion.weight: simple), or a schedule that keeps some signal", c.Target, noisiest.Signal)
+				"want another (with diffusion.weight: simple), or a schedule that keeps some signal", c.Target, noisiest.Signal)
 		}
 	}
 	return p, nil

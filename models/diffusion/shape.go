@@ -5,7 +5,7 @@ import "math"
 // Shape are changes to a finished discrete schedule.
 type Shape struct {
 	Shift        float64 `yaml:"shift" range:"[0.01, 100]" doc:"How many times as much noise there is for the signal. More than 1 suits larger frames, whose neighbouring pixels tell more: size/64 makes up for it. 1 changes nothing."`
-	ZeroTerminal bool    `yaml:"zero_terminal" doc:"Whether the noisiest timestep is rescaled to have no signal at all. It needs diffusion.target: v, x0 or flow."`
+	ZeroTerminal bool    `yaml:"zero_terminal" doc:"Whether the noisiest timestep is rescaled to have no signal at all. It needs another diffusion.target than eps."`
 }
 
 // unshaped changes nothing.
