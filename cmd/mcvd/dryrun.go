@@ -32,7 +32,7 @@ func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
 	}
 	_, err = fmt.Fprintf(out, `%s
 # parameters   %.2f million
-# forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f
+# forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f GFLOP
 # memory       %.1f MB weights, average, Adam and gradients; a batch of %d clips about %.0f MB more on this backend
 %s`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
 		size.TrainingFLOPs(c.Train.Batch*c.Train.Accumulate)/1e9,

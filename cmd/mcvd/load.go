@@ -35,7 +35,7 @@ func (r *runFlags) addTo(cmd *cobra.Command) {
 	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
 	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
 	f.StringArrayVar(&r.options, "option", nil, "an option of the sampler or the spacing, such as order=2 or rho=5; may be repeated")
-	f.Float64("eta", 0, "fresh noise that ddim adds, 0 (none) to 1 (as much as ddpm) (default: the experiment's)")
+	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
 	f.String("precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
 	r.flags, r.devices = f, 1
 	f.Var(number{&r.devices, 0, 1024}, "devices", "devices that share the videos of --batch, which must be a multiple of it; 0 for all")

@@ -45,7 +45,7 @@ func newPart(split clips.Split, ds clips.Dataset, videos, frames int) (part, err
 	if videos > 0 {
 		p.videos = min(videos, p.videos)
 	} else if p.videos >= endlessVideos {
-		return p, fmt.Errorf("split %s: %d videos, as if drawn without an end: give --videos N, the most to write", split, p.videos)
+		return p, fmt.Errorf("split %s: %d videos, which are drawn without an end: give --videos N and --frames N, the most to write", split, p.videos)
 	}
 	if frames == 0 {
 		if p.frames = 1 << 40; ds.Frames(0) >= endlessFrames {

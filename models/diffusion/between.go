@@ -6,9 +6,9 @@ import (
 )
 
 // OfLabel is the level that the network is told by a label, which may lie between those of two
-// timesteps. There the log-SNR is interpolated linearly, as in DPM-Solver (Lu et al. 2022, appendix
-// D.1). Beyond the ends it is the level at the end. Between a timestep without signal and the next,
-// it is the next.
+// timesteps. There the log-SNR is interpolated linearly: a network of timesteps is used between them
+// as in DPM-Solver (Lu et al. 2022, section 3.4). Beyond the ends it is the level at the end. Between
+// a timestep without signal and the next, it is the next.
 func (s *Discrete) OfLabel(label float64) Level {
 	t := max(0, min(float64(s.Steps()-1)-label, float64(s.Steps()-1)))
 	below := int(t)

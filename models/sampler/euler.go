@@ -7,7 +7,7 @@ import (
 )
 
 // Euler is Euler's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022,
-// EDM, eq. 3). It is DDIM with eta 0, but for one thing: where x0 is clipped, its slope follows the
+// EDM, eqs. 1 and 3). It is DDIM with eta 0, but for one thing: where x0 is clipped, its slope follows the
 // clipped x0.
 type Euler struct{ multistep }
 

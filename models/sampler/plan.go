@@ -29,9 +29,9 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 	return append(levels, diffusion.Clean), nil
 }
 
-// Plan lists the steps that a sampler makes of levels of a schedule, which end with [diffusion.Clean]. They are
-// all that are visited, or those that remain if a window starts at a later level. A sampler never
-// sees levels that are not visited.
+// Plan lists the steps that a sampler makes of levels of a schedule, which end with
+// [diffusion.Clean]. They are all that are visited, or those that remain if a window starts at a
+// later level. A sampler never sees levels that are not visited.
 //
 // With c.LastDenoise one more step follows. At the least noisy level visited, the frames still have
 // noise that the network can see. So the network is evaluated once more, at this level, and the
