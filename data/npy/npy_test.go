@@ -8,7 +8,7 @@ import (
 
 func TestReadHeader(t *testing.T) {
 	const text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 30, 64, 64), }\n"
-	in := strings.NewReader(Magic + "\x01\x00" + string(rune(len(text))) + "\x00" + text + "pixels")
+	in := strings.NewReader(Magic + "\x01\x00" + string([]byte{byte(len(text))}) + "\x00" + text + "pixels")
 	h, err := ReadHeader(in)
 	want := Header{Type: "|u1", Shape: []int{2, 30, 64, 64}, Bytes: int64(10 + len(text))}
 	if err != nil || !reflect.DeepEqual(h, want) || in.Len() != len("pixels") {
@@ -18,6 +18,23 @@ func TestReadHeader(t *testing.T) {
 		if _, err := ReadHeader(strings.NewReader(b)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", b, err, want)
 		}
+	}
+}
+
+// A header that says more than it may, or twice, is refused, and so is one that is too long to be
+// read into memory, before it is.
+func TestStrangeHeadersAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"{'descr': '|u1', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }": `"descr" is there twice`,
+		"{'descr': '|u1', 'fortran_order': False, 'shape': (2,), } and more":        `" and more" after its end`,
+	} {
+		if _, err := ReadHeader(strings.NewReader(Magic + "\x01\x00" + string([]byte{byte(len(text))}) + "\x00" + text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	huge := Magic + "\x02\x00\x01\x00\x01\x00" + strings.Repeat(" ", maxHeader+1)
+	if _, err := ReadHeader(strings.NewReader(huge)); err == nil || !strings.Contains(err.Error(), "of 65537 bytes, want 65536 or fewer") {
+		t.Errorf("a huge header: %v", err)
 	}
 }
 

@@ -147,6 +147,23 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Where a feature has lists of two types, the last counts, and nothing of the other is left.
+func TestTheLastListCounts(t *testing.T) {
+	text, number := message(bytesList, message(only, []byte("a"))), message(int64List, message(only, []byte{7}))
+	for _, tt := range []struct {
+		lists []byte
+		want  Feature
+	}{
+		{append(bytes.Clone(text), number...), Feature{Ints: []int64{7}}},
+		{append(bytes.Clone(number), text...), Feature{Bytes: [][]byte{[]byte("a")}}},
+	} {
+		got, err := Parse(example(map[string][]byte{"a": tt.lists}))
+		if err != nil || !reflect.DeepEqual(got["a"], tt.want) {
+			t.Errorf("%+v, %v, want %+v", got["a"], err, tt.want)
+		}
+	}
+}
+
 func FuzzFile(f *testing.F) {
 	f.Add(record(example(map[string][]byte{"0/image": message(bytesList, message(only, []byte("abc")))})))
 	f.Add(append(record(nil), record([]byte("second"))...))

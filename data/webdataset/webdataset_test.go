@@ -145,6 +145,29 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// Names that begin with two underscores are no samples, though they have a dot.
+func TestUnderscoresAreNoSamples(t *testing.T) {
+	d, err := opened(config(write(t, "train/a.tar", shard(t, member{"__meta__.npy", array(3)}, member{"k.npy", array(2)}))), clips.Train, 1)
+	if err != nil || d.Len() != 1 || d.Name(0) != "train/a.tar:k" {
+		t.Errorf("%v, %v, want k alone", d, err)
+	}
+}
+
+// A shard that was written again since it was opened is an error, not other frames.
+func TestAnotherShardIsRefused(t *testing.T) {
+	dir := write(t, "train/a.tar", shard(t, member{"k.npy", array(2)}))
+	d, err := opened(config(dir), clips.Train, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "train", "a.tar"), shard(t, member{"j.npy", array(40)}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Clip(0, 0, 2); err == nil || !strings.Contains(err.Error(), "it had ") {
+		t.Errorf("%v, want that the file is another", err)
+	}
+}
+
 // An option that changes nothing is said to; elsewhere nothing is said.
 func TestACropWithoutEffectIsSaid(t *testing.T) {
 	for want, m := range map[bool]member{true: {"k.npy", array(2)}, false: {"k.0.png", grey(9, 8, 8)}} {

@@ -7,8 +7,8 @@ import (
 )
 
 // Euler is Euler's method on the probability-flow ODE in sigma = noise/signal (Karras et al. 2022,
-// EDM, eqs. 1 and 3). It is DDIM with eta 0, but for one thing: where x0 is clipped, its slope follows the
-// clipped x0.
+// EDM, eqs. 1 and 3). It is DDIM with eta 0, but for one thing: where x0 is clipped, its slope
+// follows the clipped x0.
 type Euler struct{ multistep }
 
 // History is 0: a step needs nothing from the one before.

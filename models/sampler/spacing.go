@@ -59,7 +59,8 @@ func linspace(i, n int) float64 {
 const tiny = 1e-6
 
 // quadratic makes steps that grow with the noise, up to 0.8 of the schedule (Song et al. 2021, DDIM,
-// appendix D.2; the 0.8 is that of its code). Levels may lie between timesteps, because many are close to clean frames.
+// appendix D.2; the 0.8 is that of its code). Levels may lie between timesteps, because many are
+// close to clean frames.
 type quadratic struct{}
 
 func (quadratic) levels(s diffusion.Schedule, n int) ([]diffusion.Level, error) {
