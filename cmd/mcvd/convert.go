@@ -41,8 +41,8 @@ func newConvert(a *app) *cobra.Command {
 training reads without decoding. data.name: store opens it.
 
 SOURCE is the configuration file of an experiment, whose data set is written, or a folder of videos.
-Frames have data.size and data.channels of the configuration; of a folder of videos they are 64x64 in
-grey. --set changes both. A data set that is drawn without an end needs --videos and --frames.
+Frames have data.size and data.channels of the configuration; of a folder of videos they are 64x64
+in grey. --set changes both. A data set that is drawn without an end needs --videos and --frames.
 
 The same command again goes on where it ended, whatever ended it: files that are there are verified
 and kept. It is refused if the source has changed since then.`,
