@@ -15,15 +15,32 @@ import (
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
+	"mcvd/models/diffusion"
 	"mcvd/models/sampler"
 	"mcvd/train"
 )
 
+// samplerFlags override how an experiment samples.
+type samplerFlags struct {
+	flags   *pflag.FlagSet
+	options []string
+}
+
+func (s *samplerFlags) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("sampler", "", strings.Join(sampler.Names(), ", ")+" (default: the experiment's)")
+	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
+	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
+	f.StringArrayVar(&s.options, "option", nil, "an option of the sampler or the spacing, such as order=2 or rho=5; may be repeated")
+	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
+	s.flags = f
+}
+
 // runFlags choose the weights of a run and how they are sampled.
 type runFlags struct {
-	flags               *pflag.FlagSet
+	samplerFlags
 	checkpoint, backend string
-	data, options       []string
+	data                []string
 	devices             int
 	seed                uint64
 }
@@ -31,13 +48,9 @@ type runFlags struct {
 func (r *runFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
-	f.String("sampler", "", strings.Join(sampler.Names(), ", ")+" (default: the experiment's)")
-	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
-	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
-	f.StringArrayVar(&r.options, "option", nil, "an option of the sampler or the spacing, such as order=2 or rho=5; may be repeated")
-	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
+	r.samplerFlags.addTo(cmd)
 	f.String("precision", "", "float32 or, on XLA, bfloat16 (default: the experiment's)")
-	r.flags, r.devices = f, 1
+	r.devices = 1
 	f.Var(number{&r.devices, 0, 1024}, "devices", "devices that share the videos of --batch, which must be a multiple of it; 0 for all")
 	f.Uint64Var(&r.seed, "seed", 0, "seed of the videos (default: the experiment's)")
 	backendFlag(cmd, &r.backend)
@@ -80,7 +93,7 @@ func checkWindows(task eval.Task, name string) error {
 	return nil
 }
 
-// samplerSettings are the settings that flags override.
+// samplerSettings are the settings that flags override, where a command has them.
 var samplerSettings = []struct{ flag, setting string }{
 	{"sampler", "sampler.name"},
 	{"steps", "sampler.steps"},
@@ -91,25 +104,25 @@ var samplerSettings = []struct{ flag, setting string }{
 
 // sampler is the experiment's sampler with what the flags override, checked. Its options belong to
 // it: another sampler doesn't get them.
-func (r *runFlags) sampler(c *configs.Config, m *models.Model) (configs.Sampler, error) {
+func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (configs.Sampler, error) {
 	var overrides []string
-	for _, s := range samplerSettings {
-		if f := r.flags.Lookup(s.flag); f.Changed {
-			overrides = append(overrides, s.setting+"="+f.Value.String())
+	for _, of := range samplerSettings {
+		if f := s.flags.Lookup(of.flag); f != nil && f.Changed {
+			overrides = append(overrides, of.setting+"="+f.Value.String())
 		}
 	}
-	for _, option := range r.options {
+	for _, option := range s.options {
 		overrides = append(overrides, "sampler.options."+option)
 	}
 	stored := *c
-	if f := r.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
+	if f := s.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
 		stored.Sampler.Options = nil
 	}
 	changed, err := experiment.Parse("the run's configuration", stored.YAML(), overrides...)
 	if err != nil {
 		return configs.Sampler{}, err
 	}
-	_, err = sampler.Levels(m.Schedule, changed.Sampler)
+	_, err = sampler.Levels(schedule, changed.Sampler)
 	return changed.Sampler, err
 }
 
@@ -144,7 +157,7 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if l.model, err = models.New(run.Config); err != nil {
 		return nil, err
 	}
-	if l.sampler, err = r.sampler(run.Config, l.model); err != nil {
+	if l.sampler, err = r.sampler(run.Config, l.model.Schedule); err != nil {
 		return nil, err
 	}
 	if l.backend, l.choice, err = a.openBackend(r.backend); err != nil {
