@@ -16,6 +16,7 @@ import (
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/data/clips"
+	"mcvd/data/decoded"
 	"mcvd/data/store"
 )
 
@@ -91,7 +92,7 @@ func TestDamageWhileItRunsIsMended(t *testing.T) {
 	root := t.TempDir()
 	path := steps(t, filepath.Join(root, "a.mp4"), 6)
 	var log [2]bytes.Buffer
-	var sets [2]*Dataset
+	var sets [2]*decoded.Dataset
 	for i := range sets { // as of two processes
 		var err error
 		if sets[i], err = Open(context.Background(), config(root, all), clips.Train, 2, slog.New(slog.NewTextHandler(&log[i], nil))); err != nil {

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"mcvd/data/clips"
+	"mcvd/data/decoded"
 	"mcvd/data/video"
 )
 
@@ -26,62 +26,10 @@ var extensions = []string{".3g2", ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts
 var unread = []string{".apng", ".avif", ".bmp", ".heic", ".m3u8", ".mpd", ".mxf", ".rm", ".rmvb", ".tif", ".tiff", ".webp",
 	".y4m", ".yuv"}
 
-// source is a video file or a folder of images.
-type source struct {
-	name     string // relative to the data set's folder, with slashes
-	path     string
-	bytes    int64
-	modified time.Time // the latest, of a folder and what is in it
-	isImages bool
-}
-
-// include adds an image to a folder of them.
-func (s *source) include(image fs.FileInfo) {
-	s.bytes += image.Size()
-	if image.ModTime().After(s.modified) {
-		s.modified = image.ModTime()
-	}
-}
-
-// isAsItWas reports what has changed at a source's path. In a folder it looks only at the images,
-// because the cache may lie there, too.
-func (s source) isAsItWas() error {
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return err
-	}
-	now := source{bytes: info.Size(), modified: info.ModTime()}
-	if s.isImages {
-		names, err := video.Images(s.path)
-		if err != nil {
-			return err
-		}
-		now = source{modified: s.modified}
-		for _, name := range names {
-			if info, err = os.Stat(name); err != nil {
-				return err
-			}
-			now.include(info)
-		}
-	}
-	if now.bytes != s.bytes || !now.modified.Equal(s.modified) {
-		return errors.New("it has changed since it was opened: start again")
-	}
-	return nil
-}
-
-// problem is a file that can't be used.
-type problem struct {
-	name string
-	err  error
-}
-
-func (p problem) Error() string { return fmt.Sprintf("%s: %v", p.name, p.err) }
-
 // found is the result of [find].
 type found struct {
-	sources  []source
-	problems []problem
+	sources  []decoded.Source
+	problems []decoded.Problem
 	byFolder bool                // splits are sub-folders
 	others   int                 // videos of other splits, if not
 	counts   map[clips.Split]int // of the videos that a hash divides among splits
@@ -109,15 +57,15 @@ func find(root string, split clips.Split, o Options) (found, error) {
 	all := len(f.sources) + len(f.problems)
 	var names []string
 	for _, s := range f.sources {
-		names = append(names, s.name)
+		names = append(names, s.Name)
 	}
 	splits := o.shares().All(names)
 	f.counts = map[clips.Split]int{}
 	for _, s := range f.sources {
-		f.counts[splits[s.name]]++
+		f.counts[splits[s.Name]]++
 	}
-	f.sources = slices.DeleteFunc(f.sources, func(s source) bool { return splits[s.name] != split })
-	f.problems = slices.DeleteFunc(f.problems, func(p problem) bool { return o.shares().Of(p.name) != split })
+	f.sources = slices.DeleteFunc(f.sources, func(s decoded.Source) bool { return splits[s.Name] != split })
+	f.problems = slices.DeleteFunc(f.problems, func(p decoded.Problem) bool { return o.shares().Of(p.Name) != split })
 	f.others = all - len(f.sources) - len(f.problems)
 	return f, nil
 }
@@ -141,10 +89,10 @@ func (o Options) lopsided(counts map[clips.Split]int) bool {
 func (f *found) walk(dir, name string, above []fs.FileInfo) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		f.problems = append(f.problems, problem{name, plain(err)})
+		f.problems = append(f.problems, decoded.Problem{Name: name, Err: decoded.Plain(err)})
 		return
 	}
-	images := source{name: name, path: dir, modified: above[len(above)-1].ModTime(), isImages: true}
+	images := decoded.Source{Name: name, Path: dir, Modified: above[len(above)-1].ModTime(), Folder: true}
 	count, passed := 0, map[string]int{}
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") {
@@ -156,7 +104,7 @@ func (f *found) walk(dir, name string, above []fs.FileInfo) {
 		isVideo := slices.Contains(extensions, extension)
 		switch {
 		case err != nil:
-			f.problems = append(f.problems, problem{file, plain(err)})
+			f.problems = append(f.problems, decoded.Problem{Name: file, Err: decoded.Plain(err)})
 		case info.IsDir():
 			if !slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
 				f.walk(at, file, append(slices.Clip(above), info))
@@ -165,30 +113,20 @@ func (f *found) walk(dir, name string, above []fs.FileInfo) {
 			passed[extension]++
 		case !isVideo && !video.IsImage(entry.Name()):
 		case !info.Mode().IsRegular():
-			f.problems = append(f.problems, problem{file, errors.New("not a regular file")})
+			f.problems = append(f.problems, decoded.Problem{Name: file, Err: errors.New("not a regular file")})
 		case info.Size() == 0:
-			f.problems = append(f.problems, problem{file, errors.New("empty file")})
+			f.problems = append(f.problems, decoded.Problem{Name: file, Err: errors.New("empty file")})
 		case isVideo:
-			f.sources = append(f.sources, source{name: file, path: at, bytes: info.Size(), modified: info.ModTime()})
+			f.sources = append(f.sources, decoded.Source{Name: file, Path: at, Bytes: info.Size(), Modified: info.ModTime()})
 		default:
 			count++
-			images.include(info)
+			images.Include(info)
 		}
 	}
 	for _, extension := range slices.Sorted(maps.Keys(passed)) {
-		f.problems = append(f.problems, problem{path.Join(name, "*"+extension),
-			fmt.Errorf("%d in a format that is not read: want MP4, WebM, MKV or another video, or PNG or JPEG images", passed[extension])})
+		f.problems = append(f.problems, decoded.Problem{Name: path.Join(name, "*"+extension), Err: fmt.Errorf("%d in a format that is not read: want MP4, WebM, MKV or another video, or PNG or JPEG images", passed[extension])})
 	}
 	if count > 0 {
 		f.sources = append(f.sources, images)
 	}
-}
-
-// plain drops the operation and the path from an error of package os, because problems already
-// begin with a name.
-func plain(err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/decoded"
 )
 
 func TestSplitsByFolder(t *testing.T) {
@@ -49,10 +50,10 @@ func TestFewVideosForTrainingAreCounted(t *testing.T) {
 	if _, log := mustOpen(t, config(root, nil), clips.Train, 2); !strings.Contains(log, warning) || !strings.Contains(log, "train=1 valid=1 test=1") {
 		t.Errorf("one of three videos: the log says\n%s", log)
 	}
-	for what, open := range map[string]func() (*Dataset, string){
-		"the split for validation": func() (*Dataset, string) { return mustOpen(t, config(root, nil), clips.Valid, 2) },
-		"all for training":         func() (*Dataset, string) { return mustOpen(t, config(root, all), clips.Train, 2) },
-		"folders for the splits":   func() (*Dataset, string) { return mustOpen(t, config(sorted, nil), clips.Train, 2) },
+	for what, open := range map[string]func() (*decoded.Dataset, string){
+		"the split for validation": func() (*decoded.Dataset, string) { return mustOpen(t, config(root, nil), clips.Valid, 2) },
+		"all for training":         func() (*decoded.Dataset, string) { return mustOpen(t, config(root, all), clips.Train, 2) },
+		"folders for the splits":   func() (*decoded.Dataset, string) { return mustOpen(t, config(sorted, nil), clips.Train, 2) },
 	} {
 		if _, log := open(); strings.Contains(log, warning) {
 			t.Errorf("%s: the log says\n%s", what, log)

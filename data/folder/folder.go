@@ -1,9 +1,5 @@
 // Package folder is a data set of the videos in a folder: files that ffmpeg reads, and sub-folders
-// of PNG or JPEG frames.
-//
-// Every video is decoded once, into a cache of small raw frames. Training then reads only the
-// frames of a clip. The cache notices changed files, changed settings and damage. It may be deleted
-// at any time, and several processes may use it at once.
+// of PNG or JPEG frames. Package decoded decodes them.
 package folder
 
 import (
@@ -14,17 +10,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"mcvd/configs"
 	"mcvd/data/clips"
-	"mcvd/data/store"
+	"mcvd/data/decoded"
 	"mcvd/data/video"
 )
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop     string  `yaml:"crop" choices:"center whole" doc:"How frames become square: center cuts out the middle, whole keeps everything and adds black bars."`
+	Crop     string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
 	Cache    string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
 	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.path has no folders train, valid and test."`
 	Test     float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.path has no folders train, valid and test."`
@@ -34,18 +29,12 @@ type Options struct {
 // DefaultOptions is what missing options mean.
 func DefaultOptions() Options { return Options{Crop: string(video.Center), Valid: 0.1, Test: 0.1} }
 
-// Open finds the videos of a split and decodes those that the cache doesn't hold, two at a time. It
-// logs a line now and then. The videos are those in the sub-folder train, valid or test of
-// c.Data.Path, at any depth. If there is no such sub-folder, a hash of a video's name decides, so
-// that a video stays in its split when others come or go. Of three videos or more, every split gets
-// one. Hidden files and folders are left out. If c.Data.FPS asks for a frame rate, folders of
-// images with an unknown rate are problems, like broken files.
-//
-// A file that can't be read is named in log and left out; if c.Data.OnError is "fail", it is an
-// error. Videos with fewer than frames frames are named and left out. It is an error if no video is
-// left, if the cache can't be written, if ffmpeg is missing, or if ctx ends. The end of ctx also
-// ends what Clip may have to decode later.
-func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
+// Open finds the videos of a split and decodes them; see [decoded.Open]. The videos are those in the
+// sub-folder train, valid or test of c.Data.Path, at any depth. If there is no such sub-folder, a hash
+// of a video's name decides, so that a video stays in its split when others come or go. Of three
+// videos or more, every split gets one. Hidden files and folders are left out. If c.Data.FPS asks for
+// a frame rate, folders of images with an unknown rate are problems, like broken files.
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*decoded.Dataset, error) {
 	o, err := ReadOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
@@ -62,43 +51,18 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		log.Warn("few of the videos are for training, because a hash of their names divides them; sort them into folders train, valid and test instead",
 			"train", found.counts[clips.Train], "valid", found.counts[clips.Valid], "test", found.counts[clips.Test])
 	}
-	if o.Cache == "" {
-		o.Cache = filepath.Join(root, ".mcvd-cache")
+	decode := o.decode(c)
+	found.refuseImagesWithoutRate(decode)
+	if len(found.sources)+len(found.problems) == 0 {
+		return nil, nothing(root, split, found)
 	}
-	cache := &cache{store: store.New(o.Cache, log), dir: o.Cache, log: log, fail: c.Data.OnError == "fail", decode: o.decode(c)}
-	found.refuseImagesWithoutRate(cache.decode)
-	for _, p := range found.problems {
-		if err := cache.skip(p); err != nil {
-			return nil, err
-		}
-	}
-	videos, err := cache.fill(ctx, found.sources)
-	if err != nil {
-		return nil, err
-	}
-	d := &Dataset{cache: cache, ctx: ctx}
-	for _, v := range videos {
-		if v.Frames < frames {
-			short := problem{v.name, fmt.Errorf("%d frames, want at least %d", v.Frames, frames)}
-			log.Warn("video is too short and left out", "video", v.name, "reason", short.err)
-			cache.problems = append(cache.problems, short)
-			continue
-		}
-		d.videos = append(d.videos, v)
-	}
-	if len(d.videos) == 0 {
-		return nil, nothing(root, split, found, cache.problems)
-	}
-	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", len(cache.problems))
-	return d, nil
+	return decoded.Open(ctx, decoded.Set{Root: root, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail",
+		Sources: found.sources, Problems: found.problems}, frames, log)
 }
 
 // FPS is how many frames a second clips for training have: c.Data.FPS or, where every frame is kept as
 // it is, those of the first video that says it. It is 0 if none does, or if there is none.
 func FPS(ctx context.Context, c *configs.Config) float64 {
-	if c.Data.FPS > 0 {
-		return c.Data.FPS
-	}
 	o, err := ReadOptions(c)
 	if err != nil {
 		return 0
@@ -107,16 +71,7 @@ func FPS(ctx context.Context, c *configs.Config) float64 {
 	if err != nil {
 		return 0
 	}
-	for _, s := range found.sources {
-		fps := o.ImageFPS
-		if !s.isImages {
-			fps, _ = video.FPS(ctx, s.path) // another video may say it
-		}
-		if fps > 0 {
-			return fps
-		}
-	}
-	return 0
+	return decoded.FPS(ctx, found.sources, o.decode(c))
 }
 
 // DecodeOptions says how videos become frames.
@@ -136,12 +91,12 @@ func (f *found) refuseImagesWithoutRate(o video.DecodeOptions) {
 	if o.FPS == 0 || o.ImageFPS > 0 {
 		return
 	}
-	f.sources = slices.DeleteFunc(f.sources, func(s source) bool {
-		if s.isImages {
-			f.problems = append(f.problems, problem{s.name, fmt.Errorf("data.fps is %g, but images don't say how many a second "+
+	f.sources = slices.DeleteFunc(f.sources, func(s decoded.Source) bool {
+		if s.Folder {
+			f.problems = append(f.problems, decoded.Problem{Name: s.Name, Err: fmt.Errorf("data.fps is %g, but images don't say how many a second "+
 				"they are: set data.options.image_fps to that, or data.fps to 0", o.FPS)})
 		}
-		return s.isImages
+		return s.Folder
 	})
 }
 
@@ -178,21 +133,9 @@ func (o Options) unused() error {
 	return nil
 }
 
-// nothing is the error of a split without any usable video.
-func nothing(root string, split clips.Split, found found, problems []problem) error {
-	total := len(found.sources) + len(found.problems)
+// nothing is the error of a split in which there is nothing at all.
+func nothing(root string, split clips.Split, found found) error {
 	switch {
-	case total > 0:
-		reasons := make([]string, 0, 4)
-		for i, p := range problems {
-			if i == 3 {
-				reasons = append(reasons, "...")
-				break
-			}
-			reasons = append(reasons, p.Error())
-		}
-		return fmt.Errorf("%s: no usable video for split %s: %d found, %d left out: %s",
-			root, split, total, len(problems), strings.Join(reasons, "; "))
 	case found.byFolder:
 		return fmt.Errorf("%s: split %s is empty: put videos into %s", root, split, filepath.Join(root, string(split)))
 	case found.others > 0:

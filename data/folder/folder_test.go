@@ -17,6 +17,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/decoded"
 	"mcvd/data/video"
 )
 
@@ -65,13 +66,13 @@ func config(root string, options configs.Options) *configs.Config {
 }
 
 // open opens with a log that is returned.
-func open(c *configs.Config, split clips.Split, frames int) (*Dataset, string, error) {
+func open(c *configs.Config, split clips.Split, frames int) (*decoded.Dataset, string, error) {
 	var log bytes.Buffer
 	d, err := Open(context.Background(), c, split, frames, slog.New(slog.NewTextHandler(&log, nil)))
 	return d, log.String(), err
 }
 
-func mustOpen(t *testing.T, c *configs.Config, split clips.Split, frames int) (*Dataset, string) {
+func mustOpen(t *testing.T, c *configs.Config, split clips.Split, frames int) (*decoded.Dataset, string) {
 	t.Helper()
 	d, log, err := open(c, split, frames)
 	if err != nil {
@@ -80,7 +81,7 @@ func mustOpen(t *testing.T, c *configs.Config, split clips.Split, frames int) (*
 	return d, log
 }
 
-func names(d *Dataset) (out []string) {
+func names(d *decoded.Dataset) (out []string) {
 	for i := range d.Len() {
 		out = append(out, d.Name(i))
 	}
@@ -265,7 +266,7 @@ func TestErrorsSayHowToFixThem(t *testing.T) {
 	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), clips.Train, 2)
 	wantError(t, err, "data.options: valid: 0.7, test: 0.7, want")
 	_, _, err = open(config(root, configs.Options{"crop": "middle"}), clips.Train, 2)
-	wantError(t, err, `data.options.crop: "middle", want center or whole`)
+	wantError(t, err, `data.options.crop: "middle", want center, whole or squeeze`)
 	_, _, err = open(config(root, nil), "dev", 2)
 	wantError(t, err, `split: unknown "dev"`)
 	options := configs.Options{"valid": 0.0, "test": 0.0, "cache": filepath.Join(path, "cache")} // below a file

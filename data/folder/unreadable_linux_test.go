@@ -34,7 +34,7 @@ func TestUnreadableFolder(t *testing.T) {
 		}()
 	}
 	f, err := find(root, clips.Train, Options{})
-	if err != nil || len(f.sources) != 1 || len(f.problems) != 1 || f.problems[0].name != "locked" ||
+	if err != nil || len(f.sources) != 1 || len(f.problems) != 1 || f.problems[0].Name != "locked" ||
 		!strings.Contains(f.problems[0].Error(), "permission denied") {
 		t.Errorf("sources %v, problems %v, %v; want a.mp4, and that locked may not be read", f.sources, f.problems, err)
 	}

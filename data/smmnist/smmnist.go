@@ -14,6 +14,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data/clips"
 	"mcvd/data/idx"
+	"mcvd/data/resize"
 )
 
 // Options are the settings under data.options.
@@ -81,11 +82,19 @@ func Open(_ context.Context, c *configs.Config, split clips.Split, frames int, _
 	if split == clips.Test {
 		images.Pix = images.Pix[:min(testDigits, len(images.Pix))]
 	}
-	d := &Dataset{split: split, digits: o.Digits, frames: frames}
-	for _, pix := range images.Pix {
-		d.images = append(d.images, enlarged(pix))
+	return &Dataset{split: split, digits: o.Digits, frames: frames, images: enlarged(images)}, nil
+}
+
+// enlarged are digits in 32x32, as PIL makes them larger.
+func enlarged(images idx.Images) [][]uint8 {
+	larger := resize.New(resize.Bilinear, images.Side, images.Side, digitSize, digitSize)
+	out := make([][]uint8, len(images.Pix))
+	for i, pix := range images.Pix {
+		digit := resize.NewFrame(digitSize, digitSize, 1)
+		larger.Into(resize.Frame{Pix: pix, Height: images.Side, Width: images.Side, Channels: 1}, digit)
+		out[i] = digit.Pix
 	}
-	return d, nil
+	return out
 }
 
 // Len is the number of videos: a billion for training, 10,000 for validation, and 256 for the test.
@@ -150,34 +159,3 @@ func move(clip clips.Clip, images [][]uint8, draw func(low, high int) int) {
 		x, y = x+vx, y+vy
 	}
 }
-
-// enlarged is a digit of 28x28 in 32x32 as PIL resizes it: by linear interpolation along the rows,
-// then along the columns, each rounded to bytes.
-func enlarged(pix []uint8) []uint8 {
-	const from = 28
-	wide := make([]uint8, from*digitSize)
-	for y := range from {
-		for x := range digitSize {
-			left, right, share := taps(x)
-			wide[y*digitSize+x] = mixed(pix[y*from+left], pix[y*from+right], share)
-		}
-	}
-	out := make([]uint8, digitSize*digitSize)
-	for y := range digitSize {
-		up, down, share := taps(y)
-		for x := range digitSize {
-			out[y*digitSize+x] = mixed(wide[up*digitSize+x], wide[down*digitSize+x], share)
-		}
-	}
-	return out
-}
-
-// taps are the two pixels of 28 between which the middle of pixel i of 32 lies, and the sixteenths
-// that the second has of it: 7/8 (i + 1/2) - 1/2 is (14 i - 1) / 16.
-func taps(i int) (first, second, share int) {
-	at := max(0, 14*i-1)
-	return at / 16, min(27, at/16+1), at % 16
-}
-
-// mixed is a mean of two bytes, halves rounded up.
-func mixed(a, b uint8, share int) uint8 { return uint8((int(a)*(16-share) + int(b)*share + 8) / 16) }

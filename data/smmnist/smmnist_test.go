@@ -41,10 +41,7 @@ func TestParityMotion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var images [][]uint8
-		for _, pix := range all.Pix {
-			images = append(images, enlarged(pix))
-		}
+		images := enlarged(all)
 		if got := sum(bytes.Join(images, nil)); got != manifest[filepath.Base(path)].Resized {
 			t.Errorf("enlarged digits: %s, want %s", got, manifest[filepath.Base(path)].Resized)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"path/filepath"
 	"strconv"
@@ -12,9 +13,11 @@ import (
 	"time"
 
 	ffmpeg "github.com/u2takey/ffmpeg-go"
+
+	"mcvd/data/resize"
 )
 
-// Crop says how a frame of any shape becomes a square.
+// Crop says how a frame of any shape becomes one of the size asked for.
 type Crop string
 
 const (
@@ -22,6 +25,8 @@ const (
 	Center Crop = "center"
 	// Whole keeps the whole frame and its proportions and adds black bars.
 	Whole Crop = "whole"
+	// Squeeze keeps the whole frame, and stretches or squeezes it to the size asked for.
+	Squeeze Crop = "squeeze"
 )
 
 // DecodeOptions say which frames are decoded, and into what.
@@ -36,9 +41,14 @@ type DecodeOptions struct {
 	ImageFPS float64
 	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
 	Size int
+	// Width is the width where it is not Size, for which Crop must be [Squeeze]; 0 is Size.
+	Width int
+	// Filter scales frames as another program does; see package resize. "" averages areas in a video,
+	// and takes a cubic filter for images. With [Whole] there is no other.
+	Filter resize.Filter
 	// Channels is 1 for grey or 3 for RGB.
 	Channels int
-	// Crop says how frames become square; "" is [Center]. It has no meaning if Size is 0.
+	// Crop says how frames get their size; "" is [Center]. It has no meaning if Size is 0.
 	Crop Crop
 	// MaxFrames ends decoding after this many frames; 0 decodes all.
 	MaxFrames int
@@ -62,18 +72,57 @@ func (o DecodeOptions) check() error {
 		return fmt.Errorf("decode: channels: %d, want 1 (grey) or 3 (RGB)", o.Channels)
 	case o.Size < 0 || o.MaxFrames < 0 || !(o.Start >= 0) || !(o.FPS >= 0) || !(o.ImageFPS >= 0):
 		return fmt.Errorf("decode: %+v: want nothing negative", o)
-	case o.Crop != "" && o.Crop != Center && o.Crop != Whole:
-		return fmt.Errorf("decode: crop: unknown %q, want center or whole", o.Crop)
-	case o.Crop != "" && o.Size == 0:
-		return fmt.Errorf("decode: crop: %q has no effect because size is 0", o.Crop)
+	case o.Crop != "" && o.Crop != Center && o.Crop != Whole && o.Crop != Squeeze:
+		return fmt.Errorf("decode: crop: unknown %q, want center, whole or squeeze", o.Crop)
+	case o.Size == 0 && (o.Crop != "" || o.Width != 0 || o.Filter != ""):
+		return fmt.Errorf("decode: crop %q, width %d and filter %q have no effect because size is 0", o.Crop, o.Width, o.Filter)
+	case o.Width < 0 || o.Width > 0 && o.Crop != Squeeze:
+		return fmt.Errorf("decode: width: %d, want 0 unless crop is squeeze", o.Width)
+	case o.Filter != "" && o.Crop == Whole:
+		return fmt.Errorf("decode: filter: %q, want none where crop is whole", o.Filter)
+	case o.Filter != "":
+		return o.Filter.Check()
 	}
 	return nil
+}
+
+// frameSize is the height and width of frames that are displayed in a size.
+func (o DecodeOptions) frameSize(displayed image.Point) image.Point {
+	if o.Size == 0 {
+		return displayed
+	}
+	return image.Pt(cmp.Or(o.Width, o.Size), o.Size)
+}
+
+// filtered scales frames of a size by o.Filter before it hands them to each.
+func (o DecodeOptions) filtered(displayed image.Point, each func([]uint8) error) func([]uint8) error {
+	from, to := displayed, o.frameSize(displayed)
+	square := cmp.Or(o.Crop, Center) == Center
+	if square {
+		from = image.Pt(min(from.X, from.Y), min(from.X, from.Y))
+	}
+	resizer := resize.New(o.Filter, from.Y, from.X, to.Y, to.X)
+	out := resize.NewFrame(to.Y, to.X, o.Channels)
+	return func(frame []uint8) error {
+		in := resize.Frame{Pix: frame, Height: displayed.Y, Width: displayed.X, Channels: o.Channels}
+		if square {
+			in = in.Square()
+		}
+		resizer.Into(in, out)
+		return each(out.Pix)
+	}
+}
+
+// unscaled are the options for frames as they are displayed.
+func (o DecodeOptions) unscaled() DecodeOptions {
+	o.Size, o.Width, o.Crop, o.Filter = 0, 0, "", ""
+	return o
 }
 
 // Decode reads a video file, or a folder of PNG or JPEG images in natural order (frame2 before
 // frame10). It calls each with one frame after the other, row-major [height, width, channels] and
 // valid only during the call. Memory does not grow with the length. Frames are scaled by averaging
-// areas. They are turned and stretched as a player shows them. If a video changes its size midway,
+// areas, unless o.Filter says otherwise. They are turned and stretched as a player shows them. If a video changes its size midway,
 // all frames are scaled to one size.
 //
 // A file that is broken or cut off is an error that says after which frame, even if all frames
@@ -90,8 +139,11 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 		return Decoded{}, err
 	}
 	if stat.IsDir() {
-		frames, err := decodeImages(ctx, path, o, each)
-		return Decoded{frames, cmp.Or(o.FPS, o.ImageFPS)}, err
+		names, err := images(path)
+		if err != nil {
+			return Decoded{}, err
+		}
+		return DecodeImages(ctx, names, o, each)
 	}
 	info, err := probe(ctx, path)
 	if err != nil {
@@ -103,8 +155,11 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 
 // decodeFile is [Decode] for a file.
 func decodeFile(ctx context.Context, path string, o DecodeOptions, info Info, each func([]uint8) error) (frames int, err error) {
-	if o.Size > 0 {
-		info.Width, info.Height = o.Size, o.Size
+	if size := image.Pt(info.Width, info.Height); o.Filter != "" {
+		each, o = o.filtered(size, each), o.unscaled()
+	} else {
+		size = o.frameSize(size)
+		info.Width, info.Height = size.X, size.Y
 	}
 	url, err := fileURL(path)
 	if err != nil {
@@ -153,7 +208,7 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 	width, height := strconv.Itoa(info.Width), strconv.Itoa(info.Height)
 	scale(nil, "max(1,round(iw*sar))", "ih") // square pixels; nothing happens to those that are
 	switch {
-	case o.Size == 0:
+	case o.Size == 0 || o.Crop == Squeeze:
 		scale(nil, width, height)
 	case cmp.Or(o.Crop, Center) == Center:
 		s = s.Filter("crop", ffmpeg.Args{"min(iw,ih)", "min(iw,ih)"})

@@ -75,13 +75,19 @@ func digits(s string) int {
 	return len(s) - len(strings.TrimLeft(s, "0123456789"))
 }
 
-func probeImages(dir string) (Info, error) {
+// images is [Images] for a folder that must have some.
+func images(dir string) ([]string, error) {
 	names, err := Images(dir)
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s: no .png, .jpg or .jpeg in it", dir)
+	}
+	return names, err
+}
+
+func probeImages(dir string) (Info, error) {
+	names, err := images(dir)
 	if err != nil {
 		return Info{}, err
-	}
-	if len(names) == 0 {
-		return Info{}, fmt.Errorf("%s: no .png, .jpg or .jpeg in it", dir)
 	}
 	size, err := imageSize(names[0])
 	return Info{Width: size.X, Height: size.Y, Frames: len(names)}, err
@@ -101,47 +107,50 @@ func imageSize(path string) (image.Point, error) {
 	return image.Pt(head.Width, head.Height), nil
 }
 
-// decodeImages is [Decode] for a folder of images. All must have the size of the first. Transparent
-// pixels are shown on black. The rotation that a JPEG may ask for is ignored. With FPS, each frame
-// is the image that is nearest in time, so some images are left out or repeated.
-func decodeImages(ctx context.Context, dir string, o DecodeOptions, each func([]uint8) error) (frames int, err error) {
-	if o.Start > 0 {
-		return 0, fmt.Errorf("%s: start at %g s: images have no time", dir, o.Start)
+// DecodeImages is [Decode] for files of images, one for each frame. All must have the size of the
+// first. Transparent pixels are shown on black. The rotation that a JPEG may ask for is ignored. With
+// FPS, each frame is the image that is nearest in time, so some images are left out or repeated.
+func DecodeImages(ctx context.Context, names []string, o DecodeOptions, each func([]uint8) error) (Decoded, error) {
+	err := o.check()
+	if err == nil && len(names) == 0 {
+		err = errors.New("no images")
 	}
-	if o.FPS > 0 && o.ImageFPS == 0 {
-		return 0, fmt.Errorf("%s: %g frames a second: images don't say how many a second they are", dir, o.FPS)
-	}
-	info, err := probeImages(dir)
 	if err != nil {
-		return 0, err
+		return Decoded{}, err
 	}
-	names, err := Images(dir)
+	d := Decoded{FPS: cmp.Or(o.FPS, o.ImageFPS)}
+	switch of := filepath.Dir(names[0]); {
+	case o.Start > 0:
+		return d, fmt.Errorf("%s: start at %g s: images have no time", of, o.Start)
+	case o.FPS > 0 && o.ImageFPS == 0:
+		return d, fmt.Errorf("%s: %g frames a second: images don't say how many a second they are", of, o.FPS)
+	}
+	size, err := imageSize(names[0])
 	if err != nil {
-		return 0, err
+		return d, err
 	}
-	size := image.Pt(info.Width, info.Height)
-	out := image.NewRGBA(image.Rectangle{Max: size})
-	if o.Size > 0 {
-		out = image.NewRGBA(image.Rect(0, 0, o.Size, o.Size))
+	if o.Filter != "" {
+		each, o = o.filtered(size, each), o.unscaled()
 	}
+	out := image.NewRGBA(image.Rectangle{Max: o.frameSize(size)})
 	frame := make([]uint8, out.Rect.Dx()*out.Rect.Dy()*o.Channels)
 	for _, name := range resample(names, o.ImageFPS, o.FPS) {
 		if err := ctx.Err(); err != nil {
-			return frames, fmt.Errorf("%s: after frame %d: %w", dir, frames, context.Cause(ctx))
+			return d, fmt.Errorf("%s: after frame %d: %w", filepath.Dir(name), d.Frames, context.Cause(ctx))
 		}
 		img, err := readImage(name, size)
 		if err != nil {
-			return frames, err
+			return d, err
 		}
 		render(frame, out, img, o)
 		if err := each(frame); err != nil {
-			return frames, err
+			return d, err
 		}
-		if frames++; frames == o.MaxFrames {
+		if d.Frames++; d.Frames == o.MaxFrames {
 			break
 		}
 	}
-	return frames, nil
+	return d, nil
 }
 
 // maxPixels is the most pixels of an image that [DecodeImage] decodes.
@@ -169,6 +178,11 @@ func DecodeImage(b []byte, o DecodeOptions) ([]uint8, error) {
 // render scales an image into a frame by way of out, which has the frame's size.
 func render(frame []uint8, out *image.RGBA, img image.Image, o DecodeOptions) {
 	from, to := fit(img.Bounds().Size(), out.Rect.Max, o)
+	if from.Size() == to.Size() {
+		draw.Draw(out, to, img, from.Add(img.Bounds().Min).Min, draw.Src)
+		pixels(frame, out, o.Channels)
+		return
+	}
 	draw.CatmullRom.Scale(out, to, img, from.Add(img.Bounds().Min), draw.Src, nil)
 	pixels(frame, out, o.Channels)
 }
@@ -194,7 +208,7 @@ func resample(names []string, rate, fps float64) []string {
 func fit(size, frame image.Point, o DecodeOptions) (from, to image.Rectangle) {
 	from, to = image.Rectangle{Max: size}, image.Rectangle{Max: frame}
 	switch long, short := max(size.X, size.Y), min(size.X, size.Y); {
-	case o.Size == 0:
+	case o.Size == 0 || o.Crop == Squeeze:
 	case cmp.Or(o.Crop, Center) == Center:
 		from = image.Rect(0, 0, short, short).Add(size.Sub(image.Pt(short, short)).Div(2))
 	default:
@@ -211,7 +225,7 @@ func readImage(path string, size image.Point) (image.Image, error) {
 		return nil, err
 	}
 	if got != size {
-		return nil, fmt.Errorf("%s: %dx%d pixels, want %dx%d as the folder's first image", path, got.X, got.Y, size.X, size.Y)
+		return nil, fmt.Errorf("%s: %dx%d pixels, want %dx%d as the first image", path, got.X, got.Y, size.X, size.Y)
 	}
 	file, err := os.Open(path)
 	if err != nil {

@@ -42,7 +42,7 @@ Splits:      by these folders; without them a hash of a sample's name decides
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop  string  `yaml:"crop" choices:"center whole" doc:"How images become square: center cuts out the middle, whole keeps everything and adds black bars."`
+	Crop  string  `yaml:"crop" choices:"center whole squeeze" doc:"How images become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
 	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of samples for validation, where data.path has no folders train, valid and test."`
 	Test  float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of samples for the test, where data.path has no folders train, valid and test."`
 }

@@ -1,4 +1,4 @@
-package folder
+package decoded
 
 import (
 	"context"
@@ -15,34 +15,33 @@ const (
 	logPeriod = 5 * time.Second
 )
 
-// fill returns the videos of sources that can be read, in their order, and decodes those that the
-// cache lacks.
-func (c *cache) fill(ctx context.Context, sources []source) ([]cached, error) {
-	videos := make([]cached, len(sources))
+// fill returns the sources that can be read, in their order, and decodes those that the cache lacks.
+func (c *cache) fill(ctx context.Context, sources []Source) ([]cached, error) {
+	filled := make([]cached, len(sources))
 	var missing []int
 	for i, s := range sources {
 		var ok bool
-		if videos[i], ok = c.lookup(s); !ok {
+		if filled[i], ok = c.lookup(s); !ok {
 			missing = append(missing, i)
 		}
 	}
 	if len(missing) > 0 {
-		if err := c.decodeAll(ctx, sources, missing, videos); err != nil {
+		if err := c.decodeAll(ctx, sources, missing, filled); err != nil {
 			return nil, err
 		}
 	}
-	usable := videos[:0]
-	for _, v := range videos {
-		if v.Frames > 0 {
-			usable = append(usable, v)
+	usable := filled[:0]
+	for _, s := range filled {
+		if s.Entry.Frames > 0 {
+			usable = append(usable, s)
 		}
 	}
 	return usable, nil
 }
 
-// decodeAll decodes the missing sources into videos, and leaves zeros where that fails. It stops at
+// decodeAll decodes the missing sources into filled, and leaves zeros where that fails. It stops at
 // the first failure that isn't a video's own, or at any failure if c.fail.
-func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, videos []cached) error {
+func (c *cache) decodeAll(ctx context.Context, sources []Source, missing []int, filled []cached) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
@@ -60,20 +59,20 @@ func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, 
 				return err
 			}
 			var ok bool
-			if videos[i], ok = c.lookup(sources[i]); ok { // another process decoded it while we waited
+			if filled[i], ok = c.lookup(sources[i]); ok { // another process decoded it while we waited
 				return nil
 			}
 			v, broken, err := c.add(ctx, sources[i], progress.frame)
 			switch {
 			case err != nil:
-				return fmt.Errorf("decoding %s: %w", sources[i].name, err)
+				return fmt.Errorf("decoding %s: %w", sources[i].Name, err)
 			case broken != nil && c.fail:
-				return c.skip(problem{sources[i].name, broken})
+				return c.skip(Problem{sources[i].Name, broken})
 			case broken != nil:
 				reasons[i] = broken
 				return nil
 			}
-			videos[i] = v
+			filled[i] = v
 			return nil
 		})
 	}
@@ -82,7 +81,7 @@ func (c *cache) decodeAll(ctx context.Context, sources []source, missing []int, 
 	}
 	for i, reason := range reasons {
 		if reason != nil {
-			if err := c.skip(problem{sources[i].name, reason}); err != nil {
+			if err := c.skip(Problem{sources[i].Name, reason}); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
-package folder
+package decoded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"mcvd/data/video"
 )
 
-// cache is the store of decoded frames, together with what the folder knows about its videos.
+// cache is the store of decoded frames, together with how they are decoded.
 type cache struct {
 	store  *store.Store
 	dir    string
@@ -18,38 +19,42 @@ type cache struct {
 	fail   bool // a broken file is an error
 	log    *slog.Logger
 
-	problems []problem
+	problems []Problem
 }
 
-// cached is a video whose frames the cache holds.
+// cached is a source whose frames the cache holds.
 type cached struct {
-	source
+	Source
 	store.Entry
 }
 
-// video says what the cached frames of a source were made from.
-func (c *cache) video(s source) store.Video {
+// stored says what the cached frames of a source were made from.
+func (c *cache) stored(s Source) store.Video {
 	o := c.decode
+	width := cmp.Or(o.Width, o.Size)
 	settings := fmt.Sprintf("%d %d %g %s", o.Size, o.Channels, o.FPS, o.Crop)
-	if s.isImages && o.ImageFPS > 0 {
+	if s.isImages() && o.ImageFPS > 0 {
 		settings += fmt.Sprintf(" %g", o.ImageFPS)
 	}
-	return store.Video{Name: s.name, Bytes: s.bytes, Modified: s.modified, Settings: settings,
-		Height: o.Size, Width: o.Size, Channels: o.Channels}
+	if width != o.Size || o.Filter != "" {
+		settings += fmt.Sprintf(" width %d filter %s", width, o.Filter)
+	}
+	return store.Video{Name: s.Name, Bytes: s.Bytes, Modified: s.Modified, Settings: settings,
+		Height: o.Size, Width: width, Channels: o.Channels}
 }
 
-// lookup finds a video's frames.
-func (c *cache) lookup(s source) (cached, bool) {
-	e, ok := c.store.Find(c.video(s))
+// lookup finds a source's frames.
+func (c *cache) lookup(s Source) (cached, bool) {
+	e, ok := c.store.Find(c.stored(s))
 	return cached{s, e}, ok
 }
 
-// add decodes a video into the cache. broken is what is wrong with the video, err what would be
+// add decodes a source into the cache. broken is what is wrong with the source, err what would be
 // wrong with any.
-func (c *cache) add(ctx context.Context, s source, each func()) (v cached, broken, err error) {
+func (c *cache) add(ctx context.Context, s Source, each func()) (v cached, broken, err error) {
 	var full error // the disk, most likely
-	e, err := c.store.Put(c.video(s), func(add func([]uint8) error) (fps float64, err error) {
-		d, err := video.Decode(ctx, s.path, c.decode, func(frame []uint8) error {
+	e, err := c.store.Put(c.stored(s), func(add func([]uint8) error) (fps float64, err error) {
+		d, err := s.decode(ctx, c.decode, func(frame []uint8) error {
 			each()
 			full = add(frame)
 			return full
@@ -75,11 +80,11 @@ func (c *cache) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // skip names a file that can't be used and counts it. If broken files are errors, it fails instead.
-func (c *cache) skip(p problem) error {
+func (c *cache) skip(p Problem) error {
 	if c.fail {
 		return fmt.Errorf("%w (data.on_error: skip would leave it out)", p)
 	}
-	c.log.Warn("file can't be used and is left out", "file", p.name, "reason", p.err)
+	c.log.Warn("file can't be used and is left out", "file", p.Name, "reason", p.Err)
 	c.problems = append(c.problems, p)
 	return nil
 }

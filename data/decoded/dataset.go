@@ -1,0 +1,101 @@
+package decoded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/singleflight"
+
+	"mcvd/data/clips"
+	"mcvd/data/store"
+)
+
+// Dataset is the videos of one split, in the order of their sources. It is safe for use by several
+// goroutines and keeps neither frames nor open files.
+type Dataset struct {
+	videos []film
+	cache  *cache
+	ctx    context.Context // of Open; when it ends, so does decoding in Clip
+	mends  singleflight.Group
+}
+
+// film is a video of the data set: frames of a source.
+type film struct {
+	name         string
+	of           *cached
+	from, frames int
+}
+
+// videos are those that a source holds. A part that goes on after the end of its source ends there.
+func (s *cached) videos() []film {
+	if s.Parts == nil {
+		return []film{{s.Name, s, 0, s.Entry.Frames}}
+	}
+	var out []film
+	for _, p := range s.Parts {
+		from := min(p.From, s.Entry.Frames)
+		out = append(out, film{p.Name, s, from, min(p.To, s.Entry.Frames) - from})
+	}
+	return out
+}
+
+// Len is the number of videos.
+func (d *Dataset) Len() int { return len(d.videos) }
+
+// Name is video i's name, as its source has it: a path relative to the data set's folder, with slashes.
+func (d *Dataset) Name(i int) string { return d.videos[i].name }
+
+// Frames is how many frames video i has.
+func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
+
+// FPS is the frame rate of video i in frames a second, 0 for images whose rate is unknown.
+func (d *Dataset) FPS(i int) float64 { return d.videos[i].of.FPS }
+
+// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that are damaged or
+// missing are decoded again, with a line in the log.
+func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(d, video, start, frames); err != nil {
+		return clips.Clip{}, err
+	}
+	v, o := d.videos[video], d.cache.decode
+	clip := clips.NewClip(frames, o.Size, cmp.Or(o.Width, o.Size), o.Channels)
+	err := v.of.Read(v.from+start, clip.Pix)
+	if errors.Is(err, store.ErrDamaged) {
+		reason := err
+		if _, err, _ = d.mends.Do(v.of.Name, func() (any, error) { return nil, d.mend(v.of, reason) }); err == nil {
+			err = v.of.Read(v.from+start, clip.Pix)
+		}
+	}
+	if err != nil {
+		return clips.Clip{}, fmt.Errorf("frames in the cache: %w", err)
+	}
+	return clip, nil
+}
+
+// mend decodes a source again, unless another process did so while this one waited.
+func (d *Dataset) mend(s *cached, reason error) error {
+	unlock, err := d.cache.lock(d.ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.Verify() == nil {
+		return nil
+	}
+	d.cache.log.Warn("frames in the cache are damaged; the video is decoded anew", "video", s.Name, "reason", reason)
+	var again cached
+	if err = s.isAsItWas(); err == nil {
+		var broken error
+		again, broken, err = d.cache.add(d.ctx, s.Source, func() {})
+		err = errors.Join(broken, err)
+	}
+	if err == nil && again.Entry.Frames != s.Entry.Frames {
+		err = fmt.Errorf("it has %d frames, before it had %d: start again", again.Entry.Frames, s.Entry.Frames)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; decoding the video anew: %w", reason, err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package decoded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"mcvd/data/video"
+)
+
+// Source is a file, a folder of images, or a list of images. It is decoded as a whole.
+type Source struct {
+	Name     string    // in the data set, such as the path below its folder, with slashes
+	Path     string    // of the file or the folder
+	Folder   bool      // Path is a folder of images
+	Images   []string  // the files of a list of images, one for each frame; Path has no meaning then
+	Bytes    int64     // the size, of images together
+	Modified time.Time // when it was last changed, of images the latest
+	Parts    []Part    // the videos in it; nil if it is one
+}
+
+// Part is a video that is a part of a source.
+type Part struct {
+	Name     string // in the data set
+	From, To int    // its frames are those from From to before To
+}
+
+// Problem is a source that can't be used.
+type Problem struct {
+	Name string
+	Err  error
+}
+
+func (p Problem) Error() string { return fmt.Sprintf("%s: %v", p.Name, p.Err) }
+
+// Film is a source that is one file, as it is now. It must be a regular file that is not empty.
+func Film(name, path string) (Source, error) {
+	s := Source{Name: name, Path: path}
+	return s, s.look()
+}
+
+// Stills is a source that is a list of images, as they are now.
+func Stills(name string, files []string) (Source, error) {
+	s := Source{Name: name, Images: files}
+	return s, s.look()
+}
+
+// look takes down what files of a source look like. In a folder it looks only at the images, because
+// the cache may lie there, too.
+func (s *Source) look() error {
+	files := s.Images
+	switch {
+	case s.Folder:
+		var err error
+		if files, err = video.Images(s.Path); err != nil {
+			return err
+		}
+	case files == nil:
+		files = []string{s.Path}
+	}
+	if !s.Folder {
+		s.Modified = time.Time{}
+	}
+	s.Bytes = 0
+	for _, file := range files {
+		info, err := os.Stat(file)
+		switch {
+		case err != nil:
+			return Plain(err)
+		case !info.Mode().IsRegular():
+			return errors.New("not a regular file")
+		case info.Size() == 0:
+			return errors.New("empty file")
+		}
+		s.Include(info)
+	}
+	return nil
+}
+
+// Include adds a file to what a source consists of.
+func (s *Source) Include(file fs.FileInfo) {
+	s.Bytes += file.Size()
+	if file.ModTime().After(s.Modified) {
+		s.Modified = file.ModTime()
+	}
+}
+
+// decode calls each with one frame after the other.
+func (s Source) decode(ctx context.Context, o video.DecodeOptions, each func(frame []uint8) error) (video.Decoded, error) {
+	if s.Images != nil {
+		return video.DecodeImages(ctx, s.Images, o, each)
+	}
+	return video.Decode(ctx, s.Path, o, each)
+}
+
+func (s Source) isImages() bool { return s.Folder || s.Images != nil }
+
+// isAsItWas reports that a source has changed.
+func (s Source) isAsItWas() error {
+	now := s
+	if err := now.look(); err != nil {
+		return err
+	}
+	if now.Bytes != s.Bytes || !now.Modified.Equal(s.Modified) {
+		return errors.New("it has changed since it was opened: start again")
+	}
+	return nil
+}
+
+// Plain drops the operation and the path from an error of package os, because a [Problem] already
+// begins with a name.
+func Plain(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
