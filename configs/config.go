@@ -77,8 +77,9 @@ type Data struct {
 	FPS float64 `yaml:"fps" range:"[0, 1000]"`
 	// Whether training mirrors clips left to right, each with a probability of one half.
 	Flip bool `yaml:"flip"`
-	// What happens when a file can't be read: skip (it is named, counted and left out) or fail (the
-	// command ends).
+	// What happens when a file, or a clip of the training, can't be read: skip (it is named, counted
+	// and left out, and another clip takes its place) or fail (the command ends). Clips for
+	// validation and evaluation are never left out: one that can't be read ends the command.
 	OnError string `yaml:"on_error" choices:"skip fail"`
 	// Settings of the chosen data set. docs/data.md explains them.
 	Options Options `yaml:"options,omitempty"`

@@ -2,8 +2,10 @@ package data
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
+	"mcvd/configs"
 	"mcvd/data/clips"
 )
 
@@ -18,25 +20,29 @@ type Batch struct {
 	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil
 	// if the network works on pixels. No data set has any yet.
 	Latents []float32
+	// Replaced is the number of clips that stand in the place of ones that can't be read.
+	Replaced int
 }
 
 // Batches cuts a data set into batches without end. An epoch is every video once, in an order of
 // its own. A batch may hold the end of one epoch and the beginning of the next. Batch n depends
-// only on the seed and n, so a training that is resumed sees the same batches.
+// only on the experiment and n, so a training that is resumed sees the same batches.
 type Batches struct {
 	ds            clips.Dataset
 	seed          uint64
 	batch, frames int
 	flip          bool
+	unreadable    *unreadable
 }
 
-// NewBatches makes batches of batch clips of frames frames. With flip, each clip is mirrored left
-// to right with probability one half. It panics if batch or frames is below 1, or ds is empty.
-func NewBatches(ds clips.Dataset, seed uint64, batch, frames int, flip bool) *Batches {
-	if batch < 1 || frames < 1 || ds.Len() < 1 {
-		panic(fmt.Sprintf("data: batches of %d clips of %d frames of %d videos", batch, frames, ds.Len()))
+// NewBatches makes the batches of an experiment's training. log gets the names of videos that can't
+// be read. It panics if c has no clips in a batch or no frames in a clip, or if ds is empty.
+func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), c.Data.Flip, newUnreadable(c.Data.OnError == "fail", log)}
+	if b.batch < 1 || b.frames < 1 || ds.Len() < 1 {
+		panic(fmt.Sprintf("data: batches of %d clips of %d frames of %d videos", b.batch, b.frames, ds.Len()))
 	}
-	return &Batches{ds, seed, batch, frames, flip}
+	return b
 }
 
 // At makes batch n, 0 or more. It may be called from several goroutines. An error names the video.
@@ -51,7 +57,7 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 	}
 	var out Batch
 	for k := range to - from {
-		clip, _, err := b.Clip(n*b.batch + from + k)
+		clip, err := b.Clip(n*b.batch + from + k)
 		if err != nil {
 			return Batch{}, fmt.Errorf("batch %d: %w", n, err)
 		}
@@ -63,6 +69,9 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 			return Batch{}, fmt.Errorf("batch %d: clip %d has frames of %dx%dx%d, want %dx%dx%d as the first", n, from+k,
 				clip.Height, clip.Width, clip.Channels, out.Height, out.Width, out.Channels)
 		}
+		if clip.Replaced {
+			out.Replaced++
+		}
 		pix := out.Pix[k*len(clip.Pix):]
 		for i, v := range clip.Pix {
 			pix[i] = clips.Float(v)
@@ -71,15 +80,42 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 	return out, nil
 }
 
-// Clip reads the clip at a position of the endless order, 0 or more, as training gets it, and says
-// where it starts. Batch n has the positions from n times the batch's size on.
-func (b *Batches) Clip(position int) (clips.Clip, At, error) {
-	at, mirrored := b.place(position)
-	clip, err := Cut(b.ds, at, b.frames)
-	if err == nil && mirrored {
-		clip = Mirror(clip)
+// Sample is a training clip.
+type Sample struct {
+	clips.Clip
+	// At is where it starts.
+	At
+	// Replaced says that it stands in the place of a clip that can't be read.
+	Replaced bool
+}
+
+// Clip reads the clip at a position of the endless order, 0 or more, as training gets it. Batch n
+// has the positions from n times the batch's size on.
+//
+// If the clip can't be read, another one takes its place, unless data.on_error is fail. Which one
+// depends only on the experiment, the position and what can't be read. So all readers agree, and a
+// training that is resumed does.
+func (b *Batches) Clip(position int) (Sample, error) {
+	var failed []failure
+	for try := range min(maxTries, b.ds.Len()) {
+		at, mirrored := b.place(position, try)
+		clip, err := Cut(b.ds, at, b.frames)
+		if err == nil {
+			if mirrored {
+				clip = Mirror(clip)
+			}
+			b.unreadable.tell(failed, b.ds.Name(at.Video))
+			return Sample{clip, at, try > 0}, nil
+		}
+		if err := b.unreadable.fatal(err); err != nil {
+			return Sample{}, err
+		}
+		failed = append(failed, failure{at, err})
 	}
-	return clip, at, err
+	if len(failed) > 1 {
+		return Sample{}, fmt.Errorf("%d videos in a row can't be read, the first: %w", len(failed), failed[0].err)
+	}
+	return Sample{}, failed[0].err
 }
 
 // Mirror returns a copy of the clip with left and right exchanged.

@@ -8,11 +8,11 @@ import (
 
 // A clip by its position is the one in the batch.
 func TestAClipByItsPositionIsTheOneInTheBatch(t *testing.T) {
-	b := NewBatches(fake{n: 10}, 5, 4, 2, true)
+	b := batches(fake{n: 10}, 5, 4, 2, true)
 	for n := range 6 {
 		batch := at(t, b, n)
 		for k := range 4 {
-			clip, _, err := b.Clip(4*n + k)
+			clip, err := b.Clip(4*n + k)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,14 +35,14 @@ type set struct {
 
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path"}, nil, arrays.Help},
-	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path"}, nil, bair.Help},
+	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, arrays.Help},
+	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, bair.Help},
 	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil, digits.Help},
 	"folder":     {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS, folder.Help},
-	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path"}, nil, shards.Help},
-	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path"}, converted.FPS, converted.Help},
+	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, shards.Help},
+	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path", "data.on_error"}, converted.FPS, converted.Help},
 	"smmnist":    {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, smmnist.Help},
-	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path"}, nil, webdataset.Help},
+	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, webdataset.Help},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that

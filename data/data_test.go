@@ -47,6 +47,19 @@ func (f fake) Clip(i, start, frames int) (clips.Clip, error) {
 	return c, nil
 }
 
+// batches are those of an experiment.
+func batches(ds clips.Dataset, seed uint64, batch, frames int, flip bool) *Batches {
+	return NewBatches(ds, experiment(seed, batch, frames, flip), slog.New(slog.DiscardHandler))
+}
+
+// experiment has settings that batches depend on; a clip that can't be read ends it.
+func experiment(seed uint64, batch, frames int, flip bool) *configs.Config {
+	c := configs.Default()
+	c.Seed, c.Train.Batch, c.Data.Flip, c.Data.OnError = seed, batch, flip, "fail"
+	c.Frames = configs.Frames{Current: frames}
+	return c
+}
+
 // first is the byte at an offset of each clip of a batch.
 func first(b Batch, offset int) (out []int) {
 	size := len(b.Pix) / b.Batch
@@ -110,7 +123,7 @@ func TestPermutationLooksRandom(t *testing.T) {
 }
 
 func TestAnEpochHasEveryVideoOnce(t *testing.T) {
-	b := NewBatches(fake{n: 12}, 1, 4, 2, false)
+	b := batches(fake{n: 12}, 1, 4, 2, false)
 	var orders [][]int
 	for epoch := range 3 {
 		var order []int
@@ -128,13 +141,13 @@ func TestAnEpochHasEveryVideoOnce(t *testing.T) {
 	if slices.Equal(orders[0], orders[1]) || slices.Equal(orders[1], orders[2]) {
 		t.Errorf("epochs have one order: %v", orders)
 	}
-	if other := NewBatches(fake{n: 12}, 2, 12, 2, false); slices.Equal(first(at(t, other, 0), 0), orders[0]) {
+	if other := batches(fake{n: 12}, 2, 12, 2, false); slices.Equal(first(at(t, other, 0), 0), orders[0]) {
 		t.Error("seeds 1 and 2 have one order")
 	}
 }
 
 func TestABatchDependsOnSeedAndNumberOnly(t *testing.T) {
-	big, small := NewBatches(fake{n: 7}, 5, 6, 3, true), NewBatches(fake{n: 7}, 5, 3, 3, true)
+	big, small := batches(fake{n: 7}, 5, 6, 3, true), batches(fake{n: 7}, 5, 3, 3, true)
 	for n := range 10 {
 		whole, a, b := at(t, big, n), at(t, small, 2*n), at(t, small, 2*n+1)
 		if !slices.Equal(whole.Pix, slices.Concat(a.Pix, b.Pix)) {
@@ -147,7 +160,7 @@ func TestABatchDependsOnSeedAndNumberOnly(t *testing.T) {
 }
 
 func TestBatchShapeAndValues(t *testing.T) {
-	b := at(t, NewBatches(fake{n: 3}, 1, 2, 4, false), 0)
+	b := at(t, batches(fake{n: 3}, 1, 2, 4, false), 0)
 	if b.Batch != 2 || b.Frames != 4 || b.Height != 1 || b.Width != 3 || b.Channels != 1 || len(b.Pix) != 2*4*3 {
 		t.Errorf("%d values of %dx%dx%dx%dx%d", len(b.Pix), b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 	}
@@ -162,7 +175,7 @@ func TestFlip(t *testing.T) {
 	if got := Mirror(c); !slices.Equal(got.Pix, want) || c.Pix[0] != 1 {
 		t.Errorf("%v, want %v and what was given left alone", got.Pix, want)
 	}
-	b := NewBatches(fake{n: 255}, 3, 255, 1, true)
+	b := batches(fake{n: 255}, 3, 255, 1, true)
 	flipped := 0
 	for n := range 4 {
 		batch := at(t, b, n)
@@ -178,7 +191,7 @@ func TestFlip(t *testing.T) {
 }
 
 func TestEachIsAtInOrder(t *testing.T) {
-	b := NewBatches(fake{n: 10}, 1, 3, 2, true)
+	b := batches(fake{n: 10}, 1, 3, 2, true)
 	for _, ahead := range []int{-1, 0, 1, 5} {
 		n := 7 // as after a resume
 		for batch, err := range b.Each(context.Background(), 7, ahead) {
@@ -195,7 +208,7 @@ func TestEachIsAtInOrder(t *testing.T) {
 func TestEachEndsCleanly(t *testing.T) {
 	before := runtime.NumGoroutine()
 	calls := new(atomic.Int64)
-	b := NewBatches(fake{n: 10, calls: calls}, 1, 1, 1, false)
+	b := batches(fake{n: 10, calls: calls}, 1, 1, 1, false)
 	for range b.Each(context.Background(), 0, 8) {
 		break
 	}
@@ -225,7 +238,7 @@ func TestEachEndsCleanly(t *testing.T) {
 }
 
 func TestAnErrorNamesTheVideoAndEnds(t *testing.T) {
-	b := NewBatches(fake{n: 10, bad: 4}, 1, 2, 1, false)
+	b := batches(fake{n: 10, bad: 4}, 1, 2, 1, false)
 	turns := 0
 	var last error
 	for _, err := range b.Each(context.Background(), 0, 2) {

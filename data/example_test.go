@@ -14,8 +14,10 @@ import (
 // A data set by its name, a clip of the list that is evaluated, and a batch of training.
 func Example() {
 	c := configs.Default()
-	c.Data.Name, c.Data.Size = "digits", 32
-	ds, err := data.Open(context.Background(), c, clips.Test, 12, slog.New(slog.DiscardHandler))
+	c.Data.Name, c.Data.Size, c.Train.Batch = "digits", 32, 4
+	c.Frames = configs.Frames{Past: 4, Current: 4}
+	quiet := slog.New(slog.DiscardHandler)
+	ds, err := data.Open(context.Background(), c, clips.Test, 12, quiet)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,7 +28,7 @@ func Example() {
 	}
 	fmt.Printf("%d frames of %dx%dx%d\n", clip.Frames, clip.Height, clip.Width, clip.Channels)
 
-	batch, err := data.NewBatches(ds, 1, 4, 8, false).At(0)
+	batch, err := data.NewBatches(ds, c, quiet).At(0)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -58,6 +58,8 @@ const (
 	forClip
 	forFixedOrder
 	forFixedClip
+	forReplacement
+	forReplacedClip
 )
 
 // source is a generator that depends on words only.

@@ -64,13 +64,27 @@ func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 }
 
 // place is where the training clip at a position of the endless order starts, and whether it is
-// mirrored.
-func (b *Batches) place(position int) (at At, mirrored bool) {
+// mirrored. If the clip can't be read, try 1 and the following ones are places in other videos, any
+// of them equally likely, none of them twice.
+func (b *Batches) place(position, try int) (at At, mirrored bool) {
 	epoch, place := uint64(position/b.ds.Len()), position%b.ds.Len()
 	video := newPermutation(b.ds.Len(), hash(b.seed, forOrder, epoch)).at(place)
 	rng := source(b.seed, forClip, epoch, uint64(place))
+	if try > 0 {
+		video = b.another(video, try, epoch, uint64(place))
+		rng = source(b.seed, forReplacedClip, epoch, uint64(place), uint64(try))
+	}
 	mirrored = b.flip && rng.Uint64()&1 == 1
 	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
+}
+
+// another is the try-th video, from 1 to Len-1, that is tried in the place of a video.
+func (b *Batches) another(video, try int, epoch, place uint64) int {
+	other := newPermutation(b.ds.Len()-1, hash(b.seed, forReplacement, epoch, place)).at(try - 1)
+	if other >= video {
+		other++
+	}
+	return other
 }
 
 // anyStart draws a start at which a video has that many frames. All such starts are equally likely.

@@ -48,9 +48,9 @@ func TestFixedPlaces(t *testing.T) {
 func TestStartsAreUniform(t *testing.T) {
 	const clipsDrawn, frames, possible = 4000, 6, 5
 	ds := long{[]int{frames + possible - 1}}
-	training := NewBatches(ds, 3, 1, frames, true)
+	training := batches(ds, 3, 1, frames, true)
 	for name, place := range map[string]func(i int) At{
-		"training":   func(i int) At { at, _ := training.place(i); return at },
+		"training":   func(i int) At { at, _ := training.place(i, 0); return at },
 		"evaluation": func(i int) At { return Fixed(ds, 3, i, frames) },
 	} {
 		var counts [possible]float64
@@ -74,7 +74,7 @@ func TestTooShortVideosAreNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "v0.mp4: frames 0 to 100: want some of 0 to 99") {
 		t.Errorf("error %v, want one about the frames of v0.mp4", err)
 	}
-	if _, err = NewBatches(ds, 1, 1, 101, false).At(0); err == nil || !strings.Contains(err.Error(), "v0.mp4: ") {
+	if _, err = batches(ds, 1, 1, 101, false).At(0); err == nil || !strings.Contains(err.Error(), "v0.mp4: ") {
 		t.Errorf("error %v, want one about v0.mp4", err)
 	}
 }
@@ -104,12 +104,12 @@ func TestWindowsAreAllThatFit(t *testing.T) {
 // on in that order, and evaluations have the clips that they had.
 func TestPlacesStayAsTheyWere(t *testing.T) {
 	ds := long{[]int{12, 30, 9, 40, 8}}
-	b := NewBatches(ds, 7, 1, 5, true)
+	b := batches(ds, 7, 1, 5, true)
 	wantTraining := []At{{0, 3}, {2, 4}, {4, 3}, {3, 23}, {1, 21}, {4, 2}, {0, 6}}
 	wantMirrored := []bool{true, true, false, true, false, false, false}
 	wantFixed := []At{{2, 3}, {4, 2}, {0, 2}, {3, 15}, {1, 5}, {2, 1}, {1, 15}}
 	for i, want := range wantTraining {
-		if at, mirrored := b.place(i); at != want || mirrored != wantMirrored[i] {
+		if at, mirrored := b.place(i, 0); at != want || mirrored != wantMirrored[i] {
 			t.Errorf("training clip %d: %v, mirrored: %t, want %v, %t", i, at, mirrored, want, wantMirrored[i])
 		}
 		if at := Fixed(ds, 7, i, 5); at != wantFixed[i] {

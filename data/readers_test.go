@@ -14,7 +14,7 @@ func TestReadersTogetherSeeOneOrder(t *testing.T) {
 		ds := fake{n: rapid.IntRange(1, 40).Draw(t, "videos")}
 		seed, flip := rapid.Uint64().Draw(t, "seed"), rapid.Bool().Draw(t, "flip")
 		const batch, steps = 8, 12
-		whole := NewBatches(ds, seed, batch, 3, flip)
+		whole := batches(ds, seed, batch, 3, flip)
 		restart := rapid.IntRange(0, steps-1).Draw(t, "restart")
 		for _, readers := range []int{1, 2, 4, 8} {
 			share := batch / readers
@@ -26,7 +26,7 @@ func TestReadersTogetherSeeOneOrder(t *testing.T) {
 				var got []float32
 				for reader := range readers {
 					// A Batches of its own: a reader knows nothing of the steps before the restart.
-					part, err := NewBatches(ds, seed, batch, 3, flip).Range(n, reader*share, (reader+1)*share)
+					part, err := batches(ds, seed, batch, 3, flip).Range(n, reader*share, (reader+1)*share)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -44,7 +44,7 @@ func TestReadersTogetherSeeOneOrder(t *testing.T) {
 }
 
 func TestARangeOutsideOfABatchPanics(t *testing.T) {
-	b := NewBatches(fake{n: 3}, 1, 4, 2, false)
+	b := batches(fake{n: 3}, 1, 4, 2, false)
 	for _, r := range [][2]int{{-1, 2}, {2, 2}, {3, 2}, {0, 5}} {
 		func() {
 			defer func() {
@@ -69,10 +69,10 @@ func TestTheOrderOfABillionVideosTakesNoMemory(t *testing.T) {
 	if allocated != 0 {
 		t.Errorf("%g allocations, want 0", allocated)
 	}
-	b := NewBatches(fake{n: n}, 7, 4, 2, true)
+	b := batches(fake{n: n}, 7, 4, 2, true)
 	seen := map[int]bool{}
 	for k := range 1000 {
-		at, _ := b.place(n + k) // the second epoch
+		at, _ := b.place(n+k, 0) // the second epoch
 		if at.Video < 0 || at.Video >= n || seen[at.Video] {
 			t.Fatalf("place %d: video %d, outside or taken", k, at.Video)
 		}

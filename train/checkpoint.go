@@ -38,6 +38,8 @@ type Progress struct {
 	BestStep int     `json:"best_step"`
 	// Scored is the last step of which generated videos were scored.
 	Scored int `json:"scored,omitempty"`
+	// Replaced is the number of clips so far that stood for others that can't be read.
+	Replaced int `json:"replaced,omitempty"`
 	// Unlogged sums up the steps since the last line of the log, so that the next line includes
 	// them.
 	Unlogged means `json:"unlogged,omitzero"`
@@ -219,7 +221,7 @@ func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool,
 		return p, true, fmt.Errorf("%s: %s: %w", path, progressKey, err)
 	}
 	within := func(n, most int) bool { return n >= 0 && n <= most }
-	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 {
+	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 || p.Replaced < 0 {
 		return p, true, fmt.Errorf("%s: %s: not the progress of a training: %s", path, progressKey, text)
 	}
 	return p, true, nil

@@ -19,53 +19,59 @@ type feed struct {
 	waited time.Duration
 }
 
-// uploaded is a batch on the devices, or the error of getting it there.
+// uploaded is a batch on the devices.
 type uploaded struct {
-	batch devices.Value
-	err   error
+	devices.Value
+	replaced int // clips that stand for others
 }
 
 // each yields the batches, which then belong to the caller, until the first error or the caller's
 // end.
-func (f *feed) each(ctx context.Context) iter.Seq2[devices.Value, error] {
-	return func(yield func(devices.Value, error) bool) {
+func (f *feed) each(ctx context.Context) iter.Seq2[uploaded, error] {
+	type result struct {
+		batch uploaded
+		err   error
+	}
+	return func(yield func(uploaded, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		queue := make(chan uploaded)
+		queue := make(chan result)
 		go func() {
 			defer close(queue)
 			for b, err := range f.batches {
-				u := uploaded{err: err}
+				r := result{err: err}
 				if err == nil {
-					u.batch, u.err = f.upload(b)
+					r.batch, r.err = f.upload(b)
 				}
 				select {
-				case queue <- u:
+				case queue <- r:
 				case <-ctx.Done():
-					devices.Free([]devices.Value{u.batch})
+					devices.Free([]devices.Value{r.batch.Value})
 					return
 				}
-				if u.err != nil {
+				if r.err != nil {
 					return
 				}
 			}
 		}()
 		defer func() { // wait for the goroutine, because its data set may be closed next
 			cancel()
-			for u := range queue {
-				devices.Free([]devices.Value{u.batch})
+			for r := range queue {
+				devices.Free([]devices.Value{r.batch.Value})
 			}
 		}()
 		for {
 			start := time.Now()
-			u, ok := <-queue
+			r, ok := <-queue
 			f.waited += time.Since(start)
-			if !ok || !yield(u.batch, u.err) || u.err != nil {
+			if !ok || !yield(r.batch, r.err) || r.err != nil {
 				return
 			}
 		}
 	}
 }
 
-func (f *feed) upload(b data.Batch) (devices.Value, error) {
-	return f.devices.Put(tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels), devices.Parts)
+func (f *feed) upload(b data.Batch) (uploaded, error) {
+	pix := tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
+	value, err := f.devices.Put(pix, devices.Parts)
+	return uploaded{value, b.Replaced}, err
 }

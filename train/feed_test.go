@@ -40,16 +40,16 @@ func TestFeed(t *testing.T) {
 			n, last := 0, error(nil)
 			for x, err := range f.each(context.Background()) {
 				if n == take {
-					devices.Free([]devices.Value{x})
+					devices.Free([]devices.Value{x.Value})
 					break
 				}
 				if last = err; err != nil {
 					continue
 				}
-				if v := tensors.MustCopyFlatData[float32](whole(t, x)); v[0] != float32(n) || v[1] != 7 {
+				if v := tensors.MustCopyFlatData[float32](whole(t, x.Value)); v[0] != float32(n) || v[1] != 7 {
 					t.Errorf("batch %d holds %v", n, v)
 				}
-				devices.Free([]devices.Value{x})
+				devices.Free([]devices.Value{x.Value})
 				n++
 			}
 			if want := min(take, fails); n != want {
@@ -86,7 +86,7 @@ func TestWaitingForBatches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			devices.Free([]devices.Value{x})
+			devices.Free([]devices.Value{x.Value})
 			waited = append(waited, f.waited)
 			time.Sleep(time.Second)
 		}

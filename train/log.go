@@ -73,6 +73,8 @@ type means struct {
 	LearningRate runs.Number `json:"learning_rate"`
 	Steps        int         `json:"steps"`
 	Skipped      int         `json:"skipped"`
+	// Replaced is the number of clips that stood for others that can't be read.
+	Replaced int `json:"replaced,omitempty"`
 }
 
 func (m *means) add(r result) {
@@ -89,5 +91,6 @@ func (m *means) add(r result) {
 // line is the means so far, as of a step.
 func (m *means) line(step int) runs.Line {
 	n := runs.Number(m.Steps - m.Skipped)
-	return runs.Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped}
+	return runs.Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped,
+		Replaced: m.Replaced}
 }

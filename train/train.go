@@ -200,7 +200,7 @@ func (t *trainer) close() {
 
 func (t *trainer) loop(ctx context.Context) error {
 	c := t.Config.Train
-	batches := data.NewBatches(t.Train, t.Config.Seed, c.Batch, t.Config.Frames.Total(), t.Config.Data.Flip)
+	batches := data.NewBatches(t.Train, t.Config, t.Log)
 	if t.Peak != nil {
 		t.peak = t.Peak(ctx)
 	}
@@ -209,6 +209,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
 	var step []devices.Value
+	replaced := 0
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
 		if err != nil {
@@ -217,14 +218,14 @@ func (t *trainer) loop(ctx context.Context) error {
 			}
 			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
 		}
-		step = append(step, batch)
+		step, replaced = append(step, batch.Value), replaced+batch.replaced
 		if len(step) < c.Accumulate {
 			continue
 		}
-		if err := t.step(ctx, step); err != nil {
+		if err := t.step(ctx, step, replaced); err != nil {
 			return err
 		}
-		step = nil
+		step, replaced = nil, 0
 		if ctx.Err() != nil || t.progress.Step >= c.Steps {
 			break
 		}
@@ -239,8 +240,9 @@ func (t *trainer) stopped() error {
 	return fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, t.Config.Train.Steps)
 }
 
-// step updates the weights once, then does what is due.
-func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
+// step updates the weights once, then does what is due. replaced is the number of clips in the
+// batches that stand for others.
+func (t *trainer) step(ctx context.Context, batches []devices.Value, replaced int) error {
 	p := &t.progress
 	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.model, t.Config, p.Step))
 	devices.Free(batches)
@@ -256,6 +258,8 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value) error {
 		p.Updates++
 	}
 	p.Unlogged.add(r)
+	p.Unlogged.Replaced += replaced
+	p.Replaced += replaced
 	if t.compiled {
 		t.timed++
 	} else {

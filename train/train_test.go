@@ -243,6 +243,7 @@ func (broken) Name(i int) string { return fmt.Sprintf("clip%d.mp4", i) }
 func TestAVideoThatCannotBeReadIsNamedWithTheStep(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.ValidateEvery = 0
+	c.Data.Name, c.Data.Path, c.Data.OnError, c.Data.Options = "store", "clips", "fail", nil
 	o := options(b, c, t.TempDir())
 	o.Train = broken{waves{8, 9}}
 	_, err := Train(context.Background(), o)

@@ -239,7 +239,7 @@ func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *co
 	var times []time.Duration
 	var took time.Duration // for all of them
 	read, start := 0, time.Now()
-	for _, err := range data.NewBatches(ds, config.Seed, config.Train.Batch, frames, config.Data.Flip).Each(ctx, 0, 2) {
+	for _, err := range data.NewBatches(ds, config, c.log).Each(ctx, 0, 2) {
 		if err != nil {
 			return nil, err
 		}

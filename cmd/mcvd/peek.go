@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -53,7 +54,7 @@ func newPeek(a *app) *cobra.Command {
 			rows, err := d.rows(ds, c)
 			if sample > 0 {
 				title += fmt.Sprintf(", step %d", sample)
-				rows, err = rowsOfStep(ds, c, sample)
+				rows, err = rowsOfStep(ds, c, sample, a.log)
 			}
 			if err != nil {
 				return err
@@ -85,16 +86,20 @@ func (d *dataFlags) rows(ds clips.Dataset, c *configs.Config) ([]video.Row, erro
 }
 
 // rowsOfStep are the clips of a training step, counted from 1 as in the log.
-func rowsOfStep(ds clips.Dataset, c *configs.Config, step int) ([]video.Row, error) {
-	batches := data.NewBatches(ds, c.Seed, c.Train.Batch, c.Frames.Total(), c.Data.Flip)
+func rowsOfStep(ds clips.Dataset, c *configs.Config, step int, log *slog.Logger) ([]video.Row, error) {
+	batches := data.NewBatches(ds, c, log)
 	perStep := c.Train.Batch * c.Train.Accumulate
 	var rows []video.Row
 	for position := (step - 1) * perStep; position < step*perStep; position++ {
-		clip, at, err := batches.Clip(position)
+		s, err := batches.Clip(position)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, video.Row{Label: fmt.Sprintf("%s from %d", ds.Name(at.Video), at.Start), Clip: clip})
+		label := fmt.Sprintf("%s from %d", ds.Name(s.Video), s.Start)
+		if s.Replaced {
+			label += ", for one that can't be read"
+		}
+		rows = append(rows, video.Row{Label: label, Clip: s.Clip})
 	}
 	return rows, nil
 }

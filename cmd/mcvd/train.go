@@ -194,6 +194,9 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if done.BestStep > 0 {
 		fmt.Fprintf(c.stderr, "; lowest validation loss %.4f at step %d", done.BestLoss, done.BestStep)
 	}
+	if done.Replaced > 0 {
+		fmt.Fprintf(c.stderr, "; %s could not be read and were replaced", plural(done.Replaced, "clip"))
+	}
 	fmt.Fprintln(c.stderr)
 	return nil
 }

@@ -42,6 +42,8 @@ type Line struct {
 	// Skipped is the number of these steps that changed nothing, because their loss or gradients
 	// were not finite.
 	Skipped int `json:"skipped,omitempty"`
+	// Replaced is the number of clips in these steps that stood for others that can't be read.
+	Replaced int `json:"replaced,omitempty"`
 	// ClipsPerSecond and FLOPs are speeds. FLOPs are floating-point operations a second of the
 	// forward and the backward pass, counted as three forward passes.
 	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
