@@ -11,74 +11,70 @@ import (
 	"mcvd/configs"
 	"mcvd/data/arrays"
 	"mcvd/data/bair"
+	"mcvd/data/cityscapes"
 	"mcvd/data/clips"
 	"mcvd/data/converted"
 	"mcvd/data/digits"
 	"mcvd/data/folder"
+	"mcvd/data/kinetics"
+	"mcvd/data/kth"
 	"mcvd/data/shards"
 	"mcvd/data/smmnist"
+	"mcvd/data/ucf101"
+	"mcvd/data/video"
 	"mcvd/data/webdataset"
 )
 
 // set is a data set: how it is opened, how its options are checked without opening it, its options
 // with their defaults, which of the [optional] settings it uses, how fast its videos are, as far as
-// that can be told without opening it (nil if they have no frame rate), and what a user must know to
-// get it.
+// that can be told without opening it (nil if they have no frame rate), how videos of one's own are
+// decoded like its own (nil for the square in the middle), and what a user must know to get it.
 type set struct {
-	open    func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
+	open    open
 	check   func(c *configs.Config) error
 	options any
 	uses    []string // some of [optional]
 	fps     func(ctx context.Context, c *configs.Config) float64
+	decode  func(c *configs.Config) (video.DecodeOptions, error)
 	help    string
 }
 
+// open is [Open] for one data set.
+type open func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error)
+
 // sets is what data.name can be. A new data set is one package and one line.
 var sets = map[string]set{
-	"arrays":     {openArrays, arrays.Check, arrays.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, arrays.Help},
-	"bair":       {openBAIR, bair.Check, bair.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, bair.Help},
-	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil, digits.Help},
-	"folder":     {openFolder, folder.Check, folder.DefaultOptions(), []string{"data.path", "data.fps", "data.on_error"}, folder.FPS, folder.Help},
-	"shards":     {openShards, shards.Check, shards.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, shards.Help},
-	"store":      {openStore, converted.Check, converted.DefaultOptions(), []string{"data.path", "data.on_error"}, converted.FPS, converted.Help},
-	"smmnist":    {openSMMNIST, smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, smmnist.Help},
-	"webdataset": {openWebDataset, webdataset.Check, webdataset.DefaultOptions(), []string{"data.path", "data.on_error"}, nil, webdataset.Help},
+	"arrays":     {opened(arrays.Open), arrays.Check, arrays.DefaultOptions(), inFiles, nil, nil, arrays.Help},
+	"bair":       {opened(bair.Open), bair.Check, bair.DefaultOptions(), inFiles, nil, nil, bair.Help},
+	"cityscapes": {opened(cityscapes.Open), cityscapes.Check, cityscapes.DefaultOptions(), optional, cityscapes.FPS, cityscapes.Decode, cityscapes.Help},
+	"digits":     {openDigits, digits.Check, digits.DefaultOptions(), nil, nil, nil, digits.Help},
+	"folder":     {opened(folder.Open), folder.Check, folder.DefaultOptions(), optional, folder.FPS, folder.DecodeOptions, folder.Help},
+	"kinetics":   {opened(kinetics.Open), kinetics.Check, kinetics.DefaultOptions(), optional, kinetics.FPS, kinetics.Decode, kinetics.Help},
+	"kth":        {opened(kth.Open), kth.Check, kth.DefaultOptions(), inFiles, kth.FPS, kth.Decode, kth.Help},
+	"shards":     {opened(shards.Open), shards.Check, shards.DefaultOptions(), inFiles, nil, nil, shards.Help},
+	"smmnist":    {opened(smmnist.Open), smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, nil, smmnist.Help},
+	"store":      {opened(converted.Open), converted.Check, converted.DefaultOptions(), inFiles, converted.FPS, nil, converted.Help},
+	"ucf101":     {opened(ucf101.Open), ucf101.Check, ucf101.DefaultOptions(), inFiles, ucf101.FPS, ucf101.Decode, ucf101.Help},
+	"webdataset": {opened(webdataset.Open), webdataset.Check, webdataset.DefaultOptions(), inFiles, nil, nil, webdataset.Help},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that
 // doesn't use them.
 var optional = []string{"data.path", "data.fps", "data.on_error"}
 
-func openArrays(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(arrays.Open(ctx, c, split, frames, log))
-}
+// inFiles are those of [optional] that data sets use whose frames are in files, at the rate that they
+// have.
+var inFiles = []string{"data.path", "data.on_error"}
 
-func openBAIR(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(bair.Open(ctx, c, split, frames, log))
+// opened is a data set's own function as an [open].
+func opened[D clips.Dataset](own func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (D, error)) open {
+	return func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
+		return some(own(ctx, c, split, frames, log))
+	}
 }
 
 func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
 	return some(digits.New(c, split))
-}
-
-func openFolder(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(folder.Open(ctx, c, split, frames, log))
-}
-
-func openShards(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(shards.Open(ctx, c, split, frames, log))
-}
-
-func openSMMNIST(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(smmnist.Open(ctx, c, split, frames, log))
-}
-
-func openStore(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(converted.Open(ctx, c, split, frames, log))
-}
-
-func openWebDataset(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
-	return some(webdataset.Open(ctx, c, split, frames, log))
 }
 
 // Names lists the data sets.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"mcvd/configs"
-	"mcvd/data/folder"
 	"mcvd/data/video"
 )
 
@@ -23,8 +22,8 @@ func CheckOwnOverrides(overrides []string) error {
 // DecodeOptions says how to decode a video that is not in the data set, so that the model sees it
 // like those that are.
 func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
-	if c.Data.Name == "folder" {
-		return folder.DecodeOptions(c)
+	if s, err := configs.Pick(sets, "data.name", c.Data.Name); err == nil && s.decode != nil {
+		return s.decode(c)
 	}
 	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels}, nil
 }

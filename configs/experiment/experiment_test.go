@@ -63,7 +63,7 @@ func needs(name string) []string {
 	switch name {
 	case "flow": // as a schedule, its noisiest level has no signal
 		return []string{"diffusion.target=x0"}
-	case "bair": // whose frames have colours
+	case "bair", "cityscapes", "ucf101": // whose frames have colours
 		return []string{"data.channels=3"}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"golang.org/x/sync/singleflight"
 
@@ -28,14 +29,18 @@ type film struct {
 	from, frames int
 }
 
-// videos are those that a source holds. A part that goes on after the end of its source ends there.
-func (s *cached) videos() []film {
+// videos are those that a source holds. A part that goes on after the end of its source ends there,
+// with a line in log.
+func (s *cached) videos(log *slog.Logger) []film {
 	if s.Parts == nil {
 		return []film{{s.Name, s, 0, s.Entry.Frames}}
 	}
 	var out []film
 	for _, p := range s.Parts {
 		from := min(p.From, s.Entry.Frames)
+		if p.To > s.Entry.Frames {
+			log.Warn("video goes on after the end of its file, and ends there", "video", p.Name, "frames", p.To-p.From, "there", s.Entry.Frames-from)
+		}
 		out = append(out, film{p.Name, s, from, min(p.To, s.Entry.Frames) - from})
 	}
 	return out

@@ -51,8 +51,8 @@ func Open(ctx context.Context, s Set, frames int, log *slog.Logger) (*Dataset, e
 		return nil, err
 	}
 	d := &Dataset{cache: cache, ctx: ctx}
-	for _, source := range sources {
-		for _, v := range source.videos() {
+	for i := range sources {
+		for _, v := range sources[i].videos(log) {
 			if v.frames < frames {
 				short := Problem{v.name, fmt.Errorf("%d frames, want at least %d", v.frames, frames)}
 				log.Warn("video is too short and left out", "video", v.name, "reason", short.Err)

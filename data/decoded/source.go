@@ -1,11 +1,13 @@
 package decoded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"mcvd/data/video"
@@ -117,4 +119,40 @@ func Plain(err error) error {
 		return path.Err
 	}
 	return err
+}
+
+// Below is the folder sub in root if there is one, otherwise root: distributions are unpacked with and
+// without their outer folder.
+func Below(root, sub string) string {
+	if dir := filepath.Join(root, sub); isDir(dir) {
+		return dir
+	}
+	return root
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// Listed are the sources that a list names below root, with slashes. Those that are not there are one
+// problem together, because a list may have thousands of them.
+func Listed(root string, names []string) (sources []Source, problems []Problem) {
+	missing, first := 0, ""
+	for _, name := range names {
+		s, err := Film(name, filepath.Join(root, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing++
+			first = cmp.Or(first, name)
+		case err != nil:
+			problems = append(problems, Problem{name, err})
+		default:
+			sources = append(sources, s)
+		}
+	}
+	if missing > 0 {
+		problems = append(problems, Problem{first, fmt.Errorf("no such file, the first of %d that are missing of %d in the list", missing, len(names))})
+	}
+	return sources, problems
 }

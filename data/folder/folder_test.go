@@ -266,7 +266,7 @@ func TestErrorsSayHowToFixThem(t *testing.T) {
 	_, _, err = open(config(root, configs.Options{"valid": 0.7, "test": 0.7}), clips.Train, 2)
 	wantError(t, err, "data.options: valid: 0.7, test: 0.7, want")
 	_, _, err = open(config(root, configs.Options{"crop": "middle"}), clips.Train, 2)
-	wantError(t, err, `data.options.crop: "middle", want center, whole or squeeze`)
+	wantError(t, err, `data.options.crop: "middle", want center or whole or squeeze`)
 	_, _, err = open(config(root, nil), "dev", 2)
 	wantError(t, err, `split: unknown "dev"`)
 	options := configs.Options{"valid": 0.0, "test": 0.0, "cache": filepath.Join(path, "cache")} // below a file

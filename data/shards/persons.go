@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"mcvd/configs/regular"
+	"mcvd/data/clips"
 )
 
 // maxPersons is the size in bytes up to which a list of persons is read; KTH's has about 2,000.
@@ -42,8 +43,8 @@ func readPersons(path string, videos int) (map[int][]int, error) {
 func checkPersons(persons map[int][]int, videos int) error {
 	owner := map[int]int{}
 	for person, numbers := range persons {
-		if person < 1 || person > lastPerson {
-			return fmt.Errorf("person %d, want 1 to %d", person, lastPerson)
+		if person < 1 || person > clips.LastPerson {
+			return fmt.Errorf("person %d, want 1 to %d", person, clips.LastPerson)
 		}
 		for _, n := range numbers {
 			if n < 0 || n >= videos {

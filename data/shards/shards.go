@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
 
 	"mcvd/configs"
@@ -128,31 +127,14 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, i, start, frames); err != nil {
 		return clips.Clip{}, err
 	}
-	clip := clips.NewClip(frames, d.size, d.size, d.layout.channels)
 	if !d.layout.wide {
+		clip := clips.NewClip(frames, d.size, d.size, d.layout.channels)
 		return clip, d.videos[i].read(start, clip)
 	}
-	stored := clips.NewClip(frames, d.size, wide(d.size), d.layout.channels)
+	crop := clips.WideCrop{Size: d.size, Random: d.random}
+	stored := clips.NewClip(frames, d.size, crop.Width(), d.layout.channels)
 	if err := d.videos[i].read(start, stored); err != nil {
 		return clips.Clip{}, err
 	}
-	column := d.column(i, start)
-	line := clip.Width * clip.Channels
-	for y := range frames * d.size { // lines of all frames
-		copy(clip.Pix[y*line:][:line], stored.Pix[(y*stored.Width+column)*stored.Channels:])
-	}
-	return clip, nil
-}
-
-// wide is the width of UCF-101's stored frames of a height: int(4/3 of it).
-func wide(size int) int { return 4 * size / 3 }
-
-// column is where the crop of a clip of UCF-101 begins. The published code takes the middle for the
-// test, int((4/3 size - size) / 2), and draws it for training, once a clip, from 0 to
-// int(4/3 size) - size - 1. Here a clip that comes again is cropped again in the same place.
-func (d *Dataset) column(i, start int) int {
-	if !d.random {
-		return d.size / 6
-	}
-	return rand.New(rand.NewPCG(uint64(i), uint64(start))).IntN(max(1, wide(d.size)-d.size))
+	return crop.Cut(stored, i, start), nil
 }

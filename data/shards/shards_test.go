@@ -173,7 +173,7 @@ func TestParitySplits(t *testing.T) {
 			if e.TrainCropColumns != nil {
 				columns := map[int]bool{}
 				for start := range 2000 {
-					columns[train.column(0, start)] = true
+					columns[(clips.WideCrop{Size: train.size, Random: train.random}).Column(0, start)] = true
 				}
 				for column := range 64 {
 					if want := e.TrainCropColumns[0] <= column && column <= e.TrainCropColumns[1]; columns[column] != want {

@@ -1,7 +1,9 @@
 package shards
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"mcvd/data/clips"
 )
@@ -40,9 +42,6 @@ func byCount(root string, split clips.Split, valid float64) ([]*shard, []video, 
 	return opened, out, nil
 }
 
-// lastTraining is the number of the last of KTH's 25 persons that is for training.
-const lastTraining, lastPerson = 20, 25
-
 // byPerson lists the videos of KTH: those of persons 1 to 20 are for training, those of 21 to 25
 // for the test, person by person. Validation has persons of its own.
 func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video, error) {
@@ -54,22 +53,9 @@ func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video,
 	if err != nil {
 		return opened, nil, err
 	}
-	var training, test []int
-	for person := range lastPerson + 1 {
-		switch {
-		case len(numbers[person]) == 0:
-		case person <= lastTraining:
-			training = append(training, person)
-		default:
-			test = append(test, person)
-		}
-	}
-	persons := test
-	if split != clips.Test {
-		persons = clips.Part(training, split, valid)
-	}
+	there := slices.DeleteFunc(slices.Sorted(maps.Keys(numbers)), func(person int) bool { return len(numbers[person]) == 0 })
 	var out []video
-	for _, person := range persons {
+	for _, person := range clips.Persons(there, split, valid) {
 		for _, number := range numbers[person] {
 			out = append(out, all[number])
 		}
