@@ -163,51 +163,6 @@ func TestRolloutEverywhere(t *testing.T) {
 	}
 }
 
-// coarseToFine is a schedule of another kind, as one function: a first window predicts frames that
-// lie a stride apart, each later window fills one gap between them, given the frames on its two
-// sides, however far apart they are. Windows have one slot on each side.
-func coarseToFine(j Job, model configs.Frames) (iter.Seq[Window], error) {
-	stride := model.Current + 1
-	if model.Past != 1 || model.Future != 1 || j.Frames != model.Current*stride {
-		return nil, errors.New("coarse to fine: the numbers don't fit")
-	}
-	return func(yield func(Window) bool) {
-		coarse := Window{Given: []int{-1, None}}
-		for k := range model.Current {
-			coarse.Make = append(coarse.Make, (k+1)*stride-1)
-		}
-		if !yield(coarse) {
-			return
-		}
-		for _, end := range coarse.Make {
-			fine := Window{Given: []int{end - stride, end}}
-			for i := end - stride + 1; i < end; i++ {
-				fine.Make = append(fine.Make, i)
-			}
-			if !yield(fine) {
-				return
-			}
-		}
-	}, nil
-}
-
-// A hierarchical schedule is a function and a line: it needs nothing that the table's own ones
-// don't.
-func TestAHierarchicalScheduleFits(t *testing.T) {
-	line := map[string]maker{"coarse to fine": coarseToFine}
-	windows, err := line["coarse to fine"](Job{Task: Predict, Frames: 12}, configs.Frames{Past: 1, Current: 3, Future: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen, emitted := record(t, windows, []string{"a"}, []string{"z"}, 12)
-	if got, want := strings.Join(seen, " "), "a|. a|A0 A0|A1 A1|A2"; got != want {
-		t.Errorf("windows saw %s, want %s", got, want)
-	}
-	if got, want := strings.Join(emitted, " "), "3:A0 7:A1 11:A2 0:B0 1:B1 2:B2 4:C0 5:C1 6:C2 8:D0 9:D1 10:D2"; got != want {
-		t.Errorf("emitted %s, want %s", got, want)
-	}
-}
-
 func TestJobsThatMakeNoSense(t *testing.T) {
 	past := configs.Frames{Past: 2, Current: 3}
 	for _, tt := range []struct {
@@ -222,7 +177,9 @@ func TestJobsThatMakeNoSense(t *testing.T) {
 		{Job{Interpolate, 2, 3, ""}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 		{Job{Interpolate, 3, 3, ""}, past, "interpolate: this model has 2 past and 0 future frames (frames.past, frames.future)"},
 		{Job{Predict, 3, 3, "bridge"}, model232, `windows "bridge": can't be those of predict, only of [interpolate]`},
-		{Job{Predict, 3, 3, "x"}, model232, `windows: unknown "x" (known: autoregressive, bridge)`},
+		{Job{Predict, 3, 3, "x"}, model232, `windows: unknown "x" (known: autoregressive, bidirectional, bridge, hierarchy2, hierarchy3, mixed)`},
+		{Job{Predict, 3, 3, "hierarchy2"}, past, `windows "hierarchy2": lie between frames, but this model has 2 past and 0 future frames (frames.past, frames.future)`},
+		{Job{Interpolate, 2, 3, "bidirectional"}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 	} {
 		if _, err := tt.job.List(tt.model); err == nil || err.Error() != tt.want {
 			t.Errorf("%+v: error %v, want %s", tt.job, err, tt.want)

@@ -38,16 +38,23 @@ type Job struct {
 // maker lists the windows that generate a job's frames with a model of those frames. Windows run in
 // this order. A window may be given any frame that was given from the beginning or kept of an
 // earlier window, however far away it is. Each frame from 0 to n-1 must be kept exactly once.
-// [Rollout] checks this before the first window runs.
+// [Rollout] checks this before the first window runs. The job's task is not [Retrodict]: its list is
+// the mirror image of that of [Predict].
 type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
 
-// makers are the ways to split a video into windows, each with the tasks that it can do.
+// makers are the ways to split a video into windows, each with the tasks that it can do. Both says
+// that its windows lie between frames, so that the network needs past and future ones.
 var makers = map[string]struct {
 	list  maker
 	tasks []Task
+	both  bool
 }{
-	"autoregressive": {autoregressive, []Task{Predict, Interpolate, Generate, Retrodict}},
-	"bridge":         {bridge, []Task{Interpolate}},
+	"autoregressive": {autoregressive, []Task{Predict, Interpolate, Generate, Retrodict}, false},
+	"bidirectional":  {bidirectional, []Task{Interpolate}, true},
+	"bridge":         {bridge, []Task{Interpolate}, true},
+	"hierarchy2":     {hierarchy(2), []Task{Predict, Interpolate, Generate, Retrodict}, true},
+	"hierarchy3":     {hierarchy(3), []Task{Predict, Interpolate, Generate, Retrodict}, true},
+	"mixed":          {mixed, []Task{Predict, Generate, Retrodict}, false},
 }
 
 // WindowNames lists the ways to split a video into windows, in alphabetical order.
@@ -81,8 +88,35 @@ func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 		return nil, fmt.Errorf("%v: %d frames, want 1 or more", j.Task, j.Frames)
 	case j.Advance < 1 || j.Advance > model.Current:
 		return nil, fmt.Errorf("%v: advance %d frames a window, want 1 to %d, the frames of a block", j.Task, j.Advance, model.Current)
+	case makers[j.windows()].both && (model.Past == 0 || model.Future == 0):
+		return nil, fmt.Errorf("windows %q: lie between frames, but this model has %d past and %d future frames (frames.past, frames.future)",
+			j.windows(), model.Past, model.Future)
 	}
-	return makers[j.windows()].list(j, model)
+	list := makers[j.windows()].list
+	if j.Task != Retrodict {
+		return list(j, model)
+	}
+	j.Task = Predict
+	windows, err := list(j, configs.Frames{Past: model.Future, Current: model.Current, Future: model.Past})
+	return mirrored(windows, j.Frames), err
+}
+
+// Consecutive says whether the frames of each window follow each other one by one: past, block,
+// future. Training shows nothing else, unless it is told to.
+func Consecutive(windows iter.Seq[Window], model configs.Frames) bool {
+	for w := range windows {
+		first := None // where the window begins, if it is consecutive
+		for slot, i := range slices.Concat(w.Given[:model.Past], w.Make, w.Given[model.Past:]) {
+			switch {
+			case i == None:
+			case first == None:
+				first = i - slot
+			case i-slot != first:
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // windows is the name of the maker.
@@ -102,14 +136,8 @@ func (j Job) windows() string {
 //   - [Predict] goes on from the past.
 //   - [Generate] does the same, but its first window sees nothing. The next ones see their whole past, as in training,
 //     where it is hidden or visible as a whole; blank frames stand where nothing has been made yet.
-//   - [Retrodict] is the mirror image of Predict: it goes backwards from the future.
 //   - [Interpolate] goes on from the past like Predict. It never sees the future, which shows what that is worth.
 func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
-	if j.Task == Retrodict {
-		j.Task = Predict
-		windows, err := autoregressive(j, configs.Frames{Past: model.Future, Current: model.Current, Future: model.Past})
-		return mirrored(windows, j.Frames), err
-	}
 	return func(yield func(Window) bool) {
 		for at := 0; at < j.Frames; at += j.Advance {
 			if !yield(block(j, model, at, at, at+j.Advance, false)) {
@@ -123,8 +151,8 @@ func autoregressive(j Job, model configs.Frames) (iter.Seq[Window], error) {
 // only the past and predict. The block of the last window ends where the future begins, and this
 // window sees both sides. Frames of its block that were generated before stay as they are.
 func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
-	if j.Frames < model.Current {
-		return nil, fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", j.Task, j.Frames, model.Current)
+	if err := j.checkGap(model); err != nil {
+		return nil, err
 	}
 	return func(yield func(Window) bool) {
 		made := 0
@@ -135,6 +163,14 @@ func bridge(j Job, model configs.Frames) (iter.Seq[Window], error) {
 		}
 		yield(block(j, model, j.Frames-model.Current, made, j.Frames, true))
 	}, nil
+}
+
+// checkGap reports a gap that is shorter than a block.
+func (j Job) checkGap(model configs.Frames) error {
+	if j.Frames < model.Current {
+		return fmt.Errorf("%v: a gap of %d frames is shorter than the model's block, want %d or more", j.Task, j.Frames, model.Current)
+	}
+	return nil
 }
 
 // block is a window whose block begins at frame at. Of this block, the frames from from to to

@@ -119,10 +119,9 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := job.List(l.config.Frames); err != nil {
+	if err := c.checkJob(job, l.config); err != nil {
 		return err
 	}
-	c.warnUnlearned(job.Task, l.config)
 	if c.records != "" {
 		if err := notAmongRuns("--records", c.records, c.records); err != nil {
 			return err

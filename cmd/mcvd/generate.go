@@ -139,10 +139,9 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, l.config.Frames.Current), Advance: cmp.Or(c.advance, l.config.Frames.Current), Windows: c.windows}
-	if _, err := j.List(l.config.Frames); err != nil {
+	if err := c.checkJob(j, l.config); err != nil {
 		return err
 	}
-	c.warnUnlearned(c.task, l.config)
 	g, err := l.generator(c.atATime())
 	if err != nil {
 		return err
@@ -229,10 +228,18 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// warnUnlearned warns if a task hides frames that training never hid.
-func (a *app) warnUnlearned(task eval.Task, c *configs.Config) {
-	if !task.Learned(c.Frames) {
-		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", task,
+// checkJob refuses a job that the run's model can't do, and warns of what its training never showed.
+func (a *app) checkJob(j eval.Job, c *configs.Config) error {
+	windows, err := j.List(c.Frames)
+	if err != nil {
+		return err
+	}
+	if !j.Task.Learned(c.Frames) {
+		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", j.Task,
 			"frames.mask.past", c.Frames.Mask.Past, "frames.mask.future", c.Frames.Mask.Future)
 	}
+	if !eval.Consecutive(windows, c.Frames) {
+		a.log.Warn("these windows give the model frames that are farther apart than in its training, and nothing tells it so", "windows", j.Windows)
+	}
+	return nil
 }

@@ -81,8 +81,8 @@ func (r *runFlags) checkDevices(batch int) error {
 
 // windowsFlag chooses how videos are split into windows.
 func windowsFlag(cmd *cobra.Command, windows *string) {
-	cmd.Flags().Var(oneOf(windows, eval.WindowNames()), "windows", "how a video is split into windows: "+strings.Join(eval.WindowNames(), " or ")+
-		" (default: bridge for interpolate, else autoregressive)")
+	cmd.Flags().Var(oneOf(windows, eval.WindowNames()), "windows", "how a video is split into windows: "+strings.Join(eval.WindowNames(), ", ")+
+		"; see mcvd windows show (default: bridge for interpolate, else autoregressive)")
 }
 
 // checkWindows refuses windows that the task can't have.

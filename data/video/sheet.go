@@ -107,11 +107,12 @@ func Sheet(title string, rows ...Row) (*image.RGBA, error) {
 	}
 	columns := widest.Clip.Frames
 	cellW, cellH := first.Width*scale+2*border+gap, first.Height*scale+2*border+gap
-	head := legendWidth(face, title, used)
+	legend := marksLegend(used)
+	head := legendWidth(face, title, legend)
 	left, top := margin+labels, margin+2*lineHeight+8
 	img := image.NewRGBA(image.Rect(0, 0, max(left+columns*cellW-gap, margin+head)+margin, top+len(rows)*cellH-gap+margin))
 	fill(img, img.Rect, paper)
-	drawLegend(img, face, title, used)
+	drawLegend(img, face, title, legend)
 	for i := range columns {
 		number := strconv.Itoa(widest.number(i))
 		x := left + i*cellW + (cellW-gap-textWidth(face, number))/2
@@ -237,26 +238,39 @@ func fill(img *image.RGBA, r image.Rectangle, c color.Color) {
 
 const swatch, swatchGap, itemGap = 11, 6, 18
 
+// legendItem is a colour and what it means.
+type legendItem struct {
+	name  string
+	color color.RGBA
+}
+
+// marksLegend is the marks that are used.
+func marksLegend(used [len(markNames)]bool) (items []legendItem) {
+	for mark, name := range markNames {
+		if used[mark] {
+			items = append(items, legendItem{name, markColors[mark]})
+		}
+	}
+	return items
+}
+
 // legendWidth is the width of what [drawLegend] draws.
-func legendWidth(face font.Face, title string, used [len(markNames)]bool) int {
-	return drawLegend(image.NewRGBA(image.Rectangle{}), face, title, used) - margin
+func legendWidth(face font.Face, title string, items []legendItem) int {
+	return drawLegend(image.NewRGBA(image.Rectangle{}), face, title, items) - margin
 }
 
 // drawLegend draws the top line and returns where it ends.
-func drawLegend(img *image.RGBA, face font.Face, title string, used [len(markNames)]bool) int {
+func drawLegend(img *image.RGBA, face font.Face, title string, items []legendItem) int {
 	x, baseline := margin, margin+textSize-1
 	if title != "" {
 		drawText(img, face, title, x, baseline, ink)
 		x += textWidth(face, title) + itemGap
 	}
-	for mark, name := range markNames {
-		if !used[mark] {
-			continue
-		}
-		fill(img, image.Rect(x, baseline-swatch+1, x+swatch, baseline+1), markColors[mark])
+	for _, item := range items {
+		fill(img, image.Rect(x, baseline-swatch+1, x+swatch, baseline+1), item.color)
 		x += swatch + swatchGap
-		drawText(img, face, name, x, baseline, faint)
-		x += textWidth(face, name) + itemGap
+		drawText(img, face, item.name, x, baseline, faint)
+		x += textWidth(face, item.name) + itemGap
 	}
 	return x - itemGap
 }
