@@ -46,6 +46,10 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	if p.Clips < 1 || p.Trajectories < 1 {
 		return nil, fmt.Errorf("evaluation of %d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
 	}
+	source, err := p.source(ds, j, g.model.Frames)
+	if err != nil {
+		return nil, err
+	}
 	nfe, err := g.NFE(j)
 	if err != nil {
 		return nil, err
@@ -65,7 +69,7 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	generate := func(ctx context.Context, seed uint64, cases []Case, progress func()) ([]Frames, error) {
 		return g.seeded(seed).Videos(ctx, j, cases, progress)
 	}
-	return &Evaluation{Protocol: p, generator: g, job: j, generate: generate, source: p.source(ds, j, g.model.Frames), metrics: metrics, header: h}, nil
+	return &Evaluation{Protocol: p, generator: g, job: j, generate: generate, source: source, metrics: metrics, header: h}, nil
 }
 
 // Videos are what a completed protocol has to score of a model, whose task it can do.
@@ -80,9 +84,18 @@ func (p Protocol) Videos(m *models.Model) metric.Videos {
 }
 
 // source cuts the protocol's clips.
-func (p Protocol) source(ds clips.Dataset, j Job, f configs.Frames) Source {
+func (p Protocol) source(ds clips.Dataset, j Job, f configs.Frames) (Source, error) {
 	frames := ClipFrames(j.Task, f, j.Frames)
-	return cutAt(ds, j, f, frames, true, func(i int) data.At { return p.at(ds, i, frames) })
+	places, err := p.places(ds, frames)
+	if err != nil {
+		return nil, err
+	}
+	return cutAt(ds, j, f, frames, true, func(i int) data.At {
+		if places != nil {
+			return places[i]
+		}
+		return p.at(ds, i, frames)
+	}), nil
 }
 
 // Header is that of the report, without what only the caller knows, such as the run and its

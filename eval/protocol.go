@@ -26,13 +26,17 @@ type Protocol struct {
 	// Seeds are those of the noise: each clip is made with each of them, in as many trajectories.
 	Seeds []uint64 `json:"noise_seeds,omitempty"`
 	Rules Rules    `json:"rules"`
+	// ClipsSHA256 is the hash of the list of clips, if they are those of one: see [Protocol.WithClips].
+	ClipsSHA256 string `json:"clips_sha256,omitempty"`
 	// Deviations say in what the evaluation is not what its name promises.
 	Deviations []string `json:"deviations,omitempty"`
+
+	list *data.List // nil if Rules.Order says which clips there are
 }
 
 // Rules are how a protocol chooses clips and counts scores.
 type Rules struct {
-	Order     string          `json:"order"`     // of clips: fixed, see [data.Fixed], or spread, see [data.Spread]
+	Order     string          `json:"order"`     // of clips: fixed, see [data.Fixed], spread, see [data.Spread], or listed, see [data.List]
 	Pixels    string          `json:"pixels"`    // how numbers become 8-bit: nearest, see [clips.Byte], or floor, see [clips.Floor]
 	Unrounded bool            `json:"unrounded"` // metrics of sets that can see frames before they become bytes do: FVD
 	Binary    bool            `json:"binary"`    // SSIM is of frames whose pixels are rounded to black or white
@@ -109,6 +113,12 @@ func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
 		return p, err
 	}
 	p.Rules, p.Deviations = n.Rules, nil
+	if p.list != nil {
+		p.Rules.Order = listed
+		if n.Rules.Order == "spread" {
+			p.Deviations = append(p.Deviations, "clips of a list, published: evenly spread over all videos")
+		}
+	}
 	fit := slices.DeleteFunc(slices.Clone(n.settings), func(s setting) bool { return s.task != task || s.past != f.Past })
 	if p.Frames == 0 && len(fit) > 0 {
 		p.Frames = fit[0].frames
@@ -178,14 +188,6 @@ func (p Protocol) noiseTitle() string {
 		return ""
 	}
 	return ", of the noise " + strings.Trim(fmt.Sprint(p.Seeds), "[]")
-}
-
-// at is where clip i is cut.
-func (p Protocol) at(ds clips.Dataset, i, frames int) data.At {
-	if p.Rules.Order == "spread" {
-		return data.Spread(ds, p.Seed, i, p.Clips, frames)
-	}
-	return data.Fixed(ds, p.Seed, i, frames)
 }
 
 // blackOrWhite rounds [0, 1] to 0 or 1, half to 0.

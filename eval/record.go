@@ -5,7 +5,7 @@ import "mcvd/eval/metric"
 // Record is the result for one video. [NewReport] sums records up.
 type Record struct {
 	Task       string `json:"task"`
-	Clip       int    `json:"clip"`        // in the order of [data.Fixed]
+	Clip       int    `json:"clip"`        // in the order of the protocol's rules
 	Video      string `json:"video"`       // the data set's name of the video that the clip is of
 	Start      int    `json:"start"`       // the number of the clip's first frame there
 	Seed       uint64 `json:"seed"`        // of the noise; 0 for a baseline, which has none

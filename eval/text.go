@@ -28,6 +28,9 @@ func (r *Report) WriteText(out io.Writer) error {
 	fmt.Fprintln(out, p.title())
 	fmt.Fprintf(out, "%s %d frames: %d clips of the %d videos of %s/%s, trajectories: %d each, advance %d, seed %d%s\n",
 		p.Task, p.Frames, p.Clips, r.Videos, r.Dataset, p.Split, p.Trajectories, p.Advance, p.Seed, p.noiseTitle())
+	if p.ClipsSHA256 != "" {
+		fmt.Fprintf(out, "the clips are those of a list with SHA-256 %s\n", p.ClipsSHA256)
+	}
 	each := func(evaluations string, seconds float64) string {
 		if seconds > 0 {
 			return fmt.Sprintf("%s network evaluations and %.3g s", evaluations, seconds)

@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"models/published":           {"models", "models/diffusion", "models/weights", "models/weights/torch"},
 	"models/published/schema":    {"configs", "configs/experiment", "models/diffusion", "models/network"},
 	"models/paritytest":          {"models/weights"},
-	"data":                       {"configs", "data/arrays", "data/bair", "data/cityscapes", "data/clips", "data/converted", "data/digits", "data/folder", "data/kinetics", "data/kth", "data/shards", "data/smmnist", "data/ucf101", "data/video", "data/webdataset"},
+	"data":                       {"configs", "configs/atomicfile", "configs/regular", "data/arrays", "data/bair", "data/cityscapes", "data/clips", "data/converted", "data/digits", "data/folder", "data/kinetics", "data/kth", "data/shards", "data/smmnist", "data/ucf101", "data/video", "data/webdataset"},
 	"data/bair":                  {"configs", "data/clips", "data/tfrecord"},
 	"data/npy":                   {"data/clips"},
 	"data/webdataset":            {"configs", "configs/regular", "data/clips", "data/npy", "data/video"},

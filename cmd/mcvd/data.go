@@ -12,7 +12,7 @@ import (
 )
 
 func newData(a *app) *cobra.Command {
-	return group("data", "Look at data sets, and write their clips in other forms", newPeek(a), newExport(a), newConvert(a), newVerify(), newStats(a), newDataHelp())
+	return group("data", "Look at data sets, and write their clips in other forms", newPeek(a), newExport(a), newConvert(a), newVerify(), newStats(a), newClips(a), newDataHelp())
 }
 
 // dataFlags choose clips of a data set.

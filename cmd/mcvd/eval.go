@@ -29,6 +29,7 @@ type evalCommand struct {
 	eval.Protocol
 	batch   int
 	metrics []string
+	list    string
 	records string
 	weights string
 	noCache bool
@@ -57,6 +58,9 @@ the best trajectory for all metrics, and intervals are by bootstrap over videos.
 one each metric chooses its own, and the report says in what the evaluation is not as published:
 
 ` + protocolDocs() + `
+--clips-file LIST scores exactly the clips of a list that "mcvd data clips" wrote, and the report
+has its hash. So runs with other seeds, or on another copy of the data, score the same clips.
+
 --records DIR keeps what was found out about each video, the baselines' included. The same command
 with the same folder goes on where it was stopped. With --shard several processes share the work,
 and eval merge makes the report.
@@ -67,9 +71,10 @@ the real ones. They are generated again after the evaluation, which keeps none.`
   mcvd eval runs/tiny --clips 4 --html out/page.html
   mcvd eval runs/tiny --metrics psnr --records out/records
   mcvd eval runs/tiny --protocol bair --clips 4 --trajectories 3 --frames 4
+  mcvd eval runs/tiny --clips-file list.json
   mcvd eval runs/tiny --set data.name=folder --set data.path=clips --clips 2`,
 		Args:    arguments(1, 1, "a run folder"),
-		PreRunE: func(cmd *cobra.Command, args []string) error { return c.check() },
+		PreRunE: func(cmd *cobra.Command, args []string) error { return cmp.Or(c.checkList(), c.check()) },
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
@@ -85,6 +90,7 @@ the real ones. They are generated again after the evaluation, which keeps none.`
 	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
 	splitFlag(cmd, &c.Split)
 	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, fvd_pooled, fvmd, kid and lpips_vgg, which have to be asked for)")
+	f.StringVar(&c.list, "clips-file", "", "score the clips of this list (default: those that the protocol and --seed choose)")
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.BoolVar(&c.noCache, "no-cache", false, "compute the features of real clips anew, and keep none (they are kept in mcvd/features of the user's cache folder)")
@@ -106,6 +112,13 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	c.Seed = l.seed
+	if c.list != "" {
+		list, err := data.ReadList(c.list)
+		if err != nil {
+			return fmt.Errorf("--clips-file: %w", err)
+		}
+		c.Protocol = c.WithClips(list)
+	}
 	if c.Protocol, err = c.Complete(l.config.Frames); err != nil {
 		return err
 	}
@@ -152,6 +165,16 @@ func protocolDocs() string {
 		fmt.Fprintf(&text, "  %-10s  %s\n", name, eval.ProtocolDoc(name))
 	}
 	return text.String()
+}
+
+// checkList refuses flags that say which clips are scored, beside a list of them.
+func (c *evalCommand) checkList() error {
+	for _, name := range []string{"clips", "split"} {
+		if c.list != "" && c.flags.Changed(name) {
+			return fmt.Errorf("--%s has no effect with --clips-file, whose list says it", name)
+		}
+	}
+	return nil
 }
 
 // check refuses flags that don't go together.

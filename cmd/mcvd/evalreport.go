@@ -198,7 +198,11 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 		return nil, err
 	}
 	defer g.Close()
-	e, err := eval.NewEvaluation(g, ds, r.Protocol, metrics)
+	protocol, err := r.Again(l.config.Frames)
+	if err != nil {
+		return nil, err
+	}
+	e, err := eval.NewEvaluation(g, ds, protocol, metrics)
 	if err != nil {
 		return nil, err
 	}

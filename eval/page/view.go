@@ -217,6 +217,7 @@ func facts(r *eval.Report) []fact {
 		{"data set", data, fmt.Sprintf("split %s, %s", p.Split, count(r.Videos, "video"))},
 		{"task", fmt.Sprintf("%s %s", p.Task, count(p.Frames, "frame")), given(r)},
 		{"clips", count(p.Clips, "clip"), videos(p)},
+		{"SHA-256 of the list of clips", p.ClipsSHA256, ""},
 		{"windows", p.Windows, fmt.Sprintf("%s kept of each block", count(p.Advance, "frame"))},
 		{"sampler", fmt.Sprintf("%s, %s", r.Sampler.Name, count(r.Sampler.Steps, "step")), samplerNote(r.Sampler)},
 		{"network evaluations", fmt.Sprintf("%d a video", r.NFE), perFrame(r.NFEPerFrame)},
@@ -239,7 +240,10 @@ func videos(p eval.Protocol) string {
 }
 
 func seeds(p eval.Protocol) fact {
-	if len(p.Seeds) == 0 {
+	switch {
+	case len(p.Seeds) == 0 && p.ClipsSHA256 != "":
+		return fact{"seed", fmt.Sprint(p.Seed), "of the noise"}
+	case len(p.Seeds) == 0:
 		return fact{"seed", fmt.Sprint(p.Seed), "of the clips and of the noise"}
 	}
 	return fact{"seeds", strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Seeds), " ", ", "), "[]"), fmt.Sprintf("of the noise; %d of the clips", p.Seed)}
@@ -281,7 +285,7 @@ func samplerNote(s configs.Sampler) string {
 func rules(r eval.Rules) []fact {
 	word := func(name string, words map[string]string) string { return cmp.Or(words[name], name) }
 	all := []fact{
-		{"clips are", word(r.Order, map[string]string{"fixed": "a fixed random order of all videos, anywhere in them", "spread": "evenly spread over all videos"}), ""},
+		{"clips are", word(r.Order, map[string]string{"fixed": "a fixed random order of all videos, anywhere in them", "spread": "evenly spread over all videos", "listed": "those of a list"}), ""},
 		{"numbers become bytes", word(r.Pixels, map[string]string{"nearest": "by rounding", "floor": "by cutting off"}), ""},
 		{"best trajectory", word(r.Best, map[string]string{"one": "one for all metrics, chosen by the first that scores videos one by one", "each": "each metric chooses its own"}), ""},
 		{"intervals of 95 %", word(string(r.Interval), map[string]string{string(metric.Bootstrap): "by bootstrap over videos", string(metric.Normal): "1.96 standard errors over clips"}), ""},

@@ -1,0 +1,113 @@
+package data
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"mcvd/configs/atomicfile"
+	"mcvd/configs/regular"
+	"mcvd/data/clips"
+)
+
+// List names clips of a split, so that evaluations of different runs score the same ones. As a file it
+// is JSON.
+type List struct {
+	Split  clips.Split `json:"split"`
+	Frames int         `json:"frames"` // of each clip
+	Clips  []Listed    `json:"clips"`
+	// SHA256 is the hash of all this, see [List.Hash].
+	SHA256 string `json:"sha256"`
+}
+
+// Listed is where a clip starts: the data set's name of a video, and the number of a frame of it.
+type Listed struct {
+	Video string `json:"video"`
+	Start int    `json:"start"`
+}
+
+// NewList lists the clips of frames frames at places of a data set's split, in their order.
+func NewList(ds clips.Dataset, split clips.Split, frames int, places []At) List {
+	l := List{Split: split, Frames: frames}
+	for _, at := range places {
+		l.Clips = append(l.Clips, Listed{ds.Name(at.Video), at.Start})
+	}
+	l.SHA256 = l.Hash()
+	return l
+}
+
+// Hash is the SHA-256, in hexadecimal digits, of a line with the split and the number of frames, and a
+// line for each clip with its start and the name of its video, quoted as in Go: "3 \"a.mp4\"\n".
+func (l List) Hash() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d\n", l.Split, l.Frames)
+	for _, c := range l.Clips {
+		fmt.Fprintf(h, "%d %q\n", c.Start, c.Video)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// Places finds the clips in a data set. An error names the first clip that it doesn't have.
+func (l List) Places(ds clips.Dataset) ([]At, error) {
+	missing := map[string]bool{}
+	for _, c := range l.Clips {
+		missing[c.Video] = true
+	}
+	numbers := map[string]int{}
+	for i := 0; i < ds.Len() && len(missing) > 0; i++ { // training splits may have a billion videos
+		if name := ds.Name(i); missing[name] {
+			numbers[name] = i
+			delete(missing, name)
+		}
+	}
+	places := make([]At, len(l.Clips))
+	for i, c := range l.Clips {
+		video, ok := numbers[c.Video]
+		if !ok {
+			return nil, fmt.Errorf("clip %d: the %d videos of split %s have none named %q; give the data of which the list was made", i, ds.Len(), l.Split, c.Video)
+		}
+		if err := clips.CheckRange(ds, video, c.Start, l.Frames); err != nil {
+			return nil, fmt.Errorf("clip %d: %s: %w; give the data of which the list was made", i, c.Video, err)
+		}
+		places[i] = At{video, c.Start}
+	}
+	return places, nil
+}
+
+// Write writes the list to a file.
+func (l List) Write(path string) error {
+	text, err := json.MarshalIndent(l, "", " ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, func(f *os.File) error {
+		_, err := f.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// ReadList reads what [List.Write] wrote. It refuses a file that was changed since then.
+func ReadList(path string) (List, error) {
+	text, err := regular.Read(path)
+	if err != nil {
+		return List{}, err
+	}
+	var l List
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&l); err != nil {
+		return List{}, fmt.Errorf("%s: not a list of clips, as `mcvd data clips` writes one: %w", path, err)
+	}
+	if want := l.Hash(); l.SHA256 != want {
+		return List{}, fmt.Errorf("%s: sha256: %q, want %q: the list was changed after it was written; make it anew with `mcvd data clips`", path, l.SHA256, want)
+	}
+	if err := l.Split.Check(); err != nil {
+		return List{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(l.Clips) < 1 {
+		return List{}, fmt.Errorf("%s: no clips, want one or more", path)
+	}
+	return l, nil
+}
