@@ -212,8 +212,8 @@ type Scores struct {
 //
 // It is part of reports, too.
 type Sampler struct {
-	// The sampler, such as ddim, ddpm or dpmpp_2m (DPM-Solver++(2M)). docs/samplers.md says what
-	// each is good for.
+	// The sampler, such as ddim, ddpm or dpmpp_2m (DPM-Solver++(2M)). docs/samplers.md compares
+	// them.
 	Name string `yaml:"name" json:"name"`
 	// How many of the diffusion's noise levels are visited; at most diffusion.steps.
 	Steps int `yaml:"steps" range:"[1, 1e6]" json:"steps"`

@@ -112,6 +112,9 @@ func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (
 		}
 	}
 	for _, option := range s.options {
+		if !strings.Contains(option, "=") {
+			return configs.Sampler{}, usageError{fmt.Errorf("--option %s: no equals sign, want NAME=VALUE such as order=2", option)}
+		}
 		overrides = append(overrides, "sampler.options."+option)
 	}
 	stored := *c

@@ -116,22 +116,11 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if !folders {
 		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
 	}
-	d, longest := &Dataset{}, 0
-	for _, v := range all {
-		longest = max(longest, v.Frames.Frames)
-		if v.Frames.Frames >= max(frames, 1) {
-			d.videos = append(d.videos, v)
-		}
+	videos, err := clips.LongEnough(all, func(v video) int { return v.Frames.Frames }, frames, root, split, log)
+	if err != nil {
+		return nil, fmt.Errorf("%w, in .npy and .npz files", err)
 	}
-	if len(d.videos) == 0 {
-		return nil, fmt.Errorf("%s: split %s: no usable video: %d found in .npy and .npz files, the longest of %d frames, want at least %d", root, split, len(all), longest, frames)
-	}
-	short := len(all) - len(d.videos)
-	if short > 0 {
-		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
-	}
-	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", short)
-	return d, nil
+	return &Dataset{videos}, nil
 }
 
 // divide keeps the videos of a split.

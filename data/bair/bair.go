@@ -109,22 +109,11 @@ func Open(_ context.Context, c *configs.Config, split clips.Split, frames int, l
 	if split != clips.Test {
 		all = clips.Part(all, split, o.Valid)
 	}
-	longest := 0
-	for _, v := range all {
-		longest = max(longest, v.file.frames)
-		if v.file.frames >= max(frames, 1) {
-			d.videos = append(d.videos, v)
-		}
-	}
-	if len(d.videos) == 0 {
+	d.videos, err = clips.LongEnough(all, func(v video) int { return v.file.frames }, frames, c.Data.Path, split, log)
+	if err != nil {
 		closeAll(all)
-		return nil, fmt.Errorf("%s: split %s: no usable video: %d found, the longest of %d frames, want at least %d", c.Data.Path, split, len(all), longest, frames)
+		return nil, err
 	}
-	short := len(all) - len(d.videos)
-	if short > 0 {
-		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
-	}
-	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", short)
 	return d, nil
 }
 

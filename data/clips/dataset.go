@@ -1,6 +1,9 @@
 package clips
 
-import "fmt"
+import (
+	"fmt"
+	"log/slog"
+)
 
 // Dataset is a collection of videos whose frames have addresses: the number of a video and the
 // number of a frame. It chooses nothing itself; package data says where clips start. Its methods
@@ -40,4 +43,27 @@ func CheckRange(ds Dataset, video, start, frames int) error {
 		return fmt.Errorf("frames %d to %d: want some of 0 to %d", start, start+frames-1, n-1)
 	}
 	return nil
+}
+
+// LongEnough keeps the videos of a split that have frames frames or more; length says how many one has.
+// It logs how many are left out, and fails if none is left. root is the folder of the data set.
+func LongEnough[V any](all []V, length func(V) int, frames int, root string, split Split, log *slog.Logger) (usable []V, err error) {
+	longest := 0
+	for _, v := range all {
+		longest = max(longest, length(v))
+		if length(v) >= max(frames, 1) {
+			usable = append(usable, v)
+		}
+	}
+	left := len(all) - len(usable)
+	switch {
+	case len(all) == 0:
+		return nil, fmt.Errorf("%s: split %s: no videos in it", root, split)
+	case len(usable) == 0:
+		return nil, fmt.Errorf("%s: split %s: no usable video: %d found, the longest of %d frames, want at least %d", root, split, len(all), longest, frames)
+	case left > 0:
+		log.Warn("videos are too short and left out", "split", split, "videos", left, "frames_wanted", frames)
+	}
+	log.Info("videos are ready", "split", split, "videos", len(usable), "left_out", left)
+	return usable, nil
 }

@@ -301,6 +301,13 @@ func TestFramesThatDependOnTheStartAreRefused(t *testing.T) {
 	}
 }
 
+func TestOtherSettingsAreNamedOneByOne(t *testing.T) {
+	got := difference(`{"Name":"folder","Size":64,"Options":{"crop":"center","valid":0.1}}`, `{"Name":"folder","Size":32,"Options":{"crop":"whole","valid":0.1,"cache":"x"}}`)
+	if want := "data.options.cache was <nil>, now it is x; data.options.crop was center, now it is whole; data.size was 64, now it is 32"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	dir := made(t, source(0))
 	for want, change := range map[string]func(*configs.Config){

@@ -99,30 +99,15 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	d := &Dataset{format: x.Format}
-	return d, d.keep(c.Data.Path, files, split, frames, log)
-}
-
-// keep takes over the videos that are long enough.
-func (d *Dataset) keep(dir string, files []*store.File, split clips.Split, frames int, log *slog.Logger) error {
-	all, longest := 0, 0
+	var all []video
 	for _, f := range files {
 		for i, e := range f.Entries() {
-			all++
-			longest = max(longest, e.Frames)
-			if e.Frames >= frames {
-				d.videos = append(d.videos, video{e, f, i, f.Source(i).Name})
-			}
+			all = append(all, video{e, f, i, f.Source(i).Name})
 		}
 	}
-	if len(d.videos) == 0 {
-		return fmt.Errorf("%s: split %s: no usable video: %d found, the longest of %d frames, want at least %d", dir, split, all, longest, frames)
-	}
-	if short := all - len(d.videos); short > 0 {
-		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
-	}
-	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", all-len(d.videos))
-	return nil
+	d := &Dataset{format: x.Format}
+	d.videos, err = clips.LongEnough(all, func(v video) int { return v.Frames }, frames, c.Data.Path, split, log)
+	return d, err
 }
 
 // FPS is the frame rate of the first video for training, 0 if it is unknown.

@@ -3,10 +3,15 @@ package converted
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"mcvd/configs/regular"
@@ -111,11 +116,37 @@ func fingerprint(root string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
+// difference names the settings that differ between two sources, whose settings are JSON objects.
+func difference(then, now string) string {
+	var a, b map[string]any
+	if errors.Join(json.Unmarshal([]byte(then), &a), json.Unmarshal([]byte(now), &b)) != nil {
+		return then + "; now they are " + now
+	}
+	return strings.Join(differing("data.", a, b), "; ")
+}
+
+func differing(prefix string, a, b map[string]any) (out []string) {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		path := prefix + strings.ToLower(key)
+		inA, isA := a[key].(map[string]any)
+		inB, isB := b[key].(map[string]any)
+		switch {
+		case isA && isB:
+			out = append(out, differing(path+".", inA, inB)...)
+		case !reflect.DeepEqual(a[key], b[key]):
+			out = append(out, fmt.Sprintf("%s was %v, now it is %v", path, a[key], b[key]))
+		}
+	}
+	return out
+}
+
 // isSame reports in what the plan of a store that was begun differs from the one of now.
 func (x index) isSame(now index) error {
 	switch {
 	case x.Format.Settings != now.Format.Settings:
-		return fmt.Errorf("its source had other settings: %s; now they are %s", x.Format.Settings, now.Format.Settings)
+		return fmt.Errorf("its source had other settings: %s", difference(x.Format.Settings, now.Format.Settings))
 	case x.Format != now.Format:
 		return fmt.Errorf("its frames are %dx%dx%d in chunks of %d, now they would be %dx%dx%d in chunks of %d", x.Height, x.Width,
 			x.Channels, x.Chunk, now.Height, now.Width, now.Channels, now.Chunk)

@@ -67,7 +67,7 @@ func escaped(path string) string {
 
 func noShards(dir string) error {
 	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("data.path: %w", err)
+		return fmt.Errorf("data.path: %w: want the folder of the published shards; mcvd data help shards shows what lies in it", err)
 	}
 	return fmt.Errorf("%s: no shard_*.hdf5 in it", dir)
 }

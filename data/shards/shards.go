@@ -80,35 +80,20 @@ func Open(_ context.Context, c *configs.Config, split clips.Split, frames int, l
 	d := &Dataset{layout: layouts[o.Layout], size: c.Data.Size, random: split == clips.Train}
 	opened, all, err := d.layout.list(c.Data.Path, split, o.Valid)
 	if err == nil {
-		err = d.keep(all, frames)
+		d.videos, err = clips.LongEnough(all, func(v video) int { return v.frames }, frames, c.Data.Path, split, log)
+	} else {
+		err = fmt.Errorf("%s: split %s: %w", c.Data.Path, split, err)
+	}
+	if err == nil { // a frame of the first says whether they have the right size
+		if _, err = d.Clip(0, 0, 1); err != nil {
+			err = fmt.Errorf("%s: %w", d.Name(0), err)
+		}
 	}
 	if err != nil {
 		closeAll(opened)
-		return nil, fmt.Errorf("%s: split %s: %w", c.Data.Path, split, err)
+		return nil, err
 	}
-	if short := len(all) - len(d.videos); short > 0 {
-		log.Warn("videos are too short and left out", "split", split, "videos", short, "frames_wanted", frames)
-	}
-	log.Info("videos are ready", "split", split, "videos", len(d.videos), "left_out", len(all)-len(d.videos))
 	return d, nil
-}
-
-// keep takes over the videos that are long enough, and looks at a frame of the first.
-func (d *Dataset) keep(all []video, frames int) error {
-	longest := 0
-	for _, v := range all {
-		longest = max(longest, v.frames)
-		if v.frames >= max(frames, 1) {
-			d.videos = append(d.videos, v)
-		}
-	}
-	if len(d.videos) == 0 {
-		return fmt.Errorf("no usable video: %d found, the longest of %d frames, want at least %d", len(all), longest, frames)
-	}
-	if _, err := d.Clip(0, 0, 1); err != nil {
-		return fmt.Errorf("%s: %w", d.Name(0), err)
-	}
-	return nil
 }
 
 // Len is the number of videos.
