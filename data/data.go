@@ -18,6 +18,7 @@ import (
 	"mcvd/data/folder"
 	"mcvd/data/kinetics"
 	"mcvd/data/kth"
+	"mcvd/data/lerobot"
 	"mcvd/data/shards"
 	"mcvd/data/smmnist"
 	"mcvd/data/ucf101"
@@ -51,6 +52,7 @@ var sets = map[string]set{
 	"folder":     {opened(folder.Open), folder.Check, folder.DefaultOptions(), optional, folder.FPS, folder.DecodeOptions, folder.Help},
 	"kinetics":   {opened(kinetics.Open), kinetics.Check, kinetics.DefaultOptions(), optional, kinetics.FPS, kinetics.Decode, kinetics.Help},
 	"kth":        {opened(kth.Open), kth.Check, kth.DefaultOptions(), inFiles, kth.FPS, kth.Decode, kth.Help},
+	"lerobot":    {opened(lerobot.Open), lerobot.Check, lerobot.DefaultOptions(), optional, lerobot.FPS, lerobot.Decode, lerobot.Help},
 	"shards":     {opened(shards.Open), shards.Check, shards.DefaultOptions(), inFiles, nil, nil, shards.Help},
 	"smmnist":    {opened(smmnist.Open), smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, nil, smmnist.Help},
 	"store":      {opened(converted.Open), converted.Check, converted.DefaultOptions(), inFiles, converted.FPS, nil, converted.Help},

@@ -27,21 +27,22 @@ type film struct {
 	name         string
 	of           *cached
 	from, frames int
+	missing      int // frames that it should have behind these
 }
 
 // videos are those that a source holds. A part that goes on after the end of its source ends there,
 // with a line in log.
 func (s *cached) videos(log *slog.Logger) []film {
 	if s.Parts == nil {
-		return []film{{s.Name, s, 0, s.Entry.Frames}}
+		return []film{{s.Name, s, 0, s.Entry.Frames, 0}}
 	}
 	var out []film
 	for _, p := range s.Parts {
-		from := min(p.From, s.Entry.Frames)
-		if p.To > s.Entry.Frames {
-			log.Warn("video goes on after the end of its file, and ends there", "video", p.Name, "frames", p.To-p.From, "there", s.Entry.Frames-from)
+		from, to := min(p.From, s.Entry.Frames), min(p.To, s.Entry.Frames)
+		if p.To > to && !s.Exact {
+			log.Warn("video goes on after the end of its file, and ends there", "video", p.Name, "frames", p.To-p.From, "there", to-from)
 		}
-		out = append(out, film{p.Name, s, from, min(p.To, s.Entry.Frames) - from})
+		out = append(out, film{p.Name, s, from, to - from, p.To - to})
 	}
 	return out
 }

@@ -53,6 +53,12 @@ func Open(ctx context.Context, s Set, frames int, log *slog.Logger) (*Dataset, e
 	d := &Dataset{cache: cache, ctx: ctx}
 	for i := range sources {
 		for _, v := range sources[i].videos(log) {
+			if v.of.Exact && v.missing > 0 {
+				if err := cache.skip(Problem{v.name, fmt.Errorf("%s ends %d frames before it does", v.of.Name, v.missing)}); err != nil {
+					return nil, err
+				}
+				continue
+			}
 			if v.frames < frames {
 				short := Problem{v.name, fmt.Errorf("%d frames, want at least %d", v.frames, frames)}
 				log.Warn("video is too short and left out", "video", v.name, "reason", short.Err)

@@ -72,6 +72,10 @@ func TestPartsOfASource(t *testing.T) {
 	if _, err := d.Clip(0, 2, 2); err == nil {
 		t.Error("frames after the end of a part: no error")
 	}
+	s.Exact = true
+	if d, log, err := open(t, root, 2, s); err != nil || d.Len() != 2 || !strings.Contains(log, `file=beyond reason="a.mp4 ends 10 frames before it does"`) {
+		t.Errorf("exact parts: %v, want the two that are whole: %s", err, log)
+	}
 	files, _ := filepath.Glob(filepath.Join(root, ".mcvd-cache", "*.frames"))
 	if len(files) != 1 {
 		t.Fatalf("%d files in the cache, want one for a source with four parts", len(files))

@@ -22,6 +22,7 @@ type Source struct {
 	Bytes    int64     // the size, of images together
 	Modified time.Time // when it was last changed, of images the latest
 	Parts    []Part    // the videos in it; nil if it is one
+	Exact    bool      // a part that goes on after the end of the source is a [Problem], not shorter
 }
 
 // Part is a video that is a part of a source.
