@@ -75,6 +75,14 @@ type Data struct {
 	Channels int `yaml:"channels"`
 	// The frames a second that videos are resampled to; 0 keeps every frame as it is.
 	FPS float64 `yaml:"fps" range:"[0, 1000]"`
+	// The number of frames from one frame of a clip to the next: 1 takes every frame, 2 every other
+	// one. It holds for training, evaluation and the videos that are generated.
+	Stride int `yaml:"stride" range:"[1, 1024]"`
+	// Where training clips start: random (anywhere in a video) or even (at equal distances, the first
+	// one at the first frame).
+	Start string `yaml:"start" choices:"random even"`
+	// The number of clips that training takes from each video in an epoch.
+	Windows int `yaml:"windows" range:"[1, 1e6]"`
 	// Whether training mirrors clips left to right, each with a probability of one half.
 	Flip bool `yaml:"flip"`
 	// What happens when a file, or a clip of the training, can't be read: skip (it is named, counted
@@ -258,7 +266,7 @@ func Default() *Config {
 	return &Config{
 		Seed:      1,
 		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
-		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Flip: true, OnError: "skip"},
+		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"},
 		Model:     Model{Network: "unet"},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,

@@ -24,23 +24,26 @@ type Batch struct {
 	Replaced int
 }
 
-// Batches cuts a data set into batches without end. An epoch is every video once, in an order of
-// its own. A batch may hold the end of one epoch and the beginning of the next. Batch n depends
+// Batches cuts a data set into batches without end. An epoch is every video once, or data.windows
+// times, in an order of its own. A batch may hold the end of one epoch and the beginning of the next. Batch n depends
 // only on the experiment and n, so a training that is resumed sees the same batches.
 type Batches struct {
 	ds            clips.Dataset
 	seed          uint64
 	batch, frames int
+	windows       int  // clips of a video in an epoch
+	even          bool // they start at equal distances
 	flip          bool
 	unreadable    *unreadable
 }
 
 // NewBatches makes the batches of an experiment's training. log gets the names of videos that can't
-// be read. It panics if c has no clips in a batch or no frames in a clip, or if ds is empty.
+// be read. It panics if c has no clips in a batch, no frames in a clip or no windows, or if ds is empty.
 func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
-	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), c.Data.Flip, newUnreadable(c.Data.OnError == "fail", log)}
-	if b.batch < 1 || b.frames < 1 || ds.Len() < 1 {
-		panic(fmt.Sprintf("data: batches of %d clips of %d frames of %d videos", b.batch, b.frames, ds.Len()))
+	d := c.Data
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, newUnreadable(d.OnError == "fail", log)}
+	if b.batch < 1 || b.frames < 1 || b.windows < 1 || ds.Len() < 1 {
+		panic(fmt.Sprintf("data: batches of %d clips of %d frames, %d windows of each of %d videos", b.batch, b.frames, b.windows, ds.Len()))
 	}
 	return b
 }

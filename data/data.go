@@ -100,17 +100,21 @@ func Tables() []configs.Table {
 	return []configs.Table{t}
 }
 
-// Open opens a split of the data set that c.Data names. Videos with fewer than frames frames are
-// left out. log gets what is done on the way, such as decoding, and what is left out. Open fails at
+// Open opens a split of the data set that c.Data names. Videos in which a clip of frames frames does
+// not fit are left out. log gets what is done on the way, such as decoding, and what is left out. Open fails at
 // an unknown name, at options that the data set doesn't have, and if there is no usable video.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	set, err := pick(c)
 	if err != nil {
 		return nil, err
 	}
-	ds, err := set.open(ctx, c, split, frames, log)
+	stride := max(c.Data.Stride, 1)
+	ds, err := set.open(ctx, c, split, (frames-1)*stride+1, log)
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", c.Data.Name, err)
+	}
+	if stride > 1 {
+		return strided{ds, stride}, nil
 	}
 	return ds, nil
 }
@@ -127,7 +131,7 @@ func Path(c *configs.Config) string {
 // is unknown. Nothing is decoded, and it is no error if the data set is not there.
 func FPS(ctx context.Context, c *configs.Config) float64 {
 	if set, err := pick(c); err == nil && set.fps != nil {
-		return set.fps(ctx, c)
+		return set.fps(ctx, c) / float64(max(c.Data.Stride, 1))
 	}
 	return 0
 }

@@ -10,7 +10,7 @@ import (
 
 // overridable are the settings that can be changed for a trained model. They say where its videos
 // come from, not what its weights mean. Options may be changed, too.
-var overridable = []string{"data.name", "data.path", "data.fps", "data.on_error", "data.options."}
+var overridable = []string{"data.name", "data.path", "data.fps", "data.stride", "data.on_error", "data.options."}
 
 // CheckOverrides reports the first override of a setting that isn't about where a trained model's
 // videos come from.

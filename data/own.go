@@ -7,8 +7,9 @@ import (
 	"mcvd/data/video"
 )
 
-// ofOwn are the overridable settings that [DecodeOptions] depends on.
-var ofOwn = []string{"data.fps", "data.options.crop", "data.options.image_fps"}
+// ofOwn are the overridable settings that videos of one's own depend on: those of [DecodeOptions], and
+// the stride.
+var ofOwn = []string{"data.fps", "data.stride", "data.options.crop", "data.options.image_fps"}
 
 // CheckOwnOverrides reports the first override without effect on videos that do not lie in the data
 // set.

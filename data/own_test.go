@@ -21,7 +21,7 @@ func TestOverridesOfOwnVideosHaveAnEffect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	others := map[string]string{"data.path": "elsewhere", "data.fps": "5", "data.on_error": "fail"}
+	others := map[string]string{"data.path": "elsewhere", "data.fps": "5", "data.stride": "2", "data.on_error": "fail"}
 	for key, value := range configs.OptionsOf(folder.DefaultOptions()) {
 		switch value.(type) {
 		case float64:
@@ -43,7 +43,7 @@ func TestOverridesOfOwnVideosHaveAnEffect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hasEffect, err := fmt.Sprint(after) != fmt.Sprint(before), CheckOwnOverrides(override)
+		hasEffect, err := fmt.Sprint(after, changed.Data.Stride) != fmt.Sprint(before, run.Data.Stride), CheckOwnOverrides(override)
 		if (err == nil) != hasEffect {
 			t.Errorf("%s: has an effect: %t, error %v", override[0], hasEffect, err)
 		}

@@ -45,7 +45,7 @@ func Spread(ds clips.Dataset, seed uint64, i, n, frames int) At {
 	if n > 1 {
 		video = int(math.RoundToEven(float64(i) / float64(n-1) * float64(ds.Len()-1)))
 	}
-	starts := max(1, ds.Frames(video)-frames)
+	starts := max(1, clips.Starts(ds, video, frames)-1)
 	return At{video, source(seed, forFixedClip, uint64(i)).IntN(starts)}
 }
 
@@ -54,7 +54,7 @@ func Spread(ds clips.Dataset, seed uint64, i, n, frames int) At {
 func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 	return func(yield func(At) bool) {
 		for video := range ds.Len() {
-			for start := 0; start <= ds.Frames(video)-frames; start += stride {
+			for start := 0; start < clips.Starts(ds, video, frames); start += stride {
 				if !yield(At{video, start}) {
 					return
 				}
@@ -67,15 +67,26 @@ func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 // mirrored. If the clip can't be read, try 1 and the following ones are places in other videos, any
 // of them equally likely, none of them twice.
 func (b *Batches) place(position, try int) (at At, mirrored bool) {
-	epoch, place := uint64(position/b.ds.Len()), position%b.ds.Len()
-	video := newPermutation(b.ds.Len(), hash(b.seed, forOrder, epoch)).at(place)
+	n := b.ds.Len() * b.windows // in an epoch
+	epoch, place := uint64(position/n), position%n
+	item := newPermutation(n, hash(b.seed, forOrder, epoch)).at(place)
+	video, window := item/b.windows, item%b.windows
 	rng := source(b.seed, forClip, epoch, uint64(place))
 	if try > 0 {
 		video = b.another(video, try, epoch, uint64(place))
 		rng = source(b.seed, forReplacedClip, epoch, uint64(place), uint64(try))
 	}
 	mirrored = b.flip && rng.Uint64()&1 == 1
+	if b.even {
+		return At{video, b.evenStart(video, window)}, mirrored
+	}
 	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
+}
+
+// evenStart is where a window of a video starts: they divide the frames at which a clip can start into
+// equal parts, from the first one to the last one. A single window starts at the first.
+func (b *Batches) evenStart(video, window int) int {
+	return window * max(0, clips.Starts(b.ds, video, b.frames)-1) / max(1, b.windows-1)
 }
 
 // another is the try-th video, from 1 to Len-1, that is tried in the place of a video.
@@ -90,5 +101,5 @@ func (b *Batches) another(video, try int, epoch, place uint64) int {
 // anyStart draws a start at which a video has that many frames. All such starts are equally likely.
 // It is 0 if there is none.
 func anyStart(ds clips.Dataset, rng *rand.Rand, video, frames int) int {
-	return rng.IntN(max(0, ds.Frames(video)-frames) + 1)
+	return rng.IntN(max(1, clips.Starts(ds, video, frames)))
 }

@@ -76,7 +76,7 @@ func Nearest(ctx context.Context, ds clips.Dataset, seed uint64, videos []clips.
 func placesOf(ds clips.Dataset, seed uint64, frames, most int) (iter.Seq[data.At], Search) {
 	all := 0
 	for video := 0; video < ds.Len() && all <= most; video++ {
-		all += min(max(0, ds.Frames(video)-frames+1), most+1)
+		all += min(clips.Starts(ds, video, frames), most+1)
 	}
 	if all <= most {
 		return data.Windows(ds, frames, 1), Search{All: all}

@@ -103,27 +103,31 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 		if j.Task == Retrodict {
 			whole = given // the real frames come before
 		}
-		clip, fps, err := decode(ctx, path, o, given, whole)
+		stride := max(c.Data.Stride, 1)
+		clip, fps, err := decode(ctx, path, o, stride, given, whole)
 		if err != nil {
 			return Case{}, err
 		}
 		own := cutGiven(j, c.Frames, clip, j.Frames <= MaxCompared)
 		own.Clip, own.Video, own.FPS = i, path, fps
 		if j.Task == Retrodict && j.Frames <= MaxCompared {
-			own.Real, err = before(ctx, path, o, own.Future, j.Frames, fps)
+			own.Real, err = before(ctx, path, o, stride, own.Future, j.Frames, fps)
 		}
 		return own, err
 	}
 }
 
-// decode reads up to whole frames of a video, and fails if there are fewer than given. fps is the
-// frame rate, 0 for images whose rate is unknown.
-func decode(ctx context.Context, path string, o video.DecodeOptions, given, whole int) (clip clips.Clip, fps float64, err error) {
-	o.MaxFrames = whole
+// decode reads up to whole frames of a video, every stride-th one, and fails if there are fewer than
+// given. fps is their rate, 0 for images whose rate is unknown.
+func decode(ctx context.Context, path string, o video.DecodeOptions, stride, given, whole int) (clip clips.Clip, fps float64, err error) {
+	o.MaxFrames = max(0, (whole-1)*stride+1)
 	clip = clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
+	n := 0
 	decoded, err := video.Decode(ctx, path, o, func(frame []uint8) error {
-		clip.Pix = append(clip.Pix, frame...)
-		clip.Frames++
+		if n++; (n-1)%stride == 0 {
+			clip.Pix = append(clip.Pix, frame...)
+			clip.Frames++
+		}
 		return nil
 	})
 	switch {
@@ -132,27 +136,30 @@ func decode(ctx context.Context, path string, o video.DecodeOptions, given, whol
 	case clip.Frames < given:
 		return clip, 0, fmt.Errorf("%s: %d frames from second %g on, want %d or more", path, clip.Frames, o.Start, given)
 	}
-	return clip, decoded.FPS, nil
+	return clip, decoded.FPS / float64(stride), nil
 }
 
-// before returns the n frames before those that begin at o.Start, or none if the video has fewer.
-// It decodes from an earlier second on and searches for the frames that are known, because a second
-// doesn't say exactly which frame is meant.
-func before(ctx context.Context, path string, o video.DecodeOptions, known clips.Clip, n int, fps float64) (clips.Clip, error) {
+// before returns the n frames before those that begin at o.Start, each stride frames before the next,
+// or none if the video has fewer. It decodes from an earlier second on and searches for the frames that
+// are known, because a second doesn't say exactly which frame is meant. fps is the rate of the frames
+// that are known.
+func before(ctx context.Context, path string, o video.DecodeOptions, stride int, known clips.Clip, n int, fps float64) (clips.Clip, error) {
 	const spare = 2 // frames on each side
-	lead := min(n+spare, int(o.Start*fps+0.5))
-	if lead < n {
+	fps *= float64(stride)
+	lead, span := n*stride, (known.Frames-1)*stride+1
+	from := min(lead+spare, int(o.Start*fps+0.5))
+	if from < lead {
 		return clips.Clip{}, nil
 	}
-	o.Start = max(0, o.Start-float64(lead)/fps)
-	clip, _, err := decode(ctx, path, o, 0, lead+spare+known.Frames)
+	o.Start = max(0, o.Start-float64(from)/fps)
+	clip, _, err := decode(ctx, path, o, 1, 0, from+spare+span)
 	if err != nil && ctx.Err() != nil {
 		return clips.Clip{}, err // a file that is broken further on still has these frames
 	}
 	for _, off := range []int{0, 1, -1, 2, -2} {
-		at := lead + off
-		if at >= n && at+known.Frames <= clip.Frames && bytes.Equal(clip.Slice(at, at+known.Frames).Pix, known.Pix) {
-			return clip.Slice(at-n, at), nil
+		at := from + off
+		if at >= lead && at+span <= clip.Frames && bytes.Equal(clip.Every(at, known.Frames, stride).Pix, known.Pix) {
+			return clip.Every(at-lead, n, stride), nil
 		}
 	}
 	return clips.Clip{}, nil

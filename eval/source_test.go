@@ -51,21 +51,27 @@ func TestOwnVideos(t *testing.T) {
 		fps, start         float64
 		past, real, future string
 		wantFPS            float64
+		stride             int
 	}{
-		{"predict", Predict, 3, 0, 2, "100 110", "120 130 140", "", 5},
-		{"predict, more than there is", Predict, 30, 0, 2, "100 110", "", "", 5},
-		{"interpolate", Interpolate, 3, 0, 2, "100 110", "120 130 140", "150 160", 5},
-		{"retrodict", Retrodict, 3, 0, 2, "", "70 80 90", "100 110", 5},
-		{"retrodict from between two frames", Retrodict, 3, 0, 1.93, "", "70 80 90", "100 110", 5},
-		{"retrodict from the third frame", Retrodict, 2, 0, 0.4, "", "0 10", "20 30", 5},
-		{"retrodict more than there is before", Retrodict, 3, 0, 0.4, "", "", "20 30", 5},
-		{"retrodict from the beginning", Retrodict, 3, 0, 0, "", "", "0 10", 5},
-		{"predict at half the rate", Predict, 2, 2.5, 2, "100 120", "140 160", "", 2.5},
-		{"retrodict at half the rate", Retrodict, 2, 2.5, 2, "", "60 80", "100 120", 2.5},
+		{"predict", Predict, 3, 0, 2, "100 110", "120 130 140", "", 5, 1},
+		{"predict, more than there is", Predict, 30, 0, 2, "100 110", "", "", 5, 1},
+		{"interpolate", Interpolate, 3, 0, 2, "100 110", "120 130 140", "150 160", 5, 1},
+		{"retrodict", Retrodict, 3, 0, 2, "", "70 80 90", "100 110", 5, 1},
+		{"retrodict from between two frames", Retrodict, 3, 0, 1.93, "", "70 80 90", "100 110", 5, 1},
+		{"retrodict from the third frame", Retrodict, 2, 0, 0.4, "", "0 10", "20 30", 5, 1},
+		{"retrodict more than there is before", Retrodict, 3, 0, 0.4, "", "", "20 30", 5, 1},
+		{"retrodict from the beginning", Retrodict, 3, 0, 0, "", "", "0 10", 5, 1},
+		{"predict at half the rate", Predict, 2, 2.5, 2, "100 120", "140 160", "", 2.5, 1},
+		{"retrodict at half the rate", Retrodict, 2, 2.5, 2, "", "60 80", "100 120", 2.5, 1},
+		{"predict every other frame", Predict, 2, 0, 2, "100 120", "140 160", "", 2.5, 2},
+		{"predict every third frame", Predict, 2, 0, 2.2, "110 140", "170 200", "", 5.0 / 3, 3},
+		{"retrodict every other frame", Retrodict, 2, 0, 2, "", "60 80", "100 120", 2.5, 2},
+		{"retrodict every third frame from an odd one", Retrodict, 3, 0, 2.2, "", "20 50 80", "110 140", 5.0 / 3, 3},
+		{"retrodict every third frame, more than there is", Retrodict, 3, 0, 1.6, "", "", "80 110", 5.0 / 3, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config()
-			c.Data.FPS = tt.fps
+			c.Data.FPS, c.Data.Stride = tt.fps, max(tt.stride, 1)
 			j := Job{Task: tt.task, Frames: tt.frames, Advance: 1}
 			got, err := OwnVideos(context.Background(), c, j, []string{"none", path}, tt.start)(1)
 			if err != nil {
@@ -117,7 +123,7 @@ func TestFilms(t *testing.T) {
 	if got := strings.Join(wrote, " "); got != want {
 		t.Errorf("wrote %s, want %s", got, want)
 	}
-	clip, _, err := decode(context.Background(), filepath.Join(f.Dir, "predict-0001-02"), video.DecodeOptions{Channels: 1, Size: 4}, 6, 6)
+	clip, _, err := decode(context.Background(), filepath.Join(f.Dir, "predict-0001-02"), video.DecodeOptions{Channels: 1, Size: 4}, 1, 6, 6)
 	if got := levels(clip); err != nil || got != "150 151 152 153 154 155" {
 		t.Errorf("frames %s, %v", got, err)
 	}

@@ -67,6 +67,7 @@ func (c *convertCommand) run(cmd *cobra.Command, source, dir string) error {
 	if err != nil {
 		return err
 	}
+	config.Data.Stride = 1 // a store has every frame
 	path := data.Path(config)
 	if path != "" {
 		if err := notBelow("FOLDER", "the source", path, dir); err != nil {
@@ -136,7 +137,13 @@ func (c *convertCommand) load(source string) (*configs.Config, error) {
 // line.
 func sourceSettings(c *configs.Config) (string, error) {
 	d := c.Data
-	d.Path, d.Flip, d.OnError = "", false, ""
-	text, err := json.Marshal(d)
+	text, err := json.Marshal(struct {
+		Name, Path     string // the path stays empty
+		Size, Channels int
+		FPS            float64
+		Flip           bool // stays false: this and OnError are here because stores have them
+		OnError        string
+		Options        configs.Options
+	}{Name: d.Name, Size: d.Size, Channels: d.Channels, FPS: d.FPS, Options: d.Options})
 	return string(text), err
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mcvd/configs"
 )
 
 // A store is made of an experiment's data set, opened like any other, and verified.
@@ -60,5 +62,18 @@ func TestConvertRefuses(t *testing.T) {
 		if _, err := os.Stat("store"); err == nil {
 			t.Errorf("%v: something was written", args)
 		}
+	}
+}
+
+// Recorded from the first stores: a conversion that was begun by an earlier version goes on. Settings
+// of the training that reads it don't belong to a store.
+func TestSettingsOfASourceStayAsTheyWere(t *testing.T) {
+	c := configs.Default()
+	c.Data.Options = configs.Options{"crop": "whole"}
+	c.Data.Stride, c.Data.Windows, c.Data.Start, c.Data.OnError = 3, 2, "even", "fail"
+	got, err := sourceSettings(c)
+	const want = `{"Name":"folder","Path":"","Size":64,"Channels":1,"FPS":0,"Flip":false,"OnError":"","Options":{"crop":"whole"}}`
+	if err != nil || got != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
 	}
 }

@@ -17,6 +17,17 @@ func NewClip(frames, height, width, channels int) Clip {
 // FrameSize is the number of bytes of one frame.
 func (c Clip) FrameSize() int { return c.Height * c.Width * c.Channels }
 
+// Every returns a copy of frames frames, each stride frames behind the one before it, from number
+// start on.
+func (c Clip) Every(start, frames, stride int) Clip {
+	out := NewClip(frames, c.Height, c.Width, c.Channels)
+	size := c.FrameSize()
+	for i := range frames {
+		copy(out.Pix[i*size:][:size], c.Pix[(start+i*stride)*size:])
+	}
+	return out
+}
+
 // Slice returns frames from to to (exclusive), sharing memory with c.
 func (c Clip) Slice(from, to int) Clip {
 	size := c.FrameSize()

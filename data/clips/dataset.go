@@ -9,7 +9,8 @@ import (
 // number of a frame. It chooses nothing itself; package data says where clips start. Its methods
 // may be called from several goroutines at once.
 //
-// A data set that knows the frame rate of its videos has one more method, see [FPS].
+// A data set that knows the frame rate of its videos has one more method, see [FPS], and so has one
+// whose clips leave frames out, see [Span].
 type Dataset interface {
 	// Len is the number of videos, 1 or more.
 	Len() int
@@ -19,8 +20,8 @@ type Dataset interface {
 	// Frames is the number of frames of video i. If videos are drawn and have no end, it is more
 	// than anybody asks for.
 	Frames(i int) int
-	// Clip reads consecutive frames of a video, beginning with number start. Equal arguments give
-	// equal clips. It fails if the video doesn't have these frames, or if they can't be read.
+	// Clip reads frames of a video that follow each other, beginning with number start. Equal
+	// arguments give equal clips. It fails if the video doesn't have these frames, or if they can't be read.
 	Clip(video, start, frames int) (Clip, error)
 }
 
@@ -33,14 +34,27 @@ func FPS(ds Dataset, i int) float64 {
 	return 0
 }
 
+// Span is how many frames of a video lie between the first and the last frame of a clip, these two
+// included. It is the number of the clip's frames, frames, unless the data set leaves some out: then
+// it has a method Stride() int, the number of frames from one frame of a clip to the next.
+func Span(ds Dataset, frames int) int {
+	if s, ok := ds.(interface{ Stride() int }); ok {
+		return (frames-1)*s.Stride() + 1
+	}
+	return frames
+}
+
+// Starts is the number of frames of a video at which a clip of frames frames can start, 0 or more.
+func Starts(ds Dataset, video, frames int) int { return max(0, ds.Frames(video)-Span(ds, frames)+1) }
+
 // CheckRange reports frames that a data set doesn't have. Data sets call it at the beginning of
 // Clip.
 func CheckRange(ds Dataset, video, start, frames int) error {
 	if video < 0 || video >= ds.Len() {
 		return fmt.Errorf("video %d: want 0 to %d", video, ds.Len()-1)
 	}
-	if n := ds.Frames(video); start < 0 || frames < 1 || start > n-frames {
-		return fmt.Errorf("frames %d to %d: want some of 0 to %d", start, start+frames-1, n-1)
+	if n, span := ds.Frames(video), Span(ds, frames); start < 0 || frames < 1 || start > n-span {
+		return fmt.Errorf("frames %d to %d: want some of 0 to %d", start, start+span-1, n-1)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	c := configs.Default()
-	c.Data = configs.Data{Name: "digits", Size: 64, Channels: 1, OnError: "skip"}
+	c.Data = configs.Data{Name: "digits", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, OnError: "skip"}
 	if err := experiment.Resolve(c); err != nil {
 		t.Fatal(err)
 	}

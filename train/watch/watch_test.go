@@ -33,7 +33,7 @@ func folder(t testing.TB, name string, change func(*configs.Config)) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	c := configs.Default()
-	c.Data = configs.Data{Name: "digits", Size: 64, Channels: 1, OnError: "skip"}
+	c.Data = configs.Data{Name: "digits", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, OnError: "skip"}
 	if change != nil {
 		change(c)
 	}

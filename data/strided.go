@@ -1,0 +1,27 @@
+package data
+
+import "mcvd/data/clips"
+
+// strided is a data set whose clips have every stride-th frame of a video. They start at any frame.
+type strided struct {
+	clips.Dataset
+	stride int
+}
+
+// Stride is the number of frames from one frame of a clip to the next; see [clips.Span].
+func (s strided) Stride() int { return s.stride }
+
+// FPS is the rate of the frames that are left.
+func (s strided) FPS(i int) float64 { return clips.FPS(s.Dataset, i) / float64(s.stride) }
+
+// Clip reads all frames from the first to the last one of a clip and keeps those that belong to it.
+func (s strided) Clip(video, start, frames int) (clips.Clip, error) {
+	if err := clips.CheckRange(s, video, start, frames); err != nil {
+		return clips.Clip{}, err
+	}
+	all, err := s.Dataset.Clip(video, start, clips.Span(s, frames))
+	if err != nil {
+		return clips.Clip{}, err
+	}
+	return all.Every(0, frames, s.stride), nil
+}
