@@ -19,12 +19,14 @@ func newExport(a *app) *cobra.Command {
 	format := "mp4"
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write clips of a data set as MP4s, HDF5 or tars",
+		Short: "Write clips of a data set as MP4s, HDF5, tars or a LeRobot recording",
 		Long: `Write clips of a data set for other programs, or for data.path.
 
   mp4         lossless MP4s in the folder; data.name: folder reads them
   hdf5        SPLIT/shard_0001.hdf5 in the layout of the published code; data.name: shards reads
               colour frames of splits train and test with data.options.layout=bair
+  lerobot     a recording in LeRobot's format v3 in the folder, without loss, where each clip is an
+              episode of the split train, whatever --split is; data.name: lerobot reads it
   webdataset  SPLIT/000000.tar with an array 000000.npy for each clip: bytes [frames, height,
               width, channels]; data.name: webdataset reads them`,
 		Example: `  mcvd data export -c configs/tiny.yml --split test --clips 2 --frames 12 -o clips/test
@@ -34,7 +36,7 @@ func newExport(a *app) *cobra.Command {
 			if out == "" {
 				return errors.New("no folder: give --out DIR")
 			}
-			if cmd.Flags().Changed("fps") && format != "mp4" {
+			if cmd.Flags().Changed("fps") && format != "mp4" && format != "lerobot" {
 				return fmt.Errorf("--fps: has no effect on --format %s, which has no frame rate", format)
 			}
 			return d.check()
@@ -73,7 +75,7 @@ func newExport(a *app) *cobra.Command {
 	d.addTo(cmd, 100)
 	f := cmd.Flags()
 	f.StringVarP(&out, "out", "o", "", "the folder to write (required)")
-	f.Var(oneOf(&format, export.Formats()), "format", "hdf5, mp4 or webdataset")
-	f.Var(frameRate{&fps}, "fps", "frames a second of MP4s (default: the data set's, or 10 where it has none)")
+	f.Var(oneOf(&format, export.Formats()), "format", "hdf5, lerobot, mp4 or webdataset")
+	f.Var(frameRate{&fps}, "fps", "frames a second of mp4 and lerobot (default: the data set's, or 10 where it has none)")
 	return cmd
 }

@@ -23,6 +23,7 @@ type Videos = iter.Seq2[Video, error]
 // formats is what a format can be: how it writes the videos of a split below a folder.
 var formats = map[string]func(ctx context.Context, dir string, split clips.Split, videos Videos) error{
 	"hdf5":       writeHDF5,
+	"lerobot":    writeLeRobot,
 	"mp4":        writeMP4,
 	"webdataset": writeTar,
 }
@@ -34,10 +35,12 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 //
 //	mp4         00000.mp4, 00001.mp4 and so on in the folder itself, without loss
 //	hdf5        SPLIT/shard_0001.hdf5, as the published code's converters write it
+//	lerobot     a recording in LeRobot's format v3 in the folder itself, of which each video is an
+//	            episode; all must have one rate
 //	webdataset  SPLIT/000000.tar, with an array 000000.npy for each video: bytes [frames, height,
 //	            width, channels]
 //
-// HDF5 files and tars are whole or not there. It fails if ctx ends, at an error of videos, and if
+// HDF5 files, recordings and tars are whole or not there. It fails if ctx ends, at an error of videos, and if
 // there are no videos.
 func Write(ctx context.Context, format, dir string, split clips.Split, videos Videos) error {
 	some := false

@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/lerobot"
 	"mcvd/data/shards"
 )
 
@@ -91,14 +93,14 @@ func TestTarsHoldArrays(t *testing.T) {
 // An error in the middle leaves no file of many videos.
 func TestAnErrorLeavesNothing(t *testing.T) {
 	broken := errors.New("broken")
-	for _, format := range []string{"hdf5", "webdataset"} {
+	for _, format := range []string{"hdf5", "lerobot", "webdataset"} {
 		dir := t.TempDir()
 		err := Write(context.Background(), format, dir, clips.Train, func(yield func(Video, error) bool) {
 			if yield(made(0, 3), nil) {
 				yield(Video{}, broken)
 			}
 		})
-		left, _ := os.ReadDir(filepath.Join(dir, "train"))
+		left, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
 		if !errors.Is(err, broken) || len(left) > 0 {
 			t.Errorf("%s: %v, and %v is left", format, err, left)
 		}
@@ -109,6 +111,56 @@ func TestAnErrorLeavesNothing(t *testing.T) {
 		cancel()
 		if err := Write(ctx, format, dir, clips.Train, some(2, 3)); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want that it was stopped", format, err)
+		}
+	}
+}
+
+// A recording is read by the data set of LeRobot's recordings, each video an episode.
+func TestRecordingsAreRead(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		dir := t.TempDir()
+		if err := writeRecording(context.Background(), dir, some(7, channels), 8*16*16*channels); err != nil {
+			t.Fatal(err)
+		}
+		if files, _ := filepath.Glob(filepath.Join(dir, "videos", camera, "chunk-000", "*.mp4")); len(files) != 4 {
+			t.Errorf("%q, want four MP4s for 2, 3, 4, 2, 3, 4 and 2 frames, with 8 or fewer in each", files)
+		}
+		c := configs.Default()
+		c.Data = configs.Data{Name: "lerobot", Path: dir, Size: 16, Channels: channels, OnError: "fail",
+			Options: configs.Options{"valid": 0, "test": 0}}
+		ds, err := lerobot.Open(context.Background(), c, clips.Train, 1, slog.New(slog.DiscardHandler))
+		if err != nil || ds.Len() != 7 || ds.FPS(0) != 10 {
+			t.Fatal(err)
+		}
+		for i := range ds.Len() {
+			want := made(i, channels)
+			got, err := ds.Clip(i, 0, ds.Frames(i))
+			if err != nil || got.Frames != want.Frames || !bytes.Equal(got.Pix, want.Pix) {
+				t.Errorf("video %d of %d channels: %d frames, %v, or other ones", i, channels, got.Frames, err)
+			}
+		}
+		err = Write(context.Background(), "lerobot", dir, clips.Train, some(1, channels))
+		if err == nil || !strings.Contains(err.Error(), "want a folder without a recording") {
+			t.Errorf("a second recording in the folder: error %v", err)
+		}
+	}
+}
+
+// A recording is of one rate and size; one that fails leaves nothing.
+func TestRecordingsOfTwoKindsAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		second Video
+		want   string
+	}{{Video{made(1, 3).Clip, 25}, "video 1: 25 frames a second, but the first video has 10"}, {made(1, 1), "video 1: frames of 16x16x1, but"}} {
+		dir := t.TempDir()
+		err := Write(context.Background(), "lerobot", dir, clips.Train, func(yield func(Video, error) bool) {
+			if yield(made(0, 3), nil) {
+				yield(c.second, nil)
+			}
+		})
+		left, _ := os.ReadDir(dir)
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(left) > 0 {
+			t.Errorf("error %v, want %s; %v is left", err, c.want, left)
 		}
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"mcvd/data/clips"
 )
 
-// tarBytes is up to how many bytes of frames a tar has; a longer video has one of its own.
-const tarBytes = 256e6
+// fileBytes is up to how many bytes of frames a tar or a recording's MP4 has; a longer video has one
+// of its own.
+const fileBytes = 256e6
 
 // writeTar writes tars as webdataset reads them. Equal videos give equal bytes.
 func writeTar(_ context.Context, dir string, split clips.Split, videos Videos) error {
@@ -32,7 +33,7 @@ func writeTar(_ context.Context, dir string, split clips.Split, videos Videos) e
 		err = atomicfile.Write(filepath.Join(dir, fmt.Sprintf("%06d.tar", file)), func(tmp *os.File) error {
 			buffered := bufio.NewWriterSize(tmp, 1<<20)
 			w := tar.NewWriter(buffered)
-			for left := int(tarBytes); ok && (left == tarBytes || len(v.Pix) <= left); number++ {
+			for left := int(fileBytes); ok && (left == fileBytes || len(v.Pix) <= left); number++ {
 				if err := add(w, fmt.Sprintf("%06d.npy", number), npyHead(v.Clip), v.Pix); err != nil {
 					return err
 				}

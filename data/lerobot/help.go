@@ -5,7 +5,8 @@ const Help = `Robot recordings in LeRobot's format v3: MP4s that hold many episo
 is a video.
 
 Where from:  recordings of one's own, or those that others have put on the Hugging Face hub
-             (hf download --repo-type dataset NAME --local-dir FOLDER). mcvd downloads nothing
+             (hf download --repo-type dataset NAME --local-dir FOLDER), or mcvd data export --format lerobot.
+             mcvd downloads nothing
 Licence:     that of the recording; its owners state it beside the files
 
 Layout of data.path:
