@@ -178,6 +178,43 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestAShardHasUpTo4096Videos(t *testing.T) {
+	p, err := newPart(clips.Train, fake{split: clips.Train, n: 5000}, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, jobs := plan([]part{p}, source(0).Format, 1<<40); len(jobs) != 2 || jobs[0].Videos != 4096 || jobs[1].first != 4096 || jobs[1].Videos != 904 {
+		t.Errorf("%d shards, want one of 4096 videos and one of the other 904", len(jobs))
+	}
+}
+
+// A whole shard of fewer videos than planned is not taken for done.
+func TestAShardOfFewerVideosIsRefused(t *testing.T) {
+	dir := made(t, source(0))
+	path := filepath.Join(dir, "train", "00000.frames")
+	f, err := store.OpenFile(path)
+	if err != nil || len(f.Entries()) < 2 {
+		t.Fatalf("%v, or fewer than two videos", err)
+	}
+	clip, _ := fake{split: clips.Train, n: 20}.Clip(0, 0, f.Entries()[0].Frames)
+	if _, err := store.WriteFile(path, f.Format, func(w *store.Writer) error {
+		_, err := w.Add(f.Source(0), func(add func([]uint8) error) (float64, error) {
+			for k := range clip.Frames {
+				if err := add(clip.Slice(k, k+1).Pix); err != nil {
+					return 0, err
+				}
+			}
+			return f.Entries()[0].FPS, nil
+		})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert(dir, source(0)); err == nil || !strings.Contains(err.Error(), "holds other videos than the plan says") {
+		t.Errorf("error %v, want that the shard is refused", err)
+	}
+}
+
 func TestVideosAndFramesAreBounded(t *testing.T) {
 	from := source(0)
 	from.Videos, from.Frames = 3, 2

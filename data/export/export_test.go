@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,40 @@ func TestTarsHoldArrays(t *testing.T) {
 	}
 	if _, err := r.Next(); err != io.EOF {
 		t.Errorf("%v, want the end", err)
+	}
+}
+
+// A tar has up to so many bytes of frames, and a video that is longer than that has one of its own.
+func TestANewTarBeginsWhereOneIsFull(t *testing.T) {
+	dir := t.TempDir()
+	sizes := []int{2, 3, 4, 2, 3, 4} // frames of 256 bytes
+	if err := writeTars(dir, clips.Train, some(len(sizes), 1), 5*256); err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range [][]string{{"000000.npy", "000001.npy"}, {"000002.npy"}, {"000003.npy", "000004.npy"}, {"000005.npy"}} {
+		file, err := os.Open(filepath.Join(dir, "train", fmt.Sprintf("%06d.tar", number)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := tar.NewReader(file)
+		var names []string
+		for h, err := r.Next(); err == nil; h, err = r.Next() {
+			names = append(names, h.Name)
+		}
+		file.Close()
+		if !slices.Equal(names, want) {
+			t.Errorf("tar %d has %q, want %q", number, names, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "train", "000004.tar")); err == nil {
+		t.Error("a fifth tar")
+	}
+	alone := t.TempDir()
+	if err := writeTars(alone, clips.Train, some(2, 1), 100); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := filepath.Glob(filepath.Join(alone, "train", "*.tar")); len(found) != 2 {
+		t.Errorf("%d tars of videos that are larger than one, want 2", len(found))
 	}
 }
 

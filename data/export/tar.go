@@ -22,6 +22,11 @@ const fileBytes = 256e6
 
 // writeTar writes tars as webdataset reads them. Equal videos give equal bytes.
 func writeTar(_ context.Context, dir string, split clips.Split, videos Videos) error {
+	return writeTars(dir, split, videos, fileBytes)
+}
+
+// writeTars begins a new tar where a video would make one of more than size bytes of frames.
+func writeTars(dir string, split clips.Split, videos Videos, size int) error {
 	dir = filepath.Join(dir, string(split))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -33,7 +38,7 @@ func writeTar(_ context.Context, dir string, split clips.Split, videos Videos) e
 		err = atomicfile.Write(filepath.Join(dir, fmt.Sprintf("%06d.tar", file)), func(tmp *os.File) error {
 			buffered := bufio.NewWriterSize(tmp, 1<<20)
 			w := tar.NewWriter(buffered)
-			for left := int(fileBytes); ok && (left == fileBytes || len(v.Pix) <= left); number++ {
+			for left := size; ok && (left == size || len(v.Pix) <= left); number++ {
 				if err := add(w, fmt.Sprintf("%06d.npy", number), npyHead(v.Clip), v.Pix); err != nil {
 					return err
 				}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -340,6 +341,18 @@ func TestSealedFilesAreRead(t *testing.T) {
 	file := seal(make([]byte, 10), []byte(aVideo(2)))
 	if x, err := readIndex(bytes.NewReader(file), int64(len(file))); err != nil || x.frames != 2 {
 		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// Numbers of frames whose sum is as small as the file, but only because it overflows, are refused.
+func TestFramesThatOverflowAreRefused(t *testing.T) {
+	video := func(frames uint64) string { return fmt.Sprintf(`{"name":"a","frames":%d,"fps":0}`, frames) }
+	const most = math.MaxInt64 // twice this, and 4, is 2
+	text := fmt.Sprintf(`{"version":%d,"settings":"","height":1,"width":1,"channels":1,"chunk":0,"videos":[%s,%s,%s,%s]}`,
+		version, video(2), video(most), video(most), video(2))
+	file := seal(make([]byte, 10), []byte(text))
+	if _, err := readIndex(bytes.NewReader(file), int64(len(file))); err == nil || !strings.Contains(err.Error(), "more frames than fit") {
+		t.Errorf("error %v, want more frames than fit", err)
 	}
 }
 
