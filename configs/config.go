@@ -85,12 +85,35 @@ type Data struct {
 	Windows int `yaml:"windows" range:"[1, 1e6]"`
 	// Whether training mirrors clips left to right, each with a probability of one half.
 	Flip bool `yaml:"flip"`
+	// How training changes clips at random, beside data.flip. All frames of a clip are changed alike;
+	// validation and evaluation see clips as they are.
+	Augment Augment `yaml:"augment"`
 	// What happens when a file, or a clip of the training, can't be read: skip (it is named, counted
 	// and left out, and another clip takes its place) or fail (the command ends). Clips for
 	// validation and evaluation are never left out: one that can't be read ends the command.
 	OnError string `yaml:"on_error" choices:"skip fail"`
 	// Settings of the chosen data set. docs/data.md explains them.
 	Options Options `yaml:"options,omitempty"`
+}
+
+// Augment says how training changes clips at random. docs/data.md says what each costs.
+type Augment struct {
+	// Whether clips are played backwards, each with a probability of one half. What was the past then
+	// takes the place of the future.
+	Reverse bool `yaml:"reverse"`
+	// Whether clips are turned upside down, top to bottom, each with a probability of one half.
+	FlipVertical bool `yaml:"flip_vertical"`
+	// How far clips are zoomed into, which is a random resized crop: the greatest share of a frame's
+	// height and width that is cut off. What is left is scaled to data.size. 0 for none.
+	Zoom float64 `yaml:"zoom" range:"[0, 1)"`
+	// How much brighter or darker clips become: values are multiplied by 1 plus or minus up to this.
+	Brightness float64 `yaml:"brightness" range:"[0, 1]"`
+	// How much more or less contrast clips get: the distance of values from the clip's mean is
+	// multiplied by 1 plus or minus up to this.
+	Contrast float64 `yaml:"contrast" range:"[0, 1]"`
+	// How much stronger or weaker colours become: their distance from the grey of their pixel is
+	// multiplied by 1 plus or minus up to this.
+	Saturation float64 `yaml:"saturation" range:"[0, 1]"`
 }
 
 // Model is the network that denoises the current frames.

@@ -3,9 +3,10 @@ package data
 import (
 	"fmt"
 	"log/slog"
-	"slices"
+	"math/rand/v2"
 
 	"mcvd/configs"
+	"mcvd/data/augment"
 	"mcvd/data/clips"
 )
 
@@ -34,6 +35,7 @@ type Batches struct {
 	windows       int  // clips of a video in an epoch
 	even          bool // they start at equal distances
 	flip          bool
+	augment       configs.Augment
 	unreadable    *unreadable
 }
 
@@ -41,7 +43,7 @@ type Batches struct {
 // be read. It panics if c has no clips in a batch, no frames in a clip or no windows, or if ds is empty.
 func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
 	d := c.Data
-	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, newUnreadable(d.OnError == "fail", log)}
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log)}
 	if b.batch < 1 || b.frames < 1 || b.windows < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames, %d windows of each of %d videos", b.batch, b.frames, b.windows, ds.Len()))
 	}
@@ -105,8 +107,9 @@ func (b *Batches) Clip(position int) (Sample, error) {
 		clip, err := Cut(b.ds, at, b.frames)
 		if err == nil {
 			if mirrored {
-				clip = Mirror(clip)
+				clip = augment.Mirror(clip)
 			}
+			clip = augment.Apply(clip, b.augment, func(key uint64) *rand.Rand { return b.augmentation(position, key) })
 			b.unreadable.tell(failed, b.ds.Name(at.Video))
 			return Sample{clip, at, try > 0}, nil
 		}
@@ -119,19 +122,4 @@ func (b *Batches) Clip(position int) (Sample, error) {
 		return Sample{}, fmt.Errorf("%d videos in a row can't be read, the first: %w", len(failed), failed[0].err)
 	}
 	return Sample{}, failed[0].err
-}
-
-// Mirror returns a copy of the clip with left and right exchanged.
-func Mirror(c clips.Clip) clips.Clip {
-	c.Pix = slices.Clone(c.Pix)
-	for line := range c.Frames * c.Height {
-		row := c.Pix[line*c.Width*c.Channels:][:c.Width*c.Channels]
-		for x := range c.Width / 2 {
-			for ch := range c.Channels {
-				a, b := x*c.Channels+ch, (c.Width-1-x)*c.Channels+ch
-				row[a], row[b] = row[b], row[a]
-			}
-		}
-	}
-	return c
 }

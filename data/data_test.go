@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mcvd/configs"
+	"mcvd/data/augment"
 	"mcvd/data/clips"
 )
 
@@ -172,7 +173,7 @@ func TestBatchShapeAndValues(t *testing.T) {
 func TestFlip(t *testing.T) {
 	c := clips.Clip{Pix: []uint8{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Frames: 2, Height: 1, Width: 2, Channels: 3}
 	want := []uint8{4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9}
-	if got := Mirror(c); !slices.Equal(got.Pix, want) || c.Pix[0] != 1 {
+	if got := augment.Mirror(c); !slices.Equal(got.Pix, want) || c.Pix[0] != 1 {
 		t.Errorf("%v, want %v and what was given left alone", got.Pix, want)
 	}
 	b := batches(fake{n: 255}, 3, 255, 1, true)

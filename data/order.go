@@ -60,6 +60,7 @@ const (
 	forFixedClip
 	forReplacement
 	forReplacedClip
+	forAugmentation
 )
 
 // source is a generator that depends on words only.

@@ -67,8 +67,7 @@ func Windows(ds clips.Dataset, frames, stride int) iter.Seq[At] {
 // mirrored. If the clip can't be read, try 1 and the following ones are places in other videos, any
 // of them equally likely, none of them twice.
 func (b *Batches) place(position, try int) (at At, mirrored bool) {
-	n := b.ds.Len() * b.windows // in an epoch
-	epoch, place := uint64(position/n), position%n
+	n, epoch, place := b.epoch(position)
 	item := newPermutation(n, hash(b.seed, forOrder, epoch)).at(place)
 	video, window := item/b.windows, item%b.windows
 	rng := source(b.seed, forClip, epoch, uint64(place))
@@ -81,6 +80,18 @@ func (b *Batches) place(position, try int) (at At, mirrored bool) {
 		return At{video, b.evenStart(video, window)}, mirrored
 	}
 	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
+}
+
+// epoch is the number of clips in an epoch, the epoch of a position, and the place in it.
+func (b *Batches) epoch(position int) (n int, epoch uint64, place int) {
+	n = b.ds.Len() * b.windows
+	return n, uint64(position / n), position % n
+}
+
+// augmentation is the source of the random numbers with which a clip is changed in some way.
+func (b *Batches) augmentation(position int, key uint64) *rand.Rand {
+	_, epoch, place := b.epoch(position)
+	return source(b.seed, forAugmentation, epoch, uint64(place), key)
 }
 
 // evenStart is where a window of a video starts: they divide the frames at which a clip can start into

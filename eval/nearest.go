@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"mcvd/data"
+	"mcvd/data/augment"
 	"mcvd/data/clips"
 )
 
@@ -53,7 +54,7 @@ func Nearest(ctx context.Context, ds clips.Dataset, seed uint64, videos []clips.
 		s.Looked++
 		for mirrored := range 1 + oneIf(flip) {
 			if mirrored == 1 {
-				clip = data.Mirror(clip)
+				clip = augment.Mirror(clip)
 			}
 			for i, v := range videos {
 				if len(v.Pix) != len(clip.Pix) {

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"mcvd/data"
+	"mcvd/data/augment"
 	"mcvd/data/clips"
 )
 
@@ -40,7 +40,7 @@ func TestNearest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if mirrored {
-			c = data.Mirror(c)
+			c = augment.Mirror(c)
 		}
 		out := clips.NewClip(c.Frames, c.Height, c.Width, c.Channels)
 		for k, v := range c.Pix {

@@ -16,6 +16,7 @@ func TestInheritedSettingsWithoutEffectLeaveNoTrace(t *testing.T) {
 	all := []idle{
 		{"frames: {mask: {past: 0.25}}\n", "frames.past=0", "frames.mask.past"},
 		{"frames: {mask: {future: 0.25}}\n", "frames.future=0", "frames.mask.future"},
+		{"data: {channels: 3, augment: {saturation: 0.25}}\n", "data.channels=1", "data.augment.saturation"},
 		{"sampler: {published_last_denoise_label: true}\n", "sampler.last_denoise=false", "sampler.published_last_denoise_label"},
 		{"sampler: {start: 0.5, published_start: true}\n", "sampler.start=0", "sampler.published_start"},
 	}
