@@ -57,7 +57,7 @@ var sets = map[string]set{
 	"smmnist":    {opened(smmnist.Open), smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, nil, smmnist.Help},
 	"store":      {opened(converted.Open), converted.Check, converted.DefaultOptions(), inFiles, converted.FPS, nil, converted.Help},
 	"ucf101":     {opened(ucf101.Open), ucf101.Check, ucf101.DefaultOptions(), inFiles, ucf101.FPS, ucf101.Decode, ucf101.Help},
-	"webdataset": {opened(webdataset.Open), webdataset.Check, webdataset.DefaultOptions(), inFiles, nil, nil, webdataset.Help},
+	"webdataset": {opened(webdataset.Open), webdataset.Check, webdataset.DefaultOptions(), inFiles, nil, webdataset.Decode, webdataset.Help},
 }
 
 // optional are the settings that not all data sets use. They have no effect with a data set that

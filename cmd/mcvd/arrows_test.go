@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"data/augment":               {"configs", "data/clips"},
 	"data/bair":                  {"configs", "data/clips", "data/tfrecord"},
 	"data/npy":                   {"data/clips"},
-	"data/webdataset":            {"configs", "configs/regular", "data/clips", "data/npy", "data/video"},
+	"data/webdataset":            {"configs", "configs/regular", "data/clips", "data/decoded", "data/npy", "data/video"},
 	"data/arrays":                {"configs", "configs/regular", "data/clips", "data/npy"},
 	"data/tfrecord":              {"configs/regular"},
 	"data/digits":                {"configs", "data/clips", "data/idx"},

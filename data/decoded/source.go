@@ -15,14 +15,15 @@ import (
 
 // Source is a file, a folder of images, or a list of images. It is decoded as a whole.
 type Source struct {
-	Name     string    // in the data set, such as the path below its folder, with slashes
-	Path     string    // of the file or the folder
-	Folder   bool      // Path is a folder of images
-	Images   []string  // the files of a list of images, one for each frame; Path has no meaning then
-	Bytes    int64     // the size, of images together
-	Modified time.Time // when it was last changed, of images the latest
-	Parts    []Part    // the videos in it; nil if it is one
-	Exact    bool      // a part that goes on after the end of the source is a [Problem], not shorter
+	Name     string      // in the data set, such as the path below its folder, with slashes
+	Path     string      // of the file or the folder
+	Piece    video.Piece // of the file that is the source, if not all of it
+	Folder   bool        // Path is a folder of images
+	Images   []string    // the files of a list of images, one for each frame; Path has no meaning then
+	Bytes    int64       // the size, of images together
+	Modified time.Time   // when it was last changed, of images the latest
+	Parts    []Part      // the videos in it; nil if it is one
+	Exact    bool        // a part that goes on after the end of the source is a [Problem], not shorter
 }
 
 // Part is a video that is a part of a source.
@@ -95,6 +96,9 @@ func (s *Source) Include(file fs.FileInfo) {
 func (s Source) decode(ctx context.Context, o video.DecodeOptions, each func(frame []uint8) error) (video.Decoded, error) {
 	if s.Images != nil {
 		return video.DecodeImages(ctx, s.Images, o, each)
+	}
+	if s.Piece != (video.Piece{}) {
+		return video.DecodePiece(ctx, s.Path, s.Piece, o, each)
 	}
 	return video.Decode(ctx, s.Path, o, each)
 }

@@ -51,7 +51,7 @@ func TestPlaylistsAreRefused(t *testing.T) {
 			}
 		}
 		// The decoder refuses it also where nothing was probed before.
-		if n, err := decodeFile(context.Background(), path, DecodeOptions{Channels: 1}, Info{Width: 64, Height: 64}, func([]uint8) error { return nil }); err == nil || n != 0 {
+		if n, err := decodeFile(context.Background(), path, Piece{}, DecodeOptions{Channels: 1}, Info{Width: 64, Height: 64}, func([]uint8) error { return nil }); err == nil || n != 0 {
 			t.Errorf("%s: %d frames, %v, want an error", name, n, err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestNoProgressIsAnError(t *testing.T) {
 	t.Setenv("PATH", dir)
 	const little = 100 * time.Millisecond
 	_, reading := readFrames(context.Background(), nil, 4, little, func([]uint8) error { return nil })
-	_, probing := ffprobe(context.Background(), "a.mp4", little)
+	_, probing := ffprobe(context.Background(), "a.mp4", Piece{}, little)
 	for _, err := range []error{reading, probing} {
 		if err == nil || !strings.Contains(err.Error(), "no progress for 100ms") {
 			t.Errorf("error %v, want one that says for how long nothing happened", err)

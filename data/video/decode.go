@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	ffmpeg "github.com/u2takey/ffmpeg-go"
@@ -145,23 +143,31 @@ func Decode(ctx context.Context, path string, o DecodeOptions, each func(frame [
 		}
 		return DecodeImages(ctx, names, o, each)
 	}
-	info, err := probe(ctx, path)
+	return DecodePiece(ctx, path, Piece{}, o, each)
+}
+
+// DecodePiece is [Decode] for a video that is a piece of a file.
+func DecodePiece(ctx context.Context, path string, at Piece, o DecodeOptions, each func([]uint8) error) (Decoded, error) {
+	if err := o.check(); err != nil {
+		return Decoded{}, err
+	}
+	info, err := probe(ctx, path, at)
 	if err != nil {
 		return Decoded{}, err
 	}
-	frames, err := decodeFile(ctx, path, o, info, each)
+	frames, err := decodeFile(ctx, path, at, o, info, each)
 	return Decoded{frames, cmp.Or(o.FPS, info.FPS)}, err
 }
 
-// decodeFile is [Decode] for a file.
-func decodeFile(ctx context.Context, path string, o DecodeOptions, info Info, each func([]uint8) error) (frames int, err error) {
+// decodeFile is [DecodePiece] for a video of which info is known.
+func decodeFile(ctx context.Context, path string, at Piece, o DecodeOptions, info Info, each func([]uint8) error) (frames int, err error) {
 	if size := image.Pt(info.Width, info.Height); o.Filter != "" {
 		each, o = o.filtered(size, each), o.unscaled()
 	} else {
 		size = o.frameSize(size)
 		info.Width, info.Height = size.X, size.Y
 	}
-	url, err := fileURL(path)
+	url, err := at.url(path)
 	if err != nil {
 		return 0, err
 	}
@@ -175,8 +181,8 @@ func decodeFile(ctx context.Context, path string, o DecodeOptions, info Info, ea
 		return stop
 	})
 	whole := o.MaxFrames == 0 || frames < o.MaxFrames
-	if err == nil && whole && strings.EqualFold(filepath.Ext(path), ".gif") {
-		err = checkGIFEnd(path)
+	if err == nil && whole {
+		err = checkGIFEnd(path, at)
 	}
 	switch {
 	case stop != nil:
@@ -193,7 +199,7 @@ func decodeFile(ctx context.Context, path string, o DecodeOptions, info Info, ea
 
 // decodeGraph writes raw frames of info's size to stdout.
 func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
-	in := ffmpeg.KwArgs{"protocol_whitelist": "file", "format_whitelist": containers}
+	in := ffmpeg.KwArgs{"protocol_whitelist": protocols, "format_whitelist": containers}
 	if o.Start > 0 {
 		in["ss"] = decimal(o.Start)
 	}

@@ -82,10 +82,21 @@ const containers = "avi,flv,asf,gif,matroska,mov,mpeg,mpegts,mpegvideo,m4v,ogg"
 // noProgress is the error of a program that was ended because it took too long.
 func noProgress(patience time.Duration) error { return fmt.Errorf("no progress for %v", patience) }
 
-// fileURL names a file so that ffmpeg can't take it for an option (-x.mp4) or a protocol (a:b.mp4).
-func fileURL(path string) (string, error) {
+// protocols are those by which ffmpeg may read: files, and parts of files.
+const protocols = "file,subfile"
+
+// Piece is the bytes of a file from From to before To, such as a file in a tar. The zero value is the
+// whole file.
+type Piece struct{ From, To int64 }
+
+// url names a file, or a piece of it, so that ffmpeg can't take it for an option (-x.mp4) or a
+// protocol (a:b.mp4). A piece is read where it lies: ffmpeg seeks in it, and nothing is copied.
+func (p Piece) url(path string) (string, error) {
 	abs, err := filepath.Abs(path)
-	return "file:" + abs, err
+	if p == (Piece{}) {
+		return "file:" + abs, err
+	}
+	return fmt.Sprintf("subfile,,start,%d,end,%d,,:file:%s", p.From, p.To, abs), err
 }
 
 // tail keeps the end of what a process writes to stderr.
@@ -120,7 +131,7 @@ func (t *tail) reason() string {
 			continue
 		}
 		// "file:/the/path: reason": the callers put the path in front as the user knows it.
-		if strings.HasPrefix(line, "file:") {
+		if strings.HasPrefix(line, "file:") || strings.HasPrefix(line, "subfile,") {
 			if _, after, ok := strings.Cut(line, ": "); ok {
 				line = after
 			}

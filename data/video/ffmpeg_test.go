@@ -139,3 +139,41 @@ func TestReason(t *testing.T) {
 		t.Errorf("%d bytes kept, want up to %d", len(long.text), tailSize)
 	}
 }
+
+// A video that is a piece of a file has the frames of the video alone, whatever lies around it.
+func TestPiecesOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.mp4", "a.gif", "a.mkv", "a.avi"} {
+		path := testsrc(t, filepath.Join(dir, name), "32x32", 12)
+		whole, err := tryDecode(path, DecodeOptions{Channels: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		around := filepath.Join(dir, "a, b: "+name+".bin")
+		if err := os.WriteFile(around, slices.Concat([]byte("before"), b, b, []byte("after")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		size := int64(len(b))
+		piece := func(at Piece) (pix []uint8, d Decoded, err error) {
+			d, err = DecodePiece(context.Background(), around, at, DecodeOptions{Channels: 3}, func(frame []uint8) error {
+				pix = append(pix, frame...)
+				return nil
+			})
+			return pix, d, err
+		}
+		for _, at := range []Piece{{6, 6 + size}, {6 + size, 6 + 2*size}} {
+			if pix, d, err := piece(at); err != nil || d.Frames != 12 || !slices.Equal(pix, whole.Pix) {
+				t.Errorf("%s, %v: %d frames, %v, or other ones", name, at, d.Frames, err)
+			}
+		}
+		if pix, _, err := piece(Piece{6, 6 + size*3/4}); err == nil {
+			t.Errorf("%s, cut off: %d bytes of frames and no error", name, len(pix))
+		} else if strings.Contains(err.Error(), "subfile") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}

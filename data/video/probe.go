@@ -58,7 +58,7 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	if stat.IsDir() {
 		return probeImages(path)
 	}
-	info, err := probe(ctx, path)
+	info, err := probe(ctx, path, Piece{})
 	if err == nil && info.Frames == 0 {
 		info.Frames, err = countPackets(ctx, path)
 	}
@@ -70,7 +70,7 @@ func FPS(ctx context.Context, path string) (float64, error) {
 	if _, err := statVideo(path); err != nil {
 		return 0, err
 	}
-	info, err := probe(ctx, path)
+	info, err := probe(ctx, path, Piece{})
 	return info.FPS, err
 }
 
@@ -84,9 +84,9 @@ func statVideo(path string) (os.FileInfo, error) {
 	return stat, err
 }
 
-// probe is [Probe] for a file, with 0 frames where the container doesn't say how many there are.
-func probe(ctx context.Context, path string) (Info, error) {
-	answer, err := ffprobe(ctx, path, patience, "-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,sample_aspect_ratio,"+
+// probe is [Probe] for a file or a piece of one, with 0 frames where the container doesn't say how many there are.
+func probe(ctx context.Context, path string, at Piece) (Info, error) {
+	answer, err := ffprobe(ctx, path, at, patience, "-show_entries", "stream=width,height,avg_frame_rate,r_frame_rate,sample_aspect_ratio,"+
 		"nb_frames,duration:stream_side_data=rotation:format=duration")
 	if err != nil {
 		return Info{}, err
@@ -122,7 +122,7 @@ const countingPatience = 30 * time.Minute
 // countPackets counts the compressed frames of a file whose container doesn't say how many there
 // are. It reads the whole file.
 func countPackets(ctx context.Context, path string) (int, error) {
-	answer, err := ffprobe(ctx, path, countingPatience, "-count_packets", "-show_entries", "stream=nb_read_packets")
+	answer, err := ffprobe(ctx, path, Piece{}, countingPatience, "-count_packets", "-show_entries", "stream=nb_read_packets")
 	if err != nil {
 		return 0, err
 	}
@@ -130,14 +130,14 @@ func countPackets(ctx context.Context, path string) (int, error) {
 }
 
 // ffprobe asks about the first video stream of a file; the answer has at least one stream.
-func ffprobe(ctx context.Context, path string, patience time.Duration, args ...string) (probed, error) {
-	url, err := fileURL(path)
+func ffprobe(ctx context.Context, path string, at Piece, patience time.Duration, args ...string) (probed, error) {
+	url, err := at.url(path)
 	if err != nil {
 		return probed{}, err
 	}
 	var out bytes.Buffer
 	var answer probed
-	args = append([]string{"-loglevel", "error", "-protocol_whitelist", "file", "-format_whitelist", containers, "-select_streams", "V:0", "-of", "json"}, args...)
+	args = append([]string{"-loglevel", "error", "-protocol_whitelist", protocols, "-format_whitelist", containers, "-select_streams", "V:0", "-of", "json"}, args...)
 	limited, stop := context.WithTimeoutCause(ctx, patience, noProgress(patience)) // it says nothing until it has all
 	defer stop()
 	p, err := command(limited, "ffprobe", append(args, "-i", url)...)
@@ -181,7 +181,7 @@ func ratio(text, separator string) float64 {
 
 // checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without an error. A whole one ends
 // with the byte 0x3b, and zeros after it are padding.
-func checkGIFEnd(path string) error {
+func checkGIFEnd(path string, at Piece) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -191,8 +191,15 @@ func checkGIFEnd(path string) error {
 	if err != nil {
 		return err
 	}
-	end := make([]byte, min(stat.Size(), 4<<10))
-	if _, err := file.ReadAt(end, stat.Size()-int64(len(end))); err != nil && err != io.EOF {
+	if at == (Piece{}) {
+		at.To = stat.Size()
+	}
+	var head [4]byte
+	if _, err := file.ReadAt(head[:], at.From); err != nil || string(head[:]) != "GIF8" {
+		return nil
+	}
+	end := make([]byte, min(at.To-at.From, 4<<10))
+	if _, err := file.ReadAt(end, at.To-int64(len(end))); err != nil && err != io.EOF {
 		return err
 	}
 	if !bytes.HasSuffix(bytes.TrimRight(end, "\x00"), []byte{0x3b}) {

@@ -73,7 +73,7 @@ func reproducible(format string) ffmpeg.KwArgs {
 func encode(ctx context.Context, path string, o WriterOptions, frames io.Reader,
 	graph func(in *ffmpeg.Stream, url string) *ffmpeg.Stream) error {
 	return atomicfile.Write(path, func(tmp *os.File) error {
-		url, err := fileURL(tmp.Name())
+		url, err := Piece{}.url(tmp.Name())
 		if err != nil {
 			return err
 		}

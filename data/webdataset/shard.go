@@ -17,12 +17,14 @@ import (
 	"mcvd/data/video"
 )
 
-// sample is files of a shard with the same key. Either it has images, or an array, or no video.
+// sample is files of a shard with the same key. It has images, or an array, or a video file, or none
+// of these.
 type sample struct {
 	path, name string // of the shard; the shard's path below the data set's folder, and the key
 	size       int64  // of the shard
 	images     []picture
 	array      *npy.Frames
+	film       video.Piece // of the shard; zero for none
 }
 
 // picture is where an image of a sample lies in its shard, and the number in its name.
@@ -37,6 +39,7 @@ const block = 512
 // maxImage is the most bytes that an image may have.
 const maxImage = 1 << 28
 
+// length is the number of frames, as far as it is known without decoding.
 func (s *sample) length() int {
 	if s.array != nil {
 		return s.array.Frames
@@ -129,8 +132,10 @@ func keyOf(name string) (key, extension string, ok bool) {
 func (s *sample) add(extension string, file *io.SectionReader, start int64) error {
 	number, kind, numbered := strings.Cut(extension, ".")
 	switch {
-	case slices.Contains([]string{"mp4", "avi", "mkv", "mov", "webm", "gif"}, extension):
-		return errors.New("a video file in a shard is not read: unpack the shard, and use data.name: folder")
+	case slices.Contains(extensions, extension) && s.film != (video.Piece{}):
+		return errors.New("a second video file in the sample")
+	case slices.Contains(extensions, extension):
+		s.film = video.Piece{From: start, To: start + file.Size()}
 	case extension == "npy":
 		return s.addArray(file, start)
 	case numbered && slices.Contains([]string{"png", "jpg", "jpeg"}, kind):
@@ -171,8 +176,14 @@ func (s *sample) addArray(file *io.SectionReader, start int64) error {
 
 // sort puts the images in the order of their numbers.
 func (s *sample) sort() error {
-	if s.array != nil && len(s.images) > 0 {
-		return errors.New("it has an array and numbered images: want one video")
+	kinds := 0
+	for _, has := range []bool{s.array != nil, len(s.images) > 0, s.film != (video.Piece{})} {
+		if has {
+			kinds++
+		}
+	}
+	if kinds > 1 {
+		return errors.New("it has two of an array, numbered images and a video file: want one video")
 	}
 	slices.SortFunc(s.images, func(a, b picture) int { return cmp.Compare(a.number, b.number) })
 	for i := 1; i < len(s.images); i++ {

@@ -15,6 +15,7 @@ import (
 	"mcvd/configs"
 	"mcvd/configs/regular"
 	"mcvd/data/clips"
+	"mcvd/data/decoded"
 	"mcvd/data/video"
 )
 
@@ -22,10 +23,11 @@ import (
 const Help = `Tar shards: as the Python library webdataset writes them. Files that lie behind each other and have the same
 name up to the first dot are a sample. Its video is one of these:
   clip7.000.png clip7.001.png ...   frames, PNG or JPEG, in the order of their numbers
+  clip7.mp4                         a video file that ffmpeg reads (avi, gif, mkv, mov, mp4, webm)
   clip7.npy                         an array of bytes (numpy.uint8), [frames, height, width, channels] or
                                     [frames, height, width]
-Images are cropped and scaled; arrays must have the size that data.size and data.channels say. Other files of a sample,
-such as clip7.json, are passed over. Samples with an MP4 are refused: unpack these, and use data set folder.
+Images and video files are cropped and scaled; arrays must have the size that data.size and data.channels say. Other
+files of a sample, such as clip7.json, are passed over. Video files are decoded once, into a cache of small frames.
 
 Where from:  tars that the library wrote, or mcvd data export --format webdataset
 Licence:     that of the videos
@@ -35,16 +37,19 @@ Layout of data.path:
   valid/000000.tar
   test/000000.tar
 
-Splits:      by these folders; without them a hash of a sample's name decides
+Splits:      by these folders; without them, or with a pattern such as clips-{000000..000012}.tar in data.options.shards,
+             a hash of a sample's name decides
 
   data: {name: webdataset, path: clips, size: 64, channels: 3}
 `
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop  string  `yaml:"crop" choices:"center whole squeeze" doc:"How images become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
-	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of samples for validation, where data.path has no folders train, valid and test."`
-	Test  float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of samples for the test, where data.path has no folders train, valid and test."`
+	Shards string  `yaml:"shards" doc:"The shards below data.path, with ranges in braces, such as clips-{000000..000012}.tar; empty for all that are there."`
+	Cache  string  `yaml:"cache" doc:"The folder for decoded frames of video files; empty for .mcvd-cache in data.path."`
+	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How images and video files become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Valid  float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of samples for validation, where data.path has no folders train, valid and test."`
+	Test   float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of samples for the test, where data.path has no folders train, valid and test."`
 }
 
 // DefaultOptions is what missing options mean.
@@ -69,26 +74,42 @@ func readOptions(c *configs.Config) (Options, error) {
 	if err == nil && o.Valid+o.Test > 1 {
 		err = configs.Problem{Path: "data.options.valid", Text: fmt.Sprintf("%g, and test %g: want at most 1 together", o.Valid, o.Test), Also: []string{"data.options.test"}}
 	}
+	if err == nil {
+		_, err = expand(o.Shards)
+	}
 	return o, err
+}
+
+// Decode says how videos become frames.
+func Decode(c *configs.Config) (video.DecodeOptions, error) {
+	o, err := readOptions(c)
+	return video.DecodeOptions{Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}, err
 }
 
 // Open finds the samples of a split in the *.tar below c.Data.Path, at any depth, by the heads of
 // the files in them. Videos with fewer than frames frames, and samples without a video, are left
-// out, with a line in log. It fails at shards that are broken or compressed, at arrays of another
-// size, and if no video is left.
-func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
+// out, with a line in log. Video files are decoded; see [decoded.Open]. It fails at shards that are
+// broken, compressed or missing, at arrays of another size, and if no video is left.
+func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
 	o, err := readOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
 		return nil, err
 	}
 	root := c.Data.Path
-	below, folders := clips.Folder(root, split)
+	shards, folders, err := o.shards(root, split)
+	if err != nil {
+		return nil, err
+	}
 	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
 		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
 	}
-	all, err := list(ctx, root, below, c.Data.Size, c.Data.Channels)
+	all, err := list(ctx, c, shards)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("data.path: %w", err)
+	}
+	films, err := hasFilms(all)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", root, err)
 	}
 	hasImages := slices.ContainsFunc(all, func(s *sample) bool { return s.array == nil })
 	if o.Crop != DefaultOptions().Crop && len(all) > 0 && !hasImages {
@@ -97,7 +118,15 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if !folders {
 		all = divide(all, split, clips.Shares{Valid: o.Valid, Test: o.Test})
 	}
-	d := &Dataset{decode: video.DecodeOptions{Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}}
+	decode, err := Decode(c)
+	if err != nil {
+		return nil, err
+	}
+	if films {
+		set := decoded.Set{Root: root, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail"}
+		return some(openFilms(ctx, set, all, frames, log))
+	}
+	d := &Dataset{decode: decode}
 	longest, without := 0, 0
 	for _, s := range all {
 		longest = max(longest, s.length())
@@ -118,6 +147,20 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	return d, nil
 }
 
+// shards are those that a split has some samples in: those in its folder or, without folders or with
+// a pattern, those of all splits.
+func (o Options) shards(root string, split clips.Split) (shards []string, folders bool, err error) {
+	if o.Shards != "" {
+		shards, err = expand(o.Shards)
+		return shards, false, err
+	}
+	below, folders := clips.Folder(root, split)
+	if shards, err = find(root, below); err != nil {
+		return nil, false, fmt.Errorf("data.path: %w", err)
+	}
+	return shards, folders, nil
+}
+
 // divide keeps the samples of a split.
 func divide(all []*sample, split clips.Split, shares clips.Shares) (out []*sample) {
 	names := make([]string, len(all))
@@ -133,36 +176,52 @@ func divide(all []*sample, split clips.Split, shares clips.Shares) (out []*sampl
 	return out
 }
 
-// list lists the samples of the shards below a folder of root. Hidden files and folders are left out.
-func list(ctx context.Context, root, below string, size, channels int) (all []*sample, err error) {
-	err = regular.Walk(filepath.Join(root, below), func(name string) error {
-		name = path.Join(below, name)
-		file, lower := filepath.Join(root, filepath.FromSlash(name)), strings.ToLower(name)
-		switch compressed := func(extension string) bool { return strings.HasSuffix(lower, extension) }; {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case slices.ContainsFunc([]string{".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz"}, compressed):
-			return fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", file)
-		case !strings.HasSuffix(lower, ".tar"):
-			return nil
+// some prevents a nil pointer from becoming an interface that isn't nil.
+func some(d *decoded.Dataset, err error) (clips.Dataset, error) {
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// list lists the samples of shards, which are named below data.path.
+func list(ctx context.Context, c *configs.Config, shards []string) (all []*sample, err error) {
+	size, channels := c.Data.Size, c.Data.Channels
+	for _, name := range shards {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(c.Data.Path, filepath.FromSlash(name))
+		if slices.ContainsFunc(compressed, func(extension string) bool { return strings.HasSuffix(strings.ToLower(name), extension) }) {
+			return nil, fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", file)
 		}
 		samples, err := open(file, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, s := range samples {
 			if a := s.array; a != nil && (a.Height != size || a.Width != size || a.Channels != channels) {
-				return fmt.Errorf("%s: sample %s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: arrays are not scaled",
+				return nil, fmt.Errorf("%s: sample %s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: arrays are not scaled",
 					file, s.name, a.Height, a.Width, a.Channels, size, size, channels)
 			}
 		}
 		all = append(all, samples...)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("data.path: %w", err)
 	}
 	return all, nil
+}
+
+// compressed are the extensions of shards that can't be read.
+var compressed = []string{".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz"}
+
+// find lists the shards below a folder of root. Hidden files and folders are left out.
+func find(root, below string) (shards []string, err error) {
+	err = regular.Walk(filepath.Join(root, below), func(name string) error {
+		if slices.ContainsFunc(append(compressed, ".tar"), func(extension string) bool { return strings.HasSuffix(strings.ToLower(name), extension) }) {
+			shards = append(shards, path.Join(below, name))
+		}
+		return nil
+	})
+	return shards, err
 }
 
 // Len is the number of videos.
