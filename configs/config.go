@@ -50,9 +50,14 @@ type Frames struct {
 // Total is the number of frames that one training clip has.
 func (f Frames) Total() int { return f.Past + f.Current + f.Future }
 
-// Mask holds the probabilities with which training hides conditioning frames: the past and the
-// future each as a whole, and anew for each clip (MCVD, section 3). Hidden frames are zeros.
+// Mask says which conditioning frames training hides, anew for each clip: the past and the future
+// each as a whole, with these probabilities (MCVD, section 3), and single frames of what is left.
+// Hidden frames are zeros.
 type Mask struct {
+	// Which frames of what is left are visible: blocks (all), frames (each by itself, with a
+	// probability of one half), first or last (the first or the last k conditioning frames of the
+	// clip), ends (its first k and its last k) or key (a single one). k is drawn for each clip.
+	Kind string `yaml:"kind"`
 	// The probability that training hides all past frames of a clip.
 	Past float64 `yaml:"past" range:"[0, 1]"`
 	// The probability that training hides all future frames of a clip.
@@ -288,7 +293,7 @@ func (s Sampler) FirstLabel(diffusionSteps int) int {
 func Default() *Config {
 	return &Config{
 		Seed:      1,
-		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Past: 0.5, Future: 0.5}},
+		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Kind: "blocks", Past: 0.5, Future: 0.5}},
 		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"},
 		Model:     Model{Network: "unet"},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mcvd/configs"
+	"mcvd/models/mask"
 )
 
 // Window is one run of the sampler: the frames that are given to it and those that it generates, by
@@ -117,6 +118,26 @@ func Consecutive(windows iter.Seq[Window], model configs.Frames) bool {
 		}
 	}
 	return true
+}
+
+// Unseen finds the first window, counted from 1, that hides frames in a way that training never did,
+// and lists the slots that it hides, counted from 0, the past's first. The number is 0 if there is
+// no such window.
+func Unseen(windows iter.Seq[Window], model configs.Frames) (hidden []int, number int) {
+	for w := range windows {
+		number++
+		hidden = hidden[:0]
+		visible := make([]bool, len(w.Given))
+		for slot, i := range w.Given {
+			if visible[slot] = i != None; !visible[slot] {
+				hidden = append(hidden, slot)
+			}
+		}
+		if !mask.Seen(visible, model) {
+			return hidden, number
+		}
+	}
+	return nil, 0
 }
 
 // windows is the name of the maker.

@@ -258,3 +258,26 @@ func TestConsecutiveWindows(t *testing.T) {
 		}
 	}
 }
+
+func TestWindowsThatTrainingNeverShowed(t *testing.T) {
+	for _, tt := range []struct {
+		job    Job
+		mask   configs.Mask
+		number int
+		hidden string
+	}{
+		{Job{Predict, 20, 3, ""}, configs.Mask{Future: 0.5}, 0, "[]"},
+		{Job{Predict, 20, 3, ""}, configs.Mask{Past: 0.5}, 1, "[2 3]"},
+		{Job{Interpolate, 20, 3, "bidirectional"}, configs.Mask{Future: 0.5}, 2, "[0 1]"},
+		{Job{Interpolate, 20, 3, "bridge"}, configs.Mask{Future: 1}, 7, "[]"},
+		{Job{Predict, 12, 3, "hierarchy2"}, configs.Mask{Future: 0.5}, 4, "[3]"},
+		{Job{Predict, 12, 3, "hierarchy2"}, configs.Mask{Kind: "frames"}, 0, "[]"},
+	} {
+		f := model232
+		f.Mask = tt.mask
+		hidden, number := Unseen(list(t, tt.job, f), f)
+		if number != tt.number || fmt.Sprint(hidden) != tt.hidden {
+			t.Errorf("%+v, %+v: window %d hides %v, want %d and %s", tt.job, tt.mask, number, hidden, tt.number, tt.hidden)
+		}
+	}
+}

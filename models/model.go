@@ -50,7 +50,7 @@ func New(c *configs.Config) (*Model, error) {
 
 // Tables are what there is to choose from in models, with the options.
 func Tables() []configs.Table {
-	return slices.Concat(network.Tables(), diffusion.Tables(), sampler.Tables())
+	return slices.Concat(network.Tables(), mask.Tables(), diffusion.Tables(), sampler.Tables())
 }
 
 // ClipShape is the shape of that many frames of a batch: [batch, frames, height, width, channels].

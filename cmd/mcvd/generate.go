@@ -238,6 +238,10 @@ func (a *app) checkJob(j eval.Job, c *configs.Config) error {
 		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", j.Task,
 			"frames.mask.past", c.Frames.Mask.Past, "frames.mask.future", c.Frames.Mask.Future)
 	}
+	if hidden, number := eval.Unseen(windows, c.Frames); j.Task.Learned(c.Frames) && number > 0 {
+		a.log.Warn("training never hid exactly the frames that a window hides", "window", number, "hidden slots", hidden,
+			"frames.mask.kind", c.Frames.Mask.Kind)
+	}
 	if !eval.Consecutive(windows, c.Frames) {
 		a.log.Warn("these windows give the model frames that are farther apart than in its training, and nothing tells it so", "windows", j.Windows)
 	}

@@ -15,6 +15,7 @@ import (
 	"mcvd/eval/metric"
 	"mcvd/models/backend"
 	"mcvd/models/diffusion"
+	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/sampler"
 	"mcvd/train/optimizer"
@@ -34,6 +35,7 @@ var kinds = map[string]kind{
 	"datasets":      {"data.name", data.Names},
 	"levels":        {"diffusion.levels", diffusion.Spreads},
 	"losses":        {"diffusion.loss", diffusion.Losses},
+	"masks":         {"frames.mask.kind", mask.Kinds},
 	"metrics":       {"eval --metrics", metric.Names},
 	"networks":      {"model.network", network.Names},
 	"optimizers":    {"optimizer.name", optimizer.Names},

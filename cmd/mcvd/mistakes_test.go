@@ -85,6 +85,8 @@ var mistakes = []struct {
 	{"eval run --seeds 1,2 --seeds 2", 2, "--seeds 2: 2 is there twice"},
 	{"eval run --seeds=", 2, `--seeds "": "", want an integer`},
 	{"eval run --windows some", 2, "--windows some: want one of autoregressive, bidirectional, bridge"},
+	{"data peek -c configs/tiny.yml --masks", 2, "--masks needs --sample N"},
+	{"train -c configs/tiny.yml -n --set frames.mask.kind=some", 2, `frames.mask.kind: unknown "some" (known: blocks, ends, first, frames, key, last)`},
 	{"windows show --schedule bridge", 2, `--schedule: windows "bridge": can't be those of predict, only of [interpolate]`},
 	{"windows show --schedule hierarchy2 --future 0", 1, "5 past and 0 future frames (frames.past, frames.future)"},
 	{"windows show --frames 1001", 2, "--frames 1001: want 1 to 1000"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -12,19 +13,25 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
+	"mcvd/models/backend"
+	"mcvd/train"
 )
 
 func newPeek(a *app) *cobra.Command {
 	var d dataFlags
 	var out string
 	var sample int
+	var masks bool
 	cmd := &cobra.Command{
 		Use:   "peek",
 		Short: "Write a contact sheet of clips of a data set, as training sees them",
 		Long: "Write a contact sheet of clips of a data set, as training sees them. With --sample N they are\n" +
-			"exactly those of training step N, in their order, mirrored where training mirrors them.",
-		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png\n  mcvd data peek -c configs/tiny.yml --sample 100",
-		Args:    arguments(0, 0, "none"),
+			"exactly those of training step N, in their order, mirrored where training mirrors them. With --masks\n" +
+			"they are shown as the network gets them: hidden frames are blank, and visible ones have the border\n" +
+			"of given ones. The masks are those that training draws on the Go backend.",
+		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png\n  mcvd data peek -c configs/tiny.yml --sample 100\n" +
+			"  mcvd data peek -c configs/tiny.yml --sample 100 --masks",
+		Args: arguments(0, 0, "none"),
 		PreRunE: func(cmd *cobra.Command, args []string) error {
 			if !strings.EqualFold(filepath.Ext(out), ".png") {
 				return fmt.Errorf("--out %s: want a path that ends in .png", out)
@@ -35,6 +42,9 @@ func newPeek(a *app) *cobra.Command {
 						return fmt.Errorf("--%s has no effect with --sample, which shows what training sees", name)
 					}
 				}
+			}
+			if masks && sample == 0 {
+				return errors.New("--masks needs --sample N: each training step draws its own")
 			}
 			return d.check()
 		},
@@ -68,6 +78,7 @@ func newPeek(a *app) *cobra.Command {
 	}
 	d.addTo(cmd, 8)
 	cmd.Flags().Var(count(&sample), "sample", "show the clips of this training step, counted from 1")
+	cmd.Flags().BoolVar(&masks, "masks", false, "hide what the step hides from the network (frames.mask); needs --sample")
 	cmd.Flags().StringVarP(&out, "out", "o", "peek.png", "the PNG to write")
 	return cmd
 }
@@ -102,4 +113,36 @@ func rowsOfStep(ds clips.Dataset, c *configs.Config, step int, log *slog.Logger)
 		rows = append(rows, video.Row{Label: label, Clip: s.Clip})
 	}
 	return rows, nil
+}
+
+// hideFrames blanks the conditioning frames that a training step hides, and marks all frames.
+func hideFrames(rows []video.Row, c *configs.Config, step int) error {
+	b, err := backend.Open("go")
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	masks, err := train.Masks(b, c, step)
+	if err != nil {
+		return err
+	}
+	f := c.Frames
+	for i := range rows {
+		row := &rows[i]
+		row.Marks = video.Marks(f.Total(), f.Past, f.Future)
+		for k, visible := range masks[i] {
+			if visible {
+				continue
+			}
+			if k >= f.Past {
+				k += f.Current
+			}
+			row.Marks[k] = video.Hidden
+			pix := row.Clip.Slice(k, k+1).Pix
+			for p := range pix {
+				pix[p] = clips.Byte(0)
+			}
+		}
+	}
+	return nil
 }

@@ -29,6 +29,8 @@ const (
 	Given
 	// Generated frames have an orange border: the network generated them.
 	Generated
+	// Hidden frames have a black border: the network doesn't see them.
+	Hidden
 )
 
 // Row is one line of a sheet.
@@ -62,8 +64,8 @@ var (
 	paper      = color.RGBA{255, 255, 255, 255}
 	ink        = color.RGBA{40, 44, 52, 255}
 	faint      = color.RGBA{130, 136, 146, 255}
-	markColors = [...]color.RGBA{Plain: {205, 208, 214, 255}, Given: {0, 114, 178, 255}, Generated: {230, 126, 0, 255}}
-	markNames  = [...]string{Plain: "real", Given: "given", Generated: "generated"}
+	markColors = [...]color.RGBA{Plain: {205, 208, 214, 255}, Given: {0, 114, 178, 255}, Generated: {230, 126, 0, 255}, Hidden: {60, 64, 72, 255}}
+	markNames  = [...]string{Plain: "real", Given: "given", Generated: "generated", Hidden: "hidden"}
 )
 
 const (

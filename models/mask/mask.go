@@ -2,8 +2,8 @@
 //
 // A mask is [batch, past+future] float32. For each conditioning frame of each clip it has 1 if the
 // frame is visible and 0 if it is hidden, the past's frames first. It is nil if there are no
-// conditioning frames. Training hides the past or the future of a clip as a whole; a mask can hide
-// any frames.
+// conditioning frames. Training hides the past or the future of a clip as a whole, and by
+// frames.mask.kind also single frames; a mask can hide any frames.
 package mask
 
 import (
@@ -14,8 +14,8 @@ import (
 )
 
 // Draw draws what training sees: the past of a clip is hidden with probability f.Mask.Past, its
-// future with probability f.Mask.Future, by one draw or by one each (MCVD, section 3.2). It returns
-// the next random state.
+// future with probability f.Mask.Future, by one draw or by one each (MCVD, section 3.2). Of the
+// frames that are left, those are visible that f.Mask.Kind draws. It returns the next random state.
 func Draw(random *Node, batch int, f configs.Frames) (next, visible *Node) {
 	shape := nn.F32(batch)
 	next, u := RandomUniform(random, shape)
@@ -23,7 +23,50 @@ func Draw(random *Node, batch int, f configs.Frames) (next, visible *Node) {
 	if !f.Mask.Together {
 		next, u = RandomUniform(next, shape)
 	}
-	return next, Blocks(past, atLeast(u, f.Mask.Future), f)
+	blocks := Blocks(past, atLeast(u, f.Mask.Future), f)
+	if blocks == nil {
+		return next, nil
+	}
+	next, visible = kindOf(f).draw(next, batch, f.Past+f.Future)
+	return next, Mul(blocks, visible)
+}
+
+// Seen says whether [Draw] may draw a mask; visible has a sign for each conditioning frame, the
+// past's first.
+func Seen(visible []bool, f configs.Frames) bool {
+	if len(visible) == 0 {
+		return true
+	}
+	can := func(hidden bool, frames int, p float64) bool {
+		return hidden && frames > 0 && p > 0 || !hidden && (frames == 0 || p < 1)
+	}
+	for _, pastHidden := range []bool{false, true} {
+		for _, futureHidden := range []bool{false, true} {
+			if !can(pastHidden, f.Past, f.Mask.Past) || !can(futureHidden, f.Future, f.Mask.Future) || f.Mask.Together && pastHidden != futureHidden {
+				continue
+			}
+			if agrees(visible, f, pastHidden, futureHidden) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// agrees says whether a mask may be drawn when these blocks are hidden.
+func agrees(visible []bool, f configs.Frames, pastHidden, futureHidden bool) bool {
+	want := make([]int, len(visible))
+	for i, v := range visible {
+		switch hidden := i < f.Past && pastHidden || i >= f.Past && futureHidden; {
+		case hidden && v:
+			return false
+		case hidden:
+			want[i] = free
+		case v:
+			want[i] = 1
+		}
+	}
+	return kindOf(f).shows(want)
 }
 
 // atLeast is 1 where u, uniform in [0, 1), is at least p, else 0.

@@ -129,3 +129,112 @@ func TestBlocksAreMasksOfFrames(t *testing.T) {
 		t.Errorf("without conditioning frames the mask is %v, want none", got)
 	}
 }
+
+// each kind's masks of past frames and future frames, as signs with their number of draws.
+var kindMasks = map[string][]string{
+	"blocks": {"11111"},
+	"first":  {"10000", "11000", "11100", "11110", "11111"},
+	"last":   {"00001", "00011", "00111", "01111", "11111"},
+	"ends":   {"10001", "11011", "11111"},
+	"key":    {"10000", "01000", "00100", "00010", "00001"},
+}
+
+// text is a mask's signs.
+func text(visible []float32) string {
+	s := make([]byte, len(visible))
+	for i, v := range visible {
+		s[i] = map[float32]byte{0: '0', 1: '1'}[v]
+	}
+	return string(s)
+}
+
+// A kind draws its masks and no others, each as often, and [Seen] knows which they are.
+func TestKindsDrawTheirMasks(t *testing.T) {
+	const n = 20000
+	f := configs.Frames{Past: 2, Future: 3}
+	for name := range kinds {
+		f.Mask.Kind = name
+		out := backendtest.Run(t, func(in []*Node) []*Node {
+			_, v := Draw(in[0], n, f)
+			return []*Node{v}
+		}, state)[0]
+		counts := map[string]int{}
+		for i := range n {
+			counts[text(out[5*i:5*i+5])]++
+		}
+		want := kindMasks[name]
+		if name == "frames" {
+			for i := range 32 {
+				mask := make([]float32, 5)
+				for k := range mask {
+					mask[k] = float32(i >> k & 1)
+				}
+				want = append(want, text(mask))
+			}
+		}
+		p := 1 / float64(len(want))
+		for _, mask := range want {
+			if got := float64(counts[mask]) / n; !(math.Abs(got-p) <= 4*math.Sqrt(p*(1-p)/n)) {
+				t.Errorf("%s: %s with frequency %g, want %g", name, mask, got, p)
+			}
+		}
+		if len(counts) != len(want) {
+			t.Errorf("%s: masks %v, want %v", name, counts, want)
+		}
+		for i := range 32 {
+			visible, signs := make([]bool, 5), make([]float32, 5)
+			for k := range visible {
+				visible[k] = i>>k&1 == 1
+				signs[k] = float32(i >> k & 1)
+			}
+			if got := Seen(visible, f); got != slices.Contains(want, text(signs)) {
+				t.Errorf("%s: seen %s is %v", name, text(signs), got)
+			}
+		}
+	}
+}
+
+// Every kind draws only masks that are seen, also where blocks are hidden.
+func TestDrawnMasksAreSeen(t *testing.T) {
+	for _, m := range []configs.Mask{{Past: 0.5}, {Future: 1}, {Past: 0.3, Future: 0.3, Together: true}, {Past: 0.2, Future: 0.7}} {
+		for m.Kind = range kinds {
+			f := configs.Frames{Past: 2, Future: 2, Mask: m}
+			out := backendtest.Run(t, func(in []*Node) []*Node {
+				_, v := Draw(in[0], 500, f)
+				return []*Node{v}
+			}, state)[0]
+			for i := range 500 {
+				var visible []bool
+				for _, v := range out[4*i : 4*i+4] {
+					visible = append(visible, v == 1)
+				}
+				if !Seen(visible, f) {
+					t.Fatalf("%+v: drew %v, which is not seen", m, visible)
+				}
+			}
+		}
+	}
+}
+
+func TestMasksThatAreNeverSeen(t *testing.T) {
+	yes, no := true, false
+	for _, tt := range []struct {
+		mask    configs.Mask
+		visible []bool
+		want    bool
+	}{
+		{configs.Mask{}, []bool{yes, yes, yes}, true},
+		{configs.Mask{}, []bool{yes, yes, no}, false},
+		{configs.Mask{Future: 0.5}, []bool{yes, yes, no}, true},
+		{configs.Mask{Future: 1}, []bool{yes, yes, yes}, false},
+		{configs.Mask{Past: 0.5, Future: 0.5, Together: true}, []bool{no, no, no}, true},
+		{configs.Mask{Past: 0.5, Future: 0.5, Together: true}, []bool{yes, yes, no}, false},
+		{configs.Mask{Past: 0.5, Future: 0.5}, []bool{yes, no, yes}, false},
+		{configs.Mask{Kind: "key"}, []bool{no, no, no}, false},
+		{configs.Mask{Kind: "key", Past: 0.5}, []bool{no, no, no}, true}, // the key was in the past
+	} {
+		if got := Seen(tt.visible, configs.Frames{Past: 2, Future: 1, Mask: tt.mask}); got != tt.want {
+			t.Errorf("%+v: seen %v is %v", tt.mask, tt.visible, got)
+		}
+	}
+}

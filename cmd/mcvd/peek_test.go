@@ -1,0 +1,46 @@
+package main
+
+import (
+	"testing"
+
+	"mcvd/configs/experiment"
+	"mcvd/data/clips"
+	"mcvd/data/video"
+)
+
+// With frames.mask.kind: key one conditioning frame of each clip is shown, and the others are blank.
+func TestHiddenFramesAreBlank(t *testing.T) {
+	c, err := experiment.Load("../../configs/tiny.yml", "frames.mask.kind=key", "frames.mask.past=0", "frames.mask.future=0", "frames.past=2", "frames.future=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []video.Row
+	for range c.Train.Batch * c.Train.Accumulate {
+		clip := clips.NewClip(c.Frames.Total(), 4, 4, 1)
+		for i := range clip.Pix {
+			clip.Pix[i] = 7
+		}
+		rows = append(rows, video.Row{Clip: clip})
+	}
+	if err := hideFrames(rows, c, 3); err != nil {
+		t.Fatal(err)
+	}
+	for r, row := range rows {
+		counts := map[video.Mark]int{}
+		for i, mark := range row.Marks {
+			counts[mark]++
+			want := uint8(7)
+			if mark == video.Hidden {
+				want = 128
+			}
+			for _, pix := range row.Clip.Slice(i, i+1).Pix {
+				if pix != want {
+					t.Fatalf("clip %d, frame %d, mark %d: pixel %d, want %d", r, i, mark, pix, want)
+				}
+			}
+		}
+		if counts[video.Given] != 1 || counts[video.Hidden] != 3 || counts[video.Generated] != c.Frames.Current {
+			t.Errorf("clip %d has marks %v", r, row.Marks)
+		}
+	}
+}
