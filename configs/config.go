@@ -136,8 +136,8 @@ type Diffusion struct {
 	Steps int `yaml:"steps" range:"[2, 1e6]"`
 	// How the noise grows with t: linear (the betas grow in equal steps, as in DDPM), cosine (Nichol
 	// and Dhariwal 2021) or sigmoid (Jabri et al. 2023), which have T levels; vp (Song et al. 2021),
-	// edm (Karras et al. 2022) or flow (a straight line, for diffusion.target: flow), which have a
-	// level for every number.
+	// ve (score-based models, Song and Ermon 2019), edm (Karras et al. 2022) or flow (a straight
+	// line, for diffusion.target: flow), which have a level for every number.
 	Schedule string `yaml:"schedule"`
 	// What the network predicts: eps (the noise), v (the velocity, signal eps - noise x0), x0 (the
 	// clean frames), flow (eps - x0) or edm (the form of Karras et al. 2022, of variance 1 at any

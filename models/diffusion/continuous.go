@@ -85,6 +85,23 @@ func (e edm) schedule(steps int) (Schedule, error) {
 	}, nil
 }
 
+// ve spaces the logarithm of sigma evenly between two values, as score matching with Langevin dynamics
+// and the variance-exploding SDE do (Song and Ermon 2019, section 4.3; Song et al. 2021, eq. 31). x is
+// scaled so that its variance is preserved.
+type ve struct {
+	Min float64 `yaml:"sigma_min" range:"[1e-5, 1]" doc:"The noise/signal of the least noisy level."`
+	Max float64 `yaml:"sigma_max" range:"[2, 1e5]" doc:"The noise/signal of the noisiest level; published values are about the largest distance of two clips."`
+}
+
+func (v ve) schedule(steps int) (Schedule, error) {
+	rise := math.Log(v.Max / v.Min)
+	return continuous{
+		labels: steps,
+		sigma:  func(u float64) float64 { return v.Min * math.Exp(u*rise) },
+		share:  func(sigma float64) float64 { return max(0, min(math.Log(sigma/v.Min)/rise, 1)) },
+	}, nil
+}
+
 // flow is the straight path of flow matching (Lipman et al. 2023; Liu et al. 2023, rectified flow):
 // x = (1 - t) x0 + t eps. The shift moves t towards noise for larger frames (Esser et al. 2024, eq.
 // 23).

@@ -41,6 +41,7 @@ var schedules = map[string]maker{
 	"vp":      vp{Start: 0.1, End: 20},
 	"edm":     edm{Min: 0.002, Max: 80, Rho: 7},
 	"flow":    flow{Shift: 1},
+	"ve":      ve{Min: 0.01, Max: 50},
 }
 
 // maker makes a schedule of so many levels.

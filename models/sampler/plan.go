@@ -10,7 +10,7 @@ import (
 // Levels are the levels that sampling visits: c.Steps of them from the noisiest on, then
 // [diffusion.Clean].
 func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) {
-	_, space, err := choose(c)
+	sampler, space, err := choose(c)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,17 @@ func Levels(s diffusion.Schedule, c configs.Sampler) ([]diffusion.Level, error) 
 			return nil, fmt.Errorf("sampler.spacing: %s puts %d steps on the same noise levels (step %d), want fewer sampler.steps", c.Spacing, c.Steps, i+1)
 		}
 	}
+	if of, ok := sampler.(particular); ok {
+		if err := of.suits(levels); err != nil {
+			return nil, fmt.Errorf("sampler.name: %s: %w", c.Name, err)
+		}
+	}
 	return append(levels, diffusion.Clean), nil
+}
+
+// particular is a sampler that can't go through any levels.
+type particular interface {
+	suits(levels []diffusion.Level) error
 }
 
 // Plan lists the steps that a sampler makes of levels of a schedule, which end with

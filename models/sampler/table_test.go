@@ -20,6 +20,8 @@ var evaluations = map[string]func(n int) int{
 	"dpmpp_2s":   func(n int) int { return 2*n - 1 },
 	"heun":       func(n int) int { return 2*n - 1 },
 	"heun_churn": func(n int) int { return 2*n - 1 },
+	"langevin":   func(n int) int { return 5 * n },
+	"pc":         func(n int) int { return 2*n - 1 },
 	"pndm":       func(n int) int { return n + 3*min(3, n-1) },
 }
 
@@ -75,6 +77,9 @@ func TestPlansAreRightAtTheirEnds(t *testing.T) {
 						t.Fatal(err)
 					}
 					levels, err := Levels(s, c)
+					if name == "langevin" && err != nil && strings.Contains(err.Error(), "noise/signal") {
+						continue // levels that it refuses
+					}
 					if err != nil {
 						t.Fatalf("%s: %v", what, err)
 					}
@@ -107,7 +112,7 @@ func checkPlan(t *testing.T, what string, s Sampler, plan []Step) {
 				t.Errorf("%s: step %d evaluates the network at %+v", what, i, at)
 			}
 		}
-		if !(step.To.LogSNR() > step.At[0].LogSNR()) {
+		if _, stays := s.(Langevin); !(step.To.LogSNR() > step.At[0].LogSNR()) && !(stays && step.To == step.At[0]) {
 			t.Errorf("%s: step %d goes from %+v to %+v", what, i, step.At[0], step.To)
 		}
 		if i > 0 && step.From != plan[i-1].To {
@@ -135,6 +140,9 @@ func TestEverySamplerEndsAtWhatIsPredicted(t *testing.T) {
 				t.Fatal(err)
 			}
 			levels, err := Levels(s, c)
+			if name == "langevin" && err != nil {
+				continue // so few levels are too far apart for it; TestLangevin says how it ends
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,8 +154,8 @@ func TestEverySamplerEndsAtWhatIsPredicted(t *testing.T) {
 					t.Errorf("%s, %d steps: value %d is %g, want 0.3", name, n, i, v)
 				}
 			}
-			if n == 1 || name == "heun_churn" || name == "pndm" && n < 7 {
-				continue // S_noise adds a little more; PNDM's difference of two eps is rounded in a step over all levels
+			if n == 1 || name == "heun_churn" || name == "pndm" && n < 7 || name == "langevin" {
+				continue // S_noise adds a little more; PNDM's difference of two eps is rounded in a step over all levels; TestLangevin
 			}
 			x := tensors.MustCopyFlatData[float32](draw(0))
 			for i := range x {
@@ -174,6 +182,8 @@ func TestStochasticSamplersHaveTheMomentsOfTheData(t *testing.T) {
 		switch name {
 		case "ddpm", "euler_ancestral": // of first order
 			c.Steps, tolerance = 600, 0.025
+		case "langevin":
+			continue // it takes more moves than a test has time for: see TestLangevin
 		case "heun_churn":
 			tolerance = 0.015
 			c.Options = configs.Options{"churn_noise": 1} // more noise than is replaced would stay
@@ -209,6 +219,67 @@ func TestStochasticSamplersHaveTheMomentsOfTheData(t *testing.T) {
 			t.Errorf("%s: mean %g and variance %g, want 0.5 and %g", name, mean, v, std*std)
 		}
 		t.Logf("%s: mean %.4f, variance %.5f of %.5f", name, mean, v, std*std)
+	}
+}
+
+// The variance of Langevin's samples of Gaussian data is known at every move: of y = x/signal it becomes
+// (1 - a/v)^2 times as much, v being that of the data with noise, and 2 a is added.
+func TestLangevin(t *testing.T) {
+	const std, n = 0.25, 50000
+	b, s := backendtest.Open(t), linear(t)
+	l := Langevin{Each: 3, Rate: 0.2}
+	levels, err := Levels(s, configs.Sampler{Name: "langevin", Spacing: "log_snr", Steps: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Levels(s, configs.Sampler{Name: "langevin", Spacing: "uniform", Steps: 5}); err == nil || !strings.Contains(err.Error(), "noise levels 1 and 2 have a noise/signal of") {
+		t.Errorf("error %v, want that 5 levels are too far apart", err)
+	}
+	plan := l.Steps(levels, s)
+	if len(plan) != 36 {
+		t.Fatalf("%d moves, want 3 at each of 12 levels", len(plan))
+	}
+	if c := l.Coefs(plan, 35); c["x0"] != 1 || c["x"] != 0 || c["eps"] != 0 || c["sigma"] != 0 {
+		t.Errorf("the last move is %v, want the clean frames that are predicted", c)
+	}
+	plan = plan[:35]
+	want := 1 / (levels[0].Signal * levels[0].Signal)
+	for k := range plan {
+		sigma := levels[k/3].Sigma()
+		a, v := l.Rate*sigma*sigma, std*std+sigma*sigma
+		want = (1-a/v)*(1-a/v)*want + 2*a
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	draw := func(int) *tensors.Tensor { return normal(rng, n) }
+	got := variance(sample(t, b, l, plan, gaussian(std), draw(0), draw)) / (levels[11].Signal * levels[11].Signal)
+	if !(math.Abs(got/want-1) <= 0.03) {
+		t.Errorf("a variance of %g, want %g", got, want)
+	}
+}
+
+// Without a corrector it is Euler's method, and with one it brings the noise back that is missing.
+func TestTheCorrectorMendsTheVariance(t *testing.T) {
+	const std, n = 0.25, 50000
+	b, s := backendtest.Open(t), linear(t)
+	levels, err := Levels(s, configs.Sampler{Name: "pc", Spacing: "log_snr", Steps: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	draw := func(int) *tensors.Tensor { return normal(rng, n) }
+	for _, of := range []struct {
+		ratio, start float64 // the deviation of the first x, which should be 1
+		low, high    float64 // the deviation of the samples, which should be std
+	}{{0, 0.5, 0.45, 0.55}, {0.3, 0.5, 0.98, 1.03}, {0.3, 2, 0.98, 1.03}} {
+		x := tensors.MustCopyFlatData[float32](draw(0))
+		for i := range x {
+			x[i] *= float32(of.start)
+		}
+		p := PC{Ratio: of.ratio}
+		got := math.Sqrt(variance(sample(t, b, p, p.Steps(levels, s), gaussian(std), clip(x), draw))) / std
+		if !(of.low <= got && got <= of.high) {
+			t.Errorf("ratio %g from %g: samples have %g times the deviation of the data, want %g to %g", of.ratio, of.start, got, of.low, of.high)
+		}
 	}
 }
 
