@@ -14,6 +14,9 @@ func (s strided) Stride() int { return s.stride }
 // FPS is the rate of the frames that are left.
 func (s strided) FPS(i int) float64 { return clips.FPS(s.Dataset, i) / float64(s.stride) }
 
+// Person is that of the video; see [clips.Person].
+func (s strided) Person(i int) int { return clips.Person(s.Dataset, i) }
+
 // Clip reads all frames from the first to the last one of a clip and keeps those that belong to it.
 func (s strided) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(s, video, start, frames); err != nil {

@@ -24,7 +24,8 @@ func newExport(a *app) *cobra.Command {
 
   mp4         lossless MP4s in the folder; data.name: folder reads them
   hdf5        SPLIT/shard_0001.hdf5 in the layout of the published code; data.name: shards reads
-              colour frames of splits train and test with data.options.layout=bair
+              colour frames of splits train and test with data.options.layout=bair, and those
+              of KTH, which get a list of persons, with layout=kth and data.path=DIR/SPLIT
   lerobot     a recording in LeRobot's format v3 in the folder, without loss, where each clip is an
               episode of the split train, whatever --split is; data.name: lerobot reads it
   webdataset  SPLIT/000000.tar with an array 000000.npy for each clip: bytes [frames, height,
@@ -59,7 +60,7 @@ func newExport(a *app) *cobra.Command {
 			err = export.Write(cmd.Context(), format, out, d.split, func(yield func(export.Video, error) bool) {
 				for _, at := range places {
 					clip, err := data.Cut(ds, at, d.frames)
-					if !yield(export.Video{Clip: clip, FPS: cmp.Or(fps, clips.FPS(ds, at.Video), 10)}, err) {
+					if !yield(export.Video{Clip: clip, FPS: cmp.Or(fps, clips.FPS(ds, at.Video), 10), Person: clips.Person(ds, at.Video)}, err) {
 						return
 					}
 					bar.step("")

@@ -1,6 +1,10 @@
 package clips
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+)
 
 // Rules of published data sets that more than one reader follows.
 
@@ -25,6 +29,22 @@ func Persons(there []int, split Split, valid float64) []int {
 		return test
 	}
 	return Part(training, split, valid)
+}
+
+// ofPerson are the names of KTH's files.
+var ofPerson = regexp.MustCompile(`(?:^|/)person(0[1-9]|1[0-9]|2[0-5])_[a-z]+_d[1-4]_`)
+
+// Person is which of KTH's persons video i of a data set shows, 0 if that is unknown. A data set whose
+// names don't say it, as those of KTH's files do, but that knows it, has a method Person(i int) int.
+func Person(ds Dataset, i int) int {
+	if d, ok := ds.(interface{ Person(i int) int }); ok {
+		return d.Person(i)
+	}
+	if found := ofPerson.FindStringSubmatch(ds.Name(i)); found != nil {
+		n, _ := strconv.Atoi(found[1]) // two digits
+		return n
+	}
+	return 0
 }
 
 // WideCrop is how frames of UCF-101, which are stored 4/3 times as wide as they are high, become

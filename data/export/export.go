@@ -14,7 +14,8 @@ import (
 // Video is a clip to be written.
 type Video struct {
 	clips.Clip
-	FPS float64 // frames a second, above 0
+	FPS    float64 // frames a second, above 0
+	Person int     // who is in a video of KTH, 0 if that is unknown; see [clips.Person]
 }
 
 // Videos yields what is written, or an error that ends the writing.
@@ -34,7 +35,8 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 // Write writes videos below a folder, which is made:
 //
 //	mp4         00000.mp4, 00001.mp4 and so on in the folder itself, without loss
-//	hdf5        SPLIT/shard_0001.hdf5, as the published code's converters write it
+//	hdf5        SPLIT/shard_0001.hdf5, as the published code's converters write it, and for grey
+//	            videos that all have a person SPLIT/persons.pkl
 //	lerobot     a recording in LeRobot's format v3 in the folder itself, of which each video is an
 //	            episode; all must have one rate
 //	webdataset  SPLIT/000000.tar, with an array 000000.npy for each video: bytes [frames, height,

@@ -26,7 +26,7 @@ func made(i, channels int) Video {
 	for k := range c.Pix {
 		c.Pix[k] = uint8(k*(i+3) + k/7)
 	}
-	return Video{c, 10}
+	return Video{c, 10, 0}
 }
 
 func some(n, channels int) Videos {
@@ -186,7 +186,7 @@ func TestRecordingsOfTwoKindsAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		second Video
 		want   string
-	}{{Video{made(1, 3).Clip, 25}, "video 1: 25 frames a second, but the first video has 10"}, {made(1, 1), "video 1: frames of 16x16x1, but"}} {
+	}{{Video{made(1, 3).Clip, 25, 0}, "video 1: 25 frames a second, but the first video has 10"}, {made(1, 1), "video 1: frames of 16x16x1, but"}} {
 		dir := t.TempDir()
 		err := Write(context.Background(), "lerobot", dir, clips.Train, func(yield func(Video, error) bool) {
 			if yield(made(0, 3), nil) {
@@ -197,5 +197,48 @@ func TestRecordingsOfTwoKindsAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(left) > 0 {
 			t.Errorf("error %v, want %s; %v is left", err, c.want, left)
 		}
+	}
+}
+
+// ofPersons are grey videos of KTH's persons, as in the order of its files.
+func ofPersons(persons ...int) Videos {
+	return func(yield func(Video, error) bool) {
+		for i, person := range persons {
+			v := made(i, 1)
+			v.Person = person
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Grey videos of KTH have their list of persons, which the data set of the published shards reads.
+func TestPersonsOfKTH(t *testing.T) {
+	dir, persons := t.TempDir(), []int{3, 1, 3, 20, 21, 25, 21}
+	if err := Write(context.Background(), "hdf5", dir, clips.Train, ofPersons(persons...)); err != nil {
+		t.Fatal(err)
+	}
+	c := configs.Default()
+	c.Data = configs.Data{Name: "shards", Path: filepath.Join(dir, "train"), Size: 16, Channels: 1, Options: configs.Options{"layout": "kth"}}
+	for split, want := range map[clips.Split][]int{clips.Train: {1, 0, 2}, clips.Valid: {3}, clips.Test: {4, 6, 5}} {
+		ds, err := shards.Open(context.Background(), c, split, 1, slog.New(slog.DiscardHandler))
+		if err != nil || ds.Len() != len(want) {
+			t.Fatalf("%s: %v, want videos %v", split, err, want)
+		}
+		for i, n := range want {
+			got, err := ds.Clip(i, 0, ds.Frames(i))
+			if err != nil || !bytes.Equal(got.Pix, made(n, 1).Pix) || clips.Person(ds, i) != persons[n] {
+				t.Errorf("%s, video %d: %v, person %d, want video %d of person %d", split, i, err, clips.Person(ds, i), n, persons[n])
+			}
+		}
+	}
+	// With a video of nobody, a list would be wrong, and so would the one that is there.
+	list := filepath.Join(dir, "train", "persons.pkl")
+	if err := Write(context.Background(), "hdf5", dir, clips.Train, ofPersons(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(list); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a list with a video of nobody: %v", err)
 	}
 }

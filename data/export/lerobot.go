@@ -128,7 +128,7 @@ func (r *recording) write(videos Videos) (err error) {
 // add adds a video, as all of it is of one size and rate.
 func (r *recording) add(v Video) error {
 	if r.videos == 0 {
-		r.first = Video{clips.Clip{Height: v.Height, Width: v.Width, Channels: v.Channels}, v.FPS}
+		r.first = Video{clips.Clip{Height: v.Height, Width: v.Width, Channels: v.Channels}, v.FPS, 0}
 	}
 	f := r.first
 	switch {

@@ -26,6 +26,7 @@ type video struct {
 	number int // in the shard
 	frames int
 	group  hdf5.Object // of the frames; 0 if there are none
+	person int         // of KTH; 0 in other data sets
 }
 
 // maxFrames is a bound of the lengths of videos.

@@ -107,6 +107,9 @@ func (d *Dataset) Name(i int) string {
 // Frames is how many frames video i has.
 func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
 
+// Person is KTH's person in video i, 0 in other layouts; see [clips.Person].
+func (d *Dataset) Person(i int) int { return d.videos[i].person }
+
 // Clip reads frames of a video; see [clips.Dataset].
 func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, i, start, frames); err != nil {

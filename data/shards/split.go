@@ -57,7 +57,9 @@ func byPerson(root string, split clips.Split, valid float64) ([]*shard, []video,
 	var out []video
 	for _, person := range clips.Persons(there, split, valid) {
 		for _, number := range numbers[person] {
-			out = append(out, all[number])
+			v := all[number]
+			v.person = person
+			out = append(out, v)
 		}
 	}
 	return opened, out, nil
