@@ -276,7 +276,21 @@ type Sampler struct {
 	PublishedStart bool `yaml:"published_start" json:"published_start"`
 	// Settings of the chosen sampler and spacing.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
+	// What is done with the network's predictions before the sampler gets them.
+	Guidance Guidance `yaml:"guidance" json:"guidance,omitzero"`
 }
+
+// Guidance changes what the network predicts, so that videos follow the conditioning frames more
+// closely or less. docs/guidance.md is about it.
+type Guidance struct {
+	// The guidance: none, frames (classifier-free guidance on past and future) or history.
+	Name string `yaml:"name" json:"name"`
+	// Settings of the chosen guidance.
+	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
+}
+
+// Off says that there is no guidance. Reports from before there was any have no name.
+func (g Guidance) Off() bool { return g.Name == "" || g.Name == "none" }
 
 // FirstLabel is the lowest label of the steps in a window with a start; steps with lower labels are
 // left out. Labels count from 0 at the noisiest of the diffusion's levels. It is 0 if no steps are
@@ -301,6 +315,6 @@ func Default() *Config {
 			EMA: "constant"},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
-		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true},
+		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true, Guidance: Guidance{Name: "none"}},
 	}
 }

@@ -73,7 +73,7 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	}
 	defer devices.Free(cond)
 	start, steps, skip := b.begin()
-	x, err := b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.progress)
+	x, err := b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.evaluated)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,15 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 		return nil, err
 	}
 	return b.split(x)
+}
+
+// evaluated reports the network evaluations of a prediction.
+func (b *batch) evaluated() {
+	for range b.guide.Evaluations() {
+		if b.progress != nil {
+			b.progress()
+		}
+	}
 }
 
 // cond is the condition of a window's steps: frames, visibility, and what the network computes from

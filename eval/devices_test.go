@@ -11,8 +11,8 @@ import (
 	"mcvd/models/backend/backendtest"
 )
 
-// Videos do not depend on how many devices make them: samplers, maps and visibility, batch by
-// batch.
+// Videos do not depend on how many devices make them: samplers, maps, visibility and the
+// branches of guidance, batch by batch.
 func TestVideosOfSeveralDevices(t *testing.T) {
 	b := backendtest.Open(t)
 	c := config()
@@ -33,7 +33,7 @@ func TestVideosOfSeveralDevices(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		s := configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 3, Clip: true, LastDenoise: true}
+		s := configs.Sampler{Name: "ddpm", Spacing: "uniform", Steps: 3, Clip: true, LastDenoise: true, Guidance: scales(2, 2)}
 		g, err := NewGenerator(b, store, m, s, 1, 4, n)
 		if err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/devices"
+	"mcvd/models/guidance"
 	"mcvd/models/nn"
 	"mcvd/models/sampler"
 )
@@ -25,6 +26,7 @@ type Generator struct {
 	cache   *devices.Program // computes what the steps of a window share; nil if they share nothing
 	keys    []string         // of what it computes
 	plans   plans
+	guide   *guidance.Plan
 	batch   int
 	draw    func(c Case, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several videos at a time
 }
@@ -58,25 +60,29 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, fmt.Errorf("sampler.%w", err)
 	}
+	guide, err := guidance.New(c.Guidance, m.Frames)
+	if err != nil {
+		return nil, err
+	}
 	builder := func() *nn.Builder {
 		b := nn.NewBuilder(backend)
 		b.Compute = precision
 		return b
 	}
-	keys, err := m.CacheKeys(backend, store.Scope("/"+models.EMAScope), batch)
+	keys, err := m.CacheKeys(backend, store.Scope("/"+models.EMAScope), batch*guide.Evaluations())
 	if err != nil {
 		return nil, err
 	}
-	loop, err := sampler.NewLoop(d, store, s, m.Process, func(scope *model.Scope, cond []*graph.Node) sampler.Denoiser {
-		return m.Denoiser(builder(), scope.At(models.EMAScope), m.CondInputs(keys, cond))
+	loop, err := sampler.NewLoop(d, store, s, m.Process, guide.Memory(), func(scope *model.Scope, cond, memory []*graph.Node) sampler.Denoiser {
+		return m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), memory)
 	})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, loop: loop, devices: d, keys: keys, plans: plans, batch: batch, draw: hostNoise(seed)}
+	g := &Generator{model: m, loop: loop, devices: d, keys: keys, plans: plans, guide: guide, batch: batch, draw: hostNoise(seed)}
 	if len(keys) > 0 {
 		cache, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
-			return m.Cache(builder(), scope.At(models.EMAScope), m.CondInputs(nil, cond))
+			return m.Cache(builder(), scope.At(models.EMAScope), models.Branches(guide, m.CondInputs(nil, cond)))
 		})
 		if err == nil {
 			g.cache, err = d.Program(cache.WithName("conditioning"), devices.Parts, devices.Parts)
@@ -105,7 +111,7 @@ func (g *Generator) Close() {
 }
 
 // NFE is the number of network evaluations that [Generator.Run] needs for one batch of the job's
-// videos.
+// videos. Guidance makes several evaluations at once, and each counts.
 func (g *Generator) NFE(j Job) (int, error) {
 	windows, err := j.List(g.model.Frames)
 	if err != nil {
@@ -116,7 +122,7 @@ func (g *Generator) NFE(j Job) (int, error) {
 		nfe += sampler.NFE(g.plans.of(number))
 		number++
 	}
-	return nfe, nil
+	return nfe * g.guide.Evaluations(), nil
 }
 
 // Evaluations is the number of network evaluations for that many of the job's videos. An evaluation

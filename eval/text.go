@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"mcvd/eval/metric"
+	"mcvd/models/guidance"
 )
 
 // CheckScored is an error if no metric has a score of the model's videos, as the report says of each.
@@ -46,9 +47,13 @@ func (r *Report) WriteText(out io.Writer) error {
 	return r.writeFrames(out)
 }
 
-// maker says which weights and which sampler made the videos.
+// maker says which weights, which sampler and which guidance made the videos.
 func (h Header) maker() string {
-	return fmt.Sprintf("%s (step %d), %s with %d steps", h.Checkpoint, h.Step, h.Sampler.Name, h.Sampler.Steps)
+	text := fmt.Sprintf("%s (step %d), %s with %d steps", h.Checkpoint, h.Step, h.Sampler.Name, h.Sampler.Steps)
+	if guide := guidance.Describe(h.Sampler.Guidance); guide != "" {
+		text += ", " + guide
+	}
+	return text
 }
 
 // writeTable prints a row for each method, or two if it has several trajectories. Those of single

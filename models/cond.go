@@ -6,6 +6,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/diffusion"
+	"mcvd/models/guidance"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
@@ -62,6 +63,13 @@ func Unflatten[T any](f configs.Frames, keys []string, flat []T) (c Cond[T]) {
 			c.Cached[key] = next()
 		}
 	}
+	return c
+}
+
+// Branches is the condition of all branches of a guidance, [batch*branches, ...]. Cached values are
+// those of all branches already.
+func Branches(p *guidance.Plan, c Cond[*Node]) Cond[*Node] {
+	c.Past, c.Future, c.Visible = p.Repeat(c.Past), p.Repeat(c.Future), p.Hide(c.Visible)
 	return c
 }
 

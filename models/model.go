@@ -14,6 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/diffusion"
+	"mcvd/models/guidance"
 	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/nn"
@@ -50,7 +51,7 @@ func New(c *configs.Config) (*Model, error) {
 
 // Tables are what there is to choose from in models, with the options.
 func Tables() []configs.Table {
-	return slices.Concat(network.Tables(), mask.Tables(), diffusion.Tables(), sampler.Tables())
+	return slices.Concat(network.Tables(), mask.Tables(), diffusion.Tables(), sampler.Tables(), guidance.Tables())
 }
 
 // ClipShape is the shape of that many frames of a batch: [batch, frames, height, width, channels].
@@ -137,6 +138,12 @@ func labels(label *Node, batch int) *Node {
 		return BroadcastToDims(Reshape(label, 1), batch)
 	}
 	return Reshape(label, batch)
+}
+
+// Guided is [Model.Denoiser] with guidance: p evaluates the network for several masks at once. cond
+// went through [Branches]. memory is that of [guidance.Plan.Guide].
+func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], memory []*Node) sampler.Denoiser {
+	return p.Guide(m.Denoiser(b, scope, cond), memory)
 }
 
 // Denoiser binds conditioning frames and the weights under scope.

@@ -132,7 +132,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkJob(job, l.config); err != nil {
+	if err := c.checkJob(job, l); err != nil {
 		return err
 	}
 	if c.records != "" {

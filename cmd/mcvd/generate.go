@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/data"
 	"mcvd/data/video"
 	"mcvd/eval"
+	"mcvd/models/guidance"
 )
 
 // generateCommand generates videos. predict, interpolate, generate and retrodict differ only in
@@ -139,7 +139,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, l.config.Frames.Current), Advance: cmp.Or(c.advance, l.config.Frames.Current), Windows: c.windows}
-	if err := c.checkJob(j, l.config); err != nil {
+	if err := c.checkJob(j, l); err != nil {
 		return err
 	}
 	g, err := l.generator(c.atATime())
@@ -153,6 +153,9 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	f := eval.Films{Job: j, Clips: c.clips, Trajectories: c.trajectories, Dir: c.out, Formats: c.formats, FPS: c.fps,
 		Quality: video.Quality(c.quality), Scale: c.scale}
+	if guide := guidance.Describe(l.sampler.Guidance); guide != "" {
+		c.log.Info("sampling with " + guide)
+	}
 	written, err := c.write(cmd, g, l, f)
 	done(written)
 	return err
@@ -229,7 +232,8 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 }
 
 // checkJob refuses a job that the run's model can't do, and warns of what its training never showed.
-func (a *app) checkJob(j eval.Job, c *configs.Config) error {
+func (a *app) checkJob(j eval.Job, l *loaded) error {
+	c := l.config
 	windows, err := j.List(c.Frames)
 	if err != nil {
 		return err
@@ -245,5 +249,21 @@ func (a *app) checkJob(j eval.Job, c *configs.Config) error {
 	if !eval.Consecutive(windows, c.Frames) {
 		a.log.Warn("these windows give the model frames that are farther apart than in its training, and nothing tells it so", "windows", j.Windows)
 	}
+	a.warnGuidance(j.Task, l)
 	return nil
+}
+
+// warnGuidance warns of a guidance that changes nothing because the task hides what it hides, and of
+// one that hides frames as training never did.
+func (a *app) warnGuidance(task eval.Task, l *loaded) {
+	name, m := l.sampler.Guidance.Name, l.config.Frames.Mask
+	guide, err := guidance.New(l.sampler.Guidance, l.config.Frames)
+	switch {
+	case err != nil || l.sampler.Guidance.Off(): // an error is the generator's to report
+	case !guide.Acts(task.Past, task.Future):
+		a.log.Warn("guidance has no effect here: nothing that it hides is visible", "guidance", name, "task", task)
+	case !guide.Learned(task.Past, task.Future):
+		a.log.Warn("this model has not learned what the guidance asks of it: its training never hid frames so", "guidance", name,
+			"frames.mask.past", m.Past, "frames.mask.future", m.Future, "frames.mask.together", m.Together, "frames.mask.kind", m.Kind)
+	}
 }

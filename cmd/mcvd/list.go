@@ -15,6 +15,7 @@ import (
 	"mcvd/eval/metric"
 	"mcvd/models/backend"
 	"mcvd/models/diffusion"
+	"mcvd/models/guidance"
 	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/sampler"
@@ -33,6 +34,7 @@ var kinds = map[string]kind{
 	"backends":      {"--backend", backend.Names},
 	"conditionings": {"model.options.conditioning", network.Conditionings},
 	"datasets":      {"data.name", data.Names},
+	"guidance":      {"sampler.guidance.name", guidance.Names},
 	"levels":        {"diffusion.levels", diffusion.Spreads},
 	"losses":        {"diffusion.loss", diffusion.Losses},
 	"masks":         {"frames.mask.kind", mask.Kinds},

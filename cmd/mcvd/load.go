@@ -16,6 +16,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/diffusion"
+	"mcvd/models/guidance"
 	"mcvd/models/sampler"
 	"mcvd/train"
 )
@@ -31,7 +32,8 @@ func (s *samplerFlags) addTo(cmd *cobra.Command) {
 	f.String("sampler", "", strings.Join(sampler.Names(), ", ")+" (default: the experiment's)")
 	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
 	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
-	f.StringArrayVar(&s.options, "option", nil, "an option of the sampler or the spacing, such as order=2 or rho=5; may be repeated")
+	f.String("guidance", "", strings.Join(guidance.Names(), ", ")+" (default: the experiment's)")
+	f.StringArrayVar(&s.options, "option", nil, "an option of the sampler, the spacing or the guidance, such as order=2, rho=5 or past_scale=2; may be repeated")
 	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
 	s.flags = f
 }
@@ -98,12 +100,13 @@ var samplerSettings = []struct{ flag, setting string }{
 	{"sampler", "sampler.name"},
 	{"steps", "sampler.steps"},
 	{"spacing", "sampler.spacing"},
+	{"guidance", "sampler.guidance.name"},
 	{"eta", "sampler.options.eta"},
 	{"precision", "sampler.precision"},
 }
 
 // sampler is the experiment's sampler with what the flags override, checked. Its options belong to
-// it: another sampler doesn't get them.
+// it: another sampler doesn't get them, nor another guidance those of the experiment's guidance.
 func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (configs.Sampler, error) {
 	var overrides []string
 	for _, of := range samplerSettings {
@@ -111,15 +114,23 @@ func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (
 			overrides = append(overrides, of.setting+"="+f.Value.String())
 		}
 	}
+	stored := *c
+	if f := s.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
+		stored.Sampler.Options = nil
+	}
+	guide := c.Sampler.Guidance.Name
+	if f := s.flags.Lookup("guidance"); f.Changed && f.Value.String() != guide {
+		guide, stored.Sampler.Guidance.Options = f.Value.String(), nil
+	}
 	for _, option := range s.options {
 		if !strings.Contains(option, "=") {
 			return configs.Sampler{}, usageError{fmt.Errorf("--option %s: no equals sign, want NAME=VALUE such as order=2", option)}
 		}
-		overrides = append(overrides, "sampler.options."+option)
-	}
-	stored := *c
-	if f := s.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
-		stored.Sampler.Options = nil
+		section := "sampler.options."
+		if name, _, _ := strings.Cut(option, "="); guidance.HasOption(guide, name) {
+			section = "sampler.guidance.options."
+		}
+		overrides = append(overrides, section+option)
 	}
 	changed, err := experiment.Parse("the run's configuration", stored.YAML(), overrides...)
 	if err != nil {

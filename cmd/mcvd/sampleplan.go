@@ -15,6 +15,7 @@ import (
 	"mcvd/configs"
 	"mcvd/configs/experiment"
 	"mcvd/models/diffusion"
+	"mcvd/models/guidance"
 	"mcvd/models/sampler"
 	"mcvd/train"
 )
@@ -33,7 +34,7 @@ weights are read. The columns are:
   log-SNR   ln(signal^2 / noise^2) there
   labels    the numbers by which the network is told the levels at which the step evaluates it
   c.NAME    the scalars of the step's formula, by their names in models/sampler
-  NFE       network evaluations so far
+  NFE       network evaluations so far; guidance takes several at a level
 
 With sampler.start, a second table has the steps of windows that start from the block before them.`,
 		Example: `  mcvd sample-plan configs/tiny.yml
@@ -101,13 +102,17 @@ func (s *samplerFlags) plans(path string) (*samplePlans, error) {
 	if err != nil {
 		return nil, err
 	}
+	guide, err := guidance.New(c.Guidance, config.Frames)
+	if err != nil {
+		return nil, err
+	}
 	p := &samplePlans{Sampler: c}
 	if skip > 0 {
-		p.Later = planned(of, sampler.Plan(of, process.Schedule, levels[skip:], c))
+		p.Later = planned(of, sampler.Plan(of, process.Schedule, levels[skip:], c), guide)
 	}
 	p.Steps = p.Later
 	if skip == 0 || !c.PublishedStart { // otherwise the first window is as later ones
-		p.Steps = planned(of, sampler.Plan(of, process.Schedule, levels, c))
+		p.Steps = planned(of, sampler.Plan(of, process.Schedule, levels, c), guide)
 	}
 	p.NFE = p.Steps[len(p.Steps)-1].NFE
 	return p, nil
@@ -130,7 +135,7 @@ func runOrConfig(path string) (*configs.Config, error) {
 }
 
 // planned are a sampler's steps with their numbers, and where the last one ends.
-func planned(of sampler.Sampler, steps []sampler.Step) (list []plannedStep) {
+func planned(of sampler.Sampler, steps []sampler.Step, guide *guidance.Plan) (list []plannedStep) {
 	begin := func(l diffusion.Level, nfe int) plannedStep {
 		p := plannedStep{Signal: l.Signal, Noise: l.Noise, NFE: nfe}
 		if snr := l.LogSNR(); !math.IsInf(snr, 0) {
@@ -139,18 +144,22 @@ func planned(of sampler.Sampler, steps []sampler.Step) (list []plannedStep) {
 		return p
 	}
 	for i, step := range steps {
-		p := begin(step.From, sampler.NFE(steps[:i+1]))
+		p := begin(step.From, sampler.NFE(steps[:i+1])*guide.Evaluations())
 		p.Coefs = of.Coefs(steps, i)
 		for _, at := range step.At {
 			p.Labels = append(p.Labels, at.Label)
 		}
 		list = append(list, p)
 	}
-	return append(list, begin(steps[len(steps)-1].To, sampler.NFE(steps)))
+	return append(list, begin(steps[len(steps)-1].To, sampler.NFE(steps)*guide.Evaluations()))
 }
 
 func (p *samplePlans) write(out io.Writer) error {
-	fmt.Fprintf(out, "# %s, spacing %s, %d levels: %d network evaluations for a block\n", p.Sampler.Name, p.Sampler.Spacing, p.Sampler.Steps, p.NFE)
+	guide := guidance.Describe(p.Sampler.Guidance)
+	if guide != "" {
+		guide = ", " + guide
+	}
+	fmt.Fprintf(out, "# %s, spacing %s, %d levels%s: %d network evaluations for a block\n", p.Sampler.Name, p.Sampler.Spacing, p.Sampler.Steps, guide, p.NFE)
 	if err := writePlan(out, p.Steps); err != nil || p.Later == nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"mcvd/configs"
 	"mcvd/data"
 	"mcvd/models"
+	"mcvd/models/guidance"
 	"mcvd/models/network"
 	"mcvd/models/sampler"
 	"mcvd/train/optimizer"
@@ -22,11 +23,12 @@ func catalogue() configs.Catalogue {
 // check is what the implementations report about a configuration.
 func check(c *configs.Config) error {
 	_, samplerErr := sampler.New(c.Sampler)
+	guidanceErr := guidance.Check(c.Sampler.Guidance, c.Frames)
 	m, err := models.New(c)
 	if err == nil {
 		err = network.Unused(m.Network, c)
 	}
-	return errors.Join(data.Check(c), err, optimizer.Unused(c), samplerErr)
+	return errors.Join(data.Check(c), err, optimizer.Unused(c), samplerErr, guidanceErr)
 }
 
 // Load reads a file with its bases, then overrides such as "frames.past=10": see

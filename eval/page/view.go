@@ -10,6 +10,7 @@ import (
 	"mcvd/configs"
 	"mcvd/eval"
 	"mcvd/eval/metric"
+	"mcvd/models/guidance"
 )
 
 // view is what the page's template shows: everything but what is drawn.
@@ -277,6 +278,9 @@ func samplerNote(s configs.Sampler) string {
 	}
 	if s.Start > 0 {
 		parts = append(parts, fmt.Sprintf("later windows start at %g", s.Start))
+	}
+	if guide := guidance.Describe(s.Guidance); guide != "" {
+		parts = append(parts, guide)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -25,25 +25,31 @@ type Loop struct {
 	devices *devices.Devices
 	program *devices.Program
 	names   []string // of the coefficients
+	carried int      // tensors that a step hands to the next one beside x
 }
 
 // NewLoop makes a loop. bind builds the denoiser in the graph of a step, for the conditioning
 // tensors that [Loop.Run] gets, with its weights in store. On the Go backend the weights become
 // constants of the program, so a loop never sees later changes.
-func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Process,
-	bind func(scope *model.Scope, cond []*Node) Denoiser) (*Loop, error) {
+//
+// memory is the number of tensors shaped like x that the denoiser hands from one evaluation to the
+// next, also between steps. They are zeros for the first one. The denoiser finds them in the slice
+// that bind gets, and replaces them there.
+func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Process, memory int,
+	bind func(scope *model.Scope, cond, memory []*Node) Denoiser) (*Loop, error) {
 	some := []diffusion.Level{{Signal: 0.6, Noise: 0.8}, diffusion.Clean} // coefficients have the same names in all steps
-	l := &Loop{sampler: s, process: p, devices: d, names: configs.Names(s.Coefs(s.Steps(some, p.Schedule), 0))}
+	l := &Loop{sampler: s, process: p, devices: d, names: configs.Names(s.Coefs(s.Steps(some, p.Schedule), 0)), carried: s.History() + memory}
 	exec, err := model.NewExec(d.Backend(), store, func(scope *model.Scope, in []*Node) []*Node {
 		state, rest := State{X: in[0]}, in[2:]
 		if s.Noisy() {
 			state.Noise, rest = rest[0], rest[1:]
 		}
 		state.History, rest = rest[:s.History()], rest[s.History():]
+		remembered, rest := slices.Clone(rest[:memory]), rest[memory:]
 		t := l.unpack(in[1])
 		state.At = t.at
-		x, history := s.StepGraph(t.clipping(bind(scope, rest)), state, t.coefs)
-		return append([]*Node{x}, history...)
+		x, history := s.StepGraph(t.clipping(bind(scope, rest, remembered)), state, t.coefs)
+		return slices.Concat([]*Node{x}, history, remembered)
 	})
 	if err == nil { // x, the step's scalars, and the rest
 		l.program, err = d.Program(exec.WithName("sampler-step"), devices.Parts, devices.Parts, devices.Copies, devices.Parts)
@@ -146,9 +152,9 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 	return carried[0].Tensor()
 }
 
-// first is what the first step is given: x, and zeros for the history.
+// first is what the first step is given: x, and zeros for the history and the memory.
 func (l *Loop) first(x *tensors.Tensor) (carried []devices.Value, err error) {
-	for i := range 1 + l.sampler.History() {
+	for i := range 1 + l.carried {
 		t := x
 		if i > 0 {
 			t = tensors.FromShape(x.Shape())

@@ -145,7 +145,7 @@ func TestConditionsAreBound(t *testing.T) {
 	b, s := backendtest.Open(t), linear(t)
 	for _, sampler := range []Sampler{DDIM{}, DDPM{}, DPMSolver2M{}, Heun{}} {
 		plan := planOf(t, s, sampler, configs.Sampler{Steps: 1, LastDenoise: true})
-		loop, err := NewLoop(on(t, b), model.NewStore(), sampler, process(t), func(_ *model.Scope, cond []*Node) Denoiser {
+		loop, err := NewLoop(on(t, b), model.NewStore(), sampler, process(t), 0, func(_ *model.Scope, cond, _ []*Node) Denoiser {
 			return saying(func(x *Node, _ diffusion.LevelNodes) *Node { return Add(cond[0], MulScalar(cond[1], 10)) })
 		})
 		if err != nil {
@@ -184,4 +184,32 @@ func put(t testing.TB, b compute.Backend, ts ...*tensors.Tensor) (values []devic
 		values = append(values, v)
 	}
 	return values
+}
+
+// What a denoiser remembers goes from one evaluation to the next, within steps and between them. This
+// one counts them.
+func TestMemoryOfADenoiser(t *testing.T) {
+	b, s := backendtest.Open(t), linear(t)
+	for name, sampler := range map[string]Sampler{"single": DDIM{}, "two evaluations a step": Heun{}, "with history and noise": DPMSolver2MSDE{Eta: 1}} {
+		plan := planOf(t, s, sampler, configs.Sampler{Steps: 5})
+		loop, err := NewLoop(on(t, b), model.NewStore(), sampler, process(t), 1, func(_ *model.Scope, _, memory []*Node) Denoiser {
+			return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+				memory[0] = OnePlus(memory[0])
+				return diffusion.Prediction{X0: memory[0], Eps: ZerosLike(x)}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer loop.Close()
+		last := plan[len(plan)-1]
+		out, err := loop.Run(context.Background(), clip([]float32{1, 2}), nil, plan, func(int) *tensors.Tensor { return clip([]float32{0, 0}) }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The last step ends at x0, which is the count.
+		if got := tensors.MustCopyFlatData[float32](out); last.To.Noise != 0 || got[0] != float32(NFE(plan)) || got[1] != got[0] {
+			t.Errorf("%s: %v after %d evaluations", name, got, NFE(plan))
+		}
+	}
 }

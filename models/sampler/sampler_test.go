@@ -87,7 +87,7 @@ func slope(l diffusion.Level, std float64) float64 {
 // loopOf is a loop with a denoiser that needs no conditions.
 func loopOf(t *testing.T, b compute.Backend, s Sampler, d Denoiser) *Loop {
 	t.Helper()
-	loop, err := NewLoop(on(t, b), model.NewStore(), s, process(t), func(*model.Scope, []*Node) Denoiser { return d })
+	loop, err := NewLoop(on(t, b), model.NewStore(), s, process(t), 0, func(*model.Scope, []*Node, []*Node) Denoiser { return d })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,8 @@ func (e published) want() *configs.Config {
 		Options: configs.Options{"ema_decay": 0.999}}
 	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000, TensorBoard: true, Scores: c.Train.Scores,
 		SampleEvery: 50000}
-	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true}
+	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true,
+		Guidance: configs.Guidance{Name: "none"}}
 	return c
 }
 

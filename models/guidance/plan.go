@@ -1,0 +1,204 @@
+package guidance
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/configs"
+	"mcvd/models/diffusion"
+	"mcvd/models/mask"
+	"mcvd/models/sampler"
+)
+
+// Plan is a guidance for a model: the branches that are evaluated, and what becomes of them.
+//
+// All branches are evaluated at once, as a batch that has each clip once for each branch. The
+// branches of a clip lie next to each other, so devices that share a batch share it as before.
+type Plan struct {
+	frames configs.Frames
+	// all are the branches that are evaluated. A single one is the result. If there are several and
+	// adjust is used, the first hides nothing.
+	all    []branch
+	adjust Adjust
+	unit   float64 // the largest weight in the change by guidance: |scale - 1|
+}
+
+// New makes the plan of a guidance for a model of those frames.
+func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
+	k, err := read(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range k.check(f) {
+		if p := (configs.Problem{}); !errors.As(problem, &p) || !p.Unused {
+			return nil, problem
+		}
+	}
+	p := &Plan{frames: f, all: sum(k.branches(f)), adjust: k.adjustment()}
+	whole := everything(f)
+	isWhole := func(b branch) bool { return slices.Equal(b.visible, whole) }
+	if len(p.all) == 1 && isWhole(p.all[0]) {
+		p.adjust = plain // there is nothing to adjust
+	} else if p.adjust != plain && !isWhole(p.all[0]) {
+		p.all = slices.Insert(p.all, 0, branch{whole, 0})
+	}
+	for _, b := range p.all {
+		change := b.weight
+		if isWhole(b) {
+			change--
+		}
+		p.unit = max(p.unit, math.Abs(change))
+	}
+	return p, nil
+}
+
+// sum adds up branches with the same mask, and leaves out those without weight.
+func sum(terms []branch) (all []branch) {
+	for _, term := range terms {
+		same := slices.IndexFunc(all, func(b branch) bool { return slices.Equal(b.visible, term.visible) })
+		if same >= 0 {
+			all[same].weight += term.weight
+		} else {
+			all = append(all, term)
+		}
+	}
+	return slices.DeleteFunc(all, func(b branch) bool { return b.weight == 0 })
+}
+
+// Evaluations is how many network evaluations a prediction takes.
+func (p *Plan) Evaluations() int { return len(p.all) }
+
+// Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
+// next: see [sampler.NewLoop].
+func (p *Plan) Memory() int {
+	if p.adjust.Momentum != 0 {
+		return 1
+	}
+	return 0
+}
+
+// Repeat gives each branch its conditioning frames: x, [batch, ...], becomes [batch*branches, ...]
+// with each clip once for each branch. Nil stays nil.
+func (p *Plan) Repeat(x *Node) *Node {
+	if x == nil || len(p.all) == 1 {
+		return x
+	}
+	d := x.Shape().Dimensions
+	wide := slices.Concat([]int{d[0], len(p.all)}, d[1:])
+	folded := slices.Concat([]int{d[0] * len(p.all)}, d[1:])
+	return Reshape(BroadcastToDims(InsertAxes(x, 1), wide...), folded...)
+}
+
+// Hide gives each branch its mask: visible, [batch, past+future], becomes [batch*branches,
+// past+future], with 0 where it was 0 or the branch hides the frame. Nil stays nil.
+func (p *Plan) Hide(visible *Node) *Node {
+	if visible == nil {
+		return nil
+	}
+	d := visible.Shape().Dimensions
+	var masks []float32 // [branches, past+future]
+	for _, b := range p.all {
+		for _, sees := range b.visible {
+			if sees {
+				masks = append(masks, 1)
+			} else {
+				masks = append(masks, 0)
+			}
+		}
+	}
+	if !slices.Contains(masks, 0) {
+		return visible
+	}
+	mask := Const(visible.Graph(), tensors.FromFlatDataAndDimensions(masks, 1, len(p.all), d[1]))
+	return Reshape(Mul(InsertAxes(visible, 1), mask), d[0]*len(p.all), d[1])
+}
+
+// Guide wraps a denoiser whose conditioning frames and masks went through [Plan.Repeat] and
+// [Plan.Hide]. It has one for a batch of clips. memory is as [Plan.Memory] says; each prediction
+// replaces it.
+//
+// The levels are scalars, as in samplers.
+func (p *Plan) Guide(denoise sampler.Denoiser, memory []*Node) sampler.Denoiser {
+	if len(p.all) == 1 {
+		return denoise
+	}
+	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		made := denoise(p.Repeat(x), at)
+		x0, eps := p.apart(made.X0), p.apart(made.Eps)
+		guided := diffusion.Prediction{X0: p.add(x0), Eps: p.add(eps)}
+		if p.adjust == plain {
+			return guided
+		}
+		return p.adjusted(x, at, diffusion.Prediction{X0: x0[0], Eps: eps[0]}, guided, memory)
+	}
+}
+
+// adjusted is what becomes of a sum of branches. full is the branch that hides nothing.
+func (p *Plan) adjusted(x *Node, at diffusion.LevelNodes, full, guided diffusion.Prediction, memory []*Node) diffusion.Prediction {
+	a, inside := p.adjust, p.adjust.inside(at.Signal, at.Noise)
+	if a.apg() {
+		var average *Node
+		if len(memory) > 0 {
+			average = memory[0]
+		}
+		x0, next := a.project(full.X0, guided.X0, average, p.unit)
+		guided.X0 = x0
+		if len(memory) > 0 {
+			memory[0] = Where(inside, next, average)
+		}
+	}
+	if a.Rescale > 0 {
+		guided.X0 = a.rescale(full.X0, guided.X0)
+	}
+	if a.apg() || a.Rescale > 0 {
+		guided.Eps = diffusion.EpsFromX0(x, guided.X0, at.Signal, at.Noise)
+	}
+	return diffusion.Prediction{X0: Where(inside, guided.X0, full.X0), Eps: Where(inside, guided.Eps, full.Eps)}
+}
+
+// apart takes the branches of a batch apart, [batch, frames, height, width, channels] each.
+func (p *Plan) apart(x *Node) []*Node {
+	d := x.Shape().Dimensions
+	one := slices.Concat([]int{d[0] / len(p.all)}, d[1:])
+	wide := Reshape(x, slices.Concat([]int{one[0], len(p.all)}, d[1:])...)
+	parts := make([]*Node, len(p.all))
+	for i := range parts {
+		parts[i] = Reshape(Slice(wide, AxisRange(), AxisElem(i)), one...)
+	}
+	return parts
+}
+
+// add is the weighted sum of branches.
+func (p *Plan) add(parts []*Node) *Node {
+	total := MulScalar(parts[0], p.all[0].weight)
+	for i, part := range parts[1:] {
+		total = Add(total, MulScalar(part, p.all[1+i].weight))
+	}
+	return total
+}
+
+// Learned says whether training hid frames as the branches do, where the past, or the future, or
+// neither is visible: see [mask.Seen].
+func (p *Plan) Learned(past, future bool) bool {
+	return !slices.ContainsFunc(p.all, func(b branch) bool { return !mask.Seen(p.seen(b, past, future), p.frames) })
+}
+
+// Acts says whether guidance changes anything where the past, or the future, or neither is visible:
+// whether the branches then see other frames than the network would without guidance.
+func (p *Plan) Acts(past, future bool) bool {
+	whole := p.seen(branch{visible: everything(p.frames)}, past, future)
+	return slices.ContainsFunc(p.all, func(b branch) bool { return !slices.Equal(p.seen(b, past, future), whole) })
+}
+
+// seen is what a branch sees where the past, or the future, or neither is visible.
+func (p *Plan) seen(b branch, past, future bool) []bool {
+	visible := slices.Clone(b.visible)
+	for i := range visible {
+		visible[i] = visible[i] && (i < p.frames.Past && past || i >= p.frames.Past && future)
+	}
+	return visible
+}
