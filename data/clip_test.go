@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"mcvd/configs"
-	"mcvd/data/clips"
 )
 
 // A clip by its position is the one in the batch.
@@ -20,7 +19,7 @@ func TestAClipByItsPositionIsTheOneInTheBatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, v := range clip.Pix {
-				if got := clips.Byte(batch.Pix[k*len(clip.Pix)+i]); got != v {
+				if got := batch.Pix[k*len(clip.Pix)+i]; got != v {
 					t.Fatalf("batch %d, clip %d: value %d is %d, want %d", n, k, i, got, v)
 				}
 			}
@@ -43,7 +42,7 @@ func TestAugmentationIsAFunctionOfThePosition(t *testing.T) {
 		other := *c
 		other.Train.Batch = 1 + position%3
 		again, err := NewBatches(ds, &other, slog.New(slog.DiscardHandler)).Range(position/other.Train.Batch, position%other.Train.Batch, position%other.Train.Batch+1)
-		if err != nil || !slices.Equal(again.Pix, clips.ToFloat(got.Clip)) {
+		if err != nil || !slices.Equal(again.Pix, got.Pix) {
 			t.Fatalf("position %d differs in batches of %d, %v", position, other.Train.Batch, err)
 		}
 		plain, err := Cut(ds, got.At, 6)

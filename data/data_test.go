@@ -65,7 +65,7 @@ func experiment(seed uint64, batch, frames int, flip bool) *configs.Config {
 func first(b Batch, offset int) (out []int) {
 	size := len(b.Pix) / b.Batch
 	for k := range b.Batch {
-		out = append(out, int(clips.Byte(b.Pix[k*size+offset])))
+		out = append(out, int(b.Pix[k*size+offset]))
 	}
 	return out
 }
@@ -81,7 +81,7 @@ func at(t *testing.T, b *Batches, n int) Batch {
 
 func equal(a, b Batch) bool {
 	pix := a.Pix
-	a.Pix, b.Pix = nil, append([]float32(nil), b.Pix...)
+	a.Pix, b.Pix = nil, append([]uint8(nil), b.Pix...)
 	same := slices.Equal(pix, b.Pix)
 	b.Pix = nil
 	return same && fmt.Sprint(a) == fmt.Sprint(b)
@@ -165,8 +165,8 @@ func TestBatchShapeAndValues(t *testing.T) {
 	if b.Batch != 2 || b.Frames != 4 || b.Height != 1 || b.Width != 3 || b.Channels != 1 || len(b.Pix) != 2*4*3 {
 		t.Errorf("%d values of %dx%dx%dx%dx%d", len(b.Pix), b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 	}
-	if b.Pix[2] != -1 {
-		t.Errorf("black is %g, want -1", b.Pix[2])
+	if b.Pix[2] != 0 {
+		t.Errorf("black is %d, want 0", b.Pix[2])
 	}
 }
 
@@ -181,7 +181,7 @@ func TestFlip(t *testing.T) {
 	for n := range 4 {
 		batch := at(t, b, n)
 		for k := range 255 { // the black pixel is the last one of three, or the first
-			if batch.Pix[3*k] == -1 && batch.Pix[3*k+2] != -1 {
+			if batch.Pix[3*k] == 0 && batch.Pix[3*k+2] != 0 {
 				flipped++
 			}
 		}

@@ -32,8 +32,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("a batch of %d clips of %d frames, %d values in [-1, 1]\n", batch.Batch, batch.Frames, len(batch.Pix))
+	fmt.Printf("a batch of %d clips of %d frames, %d bytes\n", batch.Batch, batch.Frames, len(batch.Pix))
 	// Output:
 	// 12 frames of 32x32x1
-	// a batch of 4 clips of 8 frames, 32768 values in [-1, 1]
+	// a batch of 4 clips of 8 frames, 32768 bytes
 }

@@ -23,7 +23,7 @@ func TestReadersTogetherSeeOneOrder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var got []float32
+				var got []uint8
 				for reader := range readers {
 					// A Batches of its own: a reader knows nothing of the steps before the restart.
 					part, err := batches(ds, seed, batch, 3, flip).Range(n, reader*share, (reader+1)*share)

@@ -77,7 +77,7 @@ func TestClipsThatCannotBeReadAreReplacedAlike(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var got []float32
+				var got []uint8
 				replaced := 0
 				for reader := range readers {
 					share := batch / readers

@@ -32,9 +32,9 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	}
 	defer s.close()
 	shape := m.ClipShape(c.Train.Batch, c.Frames.Total())
-	clips := make([]float32, shape.Size())
+	clips := make([]uint8, shape.Size())
 	for i := range clips {
-		clips[i] = float32(i%7)/3 - 1
+		clips[i] = uint8(i % 7 * 42)
 	}
 	var times []time.Duration
 	for i := range steps {

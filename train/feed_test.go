@@ -26,7 +26,7 @@ func TestFeed(t *testing.T) {
 			made := func(yield func(data.Batch, error) bool) {
 				defer func() { ended = true }()
 				for i := range fails {
-					if !yield(data.Batch{Pix: []float32{float32(i), 7}, Batch: 2, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
+					if !yield(data.Batch{Pix: []uint8{uint8(i), 7}, Batch: 2, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
 						return
 					}
 				}
@@ -46,7 +46,7 @@ func TestFeed(t *testing.T) {
 				if last = err; err != nil {
 					continue
 				}
-				if v := tensors.MustCopyFlatData[float32](whole(t, x.Value)); v[0] != float32(n) || v[1] != 7 {
+				if v := tensors.MustCopyFlatData[uint8](whole(t, x.Value)); v[0] != uint8(n) || v[1] != 7 {
 					t.Errorf("batch %d holds %v", n, v)
 				}
 				devices.Free([]devices.Value{x.Value})
@@ -76,7 +76,7 @@ func TestWaitingForBatches(t *testing.T) {
 		f := &feed{devices: d, batches: func(yield func(data.Batch, error) bool) {
 			for range 3 {
 				time.Sleep(2 * time.Second)
-				if !yield(data.Batch{Pix: []float32{1}, Batch: 1, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
+				if !yield(data.Batch{Pix: []uint8{1}, Batch: 1, Frames: 1, Height: 1, Width: 1, Channels: 1}, nil) {
 					return
 				}
 			}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -40,7 +42,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		g := NewGraph(backend, "memory")
 		defer g.Finalize()
 		store := model.NewStore()
-		clip := Parameter(g, "clip", m.ClipShape(c.Train.Batch, m.Frames.Total()))
+		clip := Parameter(g, "clip", shapes.Make(dtypes.Uint8, m.ClipShape(c.Train.Batch, m.Frames.Total()).Dimensions...))
 		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, 1, diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(u.Scopes())+1)

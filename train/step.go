@@ -83,11 +83,11 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 }
 
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
-// of the mean over the batch, divided by the number of batches of a step. Inputs: clips, a random
-// state, a table of noise levels. If the step had batches before, their loss and gradients follow,
-// and the new ones are added to them.
+// of the mean over the batch, divided by the number of batches of a step. Inputs: clips (bytes, or
+// numbers in [-1, 1]), a random state, a table of noise levels. If the step had batches before, their
+// loss and gradients follow, and the new ones are added to them.
 func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
-	clip, random, levels, before := in[0], in[1], in[2], in[3:]
+	clip, random, levels, before := numbers(in[0]), in[1], in[2], in[3:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
 	next, draws := m.Draw(random, levels)

@@ -40,7 +40,7 @@ func newValidator(backend compute.Backend, store *model.Store, m *models.Model, 
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, levels *Node) (loss, x0 *Node) {
 		scope.Store().SetTraining(clip.Graph(), true) // else the Go backend keeps the weights of the first validation
 		_, draws := m.Draw(random, levels)
-		return m.ErrorGraph(nn.NewBuilder(backend), scope.At(models.EMAScope), clip, draws)
+		return m.ErrorGraph(nn.NewBuilder(backend), scope.At(models.EMAScope), numbers(clip), draws)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
@@ -65,7 +65,7 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 		if err := context.Cause(ctx); err != nil {
 			return validation{}, err
 		}
-		pix := make([]float32, 0, v.model.ClipShape(batch, frames).Size())
+		pix := make([]uint8, 0, v.model.ClipShape(batch, frames).Size())
 		levels, bins := make([]diffusion.Level, batch), make([]int, batch)
 		for i := range batch {
 			// Clips and levels are taken in strides, so that each batch, and each bin, has all
@@ -75,7 +75,7 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 			if err != nil {
 				return validation{}, fmt.Errorf("validation: %w", err)
 			}
-			pix = append(pix, clips.ToFloat(clip)...)
+			pix = append(pix, clip.Pix...)
 			levels[i], bins[i] = v.level(n, total)
 		}
 		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
