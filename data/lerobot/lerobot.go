@@ -63,8 +63,10 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	if fps := ds.FPS(0); c.Data.FPS == 0 && !(fps > 0.99*in.FPS && fps < 1.01*in.FPS) {
-		return nil, fmt.Errorf("%s: %s: %g frames a second, want the %g of meta/info.json: its episodes can't be told apart", root, ds.Name(0), fps, in.FPS)
+	for i := range ds.Len() {
+		if fps := ds.FPS(i); c.Data.FPS == 0 && !(fps > 0.99*in.FPS && fps < 1.01*in.FPS) {
+			return nil, fmt.Errorf("%s: %s: %g frames a second, want the %g of meta/info.json: its episodes can't be told apart", root, ds.Name(i), fps, in.FPS)
+		}
 	}
 	return ds, nil
 }

@@ -3,6 +3,7 @@ package lerobot
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -74,6 +75,41 @@ func TestResamplingStaysInTheEpisode(t *testing.T) {
 	if FPS(context.Background(), whole(root, top)) != 10 || FPS(context.Background(), configs.Default()) != 0 {
 		t.Error("want the rate of the recording, and 0 where there is none")
 	}
+}
+
+// An index in which two episodes share frames, or in which times don't fit, is not believed.
+func TestIndexesThatContradictThemselves(t *testing.T) {
+	root := recording(t)
+	edit(t, root, `"`+top+`"`, `"k"`)
+	if err := os.Rename(filepath.Join(root, "videos", top), filepath.Join(root, "videos", "k")); err != nil {
+		t.Fatal(err)
+	}
+	var zero int64
+	all := make([]row, len(lengths))
+	begin := 0.0
+	for i, n := range lengths {
+		all[i] = row{Episode: int32(i), Length: int64(n), Chunk: &zero, From: begin, To: float32(begin + float64(n)/10)}
+		begin += float64(n) / 10
+	}
+	write := func() {
+		t.Helper()
+		err := os.WriteFile(filepath.Join(root, "meta", "episodes", "chunk-000", "file-000.parquet"), index(t, all), 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if d, _, err := open(whole(root, "k"), clips.Train, 2); err != nil || d.Len() != 6 {
+		t.Fatal(err)
+	}
+	all[3].From, all[3].To = all[3].From-0.1, all[3].To-0.1
+	write()
+	refused(t, whole(root, "k"), "episode_000002 and episode_000003 both have frame 23 of videos/k/chunk-000/file-000.mp4")
+	all[3].From = all[3].From - 0.2
+	write()
+	c := whole(root, "k")
+	c.Data.OnError = "fail"
+	refused(t, c, "episode_000003: its times in the video don't fit its frames: 9 frames at 10 a second")
 }
 
 // Without a loss at the ends: a rate that is a multiple keeps all frames.

@@ -29,7 +29,7 @@ type table struct {
 }
 
 // readColumns reads columns of numbers of a Parquet file, of which each has as many as the others. An
-// error names the file. Memory is bounded by the size of the file, whatever the file says.
+// error names the file. Whatever the file says, memory is bounded by its size, maxRows and maxPage.
 func readColumns(path string, names []string) (columns [][]float64, err error) {
 	file, size, err := regular.Open(path)
 	if err != nil {

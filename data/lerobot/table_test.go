@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // row is of an index with one camera, k, and of types that other writers choose.
@@ -100,10 +102,13 @@ func TestLengthsAreNotTrusted(t *testing.T) {
 	// A list of 2^30 structures in a footer of 8 bytes, a string of 2^30 bytes, and structures without an end.
 	list := append([]byte{0x29, 0xfc}, binary.AppendUvarint(nil, 1<<30)...)
 	text := append([]byte{0x18}, binary.AppendUvarint(nil, 1<<30)...)
-	for what, b := range map[string][]byte{"list": list, "text": text, "depth": bytes.Repeat([]byte{0x1c}, 1000), "type": {0x1d}, "map": {0x1b, 0}} {
+	for what, b := range map[string][]byte{"list": list, "text": text, "depth": append(bytes.Repeat([]byte{0x1c}, 20), make([]byte, 20)...), "type": {0x1d}, "map": {0x1b, 0}} {
 		if n, err := thriftSize(append(b, 0)); err == nil {
 			t.Errorf("%s: %d bytes, no error", what, n)
 		}
+	}
+	if _, err := thriftSize(append(bytes.Repeat([]byte{0x1c}, 10), make([]byte, 11)...)); err != nil {
+		t.Errorf("structures ten deep: %v", err)
 	}
 	whole := []byte{0x15, 2, 0x19, 0x25, 2, 4, 0x18, 1, 'a', 0x11, 0x12, 0x17, 1, 2, 3, 4, 5, 6, 7, 8, 0x13, 5, 0x05, 2, 2, 0x1c, 0, 0}
 	if n, err := thriftSize(append(slices.Clone(whole), 9, 9)); err != nil || n != len(whole) {
@@ -114,6 +119,46 @@ func TestLengthsAreNotTrusted(t *testing.T) {
 			t.Errorf("cut off after %d bytes: no error", i)
 		}
 	}
+}
+
+// What the head of a page promises must be there, and no more than a page may have.
+func TestPagesAreNotTrusted(t *testing.T) {
+	b := index(t, rows())
+	for what, c := range map[string]struct {
+		head format.PageHeader
+		good bool
+	}{
+		"good":                {format.PageHeader{UncompressedPageSize: 8, CompressedPageSize: 8}, true},
+		"more bytes":          {format.PageHeader{UncompressedPageSize: 8, CompressedPageSize: 9}, false},
+		"less than nothing":   {format.PageHeader{UncompressedPageSize: 8, CompressedPageSize: -9}, false},
+		"a gigabyte":          {format.PageHeader{UncompressedPageSize: 1 << 30, CompressedPageSize: 8}, false},
+		"a billion numbers":   {withValues(1<<30, 8), false},
+		"numbers of the rows": {withValues(5, 8), true},
+	} {
+		head, err := thrift.Marshal(new(thrift.CompactProtocol), c.head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := append(head, make([]byte, 8)...)
+		table, err := openTable(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.file, table.size = bytes.NewReader(page), int64(len(page))
+		err = table.checkPages(format.ColumnMetaData{TotalCompressedSize: table.size})
+		if (err == nil) != c.good || err != nil && !strings.Contains(err.Error(), "damaged: a page of") {
+			t.Errorf("%s: error %v", what, err)
+		}
+		if err := table.checkPages(format.ColumnMetaData{TotalCompressedSize: table.size, DataPageOffset: 1}); err == nil {
+			t.Errorf("%s: pages that go on after the end of the file: no error", what)
+		}
+	}
+}
+
+func withValues(n, size int32) format.PageHeader {
+	h := format.PageHeader{UncompressedPageSize: size, CompressedPageSize: size}
+	h.DataPageHeader.V.NumValues, h.DataPageHeader.Valid = n, true
+	return h
 }
 
 // Whatever bytes an index has, reading it ends, and with the rows of the file or an error.

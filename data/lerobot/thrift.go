@@ -94,10 +94,7 @@ func (w *walker) list(depth int) error {
 			return err
 		}
 	}
-	if n > uint64(len(w.b)) { // an element takes a byte or more
-		return errThrift
-	}
-	for range n {
+	for range n { // an element takes a byte or more, so this ends with the bytes
 		if err := w.value(head&15, depth); err != nil {
 			return err
 		}
