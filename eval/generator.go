@@ -73,7 +73,7 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
-	loop, err := sampler.NewLoop(d, store, s, m.Process, guide.Memory(), func(scope *model.Scope, cond, memory []*graph.Node) sampler.Denoiser {
+	loop, err := sampler.NewLoop(d, store, s, m.Process, m.Memory(guide), func(scope *model.Scope, cond, memory []*graph.Node) sampler.Denoiser {
 		return m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), memory)
 	})
 	if err != nil {

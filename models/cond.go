@@ -90,7 +90,7 @@ func (m *Model) Cache(b *nn.Builder, scope *model.Scope, cond Cond[*Node]) []*No
 	// This builds the whole network, for noisy frames of zeros. A program computes only what its
 	// results depend on, which here is the cache.
 	x, level := Zeros(g, m.ClipShape(batch, m.Frames.Current)), Zeros(g, nn.F32(batch, 1, diffusion.Columns))
-	m.predict(b, scope, x, diffusion.TableNodes(level), cond)
+	m.predict(b, scope, x, diffusion.TableNodes(level), cond, nil)
 	values := cond.cache.Values()
 	var made []*Node
 	for _, key := range cond.cache.Keys() {

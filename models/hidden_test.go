@@ -35,7 +35,7 @@ var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, 
 	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
 		scope.Store().SetTraining(in.clip.Graph(), true)
 		weights := scope.At(WeightsScope)
-		loss := m.LossGraph(nn.NewBuilder(b), weights, in.clip, Draws{in.level, in.noise, in.visible})
+		loss := m.LossGraph(nn.NewBuilder(b), weights, in.clip, Draws{Level: in.level, Noise: in.noise, Visible: in.visible, Told: Ones(in.clip.Graph(), nn.F32(in.clip.Shape().Dimensions[0], 1, 1, 1, 1))})
 		return append([]*Node{loss}, weights.BuildTrainableVariablesGradientsGraph(ReduceAllMean(loss))...)
 	},
 	"denoiser": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {

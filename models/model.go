@@ -78,6 +78,9 @@ type Draws struct {
 	Level   diffusion.LevelNodes // [batch, 1 or frames, 1, 1, 1] each
 	Noise   *Node                // standard normal, shaped like the current frames
 	Visible *Node                // which conditioning frames are visible, [batch, past+future]
+	// Told is 1 for the clips for which the network is told the clean frames that it predicts without
+	// being told any, and 0 for the others, [batch, 1, 1, 1, 1]; nil unless it is self-conditioned.
+	Told *Node
 }
 
 // DrawLevels draws a noise level for each clip of a batch: a table for [Model.Draw], [batch, 1,
@@ -94,6 +97,11 @@ func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 	d.Level = diffusion.TableNodes(levels)
 	next, d.Visible = mask.Draw(random, batch, m.Frames)
 	next, d.Noise = RandomNormal(next, m.ClipShape(batch, m.Frames.Current))
+	if network.SelfConditioned(m.Network) {
+		var u *Node
+		next, u = RandomUniform(next, nn.F32(batch, 1, 1, 1, 1))
+		d.Told = ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), 0.5)), u.DType())
+	}
 	return next, d
 }
 
@@ -110,18 +118,39 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
 	past, current, future := m.Cut(clip)
 	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
-	f := m.predict(b, scope, xt, d.Level, Cond[*Node]{Past: past, Future: future, Visible: d.Visible})
+	cond := Cond[*Node]{Past: past, Future: future, Visible: d.Visible}
+	f := m.predict(b, scope, xt, d.Level, cond, m.before(b, scope, xt, d, cond))
 	byFrame := m.Loss.Of(f, m.Target.FGraph(current, d.Noise, d.Level)) // [batch, frames]
 	weight := Reshape(d.Level.Weight, d.Level.Weight.Shape().Dimensions[:2]...)
 	x0 := ClipScalar(m.Target.Predict(xt, f, d.Level).X0, -1, 1)
 	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(x0, current)), 1, 2, 3, 4)
 }
 
+// before is what training tells a self-conditioned network that it predicted before (Chen et al. 2023,
+// algorithm 1): for half of the clips what it predicts for the same noisy frames without being told
+// anything, through which no gradient flows, and zeros for the others. It is nil for other networks.
+func (m *Model) before(b *nn.Builder, scope *model.Scope, xt *Node, d Draws, cond Cond[*Node]) *Node {
+	if !network.SelfConditioned(m.Network) {
+		return nil
+	}
+	f := m.predict(b, scope, xt, d.Level, cond, nil)
+	return Mul(StopGradient(told(m.Target.Predict(xt, f, d.Level).X0)), d.Told)
+}
+
+// told is how predicted clean frames are told to a self-conditioned network.
+func told(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
+
 // predict is the network's output F for xt at a level. Hidden frames are replaced here, whatever
-// the network is used for.
-func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node]) *Node {
+// the network is used for. before is what it predicted before, nil if it has predicted nothing or is
+// not self-conditioned.
+func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) *Node {
 	batch := xt.Shape().Dimensions[0]
 	in := network.Input{X: Mul(l.In, xt), Label: labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}
+	if network.SelfConditioned(m.Network) {
+		if in.Before = before; before == nil {
+			in.Before = ZerosLike(xt)
+		}
+	}
 	past, future := mask.Apart(cond.Visible, m.Frames)
 	if cond.Past != nil {
 		in.Past = mask.Hide(cond.Past, past)
@@ -140,15 +169,39 @@ func labels(label *Node, batch int) *Node {
 	return Reshape(label, batch)
 }
 
-// Guided is [Model.Denoiser] with guidance: p evaluates the network for several masks at once. cond
-// went through [Branches]. memory is that of [guidance.Plan.Guide].
-func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], memory []*Node) sampler.Denoiser {
-	return p.Guide(m.Denoiser(b, scope, cond), memory)
+// Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
+// next: see [sampler.NewLoop].
+func (m *Model) Memory(p *guidance.Plan) int {
+	if network.SelfConditioned(m.Network) {
+		return p.Memory() + 1
+	}
+	return p.Memory()
 }
 
-// Denoiser binds conditioning frames and the weights under scope.
+// Guided is [Model.Denoiser] with guidance: p evaluates the network for several masks at once. cond
+// went through [Branches]. memory is that of [Model.Memory]: first the guidance's, then the clean
+// frames that a self-conditioned network predicted before.
+func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], memory []*Node) sampler.Denoiser {
+	var before *Node
+	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, p.Repeat(before)), at)
+	}, memory[:p.Memory()])
+	if !network.SelfConditioned(m.Network) {
+		return guided
+	}
+	last := len(memory) - 1
+	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		before = memory[last]
+		out := guided(x, at)
+		memory[last] = told(out.X0)
+		return out
+	}
+}
+
+// Denoiser binds conditioning frames and the weights under scope. A self-conditioned network is told
+// nothing of its predictions before.
 func (m *Model) Denoiser(b *nn.Builder, scope *model.Scope, cond Cond[*Node]) sampler.Denoiser {
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
-		return m.Target.Predict(x, m.predict(b, scope, x, at, cond), at)
+		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, nil), at)
 	}
 }

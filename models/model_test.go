@@ -89,14 +89,14 @@ func finite(t *testing.T, what string, v []float32) {
 	}
 }
 
-// networks are toys of every network and way of conditioning.
+// networks are toys of every network and way of conditioning. Some see their own predictions.
 func networks(t *testing.T) (all []*configs.Config) {
 	t.Helper()
 	for _, name := range network.Names() {
 		for _, conditioning := range network.Conditionings() {
 			for _, embedding := range []bool{false, true} {
 				c := conditioned(conditioning)
-				c.Model.Network, c.Model.Options["mask_embedding"] = name, embedding
+				c.Model.Network, c.Model.Options["mask_embedding"], c.Model.Options["self_conditioning"] = name, embedding, embedding
 				all = append(all, c)
 			}
 		}

@@ -19,11 +19,18 @@ type Size struct {
 	Parameters int
 	FLOPs      float64 // of a forward pass of the batch, 2 for each multiply-add
 	Cached     int     // values that [Model.Cache] makes for the batch
+	Told       bool    // the network is self-conditioned: training makes two forward passes
 }
 
 // TrainingFLOPs are those of an update of the weights from that many batches. A backward pass
 // counts as two forward passes.
-func (s Size) TrainingFLOPs(batches int) float64 { return 3 * s.FLOPs * float64(batches) }
+func (s Size) TrainingFLOPs(batches int) float64 {
+	passes := 3.0
+	if s.Told {
+		passes++
+	}
+	return passes * s.FLOPs * float64(batches)
+}
 
 // Declare builds the network once for a batch of that size, without running it. Then its parameters
 // exist in the scope, and its size is known.
@@ -32,7 +39,7 @@ func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) 
 	if err := m.declare(backend, b, scope, batch, cache); err != nil {
 		return Size{}, err
 	}
-	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs}
+	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs, Told: network.SelfConditioned(m.Network)}
 	for _, x := range cache.Values() {
 		size.Cached += x.Shape().Size()
 	}
@@ -59,7 +66,7 @@ func (m *Model) declare(backend compute.Backend, b *nn.Builder, scope *model.Sco
 		past, current, future := m.Cut(Parameter(g, "clip", m.ClipShape(batch, m.Frames.Total())))
 		visible := Parameter(g, "visible", nn.F32(batch))
 		cond := Cond[*Node]{Past: past, Future: future, Visible: mask.Blocks(visible, visible, m.Frames), cache: cache}
-		m.predict(b, scope, current, diffusion.TableNodes(Parameter(g, "levels", nn.F32(batch, 1, diffusion.Columns))), cond)
+		m.predict(b, scope, current, diffusion.TableNodes(Parameter(g, "levels", nn.F32(batch, 1, diffusion.Columns))), cond, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("building the network: %w", err)

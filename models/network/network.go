@@ -18,6 +18,9 @@ type Input struct {
 	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros
 	// where hidden, nil where the experiment has none.
 	Past, Future *Node
+	// Before is the clean frames that the network predicted before, shaped like X, zeros where it has
+	// predicted none. It is nil unless the network is [SelfConditioned].
+	Before *Node
 	// Visible says which of the conditioning frames are visible, [batch, past+future]: see package
 	// mask. It is nil if there are none.
 	Visible *Node
@@ -33,6 +36,13 @@ type Network interface {
 	// Caches says whether Graph uses Input.Cache: whether it computes something from the
 	// conditioning frames alone, which the steps of a window can share.
 	Caches() bool
+}
+
+// SelfConditioned says whether a network sees the clean frames that it predicted before (Chen et al.
+// 2023, Analog bits, section 3.2). Such a network has a method of this name.
+func SelfConditioned(n Network) bool {
+	self, ok := n.(interface{ SelfConditioned() bool })
+	return ok && self.SelfConditioned()
 }
 
 // Where networks, and the ways of conditioning of those that have some, are chosen, and where their

@@ -24,6 +24,7 @@ type UNet struct {
 	HeadChannels  int     `yaml:"head_channels" range:"[1, 4096]" doc:"The number of channels of an attention head. Layers with fewer channels have one head."`
 	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"The probability that training sets a value inside a residual block to 0."`
 	MaskEmbedding bool    `yaml:"mask_embedding" doc:"Whether the network is told, by an embedding beside that of the noise level, if the past is visible. It needs past frames."`
+	Self          bool    `yaml:"self_conditioning" doc:"Whether the network also sees the clean frames that it predicted in the evaluation before, as more input channels. Training then takes a third longer."`
 	Conditioning  string  `yaml:"conditioning" doc:"How past and future frames enter: concat (as more input channels) or spatin (through the norms; needs past or future frames)."`
 
 	conditioning conditioning
@@ -37,6 +38,9 @@ func DefaultUNet() UNet {
 
 // Caches says whether the way of conditioning uses the cache.
 func (u *UNet) Caches() bool { return u.conditioning.caches() }
+
+// SelfConditioned says whether Graph uses Input.Before.
+func (u *UNet) SelfConditioned() bool { return u.Self }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
@@ -56,7 +60,8 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 		n.cond = b.Image(cond)
 	}
 	n.embed()
-	h := n.conv("in", u.conditioning.input(n, b.Image(fold(in.X))), u.Width, 1)
+	x := foldAll(in.X, in.Before)
+	h := n.conv("in", u.conditioning.input(n, b.Image(x)), u.Width, 1)
 	h, skips := n.down(h)
 	h = n.block("middle/0", h.Shape().Dimensions[3], same, h)
 	h = n.attention("middle/attention", h)
