@@ -19,6 +19,7 @@ import (
 	"mcvd/data/kinetics"
 	"mcvd/data/kth"
 	"mcvd/data/lerobot"
+	"mcvd/data/points"
 	"mcvd/data/shards"
 	"mcvd/data/smmnist"
 	"mcvd/data/ucf101"
@@ -53,6 +54,7 @@ var sets = map[string]set{
 	"kinetics":   {opened(kinetics.Open), kinetics.Check, kinetics.DefaultOptions(), optional, kinetics.FPS, kinetics.Decode, kinetics.Help},
 	"kth":        {opened(kth.Open), kth.Check, kth.DefaultOptions(), inFiles, kth.FPS, kth.Decode, kth.Help},
 	"lerobot":    {opened(lerobot.Open), lerobot.Check, lerobot.DefaultOptions(), optional, lerobot.FPS, lerobot.Decode, lerobot.Help},
+	"points":     {openPoints, points.Check, points.DefaultOptions(), nil, nil, nil, points.Help},
 	"shards":     {opened(shards.Open), shards.Check, shards.DefaultOptions(), inFiles, nil, nil, shards.Help},
 	"smmnist":    {opened(smmnist.Open), smmnist.Check, smmnist.DefaultOptions(), []string{"data.path"}, nil, nil, smmnist.Help},
 	"store":      {opened(converted.Open), converted.Check, converted.DefaultOptions(), inFiles, converted.FPS, nil, converted.Help},
@@ -77,6 +79,10 @@ func opened[D clips.Dataset](own func(ctx context.Context, c *configs.Config, sp
 
 func openDigits(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
 	return some(digits.New(c, split))
+}
+
+func openPoints(_ context.Context, c *configs.Config, split clips.Split, _ int, _ *slog.Logger) (clips.Dataset, error) {
+	return some(points.New(c, split))
 }
 
 // Names lists the data sets.

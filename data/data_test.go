@@ -294,7 +294,7 @@ func TestSettingsWithoutEffectAreRefused(t *testing.T) {
 
 // Every data set of the table that needs no files opens, and gives clips of the configured shape.
 func TestTable(t *testing.T) {
-	if got := Names(); !slices.Equal(got, []string{"arrays", "bair", "cityscapes", "digits", "folder", "kinetics", "kth", "lerobot", "shards", "smmnist", "store", "ucf101", "webdataset"}) {
+	if got := Names(); !slices.Equal(got, []string{"arrays", "bair", "cityscapes", "digits", "folder", "kinetics", "kth", "lerobot", "points", "shards", "smmnist", "store", "ucf101", "webdataset"}) {
 		t.Errorf("%v", got)
 	}
 	c := configs.Default()

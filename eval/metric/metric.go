@@ -146,6 +146,7 @@ var metrics = []Metric{
 	{Info: Info{Name: "kid", Digits: 6, PerFrame: true}, OpenSets: openInception, Compare: KID, Special: true},
 	{Info: Info{Name: "fvmd", Digits: 2, Whole: true, Biased: true}, OpenSets: openFVMD, Compare: FrechetOf, Limits: Limits{Frames: leastMotionFrames, Side: leastMotionSide, Clips: 2}, Special: true},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: KID, Limits: Limits{Clips: 2}},
+	{Info: Info{Name: "energy", Digits: 5, Biased: true}, OpenSets: openEnergy, Compare: Energy, Special: true},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }
 

@@ -34,7 +34,7 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 		t.Errorf("a special one by its name: %+v, %v", opened, err)
 	}
 	for want, names := range map[string][]string{
-		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, fvd_pooled, fid, kid, fvmd, mmd, digit)`: {"psnr", "x"},
+		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, fvd_pooled, fid, kid, fvmd, mmd, energy, digit)`: {"psnr", "x"},
 		`metrics: "psnr" is there twice`: {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {

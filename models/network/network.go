@@ -55,6 +55,7 @@ const (
 
 // networks are the values of model.network, each with the defaults of its options.
 var networks = map[string]variant{
+	"mlp":  DefaultMLP(),
 	"unet": DefaultUNet(),
 }
 

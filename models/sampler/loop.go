@@ -26,6 +26,7 @@ type Loop struct {
 	program *devices.Program
 	names   []string // of the coefficients
 	carried int      // tensors that a step hands to the next one beside x
+	seen    func(step int, x *tensors.Tensor) error
 }
 
 // NewLoop makes a loop. bind builds the denoiser in the graph of a step, for the conditioning
@@ -109,6 +110,14 @@ func (s scalars) clipping(denoise Denoiser) Denoiser {
 	}
 }
 
+// Watched is the loop that shows what each step makes, counted from 0: x is gone when seen returns.
+// The two loops share their programs.
+func (l *Loop) Watched(seen func(step int, x *tensors.Tensor) error) *Loop {
+	other := *l
+	other.seen = seen
+	return &other
+}
+
 // Close frees the compiled programs.
 func (l *Loop) Close() { l.program.Close() }
 
@@ -143,6 +152,9 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 			devices.Free(carried)
 		}
 		carried = next
+		if err := l.show(i, carried[0]); err != nil {
+			return nil, err
+		}
 		for range step.At {
 			if progress != nil {
 				progress()
@@ -150,6 +162,18 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 		}
 	}
 	return carried[0].Tensor()
+}
+
+// show shows what a step made, if somebody watches.
+func (l *Loop) show(step int, made devices.Value) error {
+	if l.seen == nil {
+		return nil
+	}
+	x, err := made.Tensor()
+	if err != nil {
+		return err
+	}
+	return l.seen(step, x)
 }
 
 // first is what the first step is given: x, and zeros for the history and the memory.
