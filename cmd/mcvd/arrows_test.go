@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"eval/metric/rows":           {"configs/regular", "data/npy", "models/weights"},
 	"configs/experiment":         {"configs", "data", "models", "models/guidance", "models/network", "models/sampler", "train/optimizer"},
 	"models":                     {"configs", "models/guidance", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
+	"models/likelihood":          {"configs", "models/devices", "models/diffusion", "models/sampler"},
 	"models/network":             {"configs", "models/mask", "models/nn"},
 	"models/guidance":            {"configs", "models/diffusion", "models/mask", "models/sampler"},
 	"models/sampler":             {"configs", "models/diffusion", "models/devices"},
