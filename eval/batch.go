@@ -64,6 +64,28 @@ func (b *batch) frames(n int, of func(Case) clips.Clip) []Frame {
 	return frames
 }
 
+// given are the given frames of all videos, by their numbers. Where a task has no past or no future,
+// they are blank.
+func (b *batch) given(j Job) (map[int]Frame, error) {
+	all := map[int]Frame{}
+	for _, c := range b.cases {
+		if c.Given.Frames != len(j.Given) || c.Given.Frames > 0 && c.Given.FrameSize() != b.size {
+			return nil, fmt.Errorf("%d given frames of %d values, want %d of %d", c.Given.Frames, c.Given.FrameSize(), len(j.Given), b.size)
+		}
+	}
+	f := b.model.Frames
+	for k, frame := range b.frames(len(j.Given), Case.given) {
+		all[j.Given[k]] = frame
+	}
+	for k, frame := range b.frames(f.Past, Case.past) {
+		all[k-f.Past] = frame
+	}
+	for k, frame := range b.frames(f.Future, Case.future) {
+		all[j.Frames+k] = frame
+	}
+	return all, nil
+}
+
 // block samples the current frames of a window. given has a frame for each conditioning slot, nil
 // if it is hidden.
 func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {

@@ -18,6 +18,8 @@ type Case struct {
 	Start int
 	// FPS is the frame rate in frames a second; 0 if it is not known.
 	FPS float64
+	// Given are the frames of Job.Given, in order.
+	Given clips.Clip
 	// Past and Future are the given frames, as many as the model takes. They have no frames if the
 	// task hides them. Real has no frames if the real ones are not known.
 	Past, Real, Future clips.Clip
@@ -25,6 +27,7 @@ type Case struct {
 
 func (c Case) past() clips.Clip   { return c.Past }
 func (c Case) future() clips.Clip { return c.Future }
+func (c Case) given() clips.Clip  { return c.Given }
 
 // Cut cuts a clip for the task: the past if it is visible, n frames, the future if it is visible.
 func Cut(task Task, f configs.Frames, clip clips.Clip, n int) Case {

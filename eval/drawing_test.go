@@ -7,25 +7,25 @@ func TestDrawing(t *testing.T) {
 		job  Job
 		want string
 	}{
-		{Job{Predict, 12, 3, "hierarchy2"}, `     0         10
+		{Job{Predict, 12, 3, "hierarchy2", nil}, `     0         10
 1  oo...#...#...#
 2  oo###o...o...-
 3  ----oo###o...o
 4  --------oo###o
 o given, # generated, - there but not given, . not there yet
 `},
-		{Job{Interpolate, 8, 3, "bidirectional"}, `     0
+		{Job{Interpolate, 8, 3, "bidirectional", nil}, `     0
 1  oo###.....--
 2  -----..###oo
 3  --oo-##oo---
 o given, # generated, - there but not given, . not there yet
 `},
-		{Job{Generate, 4, 3, ""}, `   0
+		{Job{Generate, 4, 3, "", nil}, `   0
 1  ###.
 2  -oo#
 o given, # generated, - there but not given, . not there yet
 `},
-		{Job{Retrodict, 4, 3, ""}, `   0
+		{Job{Retrodict, 4, 3, "", nil}, `   0
 1  .###oo
 2  #oo---
 o given, # generated, - there but not given, . not there yet

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 
 	"mcvd/data/clips"
 	"mcvd/data/video"
@@ -12,17 +13,18 @@ import (
 type film struct {
 	Case
 	name           string
-	n              int // generated frames
+	n              int   // frames between past and future
+	given          []int // those of them that are not generated
 	size, channels int
 	made           *video.Spool
 }
 
-func newFilm(dir, name string, c Case, n, size, channels int) (*film, error) {
+func newFilm(dir, name string, c Case, j Job, size, channels int) (*film, error) {
 	spool, err := video.NewSpool(dir, size*size*channels)
 	if err != nil {
 		return nil, err
 	}
-	return &film{c, name, n, size, channels, spool}, nil
+	return &film{c, name, j.Frames, j.Given, size, channels, spool}, nil
 }
 
 func closeAll(films []*film) {
@@ -65,11 +67,19 @@ func (f *film) each(visit func(frame, real clips.Clip, mark video.Mark) error) e
 		if i < f.Real.Frames {
 			real = f.Real.Slice(i, i+1)
 		}
-		if err := visit(made, real, video.Generated); err != nil {
+		if err := visit(made, real, f.mark(i)); err != nil {
 			return err
 		}
 	}
 	return whole(f.Future)
+}
+
+// mark is that of frame i between past and future.
+func (f *film) mark(i int) video.Mark {
+	if slices.Contains(f.given, i) {
+		return video.Given
+	}
+	return video.Generated
 }
 
 // compared says whether the real frames are known.

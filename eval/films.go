@@ -17,6 +17,7 @@ type Films struct {
 	Source              Source
 	Clips, Trajectories int
 	Dir                 string // a folder that is there
+	Name                string // what names of files begin with; "" is the task
 	Formats             []string
 	// FPS is the frame rate in frames a second; 0 for that of the source, or 10 if it has none.
 	FPS     float64
@@ -84,8 +85,9 @@ func (f Films) Write(ctx context.Context, g *Generator, wrote func(path string),
 		}
 		rows = append(rows, more...)
 	}
-	sheet := filepath.Join(f.Dir, f.Task.String()+".png")
-	err := video.WriteSheet(sheet, f.Task.String(), rows...)
+	name := cmp.Or(f.Name, f.Task.String())
+	sheet := filepath.Join(f.Dir, name+".png")
+	err := video.WriteSheet(sheet, name, rows...)
 	if err == nil {
 		wrote(sheet)
 	}
@@ -98,7 +100,7 @@ func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int,
 	var films []*film
 	defer func() { closeAll(films) }()
 	for _, c := range cases {
-		one, err := newFilm(f.Dir, f.name(c), c, f.Frames, g.model.Size, g.model.Channels)
+		one, err := newFilm(f.Dir, f.name(c), c, f.Job, g.model.Size, g.model.Channels)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +131,7 @@ func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int,
 
 // name is a video's file name, without its extension.
 func (f Films) name(c Case) string {
-	name := fmt.Sprintf("%v-%04d", f.Task, c.Clip)
+	name := fmt.Sprintf("%s-%04d", cmp.Or(f.Name, f.Task.String()), c.Clip)
 	if f.Trajectories > 1 {
 		name += fmt.Sprintf("-%02d", c.Trajectory)
 	}

@@ -147,8 +147,11 @@ func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, f
 		if err != nil {
 			return err
 		}
-		f := g.model.Frames
-		err = Rollout(windows, b.frames(f.Past, Case.past), b.frames(f.Future, Case.future), j.Frames,
+		given, err := b.given(j)
+		if err != nil {
+			return err
+		}
+		err = rollout(windows, given, j.Frames,
 			func(_ Window, given []Frame) ([]Frame, error) { return b.block(ctx, given) },
 			func(frame int, made Frame) error {
 				for i := range group {

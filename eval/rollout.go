@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -23,24 +24,38 @@ type Block[F any] func(w Window, given []F) ([]F, error)
 // be the same both times. Errors of block are returned with the frames that were being generated,
 // those of emit as they are. To stop early, return an error in either.
 func Rollout[F any](windows iter.Seq[Window], past, future []F, n int, block Block[F], emit func(frame int, made F) error) error {
-	last, err := lastUses(windows, n, len(past), len(future))
+	given := map[int]F{}
+	for i, f := range past {
+		given[i-len(past)] = f
+	}
+	for i, f := range future {
+		given[n+i] = f
+	}
+	return rollout(windows, given, n, block, emit)
+}
+
+// rollout is [Rollout] with given frames at any numbers. Those from 0 to n-1 are frames of the video
+// that no window makes; they go to emit first.
+func rollout[F any](windows iter.Seq[Window], given map[int]F, n int, block Block[F], emit func(frame int, made F) error) error {
+	last, err := lastUses(windows, n, func(i int) bool { _, is := given[i]; return is })
 	if err != nil {
 		return err
 	}
-	held := map[int]F{}
-	for i, f := range past {
-		held[i-len(past)] = f
-	}
-	for i, f := range future {
-		held[n+i] = f
+	held := maps.Clone(given)
+	for _, i := range slices.Sorted(maps.Keys(given)) {
+		if i >= 0 && i < n {
+			if err := emit(i, given[i]); err != nil {
+				return err
+			}
+		}
 	}
 	k := 0
 	for w := range windows {
-		given := make([]F, len(w.Given))
+		seen := make([]F, len(w.Given))
 		for slot, i := range w.Given {
-			given[slot] = held[i] // nothing is held at None
+			seen[slot] = held[i] // nothing is held at None
 		}
-		made, err := block(w, given)
+		made, err := block(w, seen)
 		if err == nil && len(made) != len(w.Make) {
 			err = fmt.Errorf("block of %d frames, want %d", len(made), len(w.Make))
 		}
@@ -69,8 +84,8 @@ func Rollout[F any](windows iter.Seq[Window], past, future []F, n int, block Blo
 }
 
 // lastUses goes through the windows. For each of the n frames it returns the last window that
-// generates it or is given it.
-func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
+// generates it or is given it, or -1 if it is given from the beginning.
+func lastUses(windows iter.Seq[Window], n int, given func(int) bool) ([]int32, error) {
 	last := make([]int32, n)
 	for i := range last {
 		last[i] = -1 // not generated yet
@@ -79,7 +94,7 @@ func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
 	for w := range windows {
 		for _, i := range w.Given {
 			switch {
-			case i == None || i >= -past && i < 0 || i >= n && i < n+future: // given from the beginning
+			case i == None || given(i):
 			case i < 0 || i >= n || last[i] < 0:
 				return nil, fmt.Errorf("window %d is given frame %d, which is not there yet", k+1, i)
 			default:
@@ -91,6 +106,8 @@ func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
 			case i == None:
 			case i < 0 || i >= n:
 				return nil, fmt.Errorf("window %d makes frame %d, want 0 to %d", k+1, i, n-1)
+			case given(i):
+				return nil, fmt.Errorf("window %d makes frame %d, which is given", k+1, i)
 			case last[i] >= 0:
 				return nil, fmt.Errorf("window %d makes frame %d a second time", k+1, i)
 			default:
@@ -100,7 +117,7 @@ func lastUses(windows iter.Seq[Window], n, past, future int) ([]int32, error) {
 		k++
 	}
 	for i, use := range last {
-		if use < 0 {
+		if use < 0 && !given(i) {
 			return nil, fmt.Errorf("no window makes frame %d of %d", i, n)
 		}
 	}

@@ -71,21 +71,21 @@ func TestRollout(t *testing.T) {
 		job           Job
 		seen, emitted string
 	}{
-		{"predict", Job{Predict, 5, 3, ""}, "ab|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
-		{"predict, overlapping blocks", Job{Predict, 5, 2, ""}, "ab|.. A0A1|.. B0B1|..", "0:A0 1:A1 2:B0 3:B1 4:C0"},
-		{"predict, a frame at a time", Job{Predict, 3, 1, ""}, "ab|.. bA0|.. A0B0|..", "0:A0 1:B0 2:C0"},
-		{"predict less than a block", Job{Predict, 2, 3, ""}, "ab|..", "0:A0 1:A1"},
-		{"generate sees only what it made", Job{Generate, 5, 3, ""}, "..|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
-		{"generate fills its past slowly", Job{Generate, 3, 1, ""}, "..|.. bA0|.. A0B0|..", "0:A0 1:B0 2:C0"},
-		{"retrodict goes backwards", Job{Retrodict, 5, 3, ""}, "..|yz ..|A0A1", "2:A0 3:A1 4:A2 0:B1 1:B2"},
-		{"retrodict, a frame at a time", Job{Retrodict, 3, 1, ""}, "..|yz ..|A2y ..|B2A2", "2:A2 1:B2 0:C2"},
-		{"interpolate in one window", Job{Interpolate, 3, 3, ""}, "ab|yz", "0:A0 1:A1 2:A2"},
-		{"interpolate in one window, whatever advance", Job{Interpolate, 3, 1, ""}, "ab|yz", "0:A0 1:A1 2:A2"},
-		{"interpolate: the last block overlaps", Job{Interpolate, 5, 3, ""}, "ab|.. A0A1|yz", "0:A0 1:A1 2:A2 3:B1 4:B2"},
-		{"interpolate: the blocks fit", Job{Interpolate, 6, 3, ""}, "ab|.. A1A2|yz", "0:A0 1:A1 2:A2 3:B0 4:B1 5:B2"},
-		{"interpolate: the last block starts inside the first", Job{Interpolate, 4, 3, ""}, "ab|.. bA0|yz", "0:A0 1:A1 2:A2 3:B2"},
-		{"interpolate slowly", Job{Interpolate, 5, 1, ""}, "ab|.. bA0|.. A0B0|yz", "0:A0 1:B0 2:C0 3:C1 4:C2"},
-		{"interpolate without the future", Job{Interpolate, 5, 3, "autoregressive"}, "ab|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
+		{"predict", Job{Predict, 5, 3, "", nil}, "ab|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
+		{"predict, overlapping blocks", Job{Predict, 5, 2, "", nil}, "ab|.. A0A1|.. B0B1|..", "0:A0 1:A1 2:B0 3:B1 4:C0"},
+		{"predict, a frame at a time", Job{Predict, 3, 1, "", nil}, "ab|.. bA0|.. A0B0|..", "0:A0 1:B0 2:C0"},
+		{"predict less than a block", Job{Predict, 2, 3, "", nil}, "ab|..", "0:A0 1:A1"},
+		{"generate sees only what it made", Job{Generate, 5, 3, "", nil}, "..|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
+		{"generate fills its past slowly", Job{Generate, 3, 1, "", nil}, "..|.. bA0|.. A0B0|..", "0:A0 1:B0 2:C0"},
+		{"retrodict goes backwards", Job{Retrodict, 5, 3, "", nil}, "..|yz ..|A0A1", "2:A0 3:A1 4:A2 0:B1 1:B2"},
+		{"retrodict, a frame at a time", Job{Retrodict, 3, 1, "", nil}, "..|yz ..|A2y ..|B2A2", "2:A2 1:B2 0:C2"},
+		{"interpolate in one window", Job{Interpolate, 3, 3, "", nil}, "ab|yz", "0:A0 1:A1 2:A2"},
+		{"interpolate in one window, whatever advance", Job{Interpolate, 3, 1, "", nil}, "ab|yz", "0:A0 1:A1 2:A2"},
+		{"interpolate: the last block overlaps", Job{Interpolate, 5, 3, "", nil}, "ab|.. A0A1|yz", "0:A0 1:A1 2:A2 3:B1 4:B2"},
+		{"interpolate: the blocks fit", Job{Interpolate, 6, 3, "", nil}, "ab|.. A1A2|yz", "0:A0 1:A1 2:A2 3:B0 4:B1 5:B2"},
+		{"interpolate: the last block starts inside the first", Job{Interpolate, 4, 3, "", nil}, "ab|.. bA0|yz", "0:A0 1:A1 2:A2 3:B2"},
+		{"interpolate slowly", Job{Interpolate, 5, 1, "", nil}, "ab|.. bA0|.. A0B0|yz", "0:A0 1:B0 2:C0 3:C1 4:C2"},
+		{"interpolate without the future", Job{Interpolate, 5, 3, "autoregressive", nil}, "ab|.. A1A2|..", "0:A0 1:A1 2:A2 3:B0 4:B1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			seen, emitted := record(t, list(t, tt.job, model232), []string{"a", "b"}, []string{"y", "z"}, tt.job.Frames)
@@ -170,16 +170,16 @@ func TestJobsThatMakeNoSense(t *testing.T) {
 		model configs.Frames
 		want  string
 	}{
-		{Job{Predict, 3, 1, ""}, configs.Frames{Past: 2}, "predict: blocks of 0 frames, want 1 or more"},
-		{Job{Generate, 0, 1, ""}, model232, "generate: 0 frames, want 1 or more"},
-		{Job{Predict, 3, 0, ""}, model232, "predict: advance 0 frames a window, want 1 to 3, the frames of a block"},
-		{Job{Retrodict, 3, 4, ""}, model232, "retrodict: advance 4 frames a window, want 1 to 3, the frames of a block"},
-		{Job{Interpolate, 2, 3, ""}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
-		{Job{Interpolate, 3, 3, ""}, past, "interpolate: this model has 2 past and 0 future frames (frames.past, frames.future)"},
-		{Job{Predict, 3, 3, "bridge"}, model232, `windows "bridge": can't be those of predict, only of [interpolate]`},
-		{Job{Predict, 3, 3, "x"}, model232, `windows: unknown "x" (known: autoregressive, bidirectional, bridge, hierarchy2, hierarchy3, mixed)`},
-		{Job{Predict, 3, 3, "hierarchy2"}, past, `windows "hierarchy2": lie between frames, but this model has 2 past and 0 future frames (frames.past, frames.future)`},
-		{Job{Interpolate, 2, 3, "bidirectional"}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
+		{Job{Predict, 3, 1, "", nil}, configs.Frames{Past: 2}, "predict: blocks of 0 frames, want 1 or more"},
+		{Job{Generate, 0, 1, "", nil}, model232, "generate: 0 frames, want 1 or more"},
+		{Job{Predict, 3, 0, "", nil}, model232, "predict: advance 0 frames a window, want 1 to 3, the frames of a block"},
+		{Job{Retrodict, 3, 4, "", nil}, model232, "retrodict: advance 4 frames a window, want 1 to 3, the frames of a block"},
+		{Job{Interpolate, 2, 3, "", nil}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
+		{Job{Interpolate, 3, 3, "", nil}, past, "interpolate: this model has 2 past and 0 future frames (frames.past, frames.future)"},
+		{Job{Predict, 3, 3, "bridge", nil}, model232, `windows "bridge": can't be those of predict, only of [interpolate]`},
+		{Job{Predict, 3, 3, "x", nil}, model232, `windows: unknown "x" (known: autoregressive, bidirectional, bridge, hierarchy2, hierarchy3, mixed)`},
+		{Job{Predict, 3, 3, "hierarchy2", nil}, past, `windows "hierarchy2": lie between frames, but this model has 2 past and 0 future frames (frames.past, frames.future)`},
+		{Job{Interpolate, 2, 3, "bidirectional", nil}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 	} {
 		if _, err := tt.job.List(tt.model); err == nil || err.Error() != tt.want {
 			t.Errorf("%+v: error %v, want %s", tt.job, err, tt.want)
@@ -216,11 +216,11 @@ func TestRolloutErrors(t *testing.T) {
 		blockErr, emitErr error
 		want              string
 	}{
-		{"short block", Job{Predict, 5, 3, ""}, 2, nil, nil, "window 1 (frames 0 to 2 of 5): block of 2 frames, want 3"},
-		{"long block", Job{Retrodict, 5, 3, ""}, 4, nil, nil, "window 1 (frames 2 to 4 of 5): block of 4 frames, want 3"},
-		{"block over the end", Job{Predict, 2, 3, ""}, 3, lost, nil, "window 1 (frames 0 to 1 of 2): device lost"},
-		{"block over the beginning", Job{Retrodict, 2, 3, ""}, 3, lost, nil, "window 1 (frames 0 to 1 of 2): device lost"},
-		{"emit", Job{Predict, 5, 3, ""}, 3, nil, full, "disk full"},
+		{"short block", Job{Predict, 5, 3, "", nil}, 2, nil, nil, "window 1 (frames 0 to 2 of 5): block of 2 frames, want 3"},
+		{"long block", Job{Retrodict, 5, 3, "", nil}, 4, nil, nil, "window 1 (frames 2 to 4 of 5): block of 4 frames, want 3"},
+		{"block over the end", Job{Predict, 2, 3, "", nil}, 3, lost, nil, "window 1 (frames 0 to 1 of 2): device lost"},
+		{"block over the beginning", Job{Retrodict, 2, 3, "", nil}, 3, lost, nil, "window 1 (frames 0 to 1 of 2): device lost"},
+		{"emit", Job{Predict, 5, 3, "", nil}, 3, nil, full, "disk full"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := Rollout(list(t, tt.job, model232), []byte("ab"), []byte("yz"), tt.job.Frames,

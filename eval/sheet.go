@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"mcvd/data/clips"
 	"mcvd/data/video"
@@ -29,7 +30,13 @@ func sheetRows(films []*film) (rows []video.Row, err error) {
 			}
 			rows = append(rows, realRow(real, f.Case, numbers))
 		}
-		rows = append(rows, madeRow(f.name, made, f.Case, numbers))
+		row := madeRow(f.name, made, f.Case, numbers)
+		for k, number := range numbers {
+			if slices.Contains(f.given, number-f.Past.Frames) {
+				row.Marks[k] = video.Given
+			}
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

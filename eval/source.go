@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"slices"
 
 	"mcvd/configs"
 	"mcvd/data"
@@ -115,6 +117,41 @@ func OwnVideos(ctx context.Context, c *configs.Config, j Job, paths []string, st
 		}
 		return own, err
 	}
+}
+
+// GivenFrames is the case of a video whose frames of Job.Given are files, images or videos, of which
+// the first frame is taken. They are decoded as the experiment's data are.
+func GivenFrames(ctx context.Context, c *configs.Config, paths []string) Source {
+	return func(i int) (Case, error) {
+		o, err := data.DecodeOptions(c)
+		if err != nil {
+			return Case{}, err
+		}
+		given := Case{Clip: i}
+		for _, path := range paths {
+			frame, err := decodeFirst(ctx, path, o)
+			if err != nil {
+				return Case{}, err
+			}
+			given.Given = join(given.Given, frame)
+		}
+		return given, nil
+	}
+}
+
+// decodeFirst reads an image, or the first frame of a video.
+func decodeFirst(ctx context.Context, path string, o video.DecodeOptions) (clips.Clip, error) {
+	if !video.IsImage(filepath.Base(path)) {
+		frame, _, err := decode(ctx, path, o, 1, 1, 1)
+		return frame, err
+	}
+	o.FPS = 0 // an image has no time
+	frame := clips.Clip{Frames: 1, Height: o.Size, Width: o.Size, Channels: o.Channels}
+	_, err := video.DecodeImages(ctx, []string{path}, o, func(pix []uint8) error {
+		frame.Pix = slices.Clone(pix)
+		return nil
+	})
+	return frame, err
 }
 
 // decode reads up to whole frames of a video, every stride-th one, and fails if there are fewer than

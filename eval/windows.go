@@ -34,6 +34,9 @@ type Job struct {
 	Frames  int    // to be generated
 	Advance int    // frames kept of each window, 1 to the frames of a block
 	Windows string // how the video is split into windows, one of [WindowNames]; "" is the task's default
+	// Given are frames among 0 to Frames-1 that are given, by their numbers in order. Such a job has
+	// the task [Generate], no Windows, and windows that go around these frames.
+	Given []int
 }
 
 // maker lists the windows that generate a job's frames with a model of those frames. Windows run in
@@ -92,6 +95,9 @@ func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 	case makers[j.windows()].both && (model.Past == 0 || model.Future == 0):
 		return nil, fmt.Errorf("windows %q: lie between frames, but this model has %d past and %d future frames (frames.past, frames.future)",
 			j.windows(), model.Past, model.Future)
+	}
+	if len(j.Given) > 0 {
+		return around(j, model), j.checkGiven()
 	}
 	list := makers[j.windows()].list
 	if j.Task != Retrodict {

@@ -131,25 +131,25 @@ func TestSchedules(t *testing.T) {
 		model         configs.Frames
 		seen, emitted string
 	}{
-		{"hierarchy-2: one block of keys, then each gap", Job{Predict, 12, 3, "hierarchy2"}, model232,
+		{"hierarchy-2: one block of keys, then each gap", Job{Predict, 12, 3, "hierarchy2", nil}, model232,
 			"ab|.. ab|A0A1 B2A0|A1A2 C2A1|A2.",
 			"3:A0 7:A1 11:A2 0:B0 1:B1 2:B2 4:C0 5:C1 6:C2 8:D0 9:D1 10:D2"},
-		{"hierarchy-3 with blocks of a frame", Job{Predict, 9, 1, "hierarchy3"}, configs.Frames{Past: 1, Current: 1, Future: 1},
+		{"hierarchy-3 with blocks of a frame", Job{Predict, 9, 1, "hierarchy3", nil}, configs.Frames{Past: 1, Current: 1, Future: 1},
 			"b|. b|A0 B0|A0 b|B0 D0|B0 B0|C0 F0|C0 C0|A0 H0|A0",
 			"8:A0 2:B0 5:C0 0:D0 1:E0 3:F0 4:G0 6:H0 7:I0"},
-		{"hierarchy-2 between past and future", Job{Interpolate, 7, 3, "hierarchy2"}, model232,
+		{"hierarchy-2 between past and future", Job{Interpolate, 7, 3, "hierarchy2", nil}, model232,
 			"ab|yz ab|A0A1 B0A0|A1y C1A1|yz", "1:A0 4:A1 0:B0 2:C0 3:C1 5:D0 6:D1"},
-		{"hierarchy-2 backwards", Job{Retrodict, 12, 3, "hierarchy2"}, model232,
+		{"hierarchy-2 backwards", Job{Retrodict, 12, 3, "hierarchy2", nil}, model232,
 			"..|yz A1A2|yz A0A1|A2B0 .A0|A1C0",
 			"0:A0 4:A1 8:A2 9:B0 10:B1 11:B2 5:C0 6:C1 7:C2 1:D0 2:D1 3:D2"},
-		{"mixed sees how the video began", Job{Predict, 7, 2, "mixed"}, configs.Frames{Past: 4, Current: 2},
+		{"mixed sees how the video began", Job{Predict, 7, 2, "mixed", nil}, configs.Frames{Past: 4, Current: 2},
 			"abcd| acA0A1| adB0B1| aA0C0C1|", "0:A0 1:A1 2:B0 3:B1 4:C0 5:C1 6:D0"},
-		{"mixed from nothing", Job{Generate, 5, 1, "mixed"}, configs.Frames{Past: 2, Current: 1},
+		{"mixed from nothing", Job{Generate, 5, 1, "mixed", nil}, configs.Frames{Past: 2, Current: 1},
 			"..| .A0| A0B0| A0C0| A0D0|", "0:A0 1:B0 2:C0 3:D0 4:E0"},
-		{"bidirectional from both ends", Job{Interpolate, 8, 3, "bidirectional"}, model232,
+		{"bidirectional from both ends", Job{Interpolate, 8, 3, "bidirectional", nil}, model232,
 			"ab|.. ..|yz A0A1|B0B1", "0:A0 1:A1 2:A2 5:B0 6:B1 7:B2 3:C1 4:C2"},
-		{"bidirectional in one window", Job{Interpolate, 3, 1, "bidirectional"}, model232, "ab|yz", "0:A0 1:A1 2:A2"},
-		{"bidirectional, a frame at a time", Job{Interpolate, 5, 1, "bidirectional"}, model232,
+		{"bidirectional in one window", Job{Interpolate, 3, 1, "bidirectional", nil}, model232, "ab|yz", "0:A0 1:A1 2:A2"},
+		{"bidirectional, a frame at a time", Job{Interpolate, 5, 1, "bidirectional", nil}, model232,
 			"ab|.. ..|yz bA0|B2y", "0:A0 4:B2 1:C0 2:C1 3:C2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -236,13 +236,13 @@ func TestConsecutiveWindows(t *testing.T) {
 		job  Job
 		want bool
 	}{
-		{Job{Predict, 20, 2, "autoregressive"}, true},
-		{Job{Retrodict, 20, 3, "autoregressive"}, true},
-		{Job{Interpolate, 20, 3, "bridge"}, true},
-		{Job{Interpolate, 20, 2, "bidirectional"}, true},
-		{Job{Predict, 20, 3, "mixed"}, false},
-		{Job{Predict, 20, 3, "hierarchy2"}, false},
-		{Job{Predict, 3, 3, "hierarchy3"}, true}, // one block
+		{Job{Predict, 20, 2, "autoregressive", nil}, true},
+		{Job{Retrodict, 20, 3, "autoregressive", nil}, true},
+		{Job{Interpolate, 20, 3, "bridge", nil}, true},
+		{Job{Interpolate, 20, 2, "bidirectional", nil}, true},
+		{Job{Predict, 20, 3, "mixed", nil}, false},
+		{Job{Predict, 20, 3, "hierarchy2", nil}, false},
+		{Job{Predict, 3, 3, "hierarchy3", nil}, true}, // one block
 	} {
 		if got := Consecutive(list(t, tt.job, model232), model232); got != tt.want {
 			t.Errorf("%+v: consecutive is %v, want %v", tt.job, got, tt.want)
@@ -266,12 +266,12 @@ func TestWindowsThatTrainingNeverShowed(t *testing.T) {
 		number int
 		hidden string
 	}{
-		{Job{Predict, 20, 3, ""}, configs.Mask{Future: 0.5}, 0, "[]"},
-		{Job{Predict, 20, 3, ""}, configs.Mask{Past: 0.5}, 1, "[2 3]"},
-		{Job{Interpolate, 20, 3, "bidirectional"}, configs.Mask{Future: 0.5}, 2, "[0 1]"},
-		{Job{Interpolate, 20, 3, "bridge"}, configs.Mask{Future: 1}, 7, "[]"},
-		{Job{Predict, 12, 3, "hierarchy2"}, configs.Mask{Future: 0.5}, 4, "[3]"},
-		{Job{Predict, 12, 3, "hierarchy2"}, configs.Mask{Kind: "frames"}, 0, "[]"},
+		{Job{Predict, 20, 3, "", nil}, configs.Mask{Future: 0.5}, 0, "[]"},
+		{Job{Predict, 20, 3, "", nil}, configs.Mask{Past: 0.5}, 1, "[2 3]"},
+		{Job{Interpolate, 20, 3, "bidirectional", nil}, configs.Mask{Future: 0.5}, 2, "[0 1]"},
+		{Job{Interpolate, 20, 3, "bridge", nil}, configs.Mask{Future: 1}, 7, "[]"},
+		{Job{Predict, 12, 3, "hierarchy2", nil}, configs.Mask{Future: 0.5}, 4, "[3]"},
+		{Job{Predict, 12, 3, "hierarchy2", nil}, configs.Mask{Kind: "frames"}, 0, "[]"},
 	} {
 		f := model232
 		f.Mask = tt.mask

@@ -7,7 +7,8 @@ import (
 )
 
 // there is the frames that exist while a list of windows is made: those given from the beginning,
-// -past to -1 and n to n+future-1, and those that windows have made.
+// -past to -1 and n to n+future-1, those of Job.Given, and those that windows
+// have made.
 type there struct {
 	n, past, future int
 	made            []bool
@@ -23,6 +24,11 @@ func newThere(j Job, model configs.Frames) *there {
 	}
 	if j.Task.Future {
 		t.future = model.Future
+	}
+	for _, i := range j.Given {
+		if i >= 0 && i < j.Frames {
+			t.made[i] = true
+		}
 	}
 	t.settle()
 	return t

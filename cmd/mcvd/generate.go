@@ -28,6 +28,7 @@ type generateCommand struct {
 	frames, clips, trajectories, advance, batch int
 	windows                                     string
 	videos                                      []string
+	given                                       []givenFrame
 	start                                       float64
 	out, quality                                string
 	formats                                     []string
@@ -38,6 +39,7 @@ type generateCommand struct {
 func newPredict(a *app) *cobra.Command {
 	return newGenerateCommand(a, eval.Predict, "Predict what comes after the given frames",
 		"  mcvd predict runs/tiny --frames 8 -o out/\n  mcvd predict runs/tiny --video clip.mp4 --start 1.5 --frames 6 -o out/\n"+
+			"  mcvd predict runs/tiny --given 0=first.png --given 4=last.png -o out/\n"+
 			"  mcvd predict runs/tiny --set data.name=folder --set data.path=clips -o out/")
 }
 
@@ -83,6 +85,9 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	f.Var(oneOf(&c.quality, []string{string(video.Share), string(video.Lossless)}), "quality", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")
 	f.Var(frameRate{&c.fps}, "fps", "frame rate of the videos, frames a second (default: "+rate+", or 10)")
 	f.Var(count(&c.scale), "scale", "enlarge pixels so many times (default: so that frames have 128 pixels or more; 1 if lossless)")
+	if task == eval.Predict {
+		f.Var(givenFrames{&c.given}, "given", "a frame of the video, TIME=FILE, an image whose time counts from 0; all others are generated around those given, up to --frames (default: up to the last given one); may be repeated")
+	}
 	if task != eval.Generate {
 		c.dataFlag(cmd)
 		f.StringArrayVar(&c.videos, "video", nil, "take the given frames from this video instead of the test clips; may be repeated")
@@ -139,6 +144,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, l.config.Frames.Current), Advance: cmp.Or(c.advance, l.config.Frames.Current), Windows: c.windows}
+	given := c.aroundGiven(&j)
 	if err := c.checkJob(j, l); err != nil {
 		return err
 	}
@@ -151,10 +157,13 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	f := eval.Films{Job: j, Clips: c.clips, Trajectories: c.trajectories, Dir: c.out, Formats: c.formats, FPS: c.fps,
+	f := eval.Films{Job: j, Name: c.task.String(), Clips: c.clips, Trajectories: c.trajectories, Dir: c.out, Formats: c.formats, FPS: c.fps,
 		Quality: video.Quality(c.quality), Scale: c.scale}
 	if guide := guidance.Describe(l.sampler.Guidance); guide != "" {
 		c.log.Info("sampling with " + guide)
+	}
+	if len(given) > 0 {
+		f.Source = eval.GivenFrames(cmd.Context(), l.config, given)
 	}
 	written, err := c.write(cmd, g, l, f)
 	done(written)
@@ -178,12 +187,17 @@ func (c *generateCommand) prepare() (done func(written int), err error) {
 	}, nil
 }
 
-// write generates the videos and prints their paths. It returns their number.
+// write generates the videos, of the source that is set or else of what the flags say, and prints
+// their paths. It returns their number.
 func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded, f eval.Films) (written int, err error) {
-	if len(c.videos) > 0 {
+	switch {
+	case f.Source != nil:
+	case len(c.videos) > 0:
 		f.Source = eval.OwnVideos(cmd.Context(), l.config, f.Job, c.videos, c.start)
-	} else if f.Source, err = eval.TestClips(cmd.Context(), l.config, l.seed, f.Job, c.log); err != nil {
-		return 0, err
+	default:
+		if f.Source, err = eval.TestClips(cmd.Context(), l.config, l.seed, f.Job, c.log); err != nil {
+			return 0, err
+		}
 	}
 	evaluations, err := g.Evaluations(f.Job, f.Clips*f.Trajectories)
 	if err != nil {
@@ -201,6 +215,9 @@ func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded
 // check refuses flags that don't go together.
 func (c *generateCommand) check(cmd *cobra.Command) error {
 	if err := checkWindows(c.task, c.windows); err != nil {
+		return err
+	}
+	if err := c.checkGiven(cmd); err != nil {
 		return err
 	}
 	if !(c.start >= 0 && c.start <= 1e9) || c.start > 0 && len(c.videos) == 0 {
@@ -238,18 +255,22 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 	if err != nil {
 		return err
 	}
-	if !j.Task.Learned(c.Frames) {
+	task, learned := j.Task, j.Task.Learned(c.Frames)
+	if len(j.Given) > 0 {
+		task, learned = eval.Interpolate, true // its windows may see both sides, and are looked at one by one
+	}
+	if !learned {
 		a.log.Warn("this model has not learned the task: its training never hid the frames that the task hides", "task", j.Task,
 			"frames.mask.past", c.Frames.Mask.Past, "frames.mask.future", c.Frames.Mask.Future)
 	}
-	if hidden, number := eval.Unseen(windows, c.Frames); j.Task.Learned(c.Frames) && number > 0 {
+	if hidden, number := eval.Unseen(windows, c.Frames); learned && number > 0 {
 		a.log.Warn("training never hid exactly the frames that a window hides", "window", number, "hidden slots", hidden,
 			"frames.mask.kind", c.Frames.Mask.Kind)
 	}
 	if !eval.Consecutive(windows, c.Frames) {
 		a.log.Warn("these windows give the model frames that are farther apart than in its training, and nothing tells it so", "windows", j.Windows)
 	}
-	a.warnGuidance(j.Task, l)
+	a.warnGuidance(task, l)
 	return nil
 }
 

@@ -68,6 +68,11 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 	if err := os.Rename("own/00000.mp4", "clip.mp4"); err != nil {
 		t.Fatal(err)
 	}
+	for _, image := range []string{"first.png", "last.png"} {
+		if status, _, stderr := call(t, "data", "peek", "-c", "configs/tiny.yml", "--clips", "1", "-o", image); status != 0 {
+			t.Fatal(stderr)
+		}
+	}
 	copyFixture(t)
 	writeAlexNet(t)
 	for i, path := range []string{"real.npy", "generated.npy"} {
