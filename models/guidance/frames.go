@@ -26,24 +26,13 @@ func (g *Frames) Complete(c *configs.Config, isSet func(string) bool) {
 	}
 }
 
-// scales are those of the blocks that the model has. A block that it doesn't have gets the scale of
-// the other, with which it needs no branch.
-func (g Frames) scales(f configs.Frames) (past, future float64) {
-	switch {
-	case f.Future == 0:
-		return g.Past, g.Past
-	case f.Past == 0:
-		return g.Future, g.Future
-	}
-	return g.Past, g.Future
-}
-
+// branches of a model without past, or without future, are the same where they would differ in it, and
+// are added up.
 func (g Frames) branches(f configs.Frames) []branch {
-	past, future := g.scales(f)
 	return []branch{
-		{everything(f), future},
-		{without(f, f.Past, false), past - future},
-		{without(f, 0, false), 1 - past},
+		{everything(f), g.Future},
+		{without(f, f.Past, false), g.Past - g.Future},
+		{without(f, 0, false), 1 - g.Past},
 	}
 }
 

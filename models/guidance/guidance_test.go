@@ -140,7 +140,7 @@ func TestInterval(t *testing.T) {
 	for _, c := range []struct {
 		min, max float64
 		inside   bool
-	}{{0, 0, true}, {0.5, 0, true}, {0.7, 1, true}, {0.76, 0, false}, {0.76, 2, false}, {0, 0.74, false}, {0, 0.76, true}} {
+	}{{0, 0, true}, {0.5, 0, true}, {0.745, 0, true}, {0.7, 1, true}, {0.76, 0, false}, {0.76, 2, false}, {0, 0.74, false}, {0, 0.76, true}} {
 		r := run(t, with(frameScales(3, 3), configs.Options{"sigma_min": c.min, "sigma_max": c.max}), level, zeros)
 		if c.inside {
 			check(t, "inside", r.x0, shifts(2.25))
@@ -254,6 +254,12 @@ func TestProjectedGuidance(t *testing.T) {
 	}
 }
 
+// The bound is for a scale of 2: at 3 the change, which is 1.5 for each of the four values, is halved to
+// be compared with it, and has norm 1.5.
+func TestNormIsThatOfScale2(t *testing.T) {
+	check(t, "half of the change", run(t, with(frameScales(3, 3), configs.Options{"norm": 0.75}), level, zeros).x0, shifts(0.75+0.75))
+}
+
 // What is remembered is the average of all changes inside of the interval, and stays outside of it.
 func TestMomentum(t *testing.T) {
 	g := with(frameScales(3, 3), configs.Options{"momentum": 0.5, "sigma_min": 0.5})
@@ -283,8 +289,41 @@ func TestRescale(t *testing.T) {
 			t.Errorf("rescale %v: standard deviation %v, want %v", share, got, want)
 		}
 	}
-	// The change of linear has no spread, so nothing is to be brought back; eps is that of x0.
-	check(t, "in a guidance", run(t, with(frameScales(3, 3), configs.Options{"rescale": 1.0}), level, zeros).x0, shifts(2.25))
+}
+
+// A guidance that rescales gives x0 that spread, and an eps that belongs to this x0.
+func TestRescaledPrediction(t *testing.T) {
+	p, err := New(with(frameScales(3, 3), configs.Options{"rescale": 1.0}), frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := backendtest.Run(t, func(in []*Node) []*Node {
+		g := in[0].Graph()
+		at := diffusion.LevelNodes{Signal: Const(g, float32(level.Signal)), Noise: Const(g, float32(level.Noise))}
+		made := p.adjusted(in[0], at, diffusion.Prediction{X0: in[1], Eps: in[1]}, diffusion.Prediction{X0: in[2], Eps: in[2]}, nil)
+		return []*Node{made.X0, made.Eps}
+	}, narrow(noisy[0]), narrow(full[:4]), narrow(beyond[:4]))
+	x0, want := wide(out[0]), spread(full)[0]
+	if got := spread(x0)[0]; !(math.Abs(got-want) <= 1e-5) {
+		t.Errorf("standard deviation %v, want %v", got, want)
+	}
+	for i, x := range noisy[0] {
+		if want := (x - 0.8*x0[i]) / 0.6; !(math.Abs(float64(out[1][i])-want) <= 1e-5) {
+			t.Errorf("eps %v, want %v", out[1][i], want)
+		}
+	}
+}
+
+// Scale 1 needs one branch and no memory, whatever the other options are. Scale 0 in an interval needs
+// the network as it is outside.
+func TestOptionsOfScales0And1(t *testing.T) {
+	p, err := New(with(frameScales(1, 1), configs.Options{"momentum": 0.5, "rescale": 1.0, "sigma_max": 1.0}), frames)
+	if err != nil || p.Evaluations() != 1 || p.Memory() != 0 {
+		t.Errorf("scale 1: %+v, error %v, want one branch and no memory", p, err)
+	}
+	hidden := with(frameScales(0, 0), configs.Options{"sigma_max": 0.5})
+	check(t, "scale 0, outside", run(t, hidden, level, zeros).x0, shifts(0.75))
+	check(t, "scale 0, inside", run(t, hidden, diffusion.Level{Signal: 1, Noise: 0.1}, zeros).x0, shifts(0))
 }
 
 // A frame that is hidden stays hidden in all branches.
