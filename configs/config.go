@@ -260,6 +260,10 @@ type Sampler struct {
 	Precision string `yaml:"precision" choices:"float32 bfloat16" json:"precision"`
 	// Whether predicted clean frames are kept in [-1, 1], in every step but the last denoising.
 	Clip bool `yaml:"clip" json:"clip"`
+	// Dynamic thresholding (Saharia et al. 2022): the share of the values of a clip's predicted clean
+	// frames that is kept, 0.995 for instance; the frames are divided by the largest of these where
+	// it is above 1. It keeps contrast in bounds where guidance is strong. 0 for none.
+	Threshold float64 `yaml:"threshold" range:"[0, 1]" json:"threshold,omitempty"`
 	// Whether the noise that the last level leaves is removed by one more network evaluation.
 	LastDenoise bool `yaml:"last_denoise" json:"last_denoise"`
 	// Whether the last denoising tells the network what the published code tells it by a slip: the

@@ -74,7 +74,8 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 		return nil, err
 	}
 	loop, err := sampler.NewLoop(d, store, s, m.Process, m.Memory(guide), func(scope *model.Scope, cond, memory []*graph.Node) sampler.Denoiser {
-		return m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), memory)
+		guided := m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), memory)
+		return sampler.Thresholded(guided, c.Threshold)
 	})
 	if err != nil {
 		return nil, err
