@@ -66,6 +66,9 @@ func newPeek(a *app) *cobra.Command {
 				title += fmt.Sprintf(", step %d", sample)
 				rows, err = rowsOfStep(ds, c, sample, a.log)
 			}
+			if err == nil && masks {
+				err = hideFrames(rows, c, sample)
+			}
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"testing"
 
 	"mcvd/configs/experiment"
@@ -42,5 +43,24 @@ func TestHiddenFramesAreBlank(t *testing.T) {
 		if counts[video.Given] != 1 || counts[video.Hidden] != 3 || counts[video.Generated] != c.Frames.Current {
 			t.Errorf("clip %d has marks %v", r, row.Marks)
 		}
+	}
+}
+
+// The command draws what it would draw without --masks, with frames blanked and marked.
+func TestPeekDrawsMasks(t *testing.T) {
+	inNewFolder(t)
+	pictures := map[string]string{}
+	for _, masks := range []string{"--masks=false", "--masks"} {
+		if status, _, stderr := call(t, "data", "peek", "-c", "configs/tiny.yml", "--sample", "1", masks, "-o", "peek.png"); status != 0 {
+			t.Fatal(stderr)
+		}
+		text, err := os.ReadFile("peek.png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures[masks] = string(text)
+	}
+	if pictures["--masks"] == pictures["--masks=false"] {
+		t.Error("--masks changes nothing")
 	}
 }
