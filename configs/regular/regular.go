@@ -22,9 +22,23 @@ func Open(path string) (*os.File, int64, error) {
 	return file, info.Size(), err
 }
 
-// Read reads a regular file as a whole.
+// OpenUpTo is [Open] for a file that is read to its end. It refuses one of more than most bytes, which
+// is another file than the one that is meant: to read only its beginning would pass over the rest.
+func OpenUpTo(path string, most int64) (*os.File, error) {
+	file, size, err := Open(path)
+	if err == nil && size > most {
+		file.Close()
+		return nil, fmt.Errorf("%s: %d bytes, want up to %d", path, size, most)
+	}
+	return file, err
+}
+
+// maxRead is the most bytes that [Read] takes into memory.
+const maxRead = 1 << 30
+
+// Read reads a regular file of up to 1 GiB as a whole.
 func Read(path string) ([]byte, error) {
-	file, _, err := Open(path)
+	file, err := OpenUpTo(path, maxRead)
 	if err != nil {
 		return nil, err
 	}

@@ -26,12 +26,12 @@ type row struct{ path, label, split string }
 const maxList = 1 << 30
 
 func readList(path string) (list, error) {
-	file, _, err := regular.Open(path)
+	file, err := regular.OpenUpTo(path, maxList)
 	if err != nil {
 		return list{}, err
 	}
 	defer file.Close()
-	l, err := parse(io.LimitReader(file, maxList))
+	l, err := parse(file)
 	if err == nil && len(l.rows) == 0 {
 		err = errors.New("no videos in it")
 	}

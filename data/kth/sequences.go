@@ -17,12 +17,12 @@ const maxSequences = 1 << 20
 // readSequences reads KTH's list of sequences: the ranges of frames of each file in which the person
 // is in the picture. A file has three or four. They may overlap, and need not be in order.
 func readSequences(path string) (map[string][]decoded.Part, error) {
-	file, _, err := regular.Open(path)
+	file, err := regular.OpenUpTo(path, maxSequences)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	out, err := parseSequences(io.LimitReader(file, maxSequences))
+	out, err := parseSequences(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -17,15 +17,12 @@ const maxPersons = 1 << 20
 // that Python's pickle wrote. A number must be below videos, and no video may have two persons. An
 // error names the file.
 func readPersons(path string, videos int) (map[int][]int, error) {
-	file, _, err := regular.Open(path)
+	file, err := regular.OpenUpTo(path, maxPersons)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxPersons+1))
-	if err == nil && len(b) > maxPersons {
-		err = fmt.Errorf("more than %d bytes, want a list of persons", maxPersons)
-	}
+	b, err := io.ReadAll(file)
 	var persons map[int][]int
 	if err == nil {
 		persons, err = unpickle(b)

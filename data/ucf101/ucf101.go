@@ -125,7 +125,7 @@ const maxList = 8 << 20
 // of its class.
 func (o Options) read(root, kind string) ([]string, error) {
 	path := filepath.Join(decoded.Below(root, "ucfTrainTestlist"), fmt.Sprintf("%s%02d.txt", kind, o.Fold))
-	file, _, err := regular.Open(path)
+	file, err := regular.OpenUpTo(path, maxList)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: want the owners' lists of training and test videos in data.path or its folder ucfTrainTestlist", err)
 	}
@@ -133,7 +133,7 @@ func (o Options) read(root, kind string) ([]string, error) {
 		return nil, err
 	}
 	defer file.Close()
-	names, err := parse(io.LimitReader(file, maxList))
+	names, err := parse(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
