@@ -47,13 +47,13 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
+	all, err := readEpisodes(root, camera, in) // as many as info.json says, or it fails
+	if err != nil {
+		return nil, err
+	}
 	chosen, err := in.episodes(split, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", root, err)
-	}
-	all, err := readEpisodes(root, camera, in)
-	if err != nil {
-		return nil, err
 	}
 	set := decoded.Set{Root: root, Split: split, Cache: o.Cache, Decode: o.decode(c), Fail: c.Data.OnError == "fail"}
 	if err := in.addSources(&set, camera, all, chosen); err != nil {

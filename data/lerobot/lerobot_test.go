@@ -185,7 +185,7 @@ func TestOtherRecordingsAreRefused(t *testing.T) {
 		{`"fps": 10`, `"fps": 11`, "10 frames a second, want the 11 of meta/info.json"},
 		{`"total_episodes": 6`, `"total_episodes": 7`, "6 episodes or more in 1 files, want the 7"},
 		{`"total_episodes": 6`, `"total_episodes": -1`, "total_episodes: -1, want 1 to"},
-		{`"total_episodes": 6`, `"total_episodes": 5`, "within the 5 episodes"},
+		{`"total_episodes": 6`, `"total_episodes": 5`, "6 episodes or more in 1 files, want the 5"}, // before lists of so many are made
 		{`"videos/{video_key}`, `"../{video_key}`, "below the recording"},
 		{`{file_index:03d}.mp4`, `{file:03d}.mp4`, "below the recording"},
 		{`{`, `[`, "info.json"},
