@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"unicode/utf8"
 
 	"mcvd/configs/atomicfile"
 	"mcvd/configs/regular"
@@ -76,8 +78,13 @@ func (l List) Places(ds clips.Dataset) ([]At, error) {
 	return places, nil
 }
 
-// Write writes the list to a file.
+// Write writes the list to a file. It refuses names that JSON can't hold, which are not UTF-8.
 func (l List) Write(path string) error {
+	for i, c := range l.Clips {
+		if !utf8.ValidString(c.Video) {
+			return fmt.Errorf("clip %d: the name of video %q is not UTF-8, so no list can hold it: rename the video", i, c.Video)
+		}
+	}
 	text, err := json.MarshalIndent(l, "", " ")
 	if err != nil {
 		return err
@@ -97,7 +104,11 @@ func ReadList(path string) (List, error) {
 	var l List
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
-	if err := in.Decode(&l); err != nil {
+	err = in.Decode(&l)
+	if err == nil && in.More() {
+		err = errors.New("text behind its end")
+	}
+	if err != nil {
 		return List{}, fmt.Errorf("%s: not a list of clips, as `mcvd data clips` writes one: %w", path, err)
 	}
 	if want := l.Hash(); l.SHA256 != want {

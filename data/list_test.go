@@ -71,6 +71,7 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	for want, text := range map[string]string{
 		"not a list of clips":                strings.Replace(string(whole), `"start"`, `"begin"`, 1),
+		"text behind its end":                string(whole) + string(whole),
 		`the list was changed after it was`:  strings.Replace(string(whole), `"start": 96`, `"start": 95`, 1),
 		`: sha256: "", want "`:               `{"split": "test", "frames": 5, "clips": [{"video": "a", "start": 0}]}`,
 		`as ` + "`mcvd data clips` writes":   "",
@@ -83,6 +84,11 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 		if _, err := ReadList(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line with %s and the path", err, want)
 		}
+	}
+	none := filepath.Join(t.TempDir(), "list.json")
+	err = List{Clips: []Listed{{"a", 0}, {"caf\xe9.mp4", 0}}}.Write(none)
+	if _, statErr := os.Stat(none); err == nil || !strings.Contains(err.Error(), `clip 1: the name of video "caf\xe9.mp4" is not UTF-8`) || statErr == nil {
+		t.Errorf("a name that JSON can't hold: %v", err)
 	}
 	l := NewList(fake{n: 3}, clips.Test, 5, []At{{2, 0}, {1, 97}}) // video 1 has 101 frames
 	if _, err := l.Places(fake{n: 2}); err == nil || !strings.Contains(err.Error(), `clip 0: the 2 videos of split test have none named "v2.mp4"`) {
