@@ -274,8 +274,9 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 	return nil
 }
 
-// warnGuidance warns of a guidance that changes nothing because the task hides what it hides, and of
-// one that hides frames as training never did.
+// warnGuidance warns of a guidance that changes nothing, because the task hides what it hides or
+// because sampling visits none of its noise levels, and of one that hides frames as training never
+// did.
 func (a *app) warnGuidance(task eval.Task, l *loaded) {
 	name, m := l.sampler.Guidance.Name, l.config.Frames.Mask
 	guide, err := guidance.New(l.sampler.Guidance, l.config.Frames)
@@ -283,6 +284,9 @@ func (a *app) warnGuidance(task eval.Task, l *loaded) {
 	case err != nil || l.sampler.Guidance.Off(): // an error is the generator's to report
 	case !guide.Acts(task.Past, task.Future):
 		a.log.Warn("guidance has no effect here: nothing that it hides is visible", "guidance", name, "task", task)
+	case !guide.Reaches(l.levels()):
+		a.log.Warn("guidance has no effect here: sampling visits no noise level between its sigma_min and sigma_max; mcvd sample-plan shows which it visits",
+			"guidance", name, "sampler.steps", l.sampler.Steps)
 	case !guide.Learned(task.Past, task.Future):
 		a.log.Warn("this model has not learned what the guidance asks of it: its training never hid frames so", "guidance", name,
 			"frames.mask.past", m.Past, "frames.mask.future", m.Future, "frames.mask.together", m.Together, "frames.mask.kind", m.Kind)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -191,6 +192,19 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 		return nil, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	return l, nil
+}
+
+// levels are those at which sampling evaluates the network.
+func (l *loaded) levels() (all []diffusion.Level) {
+	of, err := sampler.New(l.sampler)
+	levels, levelsErr := sampler.Levels(l.model.Schedule, l.sampler)
+	if errors.Join(err, levelsErr) != nil {
+		return nil // opening has checked both
+	}
+	for _, step := range sampler.Plan(of, l.model.Schedule, levels, l.sampler) {
+		all = append(all, step.At...)
+	}
+	return all
 }
 
 func (l *loaded) close() {

@@ -4,6 +4,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"mcvd/configs"
+	"mcvd/models/diffusion"
 )
 
 // Adjust says at which noise levels a guidance is used, and what becomes of its sum. All of it is
@@ -39,6 +40,11 @@ func (a Adjust) inside(signal, noise *Node) *Node {
 		inside = LogicalAnd(inside, LessOrEqual(noise, MulScalar(signal, a.SigmaMax)))
 	}
 	return inside
+}
+
+// covers is [Adjust.inside] for a level on the host.
+func (a Adjust) covers(l diffusion.Level) bool {
+	return l.Noise >= l.Signal*a.SigmaMin && (a.SigmaMax == 0 || l.Noise <= l.Signal*a.SigmaMax)
 }
 
 // project is adaptive projected guidance (Sadat et al. 2024, algorithm 1). full and guided are x0

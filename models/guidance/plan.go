@@ -194,6 +194,12 @@ func (p *Plan) Acts(past, future bool) bool {
 	return slices.ContainsFunc(p.all, func(b branch) bool { return !slices.Equal(p.seen(b, past, future), whole) })
 }
 
+// Reaches says whether any of the levels at which the network is evaluated is in the guidance's
+// interval.
+func (p *Plan) Reaches(levels []diffusion.Level) bool {
+	return slices.ContainsFunc(levels, p.adjust.covers)
+}
+
 // seen is what a branch sees where the past, or the future, or neither is visible.
 func (p *Plan) seen(b branch, past, future bool) []bool {
 	visible := slices.Clone(b.visible)
