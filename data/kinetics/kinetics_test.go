@@ -68,7 +68,7 @@ func TestKineticsLists(t *testing.T) {
 	film(t, filepath.Join(root, "train", "air drumming", "-3dFx_a1B2c_000028_000038.mp4"), 50)
 	film(t, filepath.Join(root, "train", "air_drumming", "second_____000001_000011.mp4"), 60)
 	film(t, filepath.Join(root, "third______000001_000011.mp4"), 70)
-	write(t, filepath.Join(root, "train.csv"), "label,youtube_id,time_start,time_end,split,is_cc\n"+
+	write(t, filepath.Join(root, "train.csv"), byteOrderMark+"label,youtube_id,time_start,time_end,split,is_cc\n"+
 		"air drumming,-3dFx_a1B2c,28,38,train,0\n\"x, y\",gone_______,5,15,train,0\nair drumming,second____,1,11,train,1\nz,third_____,1.0,11.0,train,0\nz,gone_too___,5,15,train,0\n")
 	write(t, filepath.Join(root, "validate.csv"), "youtube_id,time_start,time_end\nthird_____,1,11\n")
 	d, log, err := open(root, nil, clips.Train)

@@ -1,6 +1,7 @@
 package kinetics
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -41,11 +42,18 @@ func readList(path string) (list, error) {
 	return l, nil
 }
 
+// byteOrderMark is what Excel begins a CSV file in UTF-8 with. It belongs to no column's name.
+const byteOrderMark = "\ufeff"
+
 // parse reads a list in one of two forms. That of Kinetics begins with the names of its columns, of
 // which youtube_id, time_start and time_end are needed, and label and split are used. The plain form
 // has a file in the first column, and in the second, if there is one, its label.
 func parse(r io.Reader) (list, error) {
-	in := csv.NewReader(r)
+	text := bufio.NewReader(r)
+	if begin, _ := text.Peek(len(byteOrderMark)); string(begin) == byteOrderMark {
+		text.Discard(len(byteOrderMark))
+	}
+	in := csv.NewReader(text)
 	in.FieldsPerRecord, in.ReuseRecord = -1, true
 	var l list
 	var columns []string // of Kinetics' form
