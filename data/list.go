@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,10 @@ import (
 type List struct {
 	Split  clips.Split `json:"split"`
 	Frames int         `json:"frames"` // of each clip
-	Clips  []Listed    `json:"clips"`
+	// Span is how many frames of the video a clip reaches over; 0, which means Frames, if it has all
+	// of them. See [clips.Span].
+	Span  int      `json:"span,omitempty"`
+	Clips []Listed `json:"clips"`
 	// SHA256 is the hash of all this, see [List.Hash].
 	SHA256 string `json:"sha256"`
 }
@@ -33,6 +37,9 @@ type Listed struct {
 // NewList lists the clips of frames frames at places of a data set's split, in their order.
 func NewList(ds clips.Dataset, split clips.Split, frames int, places []At) List {
 	l := List{Split: split, Frames: frames}
+	if span := clips.Span(ds, frames); span != frames {
+		l.Span = span
+	}
 	for _, at := range places {
 		l.Clips = append(l.Clips, Listed{ds.Name(at.Video), at.Start})
 	}
@@ -40,11 +47,16 @@ func NewList(ds clips.Dataset, split clips.Split, frames int, places []At) List 
 	return l
 }
 
-// Hash is the SHA-256, in hexadecimal digits, of a line with the split and the number of frames, and a
-// line for each clip with its start and the name of its video, quoted as in Go: "3 \"a.mp4\"\n".
+// Hash is the SHA-256, in hexadecimal digits, of a line with the split, the number of frames and the
+// span if there is one, and a line for each clip with its start and the name of its video, quoted as
+// in Go: "3 \"a.mp4\"\n".
 func (l List) Hash() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %d\n", l.Split, l.Frames)
+	fmt.Fprintf(h, "%s %d", l.Split, l.Frames)
+	if l.Span != 0 {
+		fmt.Fprintf(h, " %d", l.Span)
+	}
+	fmt.Fprintln(h)
 	for _, c := range l.Clips {
 		fmt.Fprintf(h, "%d %q\n", c.Start, c.Video)
 	}
@@ -53,6 +65,9 @@ func (l List) Hash() string {
 
 // Places finds the clips in a data set. An error names the first clip that it doesn't have.
 func (l List) Places(ds clips.Dataset) ([]At, error) {
+	if want, span := cmp.Or(l.Span, l.Frames), clips.Span(ds, l.Frames); want != span {
+		return nil, fmt.Errorf("clips of %d frames reach over %d frames of a video, but with this data.stride over %d; give the stride with which the list was made", l.Frames, want, span)
+	}
 	missing := map[string]bool{}
 	for _, c := range l.Clips {
 		missing[c.Video] = true

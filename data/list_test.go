@@ -48,6 +48,7 @@ func TestTheHashOfAListIsOfAllThatItSays(t *testing.T) {
 	}
 	for _, other := range []List{
 		{Split: clips.Valid, Frames: 5, Clips: []Listed{{"a", 1}, {"b", 2}}},
+		{Split: clips.Test, Frames: 5, Span: 9, Clips: []Listed{{"a", 1}, {"b", 2}}},
 		{Split: clips.Test, Frames: 6, Clips: []Listed{{"a", 1}, {"b", 2}}},
 		{Split: clips.Test, Frames: 5, Clips: []Listed{{"a", 1}, {"b", 3}}},
 		{Split: clips.Test, Frames: 5, Clips: []Listed{{"b", 2}, {"a", 1}}},
@@ -91,6 +92,16 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 		t.Errorf("a name that JSON can't hold: %v", err)
 	}
 	l := NewList(fake{n: 3}, clips.Test, 5, []At{{2, 0}, {1, 97}}) // video 1 has 101 frames
+	apart := NewList(strided{fake{n: 3}, 2}, clips.Test, 5, []At{{2, 0}})
+	if got, err := apart.Places(strided{fake{n: 3}, 2}); err != nil || !slices.Equal(got, []At{{2, 0}}) {
+		t.Errorf("of every other frame: %v, %v", got, err)
+	}
+	if _, err := apart.Places(fake{n: 3}); err == nil || !strings.Contains(err.Error(), "reach over 9 frames of a video, but with this data.stride over 5") {
+		t.Errorf("of every frame by a list of every other one: %v", err)
+	}
+	if _, err := NewList(fake{n: 3}, clips.Test, 5, []At{{2, 0}}).Places(strided{fake{n: 3}, 2}); err == nil || !strings.Contains(err.Error(), "over 5 frames of a video, but with this data.stride over 9") {
+		t.Errorf("of every other frame by a list of every one: %v", err)
+	}
 	if _, err := l.Places(fake{n: 2}); err == nil || !strings.Contains(err.Error(), `clip 0: the 2 videos of split test have none named "v2.mp4"`) {
 		t.Errorf("a video that isn't there: %v", err)
 	}

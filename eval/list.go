@@ -51,9 +51,9 @@ func (p Protocol) places(ds clips.Dataset, frames int) ([]data.At, error) {
 	return places, nil
 }
 
-// Again is the protocol with which the report's videos are made again. If its clips were those of a
-// list, they are listed by its records.
-func (r *Report) Again(f configs.Frames) (Protocol, error) {
+// Again is the protocol with which the report's videos are made again of a data set. If its clips were
+// those of a list, they are listed by its records.
+func (r *Report) Again(ds clips.Dataset, f configs.Frames) (Protocol, error) {
 	p := r.Protocol
 	if p.ClipsSHA256 == "" {
 		return p, nil
@@ -62,14 +62,15 @@ func (r *Report) Again(f configs.Frames) (Protocol, error) {
 	if err != nil {
 		return p, err
 	}
-	l := data.List{Split: p.Split, Frames: ClipFrames(j.Task, f, j.Frames), Clips: make([]data.Listed, p.Clips)}
+	l := data.NewList(ds, p.Split, ClipFrames(j.Task, f, j.Frames), nil)
+	l.Clips = make([]data.Listed, p.Clips)
 	for _, record := range r.Records {
 		if record.Method == modelMethod && record.Clip >= 0 && record.Clip < p.Clips {
 			l.Clips[record.Clip] = data.Listed{Video: record.Video, Start: record.Start}
 		}
 	}
 	if l.SHA256 = l.Hash(); l.SHA256 != p.ClipsSHA256 {
-		return p, fmt.Errorf("clips_sha256: %s of the records' clips, want %s: the report was changed", l.SHA256, p.ClipsSHA256)
+		return p, fmt.Errorf("clips_sha256: %s of the records' clips, want %s: the report was changed, or the data's stride", l.SHA256, p.ClipsSHA256)
 	}
 	return p.WithClips(l), nil
 }

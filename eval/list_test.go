@@ -43,7 +43,7 @@ func TestClipsOfAList(t *testing.T) {
 	if h := by.Header.Protocol; h.ClipsSHA256 != l.Hash() || h.Rules.Order != "listed" || h.Clips != 3 || plain.Header.Protocol.ClipsSHA256 != "" {
 		t.Errorf("the report says %+v", h)
 	}
-	again, err := by.Again(config().Frames)
+	again, err := by.Again(rampSet{1}, config().Frames)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestClipsOfAList(t *testing.T) {
 		t.Errorf("videos made again: %v", err)
 	}
 	by.Records[at].Start++
-	if _, err := by.Again(config().Frames); err == nil || !strings.Contains(err.Error(), "clips_sha256: ") {
+	if _, err := by.Again(rampSet{1}, config().Frames); err == nil || !strings.Contains(err.Error(), "clips_sha256: ") {
 		t.Errorf("records that were changed: %v", err)
 	}
 }

@@ -198,7 +198,7 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 		return nil, err
 	}
 	defer g.Close()
-	protocol, err := r.Again(l.config.Frames)
+	protocol, err := r.Again(ds, l.config.Frames)
 	if err != nil {
 		return nil, err
 	}
