@@ -137,6 +137,21 @@ func (s seedList) String() string {
 
 func (seedList) Type() string { return "seeds" }
 
+// optionList is the value of a flag for options, each of which is NAME=VALUE.
+type optionList struct{ values *[]string }
+
+func (o optionList) Set(text string) error {
+	if name, _, ok := strings.Cut(text, "="); !ok || name == "" {
+		return errors.New("want NAME=VALUE such as order=2")
+	}
+	*o.values = append(*o.values, text)
+	return nil
+}
+
+func (optionList) String() string { return "" }
+
+func (optionList) Type() string { return "NAME=VALUE" }
+
 // frameRate is the value of a flag that is a number of frames a second.
 type frameRate struct{ value *float64 }
 

@@ -34,7 +34,7 @@ func (s *samplerFlags) addTo(cmd *cobra.Command) {
 	f.Int("steps", 0, "noise levels that sampling visits (default: the experiment's)")
 	f.String("spacing", "", "which levels are visited: "+strings.Join(sampler.Spacings(), ", ")+" (default: the experiment's)")
 	f.String("guidance", "", strings.Join(guidance.Names(), ", ")+" (default: the experiment's)")
-	f.StringArrayVar(&s.options, "option", nil, "an option of the sampler, the spacing or the guidance, such as order=2, rho=5 or past_scale=2; may be repeated")
+	f.Var(optionList{&s.options}, "option", "an option of the sampler, the spacing or the guidance, such as order=2, rho=5 or past_scale=2; may be repeated")
 	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
 	f.Float64("threshold", 0, "dynamic thresholding: the share of a clip's values that is kept, such as 0.995; 0 for none (default: the experiment's)")
 	s.flags = f
@@ -118,17 +118,14 @@ func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (
 		}
 	}
 	stored := *c
-	if f := s.flags.Lookup("sampler"); f.Changed && f.Value.String() != c.Sampler.Name {
+	if f := s.flags.Lookup("sampler"); f != nil && f.Changed && f.Value.String() != c.Sampler.Name {
 		stored.Sampler.Options = nil
 	}
 	guide := c.Sampler.Guidance.Name
-	if f := s.flags.Lookup("guidance"); f.Changed && f.Value.String() != guide {
+	if f := s.flags.Lookup("guidance"); f != nil && f.Changed && f.Value.String() != guide {
 		guide, stored.Sampler.Guidance.Options = f.Value.String(), nil
 	}
 	for _, option := range s.options {
-		if !strings.Contains(option, "=") {
-			return configs.Sampler{}, usageError{fmt.Errorf("--option %s: no equals sign, want NAME=VALUE such as order=2", option)}
-		}
 		section := "sampler.options."
 		if name, _, _ := strings.Cut(option, "="); guidance.HasOption(guide, name) {
 			section = "sampler.guidance.options."

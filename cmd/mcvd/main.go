@@ -127,7 +127,7 @@ it. The commands that generate and score videos take that folder.`,
 	}
 	root.SetVersionTemplate("{{.Version}}")
 	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
-		newSamplePlan(a), newPoints(a), newWatch(a), newPlot(a), newReport(a), newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a),
+		newSamplePlan(a), newPoints(a), newBits(a), newWatch(a), newPlot(a), newReport(a), newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a),
 		newWindows(), newWeights(a), newDoctor(a))
 	markUsage(root)
 	return root

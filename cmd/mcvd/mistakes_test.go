@@ -222,7 +222,7 @@ var mistakes = []struct {
 	{"data peek -c configs/tiny.yml --sample 0", 2, "--sample 0: want 1 to"},
 	{"data peek -c configs/tiny.yml --sample 3 --split test", 2, "--split has no effect with --sample"},
 	{"eval run --sampler unipc --option order=9", 2, "sampler.options.order: 9, want 1 to 3"},
-	{"eval run --option order", 2, "--option order: no equals sign, want NAME=VALUE such as order=2"},
+	{"eval run --option order", 2, "--option order: want NAME=VALUE such as order=2"},
 	{"eval run --option foo=9", 2, "sampler.options.foo: unknown key"},
 	{"eval run --spacing even", 2, `sampler.spacing: unknown "even"`},
 	{"data stats", 2, "no configuration"},

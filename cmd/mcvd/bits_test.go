@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+)
+
+// The bound of a clip is the sum of its terms, and neither it nor the exact bits depend on the batch.
+func TestBits(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=100")
+	bits := func(more string) bitsReport {
+		t.Helper()
+		stdout, _ := mustCall(t, "bits run --backend go --clips 3 --steps 20 --ode-steps 2 --json "+more)
+		var r bitsReport
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || len(r.Clips) != 3 {
+			t.Fatalf("%v, %d clips in %s", err, len(r.Clips), stdout)
+		}
+		return r
+	}
+	all, one := bits(""), bits("--batch 1")
+	for i, c := range all.Clips {
+		sum := c.Prior + c.Decoder
+		for _, step := range c.Steps {
+			sum += step
+		}
+		if len(c.Steps) != 19 || !(math.Abs(sum-c.Bound) <= 1e-9) || !(0 < c.Bound && c.Bound < 20) || !(c.Prior >= 0 && c.Prior < 0.01) {
+			t.Errorf("clip %d: %d steps, terms of %g, a bound of %g, a prior of %g", i, len(c.Steps), sum, c.Bound, c.Prior)
+		}
+		if !(0 < c.Exact && c.Exact < 100) {
+			t.Errorf("clip %d: exactly %g bits", i, c.Exact)
+		}
+		if o := one.Clips[i]; !(math.Abs(o.Bound-c.Bound) <= 1e-4*c.Bound) || !(math.Abs(o.Exact-c.Exact) <= 1e-3*c.Exact) || o.Video != c.Video {
+			t.Errorf("clip %d: bound %g and exactly %g, in a batch of its own %g and %g", i, c.Bound, c.Exact, o.Bound, o.Exact)
+		}
+	}
+	if other := bits("--seed 9"); other.Clips[0].Bound == all.Clips[0].Bound {
+		t.Error("another seed has the same noise and clips")
+	}
+	stdout, _ := mustCall(t, "bits run --backend go --clips 2 --ode-steps 2 --task interpolate")
+	if !strings.Contains(stdout, "2 clips") || strings.Count(stdout, "+-") != 5 {
+		t.Errorf("%s", stdout)
+	}
+}
