@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"mcvd/configs"
 	"mcvd/models/mask"
@@ -72,7 +73,8 @@ func CheckWindows(task Task, name string) error {
 	}
 	m, err := configs.Pick(makers, "windows", name)
 	if err == nil && !slices.Contains(m.tasks, task) {
-		err = fmt.Errorf("windows %q: can't be those of %v, only of %v", name, task, m.tasks)
+		tasks := strings.Trim(fmt.Sprint(m.tasks), "[]")
+		err = fmt.Errorf("windows %q: not for the task %v, only for %s", name, task, strings.ReplaceAll(tasks, " ", ", "))
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // hierarchy generates a video from coarse to fine (Harvey et al. 2022, Flexible Diffusion Modeling
-// of Long Videos, section 4.2: Hierarchy-2, Hierarchy-3).
+// of Long Videos: Hierarchy-2, Hierarchy-3).
 //
 // The first level spreads one block of frames over the whole video. Each later level divides the
 // gaps between the frames that there are, and the last level makes all that are missing. Of L levels

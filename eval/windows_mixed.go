@@ -8,7 +8,7 @@ import (
 
 // mixed goes on from the past as autoregressive does, but gives only half of the past's slots, and
 // one more of an odd number, to the most recent frames. The others see frames from the first one on,
-// evenly spread over what lies before (Harvey et al. 2022, section 4.1: Long-range, which takes
+// evenly spread over what lies before (Harvey et al. 2022: Long-range, which takes
 // them from the given frames alone). So a window knows how the video began. Slots for which there is
 // no frame yet are hidden.
 func mixed(j Job, model configs.Frames) (iter.Seq[Window], error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -125,15 +126,19 @@ func (s *samplerFlags) sampler(c *configs.Config, schedule diffusion.Schedule) (
 	if f := s.flags.Lookup("guidance"); f != nil && f.Changed && f.Value.String() != guide {
 		guide, stored.Sampler.Guidance.Options = f.Value.String(), nil
 	}
+	guides, unguided := guidance.Options(guide), false
 	for _, option := range s.options {
-		section := "sampler.options."
-		if name, _, _ := strings.Cut(option, "="); guidance.HasOption(guide, name) {
-			section = "sampler.guidance.options."
+		section := "sampler.guidance.options."
+		if name, _, _ := strings.Cut(option, "="); !slices.Contains(guides, name) {
+			section, unguided = "sampler.options.", true
 		}
 		overrides = append(overrides, section+option)
 	}
 	changed, err := experiment.Parse("the run's configuration", stored.YAML(), overrides...)
 	if err != nil {
+		if unguided && len(guides) > 0 {
+			err = fmt.Errorf("%w; options of guidance %s: %s", err, guide, strings.Join(guides, ", "))
+		}
 		return configs.Sampler{}, err
 	}
 	_, err = sampler.Levels(schedule, changed.Sampler)

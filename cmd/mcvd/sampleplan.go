@@ -188,7 +188,7 @@ func writePlan(out io.Writer, steps []plannedStep) error {
 		fmt.Fprintf(w, "%s\t%.5f\t%.5f\t%.3f\t%s", number, s.Signal, s.Noise, level.LogSNR(), strings.Join(labels, " "))
 		for _, name := range names {
 			if fmt.Fprint(w, "\t"); !end {
-				fmt.Fprintf(w, "%.5g", s.Coefs[name])
+				fmt.Fprintf(w, "%.5g", s.Coefs[name]+0) // -0 becomes 0
 			}
 		}
 		fmt.Fprintf(w, "\t%d\n", s.NFE)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,5 +83,14 @@ func TestThePlanOfLaterWindows(t *testing.T) {
 	}
 	if code, _, stderr := call(t, "sample-plan", "none.yml"); code != exitFailure || !strings.Contains(stderr, "want a run folder or a configuration file") {
 		t.Errorf("a missing file: status %d, %s", code, stderr)
+	}
+}
+
+// The corrector of pc has a coefficient of -0 where there is no noise, which is printed as 0.
+func TestSamplePlanPrintsNoNegativeZero(t *testing.T) {
+	inNewFolder(t)
+	status, stdout, stderr := call(t, "sample-plan", "configs/tiny.yml", "--sampler", "pc", "--steps", "3")
+	if status != 0 || !strings.Contains(stdout, "c.eps") || slices.Contains(strings.Fields(stdout), "-0") {
+		t.Errorf("status %d, %s\n%s", status, stdout, stderr)
 	}
 }

@@ -117,7 +117,7 @@ func TestShardsOfAPattern(t *testing.T) {
 	if err != nil || d.Len() != 2 || d.Name(0) != "train/s-01.tar:k1" || d.Name(1) != "train/s-02.tar:k2" {
 		t.Errorf("%v, %v, want two shards", d, err)
 	}
-	for pattern, want := range map[string]string{"train/s-{01..04}.tar": "s-04.tar", "train/s-{01..04.tar": "data.options.shards"} {
+	for pattern, want := range map[string]string{"train/s-{01..04}.tar": "s-04.tar: not there, but data.options.shards names it", "train/s-{01..04.tar": "data.options.shards"} {
 		c.Data.Options["shards"] = pattern
 		if _, err := opened(c, clips.Train, 2); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", pattern, err, want)

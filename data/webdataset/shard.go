@@ -97,7 +97,7 @@ func index(file io.ReaderAt, size int64) (samples []*sample, err error) {
 		}
 		if len(samples) == 0 || samples[len(samples)-1].name != key {
 			if seen[key] {
-				return nil, fmt.Errorf("%s: other samples lie between the files of sample %s", head.Name, key)
+				return nil, fmt.Errorf("%s: other samples lie between the files of sample %s: sort them by name, as tar --sort=name does", head.Name, key)
 			}
 			seen[key] = true
 			samples = append(samples, &sample{name: key})

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path"
 	"path/filepath"
@@ -196,6 +197,9 @@ func list(ctx context.Context, c *configs.Config, shards []string) (all []*sampl
 			return nil, fmt.Errorf("%s: a compressed shard, of which no part can be read alone: unpack it to a .tar", file)
 		}
 		samples, err := open(file, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: not there, but data.options.shards names it", file)
+		}
 		if err != nil {
 			return nil, err
 		}

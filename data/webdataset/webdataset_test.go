@@ -240,21 +240,21 @@ func TestSplitsByHash(t *testing.T) {
 func TestErrors(t *testing.T) {
 	whole := shard(t, member{"a.npy", array(2)}, member{"b.npy", array(2)})
 	for want, b := range map[string][]byte{
-		"train/a.tar: not a readable video":               shard(t, member{"a.mp4", []byte("no video at all")}),
-		"a second video file in the sample":               shard(t, member{"a.mp4", []byte("x")}, member{"a.mkv", []byte("x")}),
-		"an array, numbered images and a video file":      shard(t, member{"a.mp4", []byte("x")}, member{"a.npy", array(2)}),
-		"want one kind in a data set":                     shard(t, member{"a.mp4", []byte("x")}, member{"b.npy", array(2)}),
-		"other samples lie between the files of sample a": shard(t, member{"a.0.png", grey(1, 8, 8)}, member{"b.txt", nil}, member{"a.1.png", grey(1, 8, 8)}),
-		"it has image 1 twice":                            shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.01.png", grey(1, 8, 8)}),
-		"image 3 comes after image 1":                     shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.3.png", grey(1, 8, 8)}),
-		"two of an array, numbered images":                shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.npy", array(1)}),
-		"a second array":                                  shard(t, member{"a.npy", array(1)}, member{"a.npy", array(1)}),
-		"a.npy: an array of shape":                        shard(t, member{"a.npy", array(2)[:300]}),
-		"no readable tar":                                 bytes.Repeat([]byte("text"), 400),
-		"1 samples in *.tar, 1 of them without frames":    shard(t, member{"a.txt", nil}),
-		"cut off: no end of the tar behind 1 samples":     whole[:1024],
-		"cut off: no end of the tar behind 2 samples":     whole[:2048],
-		"train/a.tar: a.npy: cut off":                     whole[:900],
+		"train/a.tar: not a readable video":                                  shard(t, member{"a.mp4", []byte("no video at all")}),
+		"a second video file in the sample":                                  shard(t, member{"a.mp4", []byte("x")}, member{"a.mkv", []byte("x")}),
+		"an array, numbered images and a video file":                         shard(t, member{"a.mp4", []byte("x")}, member{"a.npy", array(2)}),
+		"want one kind in a data set":                                        shard(t, member{"a.mp4", []byte("x")}, member{"b.npy", array(2)}),
+		"other samples lie between the files of sample a: sort them by name": shard(t, member{"a.0.png", grey(1, 8, 8)}, member{"b.txt", nil}, member{"a.1.png", grey(1, 8, 8)}),
+		"it has image 1 twice":                                               shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.01.png", grey(1, 8, 8)}),
+		"image 3 comes after image 1":                                        shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.3.png", grey(1, 8, 8)}),
+		"two of an array, numbered images":                                   shard(t, member{"a.1.png", grey(1, 8, 8)}, member{"a.npy", array(1)}),
+		"a second array":                                                     shard(t, member{"a.npy", array(1)}, member{"a.npy", array(1)}),
+		"a.npy: an array of shape":                                           shard(t, member{"a.npy", array(2)[:300]}),
+		"no readable tar":                                                    bytes.Repeat([]byte("text"), 400),
+		"1 samples in *.tar, 1 of them without frames":                       shard(t, member{"a.txt", nil}),
+		"cut off: no end of the tar behind 1 samples":                        whole[:1024],
+		"cut off: no end of the tar behind 2 samples":                        whole[:2048],
+		"train/a.tar: a.npy: cut off":                                        whole[:900],
 	} {
 		d, err := opened(config(write(t, "train/a.tar", b)), clips.Train, 1)
 		if err == nil || d != nil || !strings.Contains(err.Error(), want) {

@@ -2,7 +2,8 @@ package guidance
 
 import "mcvd/configs"
 
-// Frames is classifier-free guidance on the conditioning frames (Ho and Salimans 2022, eq. 6).
+// Frames is classifier-free guidance on the conditioning frames (Ho and Salimans 2022, eq. 6, whose w
+// is the scale less 1).
 // Training hides the past and the future at random, so the network has the branches without them.
 // Two scales need three branches (Brooks et al. 2023, eq. 3):
 //

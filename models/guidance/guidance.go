@@ -51,18 +51,18 @@ func Tables() []configs.Table {
 // Names lists the guidances.
 func Names() []string { return configs.Names(kinds) }
 
-// HasOption says whether the guidance of that name has such an option.
-func HasOption(name, option string) bool {
+// Options lists the options of the guidance of that name, in alphabetical order; none if there is no
+// such guidance.
+func Options(name string) []string {
 	k, known := kinds[name]
 	if !known {
-		return false
+		return nil
 	}
-	_, has := configs.OptionsOf(k)[option]
-	return has
+	return configs.Names(configs.OptionsOf(k))
 }
 
-// Describe says which guidance made a video: "guidance frames (future_scale 2, past_scale 2)". Beside the scales
-// it names the options that change anything. It is "" without guidance.
+// Describe says which guidance made a video: "guidance frames (future_scale 2, past_scale 2)".
+// Beside the scales it names the options that change anything. It is "" without guidance.
 func Describe(c configs.Guidance) string {
 	if c.Off() {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"mcvd/configs"
 )
 
-// History is history guidance (Song et al. 2025, Diffusion Forcing Transformer, section 5): the past
+// History is history guidance (Song et al. 2025, History-Guided Video Diffusion, section 5): the past
 // frames are the history, and subsequences of it, the last frames of several lengths, have scales of
 // their own.
 //

@@ -103,8 +103,9 @@ func (p PC) Steps(levels []diffusion.Level, s diffusion.Schedule) []Step {
 }
 
 // Coefs returns the weights of x and x0 in Euler's step, and those of the predicted noise and of fresh
-// noise in the corrector. Its step size is 2 (r |z| / |score|)^2 (Song et al. 2021, algorithm 5),
-// where the score has the norm that it has in the mean, |z|/noise.
+// noise in the corrector. Its step size is 2 (r |z| / |score|)^2 (Song et al. 2021, algorithm 4;
+// algorithm 5, for VP, has a factor close to 1, too), where the score has the norm that it has in the
+// mean, |z|/noise.
 func (p PC) Coefs(steps []Step, i int) Coefs {
 	c := Heun{}.Coefs(steps, i)
 	noise := steps[i].To.Noise
