@@ -49,6 +49,9 @@ func New(c *configs.Config) (*Model, error) {
 	return &Model{process, net, c.Frames, c.Data.Size, c.Data.Channels}, nil
 }
 
+// SelfConditioned says whether the network is told the clean frames that it predicted before.
+func (m *Model) SelfConditioned() bool { return network.SelfConditioned(m.Network) }
+
 // Tables are what there is to choose from in models, with the options.
 func Tables() []configs.Table {
 	return slices.Concat(network.Tables(), mask.Tables(), diffusion.Tables(), sampler.Tables(), guidance.Tables())
@@ -97,7 +100,7 @@ func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 	d.Level = diffusion.TableNodes(levels)
 	next, d.Visible = mask.Draw(random, batch, m.Frames)
 	next, d.Noise = RandomNormal(next, m.ClipShape(batch, m.Frames.Current))
-	if network.SelfConditioned(m.Network) {
+	if m.SelfConditioned() {
 		var u *Node
 		next, u = RandomUniform(next, nn.F32(batch, 1, 1, 1, 1))
 		d.Told = ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), 0.5)), u.DType())
@@ -130,7 +133,7 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 // algorithm 1): for half of the clips what it predicts for the same noisy frames without being told
 // anything, through which no gradient flows, and zeros for the others. It is nil for other networks.
 func (m *Model) before(b *nn.Builder, scope *model.Scope, xt *Node, d Draws, cond Cond[*Node]) *Node {
-	if !network.SelfConditioned(m.Network) {
+	if !m.SelfConditioned() {
 		return nil
 	}
 	f := m.predict(b, scope, xt, d.Level, cond, nil)
@@ -146,7 +149,7 @@ func told(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) *Node {
 	batch := xt.Shape().Dimensions[0]
 	in := network.Input{X: Mul(l.In, xt), Label: labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}
-	if network.SelfConditioned(m.Network) {
+	if m.SelfConditioned() {
 		if in.Before = before; before == nil {
 			in.Before = ZerosLike(xt)
 		}
@@ -172,7 +175,7 @@ func labels(label *Node, batch int) *Node {
 // Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
 // next: see [sampler.NewLoop].
 func (m *Model) Memory(p *guidance.Plan) int {
-	if network.SelfConditioned(m.Network) {
+	if m.SelfConditioned() {
 		return p.Memory() + 1
 	}
 	return p.Memory()
@@ -186,7 +189,7 @@ func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, p.Repeat(before)), at)
 	}, memory[:p.Memory()])
-	if !network.SelfConditioned(m.Network) {
+	if !m.SelfConditioned() {
 		return guided
 	}
 	last := len(memory) - 1

@@ -39,7 +39,7 @@ func (m *Model) Declare(backend compute.Backend, scope *model.Scope, batch int) 
 	if err := m.declare(backend, b, scope, batch, cache); err != nil {
 		return Size{}, err
 	}
-	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs, Told: network.SelfConditioned(m.Network)}
+	size := Size{Parameters: scope.NumParameters(), FLOPs: b.FLOPs, Told: m.SelfConditioned()}
 	for _, x := range cache.Values() {
 		size.Cached += x.Shape().Size()
 	}

@@ -121,7 +121,7 @@ func (c *exportCommand) entries(run *train.Run, f *weights.File) ([]weights.Entr
 	if err != nil {
 		return nil, err
 	}
-	entries, err := published.Export(f, c.scope, l, m.Schedule, run.Config.Diffusion.Schedule)
+	entries, err := published.Export(f, c.scope, m, l, run.Config.Diffusion.Schedule)
 	if err != nil {
 		return nil, fmt.Errorf("--names published: %w; want --names own", err)
 	}

@@ -1,6 +1,7 @@
 package published
 
 import (
+	"errors"
 	"fmt"
 
 	"mcvd/models"
@@ -12,10 +13,13 @@ import (
 // published names and layouts. With the schedule's buffers, the published code's load_state_dict
 // accepts the file in its strict mode. It fails for a network with parts that the published one
 // doesn't have.
-func Export(f *weights.File, scope string, l models.Listing, s diffusion.Schedule, schedule string) ([]weights.Entry, error) {
-	discrete, ok := s.(*diffusion.Discrete)
+func Export(f *weights.File, scope string, m *models.Model, l models.Listing, schedule string) ([]weights.Entry, error) {
+	discrete, ok := m.Schedule.(*diffusion.Discrete)
 	if !ok {
 		return nil, fmt.Errorf("the published code has no continuous schedules such as diffusion.schedule: %s", schedule)
+	}
+	if m.SelfConditioned() {
+		return nil, errors.New("the published network has no input for model.options.self_conditioning")
 	}
 	places, err := published(l)
 	if err != nil {

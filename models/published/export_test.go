@@ -32,7 +32,7 @@ func TestExportIsWhatWasImported(t *testing.T) {
 		root := original.Root().(torch.List)
 		for scope, entry := range map[string]int{models.WeightsScope: 0, models.EMAScope: 4} {
 			exported := filepath.Join(t.TempDir(), scope+".safetensors")
-			entries, err := Export(imported.File, scope, n.listing, n.model.Schedule, "linear")
+			entries, err := Export(imported.File, scope, n.model, n.listing, "linear")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -95,7 +95,7 @@ func TestPublishedNamesOfAnotherNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Export(f, models.WeightsScope, s.listing, s.model.Schedule, "linear"); err == nil || err.Error() != want {
+	if _, err := Export(f, models.WeightsScope, s.model, s.listing, "linear"); err == nil || err.Error() != want {
 		t.Errorf("export: error %v, want %q", err, want)
 	}
 	path := saved(t, s.checkpoint())
@@ -129,5 +129,26 @@ func TestNoCounterpart(t *testing.T) {
 	}
 	if place, err := names.Of(models.Weight{Path: "out/w", Shape: []int{3, 3, 2, 1}}); err != nil || place != (Place{"unet.all_modules.5.weight", ConvOIHW}) {
 		t.Errorf("out/w: place %v, error %v", place, err)
+	}
+}
+
+// A self-conditioned network has only published names, but more input channels than the published
+// one.
+func TestSelfConditionedNetworksAreNotExported(t *testing.T) {
+	s := newSample(t)
+	s.config.Model.Options["self_conditioning"] = true
+	m, err := models.New(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := m.List(backendtest.Open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Export(nil, models.EMAScope, m, l, "linear"); err == nil || !strings.Contains(err.Error(), "no input for model.options.self_conditioning") {
+		t.Errorf("error %v, want that there is no such input", err)
+	}
+	if _, err := Export(nil, models.EMAScope, s.model, s.listing, "linear"); err != nil {
+		t.Errorf("without it: %v", err)
 	}
 }
