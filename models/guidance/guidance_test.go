@@ -143,8 +143,12 @@ func TestInterval(t *testing.T) {
 	}{{0, 0, true}, {0.5, 0, true}, {0.745, 0, true}, {0.7, 1, true}, {0.76, 0, false}, {0.76, 2, false}, {0, 0.74, false}, {0, 0.76, true}} {
 		guide := with(frameScales(3, 3), configs.Options{"sigma_min": c.min, "sigma_max": c.max})
 		r := run(t, guide, level, zeros)
-		if p, err := New(guide, frames); err != nil || p.Reaches(nil) || p.Reaches([]diffusion.Level{{Signal: 1, Noise: 1e-9}, level}) != (c.inside || c.min == 0) {
-			t.Errorf("%v: wrong about sigma 1e-9 and 0.75, or %v", c, err)
+		outside := diffusion.Level{Signal: 1, Noise: 1e9}
+		if c.max == 0 {
+			outside.Noise = -1
+		}
+		if p, err := New(guide, frames); err != nil || p.Reaches([]diffusion.Level{outside}) || p.Reaches([]diffusion.Level{outside, level}) != c.inside {
+			t.Errorf("%v: wrong about sigma 0.75, or %v", c, err)
 		}
 		if c.inside {
 			check(t, "inside", r.x0, shifts(2.25))
