@@ -224,7 +224,7 @@ var mistakes = []struct {
 	{"eval run --sampler unipc --option order=9", 2, "sampler.options.order: 9, want 1 to 3"},
 	{"eval run --option order", 2, "--option order: want NAME=VALUE such as order=2"},
 	{"eval run --option foo=9", 2, "sampler.options.foo: unknown key"},
-	{"eval run --guidance frames --option scale=2", 2, "; options of guidance frames: future_scale, momentum, norm, parallel, past_scale,"},
+	{"eval run --guidance frames --option scale=2", 2, "sampler.options.scale: unknown key, want one of eta; options of guidance frames: future_scale, momentum, norm, parallel, past_scale,"},
 	{"eval run --spacing even", 2, `sampler.spacing: unknown "even"`},
 	{"data stats", 2, "no configuration"},
 	{"data stats -c configs/tiny.yml --videos 0", 2, "--videos 0: want 1 to 20000"},
