@@ -26,8 +26,8 @@ type Batch struct {
 }
 
 // Batches cuts a data set into batches without end. An epoch is every video once, or data.windows
-// times, in an order of its own. A batch may hold the end of one epoch and the beginning of the next. Batch n depends
-// only on the experiment and n, so a training that is resumed sees the same batches.
+// times, in an order of its own. A batch may hold the end of one epoch and the beginning of the next.
+// Batch n depends only on the experiment and n, so a training that is resumed sees the same batches.
 type Batches struct {
 	ds            clips.Dataset
 	seed          uint64

@@ -1,36 +1,21 @@
 package clips
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
-// named is a data set of which only the names matter.
-type named []string
-
-func (n named) Len() int                               { return len(n) }
-func (n named) Name(i int) string                      { return n[i] }
-func (n named) Frames(int) int                         { return 0 }
-func (n named) Clip(int, int, int) (c Clip, err error) { return c, nil }
-
-// known is one that knows its persons.
-type known struct{ named }
-
-func (known) Person(i int) int { return 7 }
-
-func TestPersonsByNames(t *testing.T) {
-	for name, want := range map[string]int{
-		"walking/person01_walking_d1_uncomp.avi":   1,
-		"person25_boxing_d4_uncomp.avi:2":          25,
-		"train/jogging/person13_jogging_d2_uncomp": 13,
-		"person00_boxing_d4_uncomp.avi":            0,
-		"person26_boxing_d4_uncomp.avi":            0,
-		"aperson01_walking_d1_uncomp.avi":          0,
-		"person01_walking.avi":                     0,
-		"shard_0001.hdf5:1":                        0,
-	} {
-		if got := Person(named{name}, 0); got != want {
-			t.Errorf("%s: person %d, want %d", name, got, want)
-		}
+// Person 20 is the last one for training, 21 the first one of the test, and each person is in one split.
+func TestPersons(t *testing.T) {
+	all := make([]int, LastPerson)
+	for i := range all {
+		all[i] = i + 1
 	}
-	if got := Person(known{named{"person01_walking_d1_uncomp.avi"}}, 0); got != 7 {
-		t.Errorf("person %d, want 7, as the data set says", got)
+	train, valid, test := Persons(all, Train, 0.1), Persons(all, Valid, 0.1), Persons(all, Test, 0.1)
+	if want := []int{21, 22, 23, 24, 25}; !slices.Equal(test, want) {
+		t.Errorf("the test has %v, want %v", test, want)
+	}
+	if both := slices.Sorted(slices.Values(slices.Concat(train, valid))); !slices.Equal(both, all[:20]) || len(valid) != 2 {
+		t.Errorf("training has %v and validation %v, want two of 1 to 20 in validation and the others in training", train, valid)
 	}
 }

@@ -2,9 +2,10 @@
 // can be seen in one picture.
 //
 // A point is a video of two frames, the first filled with its x and the second with its y: of one grey
-// pixel, or larger where data.size says so. So everything works as it does for videos. The mask hides x, y or neither, and a model with one
-// past frame learns the distribution of y given x. Bytes are fine enough: their steps are 0.0078 of
-// the range [-1, 1], so rounding adds 0.3 % to the variance of the noise around a curve.
+// pixel, or larger where data.size says so. So everything works as it does for videos. The mask hides
+// x, y or neither, and a model with one past frame learns the distribution of y given x. Bytes are
+// fine enough: their steps are 0.0078 of the range [-1, 1], so rounding adds 0.3 % to the variance of
+// the noise around a curve.
 package points
 
 import (
