@@ -152,6 +152,11 @@ type Diffusion struct {
 	// spaced over a batch, from a random start; Kingma et al. 2021), antithetic (pairs of little and
 	// much noise), logit_normal (Esser et al. 2024) or log_normal (Karras et al. 2022).
 	Levels string `yaml:"levels"`
+	// How the noise levels of a clip's frames depend on each other in training: equal (one level for
+	// all of them), independent (Chen et al. 2024, Diffusion Forcing) or monotone (independent, then
+	// sorted, so that no frame has less noise than the one before it). All but equal need
+	// model.options.level_per_frame.
+	FrameLevels string `yaml:"frame_levels"`
 	// How prediction and target are compared: l2 (half the squared error), l1 (the absolute error)
 	// or huber (squared for small errors, absolute for large ones), summed over a clip and averaged
 	// over the batch. Logs show it divided by the number of values of the current frames.
@@ -314,7 +319,7 @@ func Default() *Config {
 		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Kind: "blocks", Past: 0.5, Future: 0.5}},
 		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"},
 		Model:     Model{Network: "unet"},
-		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"},
+		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,

@@ -4,6 +4,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -46,11 +47,19 @@ func New(c *configs.Config) (*Model, error) {
 	if err := errors.Join(networkErr, processErr); err != nil {
 		return nil, err
 	}
-	return &Model{process, net, c.Frames, c.Data.Size, c.Data.Channels}, nil
+	m := &Model{process, net, c.Frames, c.Data.Size, c.Data.Channels}
+	if process.LevelPerFrame() && !m.LevelPerFrame() {
+		return nil, configs.Problem{Path: diffusion.FrameLevelsPath, Also: []string{"model.options.level_per_frame"},
+			Text: fmt.Sprintf("%s, want equal, because the network is told one noise level for all frames (without model.options.level_per_frame)", c.Diffusion.FrameLevels)}
+	}
+	return m, nil
 }
 
 // SelfConditioned says whether the network is told the clean frames that it predicted before.
 func (m *Model) SelfConditioned() bool { return network.SelfConditioned(m.Network) }
+
+// LevelPerFrame says whether the network is told a noise level for each frame.
+func (m *Model) LevelPerFrame() bool { return network.LevelPerFrame(m.Network) }
 
 // Tables are what there is to choose from in models, with the options.
 func Tables() []configs.Table {
@@ -86,11 +95,12 @@ type Draws struct {
 	Told *Node
 }
 
-// DrawLevels draws a noise level for each clip of a batch: a table for [Model.Draw], [batch, 1,
-// diffusion.Columns]. The host draws them, in float64, so that every backend trains at the same
-// levels.
+// DrawLevels draws a noise level for each clip of a batch, or for each of its frames: a table for
+// [Model.Draw], [batch, 1 or frames, diffusion.Columns]. The host draws them, in float64, so that
+// every backend trains at the same levels.
 func (m *Model) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(m.Table(m.Process.Draw(rng, batch)), batch, 1, diffusion.Columns)
+	levels := m.Process.Draw(rng, batch, m.Frames.Current)
+	return tensors.FromFlatDataAndDimensions(m.Table(levels), batch, len(levels)/batch, diffusion.Columns)
 }
 
 // Draw makes the other random choices for a batch in the graph, and returns the next random state.
@@ -148,7 +158,7 @@ func told(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 // not self-conditioned.
 func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) *Node {
 	batch := xt.Shape().Dimensions[0]
-	in := network.Input{X: Mul(l.In, xt), Label: labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}
+	in := network.Input{X: Mul(l.In, xt), Label: m.labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}
 	if m.SelfConditioned() {
 		if in.Before = before; before == nil {
 			in.Before = ZerosLike(xt)
@@ -164,8 +174,15 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion
 	return network.Build(m.Network, b, scope, in)
 }
 
-// labels is a label for each clip, [batch].
-func labels(label *Node, batch int) *Node {
+// labels is a label for each clip, [batch], or for each of its frames, [batch, frames], of labels
+// that are one for all or [batch or 1, frames or 1, 1, 1, 1].
+func (m *Model) labels(label *Node, batch int) *Node {
+	if m.LevelPerFrame() {
+		if label.Shape().IsScalar() {
+			label = Reshape(label, 1, 1)
+		}
+		return BroadcastToDims(Reshape(label, label.Shape().Dimensions[:2]...), batch, m.Frames.Current)
+	}
 	if label.Shape().Size() == 1 {
 		return BroadcastToDims(Reshape(label, 1), batch)
 	}

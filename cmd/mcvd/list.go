@@ -34,6 +34,7 @@ var kinds = map[string]kind{
 	"backends":      {"--backend", backend.Names},
 	"conditionings": {"model.options.conditioning", network.Conditionings},
 	"datasets":      {"data.name", data.Names},
+	"frame-levels":  {"diffusion.frame_levels", diffusion.FrameSpreads},
 	"guidance":      {"sampler.guidance.name", guidance.Names},
 	"levels":        {"diffusion.levels", diffusion.Spreads},
 	"losses":        {"diffusion.loss", diffusion.Losses},

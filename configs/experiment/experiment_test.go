@@ -63,6 +63,8 @@ func needs(name string) []string {
 	switch name {
 	case "flow": // as a schedule, its noisiest level has no signal
 		return []string{"diffusion.target=x0"}
+	case "independent", "monotone": // levels for frames
+		return []string{"model.options.level_per_frame=true"}
 	case "bair", "cityscapes", "ucf101": // whose frames have colours
 		return []string{"data.channels=3"}
 	}

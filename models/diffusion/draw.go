@@ -24,6 +24,16 @@ var spreads = map[string]spread{
 // Spreads lists the ways of drawing levels.
 func Spreads() []string { return configs.Names(spreads) }
 
+// Draw draws the levels of a batch of training clips: one for each clip, or one for each of its frames,
+// clip by clip, if [Process.LevelPerFrame].
+func (p *Process) Draw(rng *rand.Rand, batch, frames int) []Level {
+	one := func() []Level { return p.spread.draw(rng, batch, p.Schedule) }
+	if p.frames == nil {
+		return one()
+	}
+	return p.frames(rng, one, frames)
+}
+
 // byShare draws u in (0, 1] for each clip: the share of the way from clean frames to the noisiest
 // level. Each u is uniform; the ways differ in how the u of a batch depend on each other.
 type byShare struct {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -18,6 +17,7 @@ type Process struct {
 	Loss     Loss
 	weight   Weight
 	spread   spread
+	frames   frameSpread
 }
 
 // parts are what a configuration names, with their options.
@@ -27,6 +27,7 @@ type parts struct {
 	loss     Loss
 	weight   Weight
 	spread   spread
+	frames   frameSpread
 }
 
 // choose picks the parts that the configuration names. Their options stand in one section, so they
@@ -37,7 +38,8 @@ func choose(c configs.Diffusion) (p parts, err error) {
 	loss, lossErr := configs.Pick(losses, "diffusion.loss", c.Loss)
 	weight, weightErr := configs.Pick(weights, "diffusion.weight", c.Weight)
 	spread, spreadErr := configs.Pick(spreads, "diffusion.levels", c.Levels)
-	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr); err != nil {
+	frames, framesErr := configs.Pick(frameSpreads, FrameLevelsPath, c.FrameLevels)
+	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr, framesErr); err != nil {
 		return p, err
 	}
 	ofSchedule, getSchedule := configs.Copy(schedule)
@@ -45,7 +47,7 @@ func choose(c configs.Diffusion) (p parts, err error) {
 	ofWeight, getWeight := configs.Copy(weight)
 	ofSpread, getSpread := configs.Copy(spread)
 	err = c.Options.Decode(optionsPath, ofSchedule, ofLoss, ofWeight, ofSpread)
-	return parts{getSchedule(), target, getLoss(), getWeight(), getSpread()}, err
+	return parts{getSchedule(), target, getLoss(), getWeight(), getSpread(), frames}, err
 }
 
 // New makes the process that the configuration describes. A target that can't be learned at the
@@ -62,7 +64,7 @@ func New(c configs.Diffusion) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread}
+	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread, chosen.frames}
 	noisiest := schedule.Level(1)
 	for _, x := range p.Row(noisiest) {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -83,13 +85,9 @@ func Tables() []configs.Table {
 		configs.TableOf("diffusion.target", optionsPath, targets),
 		configs.TableOf("diffusion.weight", optionsPath, weights),
 		configs.TableOf("diffusion.levels", optionsPath, spreads),
+		configs.TableOf(FrameLevelsPath, optionsPath, frameSpreads),
 		configs.TableOf("diffusion.loss", optionsPath, losses),
 	}
-}
-
-// Draw draws the levels of a batch of training clips.
-func (p *Process) Draw(rng *rand.Rand, batch int) []Level {
-	return p.spread.draw(rng, batch, p.Schedule)
 }
 
 // LevelNodes are the numbers of a level in a graph, each a scalar or [batch, 1 or frames, 1, 1, 1].

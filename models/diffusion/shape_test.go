@@ -97,7 +97,7 @@ func TestLevelsAreDrawnFromTheirDistributions(t *testing.T) {
 		want := map[string][2]float64{"log_normal": {-1.2, 1.2}, "logit_normal": {0, 1}}[name]
 		p := process(t, func(c *configs.Diffusion) { c.Schedule, c.Target, c.Levels = "edm", "edm", name })
 		sum, square := 0.0, 0.0
-		for _, l := range p.Draw(rand.New(rand.NewPCG(1, 2)), n) {
+		for _, l := range p.Draw(rand.New(rand.NewPCG(1, 2)), n, 3) {
 			x := variable(l)
 			sum, square = sum+x/n, square+x*x/n
 		}
@@ -106,7 +106,7 @@ func TestLevelsAreDrawnFromTheirDistributions(t *testing.T) {
 		}
 	}
 	p := process(t, func(c *configs.Diffusion) { c.Levels = "antithetic" })
-	levels := p.Draw(rand.New(rand.NewPCG(1, 2)), 7)
+	levels := p.Draw(rand.New(rand.NewPCG(1, 2)), 7, 3)
 	for i := 0; i+1 < len(levels); i += 2 {
 		if sum := levels[i].Label + levels[i+1].Label; !(math.Abs(sum-999) <= 1) {
 			t.Errorf("antithetic: labels %g and %g", levels[i].Label, levels[i+1].Label)

@@ -105,9 +105,10 @@ func TestWithoutSignalThereIsNoEps(t *testing.T) {
 }
 
 func TestUnknownNamesOfAProcessAreReportedTogether(t *testing.T) {
-	_, err := New(configs.Diffusion{Schedule: "a", Target: "b", Loss: "c", Weight: "d", Levels: "e"})
+	_, err := New(configs.Diffusion{Schedule: "a", Target: "b", Loss: "c", Weight: "d", Levels: "e", FrameLevels: "f"})
 	for _, want := range []string{`diffusion.schedule: unknown "a"`, `diffusion.target: unknown "b"`, `diffusion.loss: unknown "c"`,
-		`diffusion.weight: unknown "d"`, `diffusion.levels: unknown "e"`} {
+		`diffusion.weight: unknown "d"`, `diffusion.levels: unknown "e"`,
+		`diffusion.frame_levels: unknown "f"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
@@ -148,7 +149,7 @@ func TestLevelsAreDrawnEvenly(t *testing.T) {
 		const batches = 400
 		for range batches {
 			each := make([]int, parts)
-			for _, l := range p.Draw(rng, batch) {
+			for _, l := range p.Draw(rng, batch, 3) {
 				part := int(l.Label) * parts / p.Schedule.Steps()
 				counts[part]++
 				each[part]++
@@ -170,7 +171,7 @@ func TestLevelsAreDrawnEvenly(t *testing.T) {
 func TestAContinuousScheduleGivesLevels(t *testing.T) {
 	p := process(t, func(c *configs.Diffusion) { c.Target, c.Schedule = "v", "flow" })
 	labels := map[float64]bool{}
-	for _, l := range p.Draw(rand.New(rand.NewPCG(3, 4)), 100) {
+	for _, l := range p.Draw(rand.New(rand.NewPCG(3, 4)), 100, 3) {
 		labels[l.Label] = true
 		if !(math.Abs(l.Signal+l.Noise-1) <= 1e-12) {
 			t.Errorf("%+v is no level of the schedule", l)

@@ -13,7 +13,8 @@ import (
 type Input struct {
 	// X is the noisy current frames, [batch, current, height, width, channels].
 	X *Node
-	// Label is the number by which the network is told the noise level, [batch] float32.
+	// Label is the number by which the network is told the noise level, float32: [batch], or [batch,
+	// current] for a network that is [LevelPerFrame].
 	Label *Node
 	// Past and Future are the conditioning frames, [batch, frames, height, width, channels], zeros
 	// where hidden, nil where the experiment has none.
@@ -43,6 +44,13 @@ type Network interface {
 func SelfConditioned(n Network) bool {
 	self, ok := n.(interface{ SelfConditioned() bool })
 	return ok && self.SelfConditioned()
+}
+
+// LevelPerFrame says whether a network is told a noise level for each frame (Chen et al. 2024,
+// Diffusion Forcing, section 3.2), and not one for the clip. Such a network has a method of this name.
+func LevelPerFrame(n Network) bool {
+	each, ok := n.(interface{ LevelPerFrame() bool })
+	return ok && each.LevelPerFrame()
 }
 
 // Where networks, and the ways of conditioning of those that have some, are chosen, and where their

@@ -25,6 +25,7 @@ type UNet struct {
 	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"The probability that training sets a value inside a residual block to 0."`
 	MaskEmbedding bool    `yaml:"mask_embedding" doc:"Whether the network is told, by an embedding beside that of the noise level, if the past is visible. It needs past frames."`
 	Self          bool    `yaml:"self_conditioning" doc:"Whether the network also sees the clean frames that it predicted in the evaluation before, as more input channels. Training then takes a third longer."`
+	PerFrame      bool    `yaml:"level_per_frame" doc:"Whether the network is told a noise level for each of the current frames, instead of one for all. It needs 2 current frames or more."`
 	Conditioning  string  `yaml:"conditioning" doc:"How past and future frames enter: concat (as more input channels) or spatin (through the norms; needs past or future frames)."`
 
 	conditioning conditioning
@@ -41,6 +42,9 @@ func (u *UNet) Caches() bool { return u.conditioning.caches() }
 
 // SelfConditioned says whether Graph uses Input.Before.
 func (u *UNet) SelfConditioned() bool { return u.Self }
+
+// LevelPerFrame says whether Input.Label has a label for each frame.
+func (u *UNet) LevelPerFrame() bool { return u.PerFrame }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
@@ -78,7 +82,7 @@ func (n *unetGraph) embed() {
 	dense := func(name string, x *Node) *Node {
 		return n.b.Layer(name, n.b.Dense(at(n.scope, name), x, wide, 1))
 	}
-	e := dense("time0", nn.TimeEmbedding(n.in.Label, n.Width))
+	e := dense("time0", n.levels())
 	e = dense("time1", n.b.SiLU(e))
 	if n.MaskEmbedding {
 		g := e.Graph()
@@ -92,6 +96,18 @@ func (n *unetGraph) embed() {
 		e = Concatenate([]*Node{e, n.b.Layer("mask", m)}, -1)
 	}
 	n.temb = n.b.SiLU(e)
+}
+
+// levels is the embedding of the noise level, [batch, width]; or those of all frames side by side,
+// [batch, frames*width], as frames are stacked as channels. The layer behind it has weights for each
+// frame, so it sees which frame has which level.
+func (n *unetGraph) levels() *Node {
+	label := n.in.Label
+	if !n.PerFrame {
+		return nn.TimeEmbedding(label, n.Width)
+	}
+	batch := label.Shape().Dimensions[0]
+	return Reshape(nn.TimeEmbedding(Reshape(label, -1), n.Width), batch, -1)
 }
 
 // down runs the levels from the largest to the smallest, and returns the outputs that the way up

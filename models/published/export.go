@@ -21,6 +21,9 @@ func Export(f *weights.File, scope string, m *models.Model, l models.Listing, sc
 	if m.SelfConditioned() {
 		return nil, errors.New("the published network has no input for model.options.self_conditioning")
 	}
+	if m.LevelPerFrame() {
+		return nil, errors.New("the published network has no input for model.options.level_per_frame")
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err

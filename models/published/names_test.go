@@ -132,23 +132,24 @@ func TestNoCounterpart(t *testing.T) {
 	}
 }
 
-// A self-conditioned network has only published names, but more input channels than the published
-// one.
-func TestSelfConditionedNetworksAreNotExported(t *testing.T) {
-	s := newSample(t)
-	s.config.Model.Options["self_conditioning"] = true
-	m, err := models.New(s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := m.List(backendtest.Open(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Export(nil, models.EMAScope, m, l, "linear"); err == nil || !strings.Contains(err.Error(), "no input for model.options.self_conditioning") {
-		t.Errorf("error %v, want that there is no such input", err)
-	}
-	if _, err := Export(nil, models.EMAScope, s.model, s.listing, "linear"); err != nil {
-		t.Errorf("without it: %v", err)
+// Networks that are told more than the published one have only published names, but other shapes.
+func TestNetworksThatAreToldMoreAreNotExported(t *testing.T) {
+	for _, option := range []string{"self_conditioning", "level_per_frame"} {
+		s := newSample(t)
+		s.config.Model.Options[option] = true
+		m, err := models.New(s.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := m.List(backendtest.Open(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Export(nil, models.EMAScope, m, l, "linear"); err == nil || !strings.Contains(err.Error(), "no input for model.options."+option) {
+			t.Errorf("error %v, want that there is no input for %s", err, option)
+		}
+		if _, err := Export(nil, models.EMAScope, s.model, s.listing, "linear"); err != nil {
+			t.Errorf("without it: %v", err)
+		}
 	}
 }

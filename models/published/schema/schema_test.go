@@ -87,11 +87,11 @@ func (e published) want() *configs.Config {
 		c.Data.Name, c.Data.Flip = "digits", false
 	}
 	c.Model = configs.Model{Network: "unet", Options: configs.Options{"conditioning": "concat", "width": e.width, "multipliers": e.multipliers,
-		"blocks": e.blocks, "attention": e.attention, "head_channels": e.head, "dropout": e.dropout, "mask_embedding": false, "self_conditioning": false}}
+		"blocks": e.blocks, "attention": e.attention, "head_channels": e.head, "dropout": e.dropout, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false}}
 	if e.spatin > 0 {
 		c.Model.Options["conditioning"], c.Model.Options["spatin_width"] = "spatin", e.spatin
 	}
-	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", Options: configs.Options{"beta_start": 0.0001, "beta_end": 0.02}, Target: "eps", Weight: "simple", Levels: "uniform", Loss: "l2"}
+	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", Options: configs.Options{"beta_start": 0.0001, "beta_end": 0.02}, Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2"}
 	c.Optimizer = configs.Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 		Options: configs.Options{"ema_decay": 0.999}}
 	c.Train = configs.Train{Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, ValidateEvery: 1000, TensorBoard: true, Scores: c.Train.Scores,
@@ -160,7 +160,7 @@ func TestSavedFixture(t *testing.T) {
 		t.Error("the schemas are taken for each other")
 	}
 	want := configs.Model{Network: "unet", Options: configs.Options{"conditioning": "spatin", "spatin_width": 10, "width": 12,
-		"multipliers": []any{1, 1, 2}, "blocks": 2, "attention": []any{4, 8}, "head_channels": 12, "dropout": 0.0, "mask_embedding": false, "self_conditioning": false}}
+		"multipliers": []any{1, 1, 2}, "blocks": 2, "attention": []any{4, 8}, "head_channels": 12, "dropout": 0.0, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false}}
 	if !reflect.DeepEqual(c.Model, want) {
 		t.Errorf("model %+v, want %+v", c.Model, want)
 	}
