@@ -81,7 +81,8 @@ func TestLevelsOfFramesAreIndependent(t *testing.T) {
 	}
 }
 
-// With low discrepancy, the levels of each frame are spread evenly over a batch.
+// With low discrepancy, the levels of each frame are spread evenly over a batch, and the clips of a
+// batch don't all have the same distance between two frames.
 func TestLevelsOfAFrameAreSpreadOverTheBatch(t *testing.T) {
 	p := process(t, func(c *configs.Diffusion) { c.Levels, c.FrameLevels = "low_discrepancy", "independent" })
 	drawn := p.Draw(rand.New(rand.NewPCG(5, 6)), 10, 3)
@@ -96,6 +97,13 @@ func TestLevelsOfAFrameAreSpreadOverTheBatch(t *testing.T) {
 				t.Errorf("frame %d: labels %v are not 100 apart", k, labels)
 			}
 		}
+	}
+	distances := map[int]bool{}
+	for i := 0; i < len(drawn); i += 3 {
+		distances[int(math.Round((drawn[i+1].Label-drawn[i].Label+1000)/100))%10] = true
+	}
+	if len(distances) < 4 {
+		t.Errorf("between the first two frames the clips have only the distances %v", distances)
 	}
 }
 
