@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 
 	"mcvd/configs"
 	"mcvd/data/augment"
@@ -23,6 +24,22 @@ type Batch struct {
 	Latents []float32
 	// Replaced is the number of clips that stand in the place of ones that can't be read.
 	Replaced int
+
+	free func()
+}
+
+// Free gives the memory of Pix back, for a later batch. It need not be called. After it, nobody may
+// use Pix.
+func (b Batch) Free() {
+	if b.free != nil {
+		b.free()
+	}
+}
+
+// clip is where the bytes of clip k lie.
+func (b Batch) clip(k int) []uint8 {
+	size := len(b.Pix) / b.Batch
+	return b.Pix[k*size:][:size]
 }
 
 // Batches cuts a data set into batches without end. An epoch is every video once, or data.windows
@@ -37,13 +54,19 @@ type Batches struct {
 	flip          bool
 	augment       configs.Augment
 	unreadable    *unreadable
+	freed         chan []uint8 // memory of batches, to be used again
 }
+
+// maxFreed is how many freed batches keep their memory. More are never under way at a time where
+// somebody waits for the next one.
+const maxFreed = 16
 
 // NewBatches makes the batches of an experiment's training. log gets the names of videos that can't
 // be read. It panics if c has no clips in a batch, no frames in a clip or no windows, or if ds is empty.
 func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
 	d := c.Data
-	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log)}
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log),
+		make(chan []uint8, maxFreed)}
 	if b.batch < 1 || b.frames < 1 || b.windows < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames, %d windows of each of %d videos", b.batch, b.frames, b.windows, ds.Len()))
 	}
@@ -60,15 +83,18 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 	if from < 0 || from >= to || to > b.batch {
 		panic(fmt.Sprintf("data: clips %d to %d of a batch of %d", from, to-1, b.batch))
 	}
-	var out Batch
+	out := Batch{Batch: to - from}
+	if r, ok := b.ds.(clips.Reader); ok {
+		h, w, ch := r.Frame()
+		out = b.room(to-from, clips.Clip{Frames: b.frames, Height: h, Width: w, Channels: ch})
+	}
 	for k := range to - from {
-		clip, err := b.Clip(n*b.batch + from + k)
+		clip, err := b.sample(n*b.batch+from+k, out.clip(k))
 		if err != nil {
 			return Batch{}, fmt.Errorf("batch %d: %w", n, err)
 		}
-		if k == 0 {
-			out = Batch{Pix: make([]uint8, (to-from)*len(clip.Pix)), Batch: to - from, Frames: clip.Frames,
-				Height: clip.Height, Width: clip.Width, Channels: clip.Channels}
+		if out.Pix == nil {
+			out = b.room(to-from, clip.Clip)
 		}
 		if len(clip.Pix)*out.Batch != len(out.Pix) || clip.Height != out.Height || clip.Width != out.Width {
 			return Batch{}, fmt.Errorf("batch %d: clip %d has frames of %dx%dx%d, want %dx%dx%d as the first", n, from+k,
@@ -77,9 +103,33 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 		if clip.Replaced {
 			out.Replaced++
 		}
-		copy(out.Pix[k*len(clip.Pix):], clip.Pix)
+		if &clip.Pix[0] != &out.clip(k)[0] { // it was not read to its place
+			copy(out.clip(k), clip.Pix)
+		}
 	}
 	return out, nil
+}
+
+// room is a batch of that many clips like one, without their frames, in memory of a batch that was
+// freed if there is any.
+func (b *Batches) room(batch int, like clips.Clip) Batch {
+	size := batch * like.Frames * like.FrameSize()
+	var pix []uint8
+	select {
+	case pix = <-b.freed:
+	default:
+	}
+	if cap(pix) < size {
+		pix = make([]uint8, size)
+	}
+	pix = pix[:size]
+	return Batch{Pix: pix, Batch: batch, Frames: like.Frames, Height: like.Height, Width: like.Width, Channels: like.Channels,
+		free: sync.OnceFunc(func() {
+			select {
+			case b.freed <- pix:
+			default: // there is enough
+			}
+		})}
 }
 
 // Sample is a training clip.
@@ -97,11 +147,14 @@ type Sample struct {
 // If the clip can't be read, another one takes its place, unless data.on_error is fail. Which one
 // depends only on the experiment, the position and what can't be read. So all readers agree, and a
 // training that is resumed does.
-func (b *Batches) Clip(position int) (Sample, error) {
+func (b *Batches) Clip(position int) (Sample, error) { return b.sample(position, nil) }
+
+// sample is Clip, into memory that is there if the data set can; see [clips.Into].
+func (b *Batches) sample(position int, room []uint8) (Sample, error) {
 	var failed []failure
 	for try := range min(maxTries, b.ds.Len()) {
 		at, mirrored := b.place(position, try)
-		clip, err := Cut(b.ds, at, b.frames)
+		clip, err := cutInto(b.ds, at, b.frames, room)
 		if err == nil {
 			if mirrored {
 				clip = augment.Mirror(clip)

@@ -80,10 +80,8 @@ func at(t *testing.T, b *Batches, n int) Batch {
 }
 
 func equal(a, b Batch) bool {
-	pix := a.Pix
-	a.Pix, b.Pix = nil, append([]uint8(nil), b.Pix...)
-	same := slices.Equal(pix, b.Pix)
-	b.Pix = nil
+	same := slices.Equal(a.Pix, b.Pix)
+	a.Pix, b.Pix, a.free, b.free = nil, nil, nil, nil
 	return same && fmt.Sprint(a) == fmt.Sprint(b)
 }
 

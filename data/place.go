@@ -16,7 +16,12 @@ type At struct{ Video, Start int }
 
 // Cut reads the clip of frames frames at a place. An error begins with the name of the video.
 func Cut(ds clips.Dataset, at At, frames int) (clips.Clip, error) {
-	clip, err := ds.Clip(at.Video, at.Start, frames)
+	return cutInto(ds, at, frames, nil)
+}
+
+// cutInto is Cut into memory that is there, if the data set can; see [clips.Into].
+func cutInto(ds clips.Dataset, at At, frames int, room []uint8) (clips.Clip, error) {
+	clip, err := clips.Into(ds, at.Video, at.Start, frames, room)
 	if err == nil && (clip.Frames != frames || len(clip.Pix) != frames*clip.FrameSize()) {
 		err = fmt.Errorf("a clip of %d frames in %d bytes, want %d", clip.Frames, len(clip.Pix), frames)
 	}

@@ -70,7 +70,9 @@ func (f *feed) each(ctx context.Context) iter.Seq2[uploaded, error] {
 	}
 }
 
+// upload moves a batch to the devices. Its own memory is free then: tensors copy what they are made of.
 func (f *feed) upload(b data.Batch) (uploaded, error) {
+	defer b.Free()
 	pix := tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 	value, err := f.devices.Put(pix, devices.Parts)
 	return uploaded{value, b.Replaced}, err

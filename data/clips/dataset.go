@@ -25,6 +25,28 @@ type Dataset interface {
 	Clip(video, start, frames int) (Clip, error)
 }
 
+// Reader is a data set that also reads into memory that it is given. So training need not take new
+// memory for every batch, which takes longer than copying frames out of the kernel's cache.
+type Reader interface {
+	// Frame is the shape of all frames.
+	Frame() (height, width, channels int)
+	// Read fills pix with whole frames of a video that follow each other, beginning with number
+	// start. It gives the bytes and the errors of Clip. After an error, pix holds anything.
+	Read(video, start int, pix []uint8) error
+}
+
+// Into reads a clip like ds.Clip. If ds is a [Reader], and room has the size of the clip, the clip's
+// bytes lie in room.
+func Into(ds Dataset, video, start, frames int, room []uint8) (Clip, error) {
+	if r, ok := ds.(Reader); ok {
+		h, w, ch := r.Frame()
+		if c := (Clip{room, frames, h, w, ch}); frames > 0 && len(room) == frames*c.FrameSize() {
+			return c, r.Read(video, start, room)
+		}
+	}
+	return ds.Clip(video, start, frames)
+}
+
 // FPS is the frame rate of video i of a data set in frames a second, 0 if it is unknown. A data set
 // that knows it has a method FPS(i int) float64.
 func FPS(ds Dataset, i int) float64 {

@@ -145,8 +145,12 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	return clip, d.Read(i, start, clip.Pix)
 }
 
-// Read fills pix with whole frames of a video, beginning with number start. It is [Dataset.Clip]
-// for readers that use their memory again.
+// Frame is the shape of all frames; see [clips.Reader].
+func (d *Dataset) Frame() (height, width, channels int) {
+	return d.format.Height, d.format.Width, d.format.Channels
+}
+
+// Read is [Dataset.Clip] into memory that is there; see [clips.Reader].
 func (d *Dataset) Read(i, start int, pix []uint8) error {
 	if err := clips.CheckRange(d, i, start, len(pix)/d.format.FrameSize()); err != nil {
 		return err

@@ -59,25 +59,44 @@ func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
 // FPS is the frame rate of video i in frames a second, 0 for images whose rate is unknown.
 func (d *Dataset) FPS(i int) float64 { return d.videos[i].of.FPS }
 
-// Clip reads frames of a video from the cache; see [clips.Dataset]. Frames that are damaged or
-// missing are decoded again, with a line in the log.
+// Frame is the shape of all frames; see [clips.Reader].
+func (d *Dataset) Frame() (height, width, channels int) {
+	o := d.cache.decode
+	return o.Size, cmp.Or(o.Width, o.Size), o.Channels
+}
+
+// Clip reads frames of a video from the cache; see [clips.Dataset] and [Dataset.Read].
 func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(d, video, start, frames); err != nil {
 		return clips.Clip{}, err
 	}
-	v, o := d.videos[video], d.cache.decode
-	clip := clips.NewClip(frames, o.Size, cmp.Or(o.Width, o.Size), o.Channels)
-	err := v.of.Read(v.from+start, clip.Pix)
+	h, w, ch := d.Frame()
+	clip := clips.NewClip(frames, h, w, ch)
+	if err := d.Read(video, start, clip.Pix); err != nil {
+		return clips.Clip{}, err
+	}
+	return clip, nil
+}
+
+// Read is [Dataset.Clip] into memory that is there; see [clips.Reader]. Frames that are damaged or
+// missing are decoded again, with a line in the log.
+func (d *Dataset) Read(video, start int, pix []uint8) error {
+	h, w, ch := d.Frame()
+	if err := clips.CheckRange(d, video, start, len(pix)/(h*w*ch)); err != nil {
+		return err
+	}
+	v := d.videos[video]
+	err := v.of.Read(v.from+start, pix)
 	if errors.Is(err, store.ErrDamaged) {
 		reason := err
 		if _, err, _ = d.mends.Do(v.of.Name, func() (any, error) { return nil, d.mend(v.of, reason) }); err == nil {
-			err = v.of.Read(v.from+start, clip.Pix)
+			err = v.of.Read(v.from+start, pix)
 		}
 	}
 	if err != nil {
-		return clips.Clip{}, fmt.Errorf("frames in the cache: %w", err)
+		return fmt.Errorf("frames in the cache: %w", err)
 	}
-	return clip, nil
+	return nil
 }
 
 // mend decodes a source again, unless another process did so while this one waited.

@@ -55,18 +55,30 @@ func Decode(c *configs.Config) (video.DecodeOptions, error) {
 
 // Dataset crops frames that are stored 4/3 times as wide as they are high.
 type Dataset struct {
-	*decoded.Dataset
+	wide *decoded.Dataset // not embedded: its Frame and Read are of wide frames
 	crop clips.WideCrop
 }
+
+// Len is the number of videos.
+func (d *Dataset) Len() int { return d.wide.Len() }
+
+// Name is the path of video i below the folder of videos.
+func (d *Dataset) Name(i int) string { return d.wide.Name(i) }
+
+// Frames is how many frames video i has.
+func (d *Dataset) Frames(i int) int { return d.wide.Frames(i) }
+
+// FPS is the frame rate of video i in frames a second.
+func (d *Dataset) FPS(i int) float64 { return d.wide.FPS(i) }
 
 // Clip reads frames of a video; see [clips.Dataset]. In training, the place of the crop depends on the
 // video and on the first frame.
 func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
-	stored, err := d.Dataset.Clip(video, start, frames)
+	wide, err := d.wide.Clip(video, start, frames)
 	if err != nil {
 		return clips.Clip{}, err
 	}
-	return d.crop.Cut(stored, video, start), nil
+	return d.crop.Cut(wide, video, start), nil
 }
 
 // Open decodes the videos of a split, in the order of its list; see [decoded.Open].
@@ -83,7 +95,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Fail: c.Data.OnError == "fail",
 		Decode: video.DecodeOptions{Size: c.Data.Size, Width: d.crop.Width(), Channels: c.Data.Channels, Crop: video.Squeeze, Filter: resize.Lanczos}}
 	set.Sources, set.Problems = decoded.Listed(decoded.Below(c.Data.Path, "UCF-101"), names)
-	d.Dataset, err = decoded.Open(ctx, set, frames, log)
+	d.wide, err = decoded.Open(ctx, set, frames, log)
 	return d, err
 }
 

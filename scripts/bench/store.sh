@@ -4,7 +4,7 @@
 #
 # FOLDER, by default out/bench-store, gets 400 clips of 20 frames of 64x64 RGB of moving digits, as lossless MP4s, and what each
 # side makes of them. Every side reads all clips from the kernel's cache, in turns of three rounds; a line is the median, in
-# frames a second. Peers that PYTHON lacks say so. Then come a store of 100,000 videos that is opened, and, where cgroups of
+# frames a second. Lines with "batches" are whole batches as training makes them. Peers that PYTHON lacks say so. Then come a store of 100,000 videos that is opened, and, where cgroups of
 # version 1 can be made, a store of 1 GB that is read within 128 MB of memory.
 #
 #     python3 -m venv venv && venv/bin/pip install av decord webdataset mosaicml-streaming
@@ -14,8 +14,10 @@ folder=${1:-out/bench-store}
 python=${PYTHON:-python3}
 make -s build
 bench=$PWD/$folder/converted.test
+batches=$PWD/$folder/data.test
 mkdir -p "$folder"
 GOEXPERIMENT=simd go test -c -o "$bench" ./data/converted
+GOEXPERIMENT=simd go test -c -o "$batches" ./data
 
 digits="configs/tiny.yml --set model.options.attention=[32] --set data.size=64 --set data.channels=3 --set data.options.color=random"
 rgb="--set data.size=64 --set data.channels=3 --set data.options.valid=0 --set data.options.test=0 --splits train"
@@ -26,8 +28,8 @@ bin/mcvd data convert $digits "$folder/large" --videos 4000 --frames 20 --splits
 bin/mcvd data convert configs/tiny.yml "$folder/many" --videos 100000 --frames 5 --splits train
 [ -f "$folder/peers/shape.npy" ] || "$python" scripts/bench/store.py make "$folder/mp4" "$folder/peers"
 
-own() { # STORE BENCHMARK: frames a second
-	MCVD_BENCH_STORE=$PWD/$folder/$1 "$bench" -test.run '^$' -test.bench "$2" -test.benchtime 1s |
+own() { # PROGRAM STORE BENCHMARK: frames a second
+	MCVD_BENCH_STORE=$PWD/$folder/$2 "$1" -test.run '^$' -test.bench "$3" -test.benchtime 1s |
 		awk '/^Benchmark/ { for (i = 1; i < NF; i++) if ($(i + 1) == "frames/s") print $i }'
 }
 
@@ -37,8 +39,11 @@ for round in 1 2 3; do
 	for store in raw zstd; do
 		for fresh in true false; do
 			for readers in 1 2; do
-				echo "mcvd-$store-fresh=$fresh-readers=$readers $(own $store "Epoch/fresh=$fresh/readers=$readers\$")" >>"$results"
+				echo "mcvd-$store-fresh=$fresh-readers=$readers $(own "$bench" $store "Epoch/fresh=$fresh/readers=$readers\$")" >>"$results"
 			done
+		done
+		for ahead in 0 2; do
+			echo "mcvd-$store-batches-ahead=$ahead $(own "$batches" $store "Batches/ahead=$ahead\$")" >>"$results"
 		done
 	done
 	for peer in webdataset streaming pyav decord; do
