@@ -65,6 +65,9 @@ type Mask struct {
 	// Whether past and future are hidden together, by one draw for both instead of one for each.
 	// The two probabilities must then be equal.
 	Together bool `yaml:"together"`
+	// The probability that training turns a clip around in time before it is cut, so that its last
+	// frames are its past. Validation does so, too.
+	Reverse float64 `yaml:"reverse" range:"[0, 1]"`
 }
 
 // Data names a data set and says how its frames are prepared.

@@ -93,6 +93,9 @@ type Draws struct {
 	// Told is 1 for the clips for which the network is told the clean frames that it predicts without
 	// being told any, and 0 for the others, [batch, 1, 1, 1, 1]; nil unless it is self-conditioned.
 	Told *Node
+	// Reversed is 1 for the clips that are turned around in time before they are cut, and 0 for the
+	// others, [batch]; nil if none is.
+	Reversed *Node
 }
 
 // DrawLevels draws a noise level for each clip of a batch, or for each of its frames: a table for
@@ -115,6 +118,7 @@ func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 		next, u = RandomUniform(next, nn.F32(batch, 1, 1, 1, 1))
 		d.Told = ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), 0.5)), u.DType())
 	}
+	next, d.Reversed = mask.DrawReversed(next, batch, m.Frames)
 	return next, d
 }
 
@@ -129,7 +133,7 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 // network predicts, kept in [-1, 1]. Unlike the loss, this error can be compared between targets.
 // Both are [batch].
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
-	past, current, future := m.Cut(clip)
+	past, current, future := m.Cut(mask.Turn(clip, d.Reversed))
 	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
 	cond := Cond[*Node]{Past: past, Future: future, Visible: d.Visible}
 	f := m.predict(b, scope, xt, d.Level, cond, m.before(b, scope, xt, d, cond))

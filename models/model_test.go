@@ -13,7 +13,9 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/diffusion"
 	"mcvd/models/network"
+	"mcvd/models/nn"
 )
 
 // toy is an experiment of the smallest size that has everything: two levels, attention, past and
@@ -285,5 +287,36 @@ func TestClipsDoNotSeeTheirNeighbours(t *testing.T) {
 			t.Errorf("batch of %d: results differ by %g from those in a batch of 4", batch, worst)
 		}
 		t.Logf("batch of %d: results differ by %.1g from those in a batch of 4", batch, worst)
+	}
+}
+
+// The loss of a clip that is turned around is that of the clip played backwards. So its past is what
+// would have been its future.
+func TestReversedClipsAreTurnedBeforeTheyAreCut(t *testing.T) {
+	b, m := backendtest.Open(t), modelOf(t, toy())
+	exec, err := model.NewExec(b, lively(t, b, m), func(scope *model.Scope, in []*Node) []*Node {
+		g := in[0].Graph()
+		d := Draws{Level: diffusion.TableNodes(in[1]), Noise: Ones(g, m.ClipShape(2, m.Frames.Current)), Visible: Ones(g, nn.F32(2, 3))}
+		loss := func(clip, reversed *Node) *Node {
+			d.Reversed = reversed
+			return m.LossGraph(nn.NewBuilder(b), scope.At(WeightsScope), clip, d)
+		}
+		return []*Node{loss(in[0], nil), loss(Reverse(in[0], 1), nil), loss(in[0], Const(g, []float32{1, 0}))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	clip := tensors.FromFlatDataAndDimensions(clips(m, 2, m.Frames.Total()), m.ClipShape(2, m.Frames.Total()).Dimensions...)
+	level := m.Schedule.Level(0.4)
+	out, err := exec.Call(clip, tensors.FromFlatDataAndDimensions(m.Table([]diffusion.Level{level, level}), 2, 1, diffusion.Columns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward, backward, mixed := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1]), tensors.MustCopyFlatData[float32](out[2])
+	close(t, "the reversed clip's loss", mixed[:1], backward[:1])
+	close(t, "the other clip's loss", mixed[1:], forward[1:])
+	if math.Abs(float64(forward[0]-backward[0])) < 1e-3 {
+		t.Errorf("forward and backward the loss is %g: this shows nothing", forward[0])
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
@@ -14,13 +15,13 @@ import (
 // The masks of a step are those that the step's program draws.
 func TestMasksAreThoseOfTheStep(t *testing.T) {
 	c := toy()
-	c.Frames.Mask.Kind = "frames"
+	c.Frames.Mask.Kind, c.Frames.Mask.Reverse = "frames", 0.5
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := backendtest.Open(t)
-	var all [][]bool
+	var all []Mask
 	for step := 1; step <= 6; step++ {
 		masks, err := Masks(b, c, step)
 		if err != nil {
@@ -33,22 +34,43 @@ func TestMasksAreThoseOfTheStep(t *testing.T) {
 			random, levels := drawsOf(m, c, step-1)(k)
 			got := backendtest.Run(t, func(in []*Node) []*Node {
 				_, d := m.Draw(in[0], in[1])
-				return []*Node{d.Visible}
-			}, random, levels)[0]
-			for i, sign := range got {
-				if mine := masks[k*c.Train.Batch+i/2][i%2]; mine != (sign == 1) {
+				return []*Node{d.Visible, d.Reversed}
+			}, random, levels)
+			for i, sign := range got[0] {
+				if mine := masks[k*c.Train.Batch+i/2].Visible[i%2]; mine != (sign == 1) {
 					t.Errorf("step %d, batch %d, sign %d: %v, want %g", step, k, i, mine, sign)
+				}
+			}
+			for i, sign := range got[1] {
+				if mine := masks[k*c.Train.Batch+i].Reversed; mine != (sign == 1) {
+					t.Errorf("step %d, batch %d, clip %d: reversed %v, want %g", step, k, i, mine, sign)
 				}
 			}
 		}
 		all = append(all, masks...)
 	}
-	for _, visible := range all {
-		if !mask.Seen(visible, c.Frames) {
-			t.Errorf("%v is not a mask of the experiment", visible)
+	for _, m := range all {
+		if !mask.Seen(m.Visible, c.Frames) {
+			t.Errorf("%v is not a mask of the experiment", m.Visible)
 		}
 	}
-	if first := all[0]; !slices.ContainsFunc(all, func(v []bool) bool { return !slices.Equal(v, first) }) {
-		t.Errorf("all masks are %v", first)
+	if !slices.ContainsFunc(all, func(m Mask) bool { return !slices.Equal(m.Visible, all[0].Visible) }) ||
+		!slices.ContainsFunc(all, func(m Mask) bool { return m.Reversed != all[0].Reversed }) {
+		t.Errorf("all masks are %v", all[0])
+	}
+}
+
+// An experiment without conditioning frames has masks without signs, and may turn clips around.
+func TestMasksWithoutConditioningFrames(t *testing.T) {
+	c := toy()
+	c.Frames = configs.Frames{Current: 2, Mask: configs.Mask{Kind: "blocks", Reverse: 1}}
+	masks, err := Masks(backendtest.Open(t), c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range masks {
+		if len(m.Visible) != 0 || !m.Reversed {
+			t.Errorf("%v, want no signs, and reversed", m)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data"
+	"mcvd/data/augment"
 	"mcvd/data/clips"
 	"mcvd/data/video"
 	"mcvd/models/backend"
@@ -132,8 +133,11 @@ func hideFrames(rows []video.Row, c *configs.Config, step int) error {
 	f := c.Frames
 	for i := range rows {
 		row := &rows[i]
+		if masks[i].Reversed {
+			row.Clip, row.Label = augment.Reverse(row.Clip), row.Label+", turned around"
+		}
 		row.Marks = video.Marks(f.Total(), f.Past, f.Future)
-		for k, visible := range masks[i] {
+		for k, visible := range masks[i].Visible {
 			if visible {
 				continue
 			}

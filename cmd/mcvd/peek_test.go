@@ -2,8 +2,10 @@ package main
 
 import (
 	"os"
+	"slices"
 	"testing"
 
+	"mcvd/configs"
 	"mcvd/configs/experiment"
 	"mcvd/data/clips"
 	"mcvd/data/video"
@@ -62,5 +64,19 @@ func TestPeekDrawsMasks(t *testing.T) {
 	}
 	if pictures["--masks"] == pictures["--masks=false"] {
 		t.Error("--masks changes nothing")
+	}
+}
+
+// Of a step whose clips are all turned around, the command draws what it draws of a data set that is.
+func TestPeekTurnsClipsAround(t *testing.T) {
+	rows := []video.Row{{Label: "a", Clip: clips.Clip{Pix: []uint8{1, 2, 3, 4, 5, 6}, Frames: 6, Height: 1, Width: 1, Channels: 1}}}
+	c := configs.Default()
+	c.Frames = configs.Frames{Past: 1, Current: 4, Future: 1, Mask: configs.Mask{Kind: "blocks", Reverse: 1}}
+	c.Data.Size, c.Train.Batch = 16, 1
+	if err := hideFrames(rows, c, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rows[0].Clip.Pix, []uint8{6, 5, 4, 3, 2, 1}; !slices.Equal(got, want) || rows[0].Label != "a, turned around" {
+		t.Errorf("%s: %v, want %v", rows[0].Label, got, want)
 	}
 }

@@ -1,0 +1,35 @@
+package mask
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/configs"
+	"mcvd/models/nn"
+)
+
+// DrawReversed draws the clips that are turned around in time before they are cut, each with
+// probability f.Mask.Reverse: 1 for these and 0 for the others, [batch]. So what would have been the
+// future of a clip conditions it as its past. It returns the next random state, and nil if no clip
+// is ever turned around: then it draws nothing.
+func DrawReversed(random *Node, batch int, f configs.Frames) (next, reversed *Node) {
+	if f.Mask.Reverse == 0 {
+		return random, nil
+	}
+	next, u := RandomUniform(random, nn.F32(batch))
+	return next, ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), f.Mask.Reverse)), u.DType())
+}
+
+// Turn turns clips [batch, frames, ...] around in time where reversed, [batch], is 1. It gives clip
+// itself if reversed is nil.
+func Turn(clip, reversed *Node) *Node {
+	if reversed == nil {
+		return clip
+	}
+	ones := make([]int, clip.Rank())
+	for i := range ones {
+		ones[i] = 1
+	}
+	ones[0] = clip.Shape().Dimensions[0]
+	turned := GreaterThan(Reshape(reversed, ones...), ScalarZero(clip.Graph(), reversed.DType()))
+	return Where(BroadcastToDims(turned, clip.Shape().Dimensions...), Reverse(clip, 1), clip)
+}
