@@ -9,11 +9,17 @@ import (
 )
 
 // reader is a fake data set that reads into memory that it is given.
-type reader struct{ fake }
+type reader struct {
+	fake
+	reads *int // calls of Read; not for several goroutines
+}
 
 func (reader) Frame() (height, width, channels int) { return 1, 3, 1 }
 
 func (r reader) Read(video, start int, pix []uint8) error {
+	if r.reads != nil {
+		*r.reads++
+	}
 	for i := range pix {
 		pix[i] = 0xdd // it may fail with anything in its place
 	}
@@ -28,7 +34,7 @@ func (r reader) Read(video, start int, pix []uint8) error {
 // that can't be read has left anything in its place.
 func TestMemoryIsUsedAgain(t *testing.T) {
 	for _, flip := range []bool{false, true} {
-		for _, ds := range []clips.Dataset{fake{n: 5}, reader{fake{n: 5}}, fake{n: 5, bad: 2}, reader{fake{n: 5, bad: 2}}} {
+		for _, ds := range []clips.Dataset{fake{n: 5}, reader{fake: fake{n: 5}}, fake{n: 5, bad: 2}, reader{fake: fake{n: 5, bad: 2}}} {
 			skipping := func() *Batches {
 				b := batches(ds, 3, 4, 2, flip)
 				b.unreadable.fail = false
@@ -57,9 +63,18 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 }
 
+// Each clip is read to its place in the batch.
+func TestClipsAreReadToTheirPlaces(t *testing.T) {
+	reads := 0
+	at(t, batches(reader{fake{n: 5}, &reads}, 3, 4, 2, false), 0)
+	if reads != 4 {
+		t.Errorf("4 clips were read to their places %d times", reads)
+	}
+}
+
 // A batch that was freed twice gives its memory to one other batch, not to two.
 func TestMemoryIsFreedOnce(t *testing.T) {
-	b := batches(reader{fake{n: 5}}, 3, 4, 2, false)
+	b := batches(reader{fake: fake{n: 5}}, 3, 4, 2, false)
 	first := at(t, b, 0)
 	first.Free()
 	first.Free()
@@ -70,9 +85,9 @@ func TestMemoryIsFreedOnce(t *testing.T) {
 
 // Batches that are prepared ahead never lie in memory that is still in use.
 func TestPreparedBatchesUseMemoryAgain(t *testing.T) {
-	want := batches(reader{fake{n: 9}}, 3, 4, 2, true)
+	want := batches(reader{fake: fake{n: 9}}, 3, 4, 2, true)
 	n := 0
-	for b, err := range batches(reader{fake{n: 9}}, 3, 4, 2, true).Each(context.Background(), 0, 3) {
+	for b, err := range batches(reader{fake: fake{n: 9}}, 3, 4, 2, true).Each(context.Background(), 0, 3) {
 		if err != nil {
 			t.Fatal(err)
 		}
