@@ -286,6 +286,11 @@ type Sampler struct {
 	// of sampler.steps instead of diffusion.steps, so fewer levels are left out. They are also left
 	// out of the first window, which starts from pure noise all the same.
 	PublishedStart bool `yaml:"published_start" json:"published_start"`
+	// By how many steps each frame of a block is behind the one before it in noise (the pyramid of
+	// Diffusion Forcing, Chen et al. 2024). It needs model.options.level_per_frame, a sampler that
+	// evaluates the network once in a step, and no guidance. A block of n frames takes n - 1 times
+	// this many evaluations more. 0 denoises all frames together.
+	FrameLag int `yaml:"frame_lag" range:"[0, 1000]" json:"frame_lag,omitempty"`
 	// Settings of the chosen sampler and spacing.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`
 	// What is done with the network's predictions before the sampler gets them.

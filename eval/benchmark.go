@@ -27,7 +27,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	defer store.Finalize()
 	plan := c.Sampler
 	plan.Steps, plan.LastDenoise, plan.Start, plan.PublishedLastDenoiseLabel, plan.PublishedStart = min(steps, c.Diffusion.Steps), false, 0, false, false
-	plan.Guidance = configs.Guidance{}
+	plan.Guidance, plan.FrameLag = configs.Guidance{}, 0
 	start := time.Now()
 	g, err := NewGenerator(backend, store, m, plan, c.Seed, batch, 1)
 	if err != nil {

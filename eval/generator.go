@@ -22,6 +22,7 @@ import (
 type Generator struct {
 	model   *models.Model
 	loop    *sampler.Loop
+	lag     sampler.Lag
 	devices *devices.Devices
 	cache   *devices.Program // computes what the steps of a window share; nil if they share nothing
 	keys    []string         // of what it computes
@@ -49,6 +50,13 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 		return nil, fmt.Errorf("sampling: %w", err)
 	}
 	s, err := sampler.New(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.CheckSampler(c); err != nil {
+		return nil, err
+	}
+	lag, err := sampler.NewLag(s, m.Schedule, c)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +88,7 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, loop: loop, devices: d, keys: keys, plans: plans, guide: guide, batch: batch, draw: hostNoise(seed)}
+	g := &Generator{model: m, loop: loop.Lagged(lag), lag: lag, devices: d, keys: keys, plans: plans, guide: guide, batch: batch, draw: hostNoise(seed)}
 	if len(keys) > 0 {
 		cache, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
 			return m.Cache(builder(), scope.At(models.EMAScope), models.Branches(guide, m.CondInputs(nil, cond)))
@@ -120,7 +128,7 @@ func (g *Generator) NFE(j Job) (int, error) {
 	}
 	nfe, number := 0, 0
 	for range windows {
-		nfe += sampler.NFE(g.plans.of(number))
+		nfe += g.lag.NFE(g.plans.of(number), g.model.Frames.Current)
 		number++
 	}
 	return nfe * g.guide.Evaluations(), nil

@@ -216,6 +216,47 @@ func TestVideosDoNotDependOnTheBatch(t *testing.T) {
 	}
 }
 
+// With a lag, too, videos don't depend on the batch, and take as many evaluations as are announced. The
+// network is told other levels than without a lag, so the videos are others.
+func TestFramesThatFollowEachOther(t *testing.T) {
+	b, c := backendtest.Open(t), config()
+	c.Model.Options["level_per_frame"] = true
+	m, store := trained(t, b, c)
+	videos := func(lag, batch int, which ...int) []Frames {
+		s := configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true, FrameLag: lag}
+		g, err := NewGenerator(b, store, m, s, 1, batch, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		var cases []Case
+		for _, i := range which {
+			cases = append(cases, Case{Clip: i, Past: rising(100+20*i, 2)})
+		}
+		calls, j := 0, Job{Task: Predict, Frames: 5, Advance: 2}
+		made, err := g.Videos(context.Background(), j, cases, func() { calls++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		windows := 3
+		if nfe, err := g.NFE(j); err != nil || nfe != windows*(4+1+2*lag) || calls != nfe*((len(which)+batch-1)/batch) {
+			t.Errorf("lag %d: %d evaluations, NFE says %d a batch, %v", lag, calls, nfe, err)
+		}
+		return made
+	}
+	for _, lag := range []int{1, 7} {
+		all, plain := videos(lag, 3, 0, 1, 2), videos(0, 3, 0, 1, 2)
+		for k, x := range videos(lag, 1, 1)[0] {
+			if d := math.Abs(float64(x - all[1][k])); !(d <= 1e-4) {
+				t.Fatalf("lag %d: value %d of the same video differs by %g", lag, k, d)
+			}
+		}
+		if slices.Equal(all[1], plain[1]) {
+			t.Errorf("lag %d makes the videos of lag 0", lag)
+		}
+	}
+}
+
 func TestGeneratorRefuses(t *testing.T) {
 	b, m := backendtest.Open(t), counting(t)
 	g, err := NewGenerator(b, model.NewStore(), m, config().Sampler, 1, 2, 1)

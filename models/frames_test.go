@@ -130,3 +130,30 @@ func TestLevelsPerFrameNeedANetworkThatIsToldThem(t *testing.T) {
 		t.Errorf("dense layers: error %v, want that they are told one level", err)
 	}
 }
+
+// A lag needs a network that is told a level for each frame, and no guidance.
+func TestWhatALagNeeds(t *testing.T) {
+	for _, tt := range []struct {
+		change func(c *configs.Config)
+		want   string
+	}{
+		{func(c *configs.Config) {}, ""},
+		{func(c *configs.Config) {
+			c.Model.Options["level_per_frame"], c.Diffusion.FrameLevels = false, "equal"
+		}, "sampler.frame_lag: 2, want 0, because the network is told one noise level for all frames"},
+		{func(c *configs.Config) { c.Sampler.Guidance.Name = "frames" }, "sampler.frame_lag: 2, want 0 with guidance"},
+		{func(c *configs.Config) { c.Sampler.Name = "heun" }, "because heun evaluates the network 2 times in a step"},
+	} {
+		c := perFrame()
+		c.Sampler.FrameLag = 2
+		tt.change(c)
+		err := modelOf(t, c).CheckSampler(c.Sampler)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("error %v, want %s", err, tt.want)
+		}
+		c.Sampler.FrameLag = 0
+		if err := modelOf(t, c).CheckSampler(c.Sampler); err != nil {
+			t.Errorf("without a lag: %v", err)
+		}
+	}
+}

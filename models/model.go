@@ -61,6 +61,23 @@ func (m *Model) SelfConditioned() bool { return network.SelfConditioned(m.Networ
 // LevelPerFrame says whether the network is told a noise level for each frame.
 func (m *Model) LevelPerFrame() bool { return network.LevelPerFrame(m.Network) }
 
+// CheckSampler reports settings of a sampler that the model can't do.
+func (m *Model) CheckSampler(c configs.Sampler) error {
+	const path = "sampler.frame_lag"
+	s, err := sampler.New(c)
+	if err != nil || c.FrameLag == 0 {
+		return err
+	}
+	var p configs.Problems
+	p.Check(m.LevelPerFrame(), path, c.FrameLag, "0, because the network is told one noise level for all frames", "model.options.level_per_frame")
+	p.Check(c.Guidance.Off(), path, c.FrameLag, "0 with guidance, which knows one noise level for all frames", "sampler.guidance.name")
+	if err := p.Err(); err != nil {
+		return err
+	}
+	_, err = sampler.NewLag(s, m.Schedule, c)
+	return err
+}
+
 // Tables are what there is to choose from in models, with the options.
 func Tables() []configs.Table {
 	return slices.Concat(network.Tables(), mask.Tables(), diffusion.Tables(), sampler.Tables(), guidance.Tables())

@@ -37,6 +37,7 @@ func (s *samplerFlags) addTo(cmd *cobra.Command) {
 	f.String("guidance", "", strings.Join(guidance.Names(), ", ")+" (default: the experiment's)")
 	f.Var(optionList{&s.options}, "option", "an option of the sampler, the spacing or the guidance, such as order=2, rho=5 or past_scale=2; may be repeated")
 	f.Float64("eta", 0, "fresh noise that samplers with the option eta add: 0 for none, 1 for as much as ddpm; the same as --option eta= (default: the experiment's)")
+	f.Int("frame-lag", 0, "steps by which each frame of a block is behind the one before it; needs model.options.level_per_frame (default: the experiment's)")
 	f.Float64("threshold", 0, "dynamic thresholding: the share of a clip's values that is kept, such as 0.995; 0 for none (default: the experiment's)")
 	s.flags = f
 }
@@ -105,6 +106,7 @@ var samplerSettings = []struct{ flag, setting string }{
 	{"spacing", "sampler.spacing"},
 	{"guidance", "sampler.guidance.name"},
 	{"eta", "sampler.options.eta"},
+	{"frame-lag", "sampler.frame_lag"},
 	{"precision", "sampler.precision"},
 	{"threshold", "sampler.threshold"},
 }

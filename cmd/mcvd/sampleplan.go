@@ -114,7 +114,11 @@ func (s *samplerFlags) plans(path string) (*samplePlans, error) {
 	if skip == 0 || !c.PublishedStart { // otherwise the first window is as later ones
 		p.Steps = planned(of, sampler.Plan(of, process.Schedule, levels, c), guide)
 	}
-	p.NFE = p.Steps[len(p.Steps)-1].NFE
+	lag, err := sampler.NewLag(of, process.Schedule, c)
+	if err != nil {
+		return nil, err
+	}
+	p.NFE = p.Steps[len(p.Steps)-1].NFE + (config.Frames.Current-1)*lag.Turns
 	return p, nil
 }
 
@@ -160,6 +164,9 @@ func (p *samplePlans) write(out io.Writer) error {
 		guide = ", " + guide
 	}
 	fmt.Fprintf(out, "# %s, spacing %s, %d levels%s: %d network evaluations for a block\n", p.Sampler.Name, p.Sampler.Spacing, p.Sampler.Steps, guide, p.NFE)
+	if lag := p.Sampler.FrameLag; lag > 0 {
+		fmt.Fprintf(out, "# the steps of the first frame of a block; each frame is behind the one before it by steps: %d (sampler.frame_lag)\n", lag)
+	}
 	if err := writePlan(out, p.Steps); err != nil || p.Later == nil {
 		return err
 	}

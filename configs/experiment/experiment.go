@@ -22,11 +22,13 @@ func catalogue() configs.Catalogue {
 
 // check is what the implementations report about a configuration.
 func check(c *configs.Config) error {
-	_, samplerErr := sampler.New(c.Sampler)
 	guidanceErr := guidance.Check(c.Sampler.Guidance, c.Frames)
 	m, err := models.New(c)
+	var samplerErr error
 	if err == nil {
-		err = network.Unused(m.Network, c)
+		err, samplerErr = network.Unused(m.Network, c), m.CheckSampler(c.Sampler)
+	} else {
+		_, samplerErr = sampler.New(c.Sampler)
 	}
 	return errors.Join(data.Check(c), err, optimizer.Unused(c), samplerErr, guidanceErr)
 }

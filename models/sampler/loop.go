@@ -26,6 +26,7 @@ type Loop struct {
 	program *devices.Program
 	names   []string // of the coefficients
 	carried int      // tensors that a step hands to the next one beside x
+	lag     Lag
 	seen    func(step int, x *tensors.Tensor) error
 }
 
@@ -50,6 +51,12 @@ func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Pro
 		t := l.unpack(in[1])
 		state.At = t.at
 		x, history := s.StepGraph(t.clipping(bind(scope, rest, remembered)), state, t.coefs)
+		if t.moves != nil {
+			x = hold(t.moves, x, state.X)
+			for i := range history {
+				history[i] = hold(t.moves, history[i], state.History[i])
+			}
+		}
 		return slices.Concat([]*Node{x}, history, remembered)
 	})
 	if err == nil { // x, the step's scalars, and the rest
@@ -61,8 +68,9 @@ func NewLoop(d *devices.Devices, store *model.Store, s Sampler, p *diffusion.Pro
 	return l, nil
 }
 
-// scalars are those of a step in its graph.
+// scalars are those of a step in its graph. With a lag, each is [1, frames, 1, 1, 1].
 type scalars struct {
+	moves *Node // 1 for the frames that make the step, 0 for the others; nil without a lag
 	bound *Node // of predicted clean frames
 	at    []diffusion.LevelNodes
 	coefs CoefNodes
@@ -83,13 +91,43 @@ func (l *Loop) pack(steps []Step, i int) []float32 {
 	return table
 }
 
-// unpack undoes pack in a graph.
-func (l *Loop) unpack(table *Node) scalars {
-	all := make([]*Node, table.Shape().Dimensions[0])
-	for i := range all {
-		all[i] = Reshape(Slice(table, AxisElem(i)))
+// packTurn is the scalars of a turn: those of [Loop.pack], or with a lag a row for each frame, which
+// begins with 1 if the frame moves and 0 if not.
+func (l *Loop) packTurn(steps []Step, turn, frames int) *tensors.Tensor {
+	if l.lag.Turns == 0 {
+		return tensors.FromValue(l.pack(steps, turn))
 	}
-	s := scalars{bound: all[0], coefs: CoefNodes{}}
+	var table []float32
+	for frame := range frames {
+		step, moves := l.lag.step(steps, turn, frame)
+		row := l.pack(steps, step)
+		if moves {
+			table = append(table, 1)
+		} else {
+			if table = append(table, 0); turn > frame*l.lag.Turns {
+				copy(row[1:], l.process.Table([]diffusion.Level{l.lag.Rest}))
+			}
+		}
+		table = append(table, row...)
+	}
+	return tensors.FromFlatDataAndDimensions(table, frames, len(table)/frames)
+}
+
+// unpack undoes packTurn in a graph.
+func (l *Loop) unpack(table *Node) (s scalars) {
+	dims := table.Shape().Dimensions
+	all := make([]*Node, dims[len(dims)-1])
+	for i := range all {
+		if len(dims) == 1 {
+			all[i] = Reshape(Slice(table, AxisElem(i)))
+		} else {
+			all[i] = Reshape(Slice(table, AxisRange(), AxisElem(i)), 1, dims[0], 1, 1, 1)
+		}
+	}
+	if len(dims) > 1 {
+		s.moves, all = all[0], all[1:]
+	}
+	s.bound, s.coefs = all[0], CoefNodes{}
 	levels, coefs := all[1:len(all)-len(l.names)], all[len(all)-len(l.names):]
 	for row := range slices.Chunk(levels, diffusion.Columns) {
 		s.at = append(s.at, diffusion.Nodes(row))
@@ -118,6 +156,14 @@ func (l *Loop) Watched(seen func(step int, x *tensors.Tensor) error) *Loop {
 	return &other
 }
 
+// Lagged is the loop whose frames follow each other through the steps. The two loops share their
+// programs. With a lag, [Loop.Run] counts turns where it says steps.
+func (l *Loop) Lagged(lag Lag) *Loop {
+	other := *l
+	other.lag = lag
+	return &other
+}
+
 // Close frees the compiled programs.
 func (l *Loop) Close() { l.program.Close() }
 
@@ -137,16 +183,18 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 	}
 	coming := l.drawn(steps, 0, x.Shape(), noise)
 	defer func() { (<-coming).free() }() // not before noise has returned
-	for i, step := range steps {
+	frames := x.Shape().Dimensions[1]
+	turns := l.lag.turns(steps, frames)
+	for i := range turns {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		z := <-coming
 		coming = l.drawn(steps, i+1, x.Shape(), noise)
-		next, err := l.step(steps, i, carried, z, cond)
+		next, err := l.step(steps, i, frames, carried, z, cond)
 		z.free()
 		if err != nil {
-			return nil, fmt.Errorf("sampler step %d of %d (label %g): %w", i+1, len(steps), step.At[0].Label, err)
+			return nil, fmt.Errorf("sampler step %d of %d%s: %w", i+1, turns, l.label(steps, i), err)
 		}
 		if i > 0 {
 			devices.Free(carried)
@@ -155,13 +203,29 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 		if err := l.show(i, carried[0]); err != nil {
 			return nil, err
 		}
-		for range step.At {
+		for range l.evaluations(steps, i) {
 			if progress != nil {
 				progress()
 			}
 		}
 	}
 	return carried[0].Tensor()
+}
+
+// evaluations is how often a turn evaluates the network.
+func (l *Loop) evaluations(steps []Step, turn int) int {
+	if l.lag.Turns > 0 {
+		return 1
+	}
+	return len(steps[turn].At)
+}
+
+// label says in an error at which level a step is, if all frames are there.
+func (l *Loop) label(steps []Step, turn int) string {
+	if l.lag.Turns > 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (label %g)", steps[turn].At[0].Label)
 }
 
 // show shows what a step made, if somebody watches.
@@ -204,7 +268,8 @@ func (d draw) free() { devices.Free(d.noise) }
 // takes as long for this as a fast device for a step.
 func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
 	ready := make(chan draw, 1)
-	if i >= len(steps) || !l.sampler.Noisy() {
+	frames := shape.Dimensions[1]
+	if i >= l.lag.turns(steps, frames) || !l.sampler.Noisy() {
 		ready <- draw{}
 		return ready
 	}
@@ -212,7 +277,7 @@ func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step in
 		d := draw{err: errors.New("it was not drawn")}
 		defer func() { ready <- d }() // also if noise ends the goroutine
 		z := tensors.FromShape(shape) // nothing is added to clean frames
-		if steps[i].To.Noise > 0 {
+		if l.lag.noisy(steps, i, frames) {
 			z = noise(i)
 		}
 		v, err := l.devices.Put(z, devices.Parts)
@@ -221,11 +286,11 @@ func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step in
 	return ready
 }
 
-func (l *Loop) step(steps []Step, i int, carried []devices.Value, z draw, cond []devices.Value) ([]devices.Value, error) {
+func (l *Loop) step(steps []Step, i, frames int, carried []devices.Value, z draw, cond []devices.Value) ([]devices.Value, error) {
 	if z.err != nil {
 		return nil, fmt.Errorf("noise: %w", z.err)
 	}
-	table, err := l.devices.Put(tensors.FromValue(l.pack(steps, i)), devices.Copies)
+	table, err := l.devices.Put(l.packTurn(steps, i, frames), devices.Copies)
 	if err != nil {
 		return nil, err
 	}
