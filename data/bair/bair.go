@@ -79,13 +79,10 @@ func Check(c *configs.Config) error {
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
 	err := c.Data.Options.Decode("data.options", &o)
-	if err == nil && c.Data.Size != side {
-		err = configs.Problem{Path: "data.size", Text: fmt.Sprintf("%d, want %d, which frames of BAIR have: they are not scaled", c.Data.Size, side), Also: []string{"data.name"}}
-	}
-	if err == nil && c.Data.Channels != channels {
-		err = configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want %d, which frames of BAIR have", c.Data.Channels, channels), Also: []string{"data.name"}}
-	}
-	return o, err
+	var p configs.Problems
+	p.Check(c.Data.Size == side, "data.size", c.Data.Size, fmt.Sprintf("%d, which frames of BAIR have: they are not scaled", side), "data.name")
+	p.Check(c.Data.Channels == channels, "data.channels", c.Data.Channels, fmt.Sprintf("%d, which frames of BAIR have", channels), "data.name")
+	return o, errors.Join(err, p.Err())
 }
 
 // Open opens the files of a split below c.Data.Path. Of each it reads the places of the records, and

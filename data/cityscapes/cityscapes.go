@@ -46,10 +46,9 @@ func Check(c *configs.Config) error {
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
 	err := c.Data.Options.Decode("data.options", &o)
-	if err == nil && c.Data.Channels != 3 {
-		err = configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 3, as Cityscapes is in colour", c.Data.Channels), Also: []string{"data.name"}}
-	}
-	return o, err
+	var p configs.Problems
+	p.Check(c.Data.Channels == 3, "data.channels", c.Data.Channels, "3, as Cityscapes is in colour", "data.name")
+	return o, errors.Join(err, p.Err())
 }
 
 // Decode is how the published converter makes frames: the square in the middle, scaled as PIL does it.

@@ -46,13 +46,19 @@ func Check(c *configs.Config) error {
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
 	err := c.Data.Options.Decode("data.options", &o)
-	if standard := DefaultOptions(); err == nil && o.CSV == "" && (o.Valid != standard.Valid || o.Test != standard.Test) {
+	if err == nil && o.CSV == "" && o.shares() {
 		err = errors.New("data.options: valid and test have no effect without csv, because each split has a list of its own")
 	}
 	if err == nil && !(o.Valid+o.Test <= 1) {
 		err = fmt.Errorf("data.options: valid: %g, test: %g, want together up to 1", o.Valid, o.Test)
 	}
 	return o, err
+}
+
+// shares says whether somebody asked for other shares of validation and test than the usual ones.
+func (o Options) shares() bool {
+	usual := DefaultOptions()
+	return o.Valid != usual.Valid || o.Test != usual.Test
 }
 
 // Decode says how videos become frames.
@@ -88,6 +94,9 @@ func (o Options) rows(root string, split clips.Split) ([]row, error) {
 	l, err := readList(filepath.Join(root, o.CSV))
 	if err != nil {
 		return nil, err
+	}
+	if l.divided && o.shares() {
+		return nil, fmt.Errorf("data.options: valid and test have no effect, because %s has a column split: remove them", filepath.Join(root, o.CSV))
 	}
 	var names []string
 	for _, r := range l.rows {

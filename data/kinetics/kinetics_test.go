@@ -115,6 +115,8 @@ func TestOneListForAllSplits(t *testing.T) {
 	if slices.Sort(seen); !slices.Equal(seen, []string{"films/a.mp4", "films/b.mp4", "films/c.mp4"}) {
 		t.Errorf("together the splits have %q, want each video once", seen)
 	}
+	_, _, err := open(root, configs.Options{"csv": "all.csv", "valid": 0.3}, clips.Train)
+	want(t, err, "valid and test have no effect, because", "all.csv has a column split")
 }
 
 func TestMistakesAreNamed(t *testing.T) {

@@ -47,10 +47,9 @@ func Check(c *configs.Config) error {
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
 	err := c.Data.Options.Decode("data.options", &o)
-	if err == nil && c.Data.Channels != 1 {
-		err = configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 1, as KTH is grey", c.Data.Channels), Also: []string{"data.name"}}
-	}
-	return o, err
+	var p configs.Problems
+	p.Check(c.Data.Channels == 1, "data.channels", c.Data.Channels, "1, as KTH is grey", "data.name")
+	return o, errors.Join(err, p.Err())
 }
 
 // Decode is how the published converter makes frames: from 160x120 squeezed into a square by OpenCV.

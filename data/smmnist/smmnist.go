@@ -53,16 +53,11 @@ func Check(c *configs.Config) error {
 
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
-	if err := c.Data.Options.Decode("data.options", &o); err != nil {
-		return o, err
-	}
-	switch {
-	case c.Data.Size != frameSize:
-		return o, configs.Problem{Path: "data.size", Text: fmt.Sprintf("%d, want %d, the size of Stochastic Moving MNIST", c.Data.Size, frameSize), Also: []string{"data.name"}}
-	case c.Data.Channels != 1:
-		return o, configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 1, as Stochastic Moving MNIST is grey", c.Data.Channels), Also: []string{"data.name"}}
-	}
-	return o, nil
+	err := c.Data.Options.Decode("data.options", &o)
+	var p configs.Problems
+	p.Check(c.Data.Size == frameSize, "data.size", c.Data.Size, fmt.Sprintf("%d, the size of Stochastic Moving MNIST", frameSize), "data.name")
+	p.Check(c.Data.Channels == 1, "data.channels", c.Data.Channels, "1, as Stochastic Moving MNIST is grey", "data.name")
+	return o, errors.Join(err, p.Err())
 }
 
 // Open reads MNIST's files in the folder c.Data.Path. Videos have frames frames: every clip begins

@@ -41,10 +41,9 @@ func Check(c *configs.Config) error {
 func readOptions(c *configs.Config) (Options, error) {
 	o := DefaultOptions()
 	err := c.Data.Options.Decode("data.options", &o)
-	if err == nil && c.Data.Channels != 3 {
-		err = configs.Problem{Path: "data.channels", Text: fmt.Sprintf("%d, want 3, as UCF-101 is in colour", c.Data.Channels), Also: []string{"data.name"}}
-	}
-	return o, err
+	var p configs.Problems
+	p.Check(c.Data.Channels == 3, "data.channels", c.Data.Channels, "3, as UCF-101 is in colour", "data.name")
+	return o, errors.Join(err, p.Err())
 }
 
 // Decode is how a video that is not in the data set becomes like those that are: the square in the
