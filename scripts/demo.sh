@@ -11,6 +11,7 @@ echo "== clips of a moving digit, as MP4s"
 for split in train:300 valid:8 test:24; do
 	folder=$out/clips/${split%:*}
 	if [ ! -d "$folder" ]; then
+		rm -rf "$folder.part" # of a run that was interrupted
 		$mcvd data export -c configs/demo-clips.yml --split "${split%:*}" --clips "${split#*:}" --frames 50 -o "$folder.part" >/dev/null
 		mv "$folder.part" "$folder"
 	fi

@@ -4,9 +4,13 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"mcvd/data/clips"
 )
@@ -21,12 +25,21 @@ type Video struct {
 // Videos yields what is written, or an error that ends the writing.
 type Videos = iter.Seq2[Video, error]
 
-// formats is what a format can be: how it writes the videos of a split below a folder.
-var formats = map[string]func(ctx context.Context, dir string, split clips.Split, videos Videos) error{
-	"hdf5":       writeHDF5,
-	"lerobot":    writeLeRobot,
-	"mp4":        writeMP4,
-	"webdataset": writeTar,
+// format is how the videos of a split are written below a folder.
+type format struct {
+	write func(ctx context.Context, dir string, split clips.Split, videos Videos) error
+	// suffix is that of its files. None may be there before: readers would take it for one of the set.
+	// It is "" for a format that looks itself for what is there.
+	suffix  string
+	bySplit bool // each split has a folder of its own
+}
+
+// formats are what a format can be.
+var formats = map[string]format{
+	"hdf5":       {writeHDF5, ".hdf5", true},
+	"lerobot":    {writeLeRobot, "", false},
+	"mp4":        {writeMP4, ".mp4", false},
+	"webdataset": {writeTar, ".tar", true},
 }
 
 // Formats lists the names of the formats.
@@ -42,11 +55,14 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 //	webdataset  SPLIT/000000.tar, with an array 000000.npy for each video: bytes [frames, height,
 //	            width, channels]
 //
-// HDF5 files, recordings and tars are whole or not there. It fails if ctx ends, at an error of videos, and if
-// there are no videos.
+// HDF5 files, recordings and tars are whole or not there. It fails if the folder has such files
+// already, if ctx ends, at an error of videos, and if there are no videos.
 func Write(ctx context.Context, format, dir string, split clips.Split, videos Videos) error {
-	some := false
-	err := formats[format](ctx, dir, split, func(yield func(Video, error) bool) {
+	f, some := formats[format], false
+	if err := f.unused(dir, split); err != nil {
+		return err
+	}
+	return f.write(ctx, dir, split, func(yield func(Video, error) bool) {
 		for v, err := range videos {
 			if err == nil {
 				err = context.Cause(ctx)
@@ -60,5 +76,21 @@ func Write(ctx context.Context, format, dir string, split clips.Split, videos Vi
 			yield(Video{}, errors.New("no videos to write"))
 		}
 	})
-	return err
+}
+
+// unused fails if the folder of a split has files of this format.
+func (f format) unused(dir string, split clips.Split) error {
+	if f.bySplit {
+		dir = filepath.Join(dir, string(split))
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, file := range files {
+		if f.suffix != "" && strings.HasSuffix(file.Name(), f.suffix) {
+			return fmt.Errorf("%s: it is there already: remove it and those beside it, or write to another folder", filepath.Join(dir, file.Name()))
+		}
+	}
+	return nil
 }

@@ -150,6 +150,23 @@ func TestAnErrorLeavesNothing(t *testing.T) {
 	}
 }
 
+// A folder that has some is refused: older videos would stay beside the new ones, and be read with them.
+func TestAFolderWithVideosIsRefused(t *testing.T) {
+	for _, format := range Formats() {
+		dir := t.TempDir()
+		if err := Write(context.Background(), format, dir, clips.Train, some(2, 3)); err != nil {
+			t.Fatal(err)
+		}
+		err := Write(context.Background(), format, dir, clips.Train, some(1, 3))
+		if err == nil || !strings.Contains(err.Error(), "it is there already") {
+			t.Errorf("%s into a folder that has videos: %v", format, err)
+		}
+		if err := Write(context.Background(), format, dir, clips.Test, some(1, 3)); (err == nil) != (format == "hdf5" || format == "webdataset") {
+			t.Errorf("%s, another split: %v", format, err)
+		}
+	}
+}
+
 // A recording is read by the data set of LeRobot's recordings, each video an episode.
 func TestRecordingsAreRead(t *testing.T) {
 	for _, channels := range []int{1, 3} {
@@ -235,6 +252,9 @@ func TestPersonsOfKTH(t *testing.T) {
 	}
 	// With a video of nobody, a list would be wrong, and so would the one that is there.
 	list := filepath.Join(dir, "train", "persons.pkl")
+	if err := os.Remove(filepath.Join(dir, "train", "shard_0001.hdf5")); err != nil {
+		t.Fatal(err)
+	}
 	if err := Write(context.Background(), "hdf5", dir, clips.Train, ofPersons(1, 0)); err != nil {
 		t.Fatal(err)
 	}
