@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -38,7 +39,7 @@ func (g *Generator) newBatch(task Task, group []Case, progress func()) (*batch, 
 		return nil
 	}
 	for _, c := range group {
-		if err := errors.Join(check("past", task.Past, c.Past, g.model.Frames.Past), check("future", task.Future, c.Future, g.model.Frames.Future)); err != nil {
+		if err := errors.Join(check("past", task.Past, c.Past, g.wide.Past), check("future", task.Future, c.Future, g.wide.Future)); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +74,7 @@ func (b *batch) given(j Job) (map[int]Frame, error) {
 			return nil, fmt.Errorf("%d given frames of %d values, want %d of %d", c.Given.Frames, c.Given.FrameSize(), len(j.Given), b.size)
 		}
 	}
-	f := b.model.Frames
+	f := b.wide
 	for k, frame := range b.frames(len(j.Given), Case.given) {
 		all[j.Given[k]] = frame
 	}
@@ -86,16 +87,22 @@ func (b *batch) given(j Job) (map[int]Frame, error) {
 	return all, nil
 }
 
-// block samples the current frames of a window. given has a frame for each conditioning slot, nil
-// if it is hidden.
+// block samples the frames that a window makes. given has a frame for each conditioning slot, nil if
+// it is hidden.
 func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
+	known, given := within(given, b.wide, b.model.Frames, nil)
+	inputs, err := b.known(known)
+	if err != nil {
+		return nil, err
+	}
+	defer devices.Free(inputs)
 	cond, err := b.cond(given)
 	if err != nil {
 		return nil, err
 	}
 	defer devices.Free(cond)
-	start, steps, skip := b.begin()
-	x, err := b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.evaluated)
+	start, steps, skip := b.begin(known)
+	x, err := b.loop.Run(ctx, start, slices.Concat(inputs, cond), steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.evaluated)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +111,12 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	if err := b.remember(x); err != nil {
 		return nil, err
 	}
-	return b.split(x)
+	made, err := b.split(x)
+	if err != nil {
+		return nil, err
+	}
+	first := b.wide.Past - b.model.Frames.Past
+	return made[first : first+b.wide.Current], nil
 }
 
 // evaluated reports the network evaluations of a prediction.

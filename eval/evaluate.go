@@ -35,7 +35,7 @@ type Evaluation struct {
 // NewEvaluation prepares an evaluation. It refuses one that can't be carried out. Metrics that can't
 // score its videos are skipped: see [Protocol.Videos] and [metric.Fit].
 func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.Opened) (*Evaluation, error) {
-	p, err := p.Complete(g.model.Frames)
+	p, err := p.Complete(g.wide)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	if p.Clips < 1 || p.Trajectories < 1 {
 		return nil, fmt.Errorf("evaluation of %d clips and %d trajectories, want 1 or more of each", p.Clips, p.Trajectories)
 	}
-	source, err := p.source(ds, j, g.model.Frames)
+	source, err := p.source(ds, j, g.wide)
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +57,12 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	p.Windows = j.Windows
 	h := Header{Protocol: p, Videos: ds.Len(), NFE: nfe, NFEPerFrame: float64(nfe) / float64(p.Frames)}
 	if j.Task.Past {
-		h.Past = g.model.Frames.Past
+		h.Past = g.wide.Past
 	}
 	if j.Task.Future {
-		h.Future = g.model.Frames.Future
+		h.Future = g.wide.Future
 	}
-	metrics = metric.Fit(metrics, p.Videos(g.model))
+	metrics = metric.Fit(metrics, p.Videos(g.model, g.wide))
 	for _, m := range metrics {
 		h.Metrics = append(h.Metrics, m.Info)
 	}
@@ -72,12 +72,13 @@ func NewEvaluation(g *Generator, ds clips.Dataset, p Protocol, metrics []metric.
 	return &Evaluation{Protocol: p, generator: g, job: j, generate: generate, source: source, metrics: metrics, header: h}, nil
 }
 
-// Videos are what a completed protocol has to score of a model, whose task it can do.
-func (p Protocol) Videos(m *models.Model) metric.Videos {
+// Videos are what a completed protocol has to score of a model, whose task it can do with windows of
+// those frames.
+func (p Protocol) Videos(m *models.Model, f configs.Frames) metric.Videos {
 	task, _ := ParseTask(p.Task) // checked by Complete
 	frame := m.ClipShape(1, 1).Dimensions[2:]
 	return metric.Videos{
-		Frames: p.Frames, Given: ClipFrames(task, m.Frames, 0),
+		Frames: p.Frames, Given: ClipFrames(task, f, 0),
 		Height: frame[0], Width: frame[1], Channels: frame[2],
 		Clips: p.Clips, Paired: task != Generate,
 	}

@@ -28,6 +28,7 @@ type Generator struct {
 	keys    []string         // of what it computes
 	plans   plans
 	guide   *guidance.Plan
+	wide    configs.Frames // of windows: the model's, widened by what the guidance gives
 	batch   int
 	draw    func(c Case, window, number uint64, values []float32) // fills values with a draw of standard normal noise, for several videos at a time
 }
@@ -77,18 +78,19 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 		b.Compute = precision
 		return b
 	}
-	keys, err := m.CacheKeys(backend, store.Scope("/"+models.EMAScope), batch*guide.Evaluations())
+	keys, err := m.CacheKeys(backend, store.Scope("/"+models.EMAScope), batch*guide.Branches())
 	if err != nil {
 		return nil, err
 	}
-	loop, err := sampler.NewLoop(d, store, s, m.Process, m.Memory(guide), func(scope *model.Scope, cond, memory []*graph.Node) sampler.Denoiser {
-		guided := m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), memory)
-		return sampler.Thresholded(guided, c.Threshold)
+	loop, err := sampler.NewLoop(d, store, s, m.Process, m.Memory(guide), func(scope *model.Scope, inputs, memory []*graph.Node) sampler.Denoiser {
+		known, cond := guidance.NewBlock(inputs[:guide.Inputs()]), inputs[guide.Inputs():]
+		guided := m.Guided(builder(), scope.At(models.EMAScope), guide, models.Branches(guide, m.CondInputs(keys, cond)), known, memory)
+		return known.Keep(sampler.Thresholded(guided, c.Threshold))
 	})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{model: m, loop: loop.Lagged(lag), lag: lag, devices: d, keys: keys, plans: plans, guide: guide, batch: batch, draw: hostNoise(seed)}
+	g := &Generator{model: m, loop: loop.Lagged(lag), lag: lag, devices: d, keys: keys, plans: plans, guide: guide, wide: guide.Widened(), batch: batch, draw: hostNoise(seed)}
 	if len(keys) > 0 {
 		cache, err := model.NewExec(backend, store, func(scope *model.Scope, cond []*graph.Node) []*graph.Node {
 			return m.Cache(builder(), scope.At(models.EMAScope), models.Branches(guide, m.CondInputs(nil, cond)))
@@ -122,7 +124,7 @@ func (g *Generator) Close() {
 // NFE is the number of network evaluations that [Generator.Run] needs for one batch of the job's
 // videos. Guidance makes several evaluations at once, and each counts.
 func (g *Generator) NFE(j Job) (int, error) {
-	windows, err := j.List(g.model.Frames)
+	windows, err := j.List(g.wide)
 	if err != nil {
 		return 0, err
 	}
@@ -146,7 +148,7 @@ func (g *Generator) Evaluations(j Job, videos int) (int, error) {
 // filled up by repeating its last case, because each batch size would be compiled anew. progress,
 // if not nil, is called after each network evaluation of a batch.
 func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, frame int, made Frame) error, progress func()) error {
-	windows, err := j.List(g.model.Frames)
+	windows, err := j.List(g.wide)
 	if err != nil {
 		return err
 	}

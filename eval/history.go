@@ -35,7 +35,7 @@ func (g *Generator) History(ctx context.Context, real []Frames) ([]Moment, error
 			return nil, fmt.Errorf("real block %d has %d values, want %d", i, len(r), size)
 		}
 	}
-	start, steps, _ := b.begin()
+	start, steps, _ := b.begin(nil)
 	moments := make([]Moment, len(steps)+1)
 	take := func(i int, x *tensors.Tensor) error {
 		values, err := tensors.CopyFlatData[float32](x)
@@ -50,7 +50,7 @@ func (g *Generator) History(ctx context.Context, real []Frames) ([]Moment, error
 	watched := *g
 	watched.loop = g.loop.Watched(func(step int, x *tensors.Tensor) error { return take(step+1, x) })
 	b.Generator = &watched
-	if _, err := b.block(ctx, make([]Frame, b.model.Frames.Past+b.model.Frames.Future)); err != nil {
+	if _, err := b.block(ctx, make([]Frame, b.wide.Past+b.wide.Future)); err != nil {
 		return nil, err
 	}
 	for i := range moments {

@@ -74,10 +74,10 @@ func join(parts ...clips.Clip) clips.Clip {
 // the file film, a GIF, plays them beside each other.
 func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string) error {
 	var rows []video.Row
-	for _, task := range shownTasks(g.model.Frames) {
-		n := g.model.Frames.Current
+	for _, task := range shownTasks(g.wide) {
+		n := g.wide.Current
 		j := Job{Task: task, Frames: n, Advance: n}
-		source, cases := FromDataset(ds, seed, j, g.model.Frames), make([]Case, count)
+		source, cases := FromDataset(ds, seed, j, g.wide), make([]Case, count)
 		for i := range cases {
 			var err error
 			if cases[i], err = source(i); err != nil {

@@ -43,23 +43,31 @@ func (p plans) of(window int) []sampler.Step {
 	return p.whole
 }
 
-// begin returns what the window starts from, its steps, and how many levels these leave out.
+// begin returns what the window starts from, its steps, and how many levels these leave out. The known
+// frames of its block, those that are not nil, are at the level of the first step with the noise of the
+// window's start.
 //
 // A later window starts from the whole block of the window before it, frame by frame. This does not
 // depend on advance, nor on where the window lies, so where blocks overlap, the same frames are not
 // in the same place. With sampler.published_start the first window does the same, as if pure noise
 // were such a block.
-func (b *batch) begin() (x *tensors.Tensor, steps []sampler.Step, skip int) {
+func (b *batch) begin(known []Frame) (x *tensors.Tensor, steps []sampler.Step, skip int) {
 	steps = b.plans.of(b.window)
-	if !b.plans.fromFrames(b.window) {
-		return b.noise(0), steps, 0
+	var values, noise []float32
+	if b.plans.fromFrames(b.window) {
+		frames := b.before
+		if frames == nil {
+			frames = b.normal(0)
+		}
+		skip = b.plans.skip
+		noise = b.normal(skip) // that of the last level left out, which nothing else uses
+		values = sampler.AddNoise(b.plans.level, frames, noise)
+	} else {
+		noise = b.normal(0)
+		values = noise
 	}
-	frames := b.before
-	if frames == nil {
-		frames = b.normal(0)
-	}
-	// The noise is that of the last level left out, which nothing else uses.
-	return b.tensor(sampler.AddNoise(b.plans.level, frames, b.normal(b.plans.skip))), steps, b.plans.skip
+	b.noised(values, known, steps[0].From, noise)
+	return b.tensor(values), steps, skip
 }
 
 // remember keeps the block of a window for the next one.

@@ -220,13 +220,13 @@ func (m *Model) Memory(p *guidance.Plan) int {
 }
 
 // Guided is [Model.Denoiser] with guidance: p evaluates the network for several masks at once. cond
-// went through [Branches]. memory is that of [Model.Memory]: first the guidance's, then the clean
+// went through [Branches]. known is what is known of the block. memory is that of [Model.Memory]: first the guidance's, then the clean
 // frames that a self-conditioned network predicted before.
-func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], memory []*Node) sampler.Denoiser {
+func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], known guidance.Block, memory []*Node) sampler.Denoiser {
 	var before *Node
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, p.Repeat(before)), at)
-	}, memory[:p.Memory()])
+	}, known, memory[:p.Memory()])
 	if !m.SelfConditioned() {
 		return guided
 	}

@@ -131,7 +131,7 @@ func TestEvaluationsAreToldTheOneBefore(t *testing.T) {
 		cond := Cond[*Node]{Past: past, Future: future, Visible: in[2]}
 		memory := []*Node{ZerosLike(x)}
 		weights := scope.At(WeightsScope)
-		denoise := m.Guided(nn.NewBuilder(b), weights, plan, cond, memory)
+		denoise := m.Guided(nn.NewBuilder(b), weights, plan, cond, guidance.Block{}, memory)
 		first := denoise(x, level)
 		remembered := memory[0]
 		second := denoise(x, level)

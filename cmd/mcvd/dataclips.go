@@ -64,6 +64,7 @@ func (c *clipsCommand) write(cmd *cobra.Command, source string) error {
 	if !cmd.Flags().Changed("seed") {
 		c.Seed = config.Seed
 	}
+	config = seenBy(config, config.Sampler.Guidance)
 	p, err := c.Complete(config.Frames)
 	if err != nil {
 		return err

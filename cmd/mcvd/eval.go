@@ -119,7 +119,7 @@ func (c *evalCommand) run(cmd *cobra.Command, dir string) error {
 		}
 		c.Protocol = c.WithClips(list)
 	}
-	if c.Protocol, err = c.Complete(l.config.Frames); err != nil {
+	if c.Protocol, err = c.Complete(l.seen().Frames); err != nil {
 		return err
 	}
 	if len(c.Deviations) > 0 {
@@ -197,7 +197,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		return nil, err
 	}
 	defer metric.Close(metrics)
-	ds, err := data.Open(ctx, l.config, c.Split, eval.ClipFrames(j.Task, l.config.Frames, j.Frames), c.log)
+	ds, err := data.Open(ctx, l.config, c.Split, eval.ClipFrames(j.Task, l.seen().Frames, j.Frames), c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (c *evalCommand) openMetrics(l *loaded) ([]metric.Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics = metric.Fit(metrics, c.Videos(l.model))
+	metrics = metric.Fit(metrics, c.Videos(l.model, l.seen().Frames))
 	if err := metric.Refuse(metrics, len(c.metrics) > 0); err != nil {
 		return nil, errors.Join(err, metric.Close(metrics))
 	}

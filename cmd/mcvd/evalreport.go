@@ -188,7 +188,7 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 		return nil, err
 	}
 	defer metric.Close(metrics)
-	ds, err := data.Open(ctx, l.config, r.Protocol.Split, eval.ClipFrames(job.Task, l.config.Frames, job.Frames), a.log)
+	ds, err := data.Open(ctx, l.config, r.Protocol.Split, eval.ClipFrames(job.Task, l.seen().Frames, job.Frames), a.log)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 		return nil, err
 	}
 	defer g.Close()
-	protocol, err := r.Again(ds, l.config.Frames)
+	protocol, err := r.Again(ds, l.seen().Frames)
 	if err != nil {
 		return nil, err
 	}

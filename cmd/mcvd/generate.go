@@ -143,7 +143,8 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer l.close()
-	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, l.config.Frames.Current), Advance: cmp.Or(c.advance, l.config.Frames.Current), Windows: c.windows}
+	seen := l.seen()
+	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, seen.Frames.Current), Advance: cmp.Or(c.advance, seen.Frames.Current), Windows: c.windows}
 	given := c.aroundGiven(&j)
 	if err := c.checkJob(j, l); err != nil {
 		return err
@@ -163,7 +164,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 		c.log.Info("sampling with " + guide)
 	}
 	if len(given) > 0 {
-		f.Source = eval.GivenFrames(cmd.Context(), l.config, given)
+		f.Source = eval.GivenFrames(cmd.Context(), seen, given)
 	}
 	written, err := c.write(cmd, g, l, f)
 	done(written)
@@ -193,9 +194,9 @@ func (c *generateCommand) write(cmd *cobra.Command, g *eval.Generator, l *loaded
 	switch {
 	case f.Source != nil:
 	case len(c.videos) > 0:
-		f.Source = eval.OwnVideos(cmd.Context(), l.config, f.Job, c.videos, c.start)
+		f.Source = eval.OwnVideos(cmd.Context(), l.seen(), f.Job, c.videos, c.start)
 	default:
-		if f.Source, err = eval.TestClips(cmd.Context(), l.config, l.seed, f.Job, c.log); err != nil {
+		if f.Source, err = eval.TestClips(cmd.Context(), l.seen(), l.seed, f.Job, c.log); err != nil {
 			return 0, err
 		}
 	}
@@ -250,11 +251,12 @@ func (c *generateCommand) check(cmd *cobra.Command) error {
 
 // checkJob refuses a job that the run's model can't do, and warns of what its training never showed.
 func (a *app) checkJob(j eval.Job, l *loaded) error {
-	c := l.config
-	windows, err := j.List(c.Frames)
+	c, wide := l.config, l.seen().Frames
+	windows, err := j.List(wide)
 	if err != nil {
 		return err
 	}
+	windows = eval.Narrow(windows, wide, c.Frames)
 	task, learned := j.Task, j.Task.Learned(c.Frames)
 	if len(j.Given) > 0 {
 		task, learned = eval.Interpolate, true // its windows may see both sides, and are looked at one by one
@@ -274,7 +276,7 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 	return nil
 }
 
-// warnGuidance warns of a guidance that changes nothing, because the task hides what it hides or
+// warnGuidance warns of a guidance that changes nothing, because the task hides what it is about or
 // because sampling visits none of its noise levels, and of one that hides frames as training never
 // did.
 func (a *app) warnGuidance(task eval.Task, l *loaded) {
@@ -283,7 +285,7 @@ func (a *app) warnGuidance(task eval.Task, l *loaded) {
 	switch {
 	case err != nil || l.sampler.Guidance.Off(): // an error is the generator's to report
 	case !guide.Acts(task.Past, task.Future):
-		a.log.Warn("guidance has no effect here: nothing that it hides is visible", "guidance", name, "task", task)
+		a.log.Warn("guidance has no effect here: the task shows none of the frames that it is about", "guidance", name, "task", task)
 	case !guide.Reaches(l.levels()):
 		a.log.Warn("guidance has no effect here: sampling visits no noise level between its sigma_min and sigma_max; mcvd sample-plan shows which it visits",
 			"guidance", name, "sampler.steps", l.sampler.Steps)

@@ -211,6 +211,17 @@ func (l *loaded) levels() (all []diffusion.Level) {
 	return all
 }
 
+// seen is the experiment with the frames of windows: those that a guidance gives in a block are of the
+// past and the future.
+func (l *loaded) seen() *configs.Config { return seenBy(l.config, l.sampler.Guidance) }
+
+// seenBy is an experiment with the frames of windows that are sampled with a guidance.
+func seenBy(c *configs.Config, guide configs.Guidance) *configs.Config {
+	seen := *c
+	seen.Frames = guidance.Widened(guide, c.Frames)
+	return &seen
+}
+
 func (l *loaded) close() {
 	l.store.Finalize()
 	l.backend.Finalize()

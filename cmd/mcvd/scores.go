@@ -36,11 +36,12 @@ func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, 
 		return nil, nil
 	}
 	s := &trainingScores{backend: b, model: m, config: c, cache: cache}
-	task := eval.MainTask(c.Frames)
+	wide := seenBy(c, c.Sampler.Guidance).Frames
+	task := eval.MainTask(wide)
 	s.protocol, err = eval.Protocol{
 		Name: eval.DefaultProtocol, Task: task.String(), Clips: c.Train.Scores.Clips, Trajectories: 1,
 		Frames: c.Train.Scores.Frames, Split: clips.Valid, Seed: c.Seed,
-	}.Complete(c.Frames)
+	}.Complete(wide)
 	if err != nil {
 		return nil, fmt.Errorf("train.scores: %w", err)
 	}
@@ -51,7 +52,7 @@ func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, 
 	if err := metric.Close(metrics); err != nil {
 		return nil, err
 	}
-	s.dataset, err = data.Open(ctx, c, clips.Valid, eval.ClipFrames(task, c.Frames, s.protocol.Frames), log)
+	s.dataset, err = data.Open(ctx, c, clips.Valid, eval.ClipFrames(task, wide, s.protocol.Frames), log)
 	return s, err
 }
 
@@ -65,7 +66,7 @@ func (s *trainingScores) open() ([]metric.Opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train.scores.%w", err)
 	}
-	metrics = metric.Fit(metrics, s.protocol.Videos(s.model))
+	metrics = metric.Fit(metrics, s.protocol.Videos(s.model, seenBy(s.config, s.config.Sampler.Guidance).Frames))
 	if err := metric.Refuse(metrics, true); err != nil {
 		return nil, errors.Join(fmt.Errorf("train.scores: %w", err), metric.Close(metrics))
 	}

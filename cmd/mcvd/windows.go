@@ -78,7 +78,7 @@ func (w *windowsCommand) model(args []string) (configs.Frames, error) {
 		if err != nil {
 			return f, err
 		}
-		f = c.Frames
+		f = seenBy(c, c.Sampler.Guidance).Frames
 	}
 	if w.past >= 0 {
 		f.Past = w.past

@@ -1,7 +1,10 @@
 // Package guidance changes what a network predicts while videos are sampled, so that they follow
-// the conditioning frames more closely, or less. A guidance evaluates the network several times at
-// the same noisy frames, with other conditioning frames hidden each time, and adds the predictions
-// up. It wraps the function that makes a prediction, so every sampler works with every guidance.
+// the conditioning frames more closely, or less, or frames that the network has no input for. A
+// guidance wraps the function that makes a prediction, so every sampler works with every guidance.
+//
+// Some evaluate the network several times at the same noisy frames, with other conditioning frames
+// hidden each time, and add the predictions up. Others know some frames of the block, and replace
+// them.
 //
 // All scales have one convention: 1 is the network as it is, 0 is the network with those frames
 // hidden, and more than 1 goes beyond the network.
@@ -31,11 +34,19 @@ type branch struct {
 	weight  float64
 }
 
+// giver is a guidance that gives frames of a block.
+type giver interface{ known() Known }
+
+// reconstructing is a guidance with the weight of [Reconstruction].
+type reconstructing interface{ reconstruction() float64 }
+
 // kinds are the values of sampler.guidance.name, each with the defaults of its options.
 var kinds = map[string]kind{
-	"none":    none{},
-	"frames":  Frames{Past: 1.5, Future: 1.5, Adjust: plain},
-	"history": History{Scale: 1.5, Adjust: plain},
+	"none":           none{},
+	"frames":         Frames{Past: 1.5, Future: 1.5, Adjust: plain},
+	"history":        History{Scale: 1.5, Adjust: plain},
+	"reconstruction": Reconstruction{Known: Known{Future: 1}, Weight: 1},
+	"replacement":    Replacement{Known: Known{Future: 1}},
 }
 
 const (

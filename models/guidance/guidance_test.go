@@ -55,7 +55,7 @@ func run(t *testing.T, c configs.Guidance, level diffusion.Level, memory []float
 		g := in[0].Graph()
 		at := diffusion.LevelNodes{Signal: Const(g, float32(level.Signal)), Noise: Const(g, float32(level.Noise))}
 		remembered := []*Node{in[1]}[:p.Memory()]
-		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), remembered)(in[0], at)
+		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), Block{}, remembered)(in[0], at)
 		return append([]*Node{made.X0, made.Eps}, remembered...)
 	}, clips(flat), clips(append([]float32{}, memory...)), [][]float32{{1, 1, 1}, {1, 1, 1}})
 	r.x0, r.eps = out[0], out[1]

@@ -25,6 +25,8 @@ type Plan struct {
 	all    []branch
 	adjust Adjust
 	unit   float64 // the largest weight in the change by guidance: |scale - 1|
+	known  Known   // the frames of a block that are given
+	weight float64 // of [Reconstruction]
 }
 
 // New makes the plan of a guidance for a model of those frames.
@@ -39,6 +41,12 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 		}
 	}
 	p := &Plan{frames: f, all: sum(k.branches(f)), adjust: k.adjustment()}
+	if of, ok := k.(giver); ok {
+		p.known = of.known()
+	}
+	if of, ok := k.(reconstructing); ok {
+		p.weight = of.reconstruction()
+	}
 	whole := everything(f)
 	isWhole := func(b branch) bool { return slices.Equal(b.visible, whole) }
 	if len(p.all) == 1 && isWhole(p.all[0]) {
@@ -69,8 +77,17 @@ func sum(terms []branch) (all []branch) {
 	return slices.DeleteFunc(all, func(b branch) bool { return b.weight == 0 })
 }
 
-// Evaluations is how many network evaluations a prediction takes.
-func (p *Plan) Evaluations() int { return len(p.all) }
+// Branches is how often a prediction has each clip in its batch.
+func (p *Plan) Branches() int { return len(p.all) }
+
+// Evaluations is how many network evaluations a prediction takes. A gradient with respect to the
+// noisy frames takes about as long as an evaluation, and counts as one.
+func (p *Plan) Evaluations() int {
+	if p.weight > 0 {
+		return p.Branches() + 1
+	}
+	return p.Branches()
+}
 
 // Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
 // next: see [sampler.NewLoop].
@@ -118,12 +135,15 @@ func (p *Plan) Hide(visible *Node) *Node {
 }
 
 // Guide wraps a denoiser whose conditioning frames and masks went through [Plan.Repeat] and
-// [Plan.Hide]. It has one for a batch of clips. memory is as [Plan.Memory] says; each prediction
-// replaces it.
+// [Plan.Hide]. It has one for a batch of clips. known is what is known of their blocks. memory is as
+// [Plan.Memory] says; each prediction replaces it.
 //
 // The levels are scalars, as in samplers.
-func (p *Plan) Guide(denoise sampler.Denoiser, memory []*Node) sampler.Denoiser {
-	if len(p.all) == 1 {
+func (p *Plan) Guide(denoise sampler.Denoiser, known Block, memory []*Node) sampler.Denoiser {
+	switch {
+	case p.weight > 0:
+		return known.reconstructed(denoise, p.weight)
+	case len(p.all) == 1:
 		return denoise
 	}
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
@@ -188,8 +208,12 @@ func (p *Plan) Learned(past, future bool) bool {
 }
 
 // Acts says whether guidance changes anything where the past, or the future, or neither is visible:
-// whether the branches then see other frames than the network would without guidance.
+// whether the branches then see other frames than the network would without guidance, or frames of
+// the block are known.
 func (p *Plan) Acts(past, future bool) bool {
+	if past && p.known.Past > 0 || future && p.known.Future > 0 {
+		return true
+	}
 	whole := p.seen(branch{visible: everything(p.frames)}, past, future)
 	return slices.ContainsFunc(p.all, func(b branch) bool { return !slices.Equal(p.seen(b, past, future), whole) })
 }
