@@ -221,6 +221,10 @@ type Train struct {
 	// for all. A run may change it when it is resumed. XLA's CPU plugin always shows 4 devices.
 	// They are virtual and share the machine's cores, so several are no faster than one.
 	Devices int `yaml:"devices" range:"[0, 1024]"`
+	// The run folder of a teacher, for progressive distillation (Salimans and Ho 2022); empty for none.
+	// The network starts as the teacher's, and learns to do in one step of ddim what the teacher does
+	// in two. `mcvd distill` sets this and what it needs.
+	Teacher string `yaml:"teacher"`
 	// The number of batches whose gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
 	// The number of steps between checkpoints. One more is written at the end.

@@ -28,6 +28,7 @@ const (
 	EMAScope        = "ema"         // their moving average, which sampling uses
 	AdamMeanScope   = "adam/mean"   // Adam's running mean of the gradients
 	AdamSquareScope = "adam/square" // and of their squares
+	TeacherScope    = "teacher"     // the weights from which a [Distillation] learns
 )
 
 // Model is masked conditional video diffusion: one network that denoises the current frames, given
@@ -113,6 +114,8 @@ type Draws struct {
 	// Reversed is 1 for the clips that are turned around in time before they are cut, and 0 for the
 	// others, [batch]; nil if none is.
 	Reversed *Node
+	// Mid and End are where the first and the second of a teacher's steps end: see [Distillation].
+	Mid, End diffusion.LevelNodes
 }
 
 // DrawLevels draws a noise level for each clip of a batch, or for each of its frames: a table for
@@ -150,14 +153,25 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 // network predicts, kept in [-1, 1]. Unlike the loss, this error can be compared between targets.
 // Both are [batch].
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
-	past, current, future := m.Cut(mask.Turn(clip, d.Reversed))
-	xt := diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
-	cond := Cond[*Node]{Past: past, Future: future, Visible: d.Visible}
+	current, xt, cond := m.given(clip, d)
 	f := m.predict(b, scope, xt, d.Level, cond, m.before(b, scope, xt, d, cond))
-	byFrame := m.Loss.Of(f, m.Target.FGraph(current, d.Noise, d.Level)) // [batch, frames]
-	weight := Reshape(d.Level.Weight, d.Level.Weight.Shape().Dimensions[:2]...)
-	x0 := ClipScalar(m.Target.Predict(xt, f, d.Level).X0, -1, 1)
-	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(x0, current)), 1, 2, 3, 4)
+	return m.compare(f, xt, current, d.Noise, d.Level)
+}
+
+// given are a clip's current frames, these with noise, and what the network is given beside them.
+func (m *Model) given(clip *Node, d Draws) (current, xt *Node, cond Cond[*Node]) {
+	past, current, future := m.Cut(mask.Turn(clip, d.Reversed))
+	xt = diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
+	return current, xt, Cond[*Node]{Past: past, Future: future, Visible: d.Visible}
+}
+
+// compare compares the network's output F for xt with the clean frames and the noise that it should
+// find in xt: the loss of each clip, and the mean squared error of its clean frames, both [batch].
+func (m *Model) compare(f, xt, x0, eps *Node, l diffusion.LevelNodes) (loss, x0Error *Node) {
+	byFrame := m.Loss.Of(f, m.Target.FGraph(x0, eps, l)) // [batch, frames]
+	weight := Reshape(l.Weight, l.Weight.Shape().Dimensions[:2]...)
+	found := ClipScalar(m.Target.Predict(xt, f, l).X0, -1, 1)
+	return ReduceSum(Mul(byFrame, weight), 1), ReduceMean(Square(Sub(found, x0)), 1, 2, 3, 4)
 }
 
 // before is what training tells a self-conditioned network that it predicted before (Chen et al. 2023,

@@ -23,9 +23,12 @@ type Size struct {
 }
 
 // TrainingFLOPs are those of an update of the weights from that many batches. A backward pass
-// counts as two forward passes.
-func (s Size) TrainingFLOPs(batches int) float64 {
+// counts as two forward passes. A student is taught by two forward passes of its teacher.
+func (s Size) TrainingFLOPs(batches int, taught bool) float64 {
 	passes := 3.0
+	if taught {
+		passes += 2
+	}
 	if s.Told {
 		passes++
 	}

@@ -39,7 +39,7 @@ func Check(dir string, c *configs.Config) error {
 		defer f.Close()
 		return run.checkUnchanged(f)
 	}
-	return nil
+	return checkTeacher(c)
 }
 
 // CheckNew reports a path that can't become a run folder, because it holds a run or parts of one,

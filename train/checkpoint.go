@@ -274,6 +274,9 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		store, err := firstState(backend, m, r.Config)
+		if err == nil && r.Config.Train.Teacher != "" {
+			err = teach(backend, store, m, r.Config, log)
+		}
 		return store, p, err
 	}
 	if err != nil {
@@ -287,7 +290,7 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger
 	if err != nil {
 		return nil, p, err
 	}
-	store, err := m.Load(backend, f, u.Scopes()...)
+	store, err := m.Load(backend, f, scopesOf(u, r.Config)...)
 	if err != nil {
 		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
 	}

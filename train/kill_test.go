@@ -20,8 +20,11 @@ import (
 )
 
 // folderVariable names the folder in which this binary, started again by a test, trains instead of
-// testing.
-const folderVariable = "MCVD_TEST_TRAIN_IN"
+// testing, and teacherVariable the run folder of a teacher from which it learns.
+const (
+	folderVariable  = "MCVD_TEST_TRAIN_IN"
+	teacherVariable = "MCVD_TEST_TEACHER"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(folderVariable); dir != "" {
@@ -30,10 +33,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// killed is the training that is killed: it writes a checkpoint after every step.
-func killed() *configs.Config {
-	c := toy()
-	c.Train.Steps, c.Train.CheckpointEvery, c.Train.Keep, c.Train.ValidateEvery = 60, 1, 3, 30
+// killed is the training that is killed: it writes a checkpoint after every step. It learns from a
+// teacher, if there is one.
+func killed(teacher string) *configs.Config {
+	c, steps := toy(), 60
+	if teacher != "" {
+		c, steps = studentOf(teacher), 24
+	}
+	c.Train.Steps, c.Train.CheckpointEvery, c.Train.Keep, c.Train.ValidateEvery = steps, 1, 3, steps/2
 	c.Train.Accumulate = 1
 	return c
 }
@@ -47,7 +54,7 @@ func trainAsProcess(dir string) int {
 		return 1
 	}
 	defer b.Finalize()
-	o := options(b, killed(), dir)
+	o := options(b, killed(os.Getenv(teacherVariable)), dir)
 	o.Log = slog.New(slog.NewTextHandler(os.Stdout, nil))
 	o.Report = func(l runs.Line) { fmt.Println("step", l.Step) }
 	if _, err := Train(context.Background(), o); err != nil {
@@ -61,13 +68,17 @@ func trainAsProcess(dir string) int {
 // is being written or shortly before or after that; a sixth one ends with the bytes of a run that
 // nobody disturbed.
 func TestKilledRunsEndAsOnesThatWereNeverKilled(t *testing.T) {
-	b, c := backendtest.OpenGo(t), killed()
+	killAgainAndAgain(t, "", 5)
+}
+
+func killAgainAndAgain(t *testing.T, teacher string, kills int) {
+	b, c := backendtest.OpenGo(t), killed(teacher)
 	undisturbed, dir := t.TempDir(), t.TempDir()
 	mustTrain(t, options(b, c, undisturbed))
 	rng := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	process := func(steps int) (last string, err error) {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), folderVariable+"="+dir)
+		cmd.Env = append(os.Environ(), folderVariable+"="+dir, teacherVariable+"="+teacher)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +99,7 @@ func TestKilledRunsEndAsOnesThatWereNeverKilled(t *testing.T) {
 		}
 		return last, cmd.Wait()
 	}
-	for kill := range 5 {
+	for kill := range kills {
 		last, err := process(1 + rng.IntN(9))
 		if err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("process %d: error %v after %q, want it killed", kill, err, last)

@@ -20,7 +20,7 @@ import (
 
 // Need is the memory that training takes, in bytes.
 type Need struct {
-	State       int64 // weights, their average, Adam's means and the gradients
+	State       int64 // weights, their average, Adam's means, a teacher's weights and the gradients
 	Activations int64 // the most of everything else that is alive at the same time in a step, if nothing is fused or computed again
 }
 
@@ -38,14 +38,19 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 	if err != nil {
 		return need, err
 	}
+	steps, err := objectiveOf(m, c)
+	if err != nil {
+		return need, err
+	}
+	ofClip, _ := steps.EvenLevels(0, 1, 1)
 	err = exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "memory")
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", shapes.Make(dtypes.Uint8, m.ClipShape(c.Train.Batch, m.Frames.Total()).Dimensions...))
-		outputs := gradientsGraph(m, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, 1, diffusion.Columns))})
+		outputs := gradientsGraph(steps, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
-		need.State = weights * int64(len(u.Scopes())+1)
+		need.State = weights * int64(len(scopesOf(u, c))+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already
 	})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
-	"mcvd/models"
 )
 
 // Streams of random numbers: each use has one of its own.
@@ -30,7 +29,7 @@ func source(seed, stream, step, batch uint64) *rand.Rand {
 }
 
 // drawsOf makes the random state and the noise levels of each batch of a training step.
-func drawsOf(m *models.Model, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
+func drawsOf(m objective, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
 	return func(batch int) (random, levels *tensors.Tensor) {
 		return randomState(c.Seed, trainingStream, uint64(step), uint64(batch)),
 			m.DrawLevels(source(c.Seed, levelStream, uint64(step), uint64(batch)), c.Train.Batch)

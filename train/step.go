@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -14,6 +15,7 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/devices"
+	"mcvd/models/diffusion"
 	"mcvd/models/nn"
 	"mcvd/train/optimizer"
 )
@@ -39,11 +41,16 @@ type result struct {
 	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
 }
 
-// objective is what steps minimize: a [models.Model], or in tests one with given draws.
+// objective is what steps minimize: a [models.Model], a [models.Distillation], or in tests one with
+// given draws.
 type objective interface {
 	ClipShape(batch, frames int) shapes.Shape
+	Table(levels []diffusion.Level) []float32
+	DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor
+	EvenLevels(n, total, bins int) (levels []diffusion.Level, bin int)
 	Draw(random, levels *Node) (next *Node, d models.Draws)
 	LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) *Node
+	ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) (loss, x0Error *Node)
 }
 
 func newStepper(backend compute.Backend, store *model.Store, m objective, c *configs.Config) (*stepper, error) {

@@ -81,7 +81,11 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	return train(ctx, o, m, m)
+	steps, err := objectiveOf(m, o.Config)
+	if err != nil {
+		return Progress{}, err
+	}
+	return train(ctx, o, m, steps)
 }
 
 // train is Train for a model, with what its steps minimize.
@@ -102,7 +106,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	if progress.Step >= o.Config.Train.Steps && !o.scoresDue(progress) {
 		return progress, nil // and the folder stays as it is
 	}
-	t := &trainer{Options: o, run: run, model: m, store: store, progress: progress, saved: progress.Step}
+	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
 		if before, now := run.backend(), o.Versions["backend"]; before != "" && now != "" && before != now {
@@ -112,7 +116,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	if err := run.describe(o.Command, o.Versions); err != nil {
 		return progress, err
 	}
-	if err := t.open(steps); err != nil {
+	if err := t.open(); err != nil {
 		return progress, err
 	}
 	defer t.close()
@@ -140,6 +144,7 @@ type trainer struct {
 	Options
 	run       *Run
 	model     *models.Model
+	objective objective // what its steps minimize
 	store     *model.Store
 	progress  Progress
 	saved     int // the step of the last checkpoint
@@ -155,18 +160,18 @@ type trainer struct {
 	feed      *feed
 }
 
-func (t *trainer) open(steps objective) (err error) {
+func (t *trainer) open() (err error) {
 	c := t.Config
 	size, err := t.model.Declare(t.Backend, t.store.Scope("/"+models.WeightsScope), c.Train.Batch)
 	if err != nil {
 		return err
 	}
-	t.flops = size.TrainingFLOPs(c.Train.Accumulate)
-	if t.stepper, err = newStepper(t.Backend, t.store, steps, c); err != nil {
+	t.flops = size.TrainingFLOPs(c.Train.Accumulate, c.Train.Teacher != "")
+	if t.stepper, err = newStepper(t.Backend, t.store, t.objective, c); err != nil {
 		return err
 	}
 	if c.Train.ValidateEvery > 0 {
-		if t.validator, err = newValidator(t.Backend, t.store, t.model, c, t.Valid); err != nil {
+		if t.validator, err = newValidator(t.Backend, t.store, t.objective, c, t.Valid); err != nil {
 			return err
 		}
 	}
@@ -244,7 +249,7 @@ func (t *trainer) stopped() error {
 // batches that stand for others.
 func (t *trainer) step(ctx context.Context, batches []devices.Value, replaced int) error {
 	p := &t.progress
-	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.model, t.Config, p.Step))
+	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.objective, t.Config, p.Step))
 	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)

@@ -33,10 +33,10 @@ type validator struct {
 	exec    *model.Exec
 	dataset clips.Dataset
 	config  *configs.Config
-	model   *models.Model
+	model   objective
 }
 
-func newValidator(backend compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset) (*validator, error) {
+func newValidator(backend compute.Backend, store *model.Store, m objective, c *configs.Config, ds clips.Dataset) (*validator, error) {
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, levels *Node) (loss, x0 *Node) {
 		scope.Store().SetTraining(clip.Graph(), true) // else the Go backend keeps the weights of the first validation
 		_, draws := m.Draw(random, levels)
@@ -66,7 +66,8 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 			return validation{}, err
 		}
 		pix := make([]uint8, 0, v.model.ClipShape(batch, frames).Size())
-		levels, bins := make([]diffusion.Level, batch), make([]int, batch)
+		var levels []diffusion.Level
+		bins := make([]int, batch)
 		for i := range batch {
 			// Clips and levels are taken in strides, so that each batch, and each bin, has all
 			// kinds of both.
@@ -76,11 +77,12 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 				return validation{}, fmt.Errorf("validation: %w", err)
 			}
 			pix = append(pix, clip.Pix...)
-			levels[i], bins[i] = v.level(n, total)
+			of, bin := v.model.EvenLevels(n, total, noiseBins)
+			levels, bins[i] = append(levels, of...), bin
 		}
 		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
 			randomState(v.config.Seed, validationStream, uint64(b), 0),
-			tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, 1, diffusion.Columns))
+			tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, len(levels)/batch, diffusion.Columns))
 		if err != nil {
 			return validation{}, fmt.Errorf("validation: %w", err)
 		}
@@ -97,18 +99,6 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 	result := v.mean(sums, counts)
 	result.x0 = x0
 	return result, nil
-}
-
-// level is the n-th of total levels that are spread evenly over the schedule, the least noisy
-// first, and its bin.
-func (v *validator) level(n, total int) (l diffusion.Level, bin int) {
-	u := (float64(n) + 0.5) / float64(total)
-	if steps := v.model.Schedule.Steps(); steps > 0 {
-		t := n * steps / total
-		u = float64(t+1) / float64(steps)
-		return v.model.Schedule.Level(u), t * noiseBins / steps
-	}
-	return v.model.Schedule.Level(u), int(u * noiseBins)
 }
 
 // mean turns sums into losses divided by the number of values.

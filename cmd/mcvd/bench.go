@@ -203,7 +203,7 @@ func (c *benchCommand) train(ctx context.Context, b compute.Backend, config *con
 		return nil, err
 	}
 	t := timed(times)
-	t.Millions, t.GFLOP = float64(s.Parameters)/1e6, s.TrainingFLOPs(config.Train.Accumulate)/1e9
+	t.Millions, t.GFLOP = float64(s.Parameters)/1e6, s.TrainingFLOPs(config.Train.Accumulate, false)/1e9
 	return []timing{t}, nil
 }
 

@@ -35,7 +35,7 @@ func dryRun(out io.Writer, b compute.Backend, c *configs.Config) error {
 # forward pass %.2f GFLOP a clip; a training step of %d clips about %.1f GFLOP
 # memory       %.1f MB weights, average, Adam and gradients; a batch of %d clips about %.0f MB more on this backend
 %s`, c.YAML(), float64(size.Parameters)/1e6, size.FLOPs/1e9, c.Train.Batch*c.Train.Accumulate,
-		size.TrainingFLOPs(c.Train.Batch*c.Train.Accumulate)/1e9,
+		size.TrainingFLOPs(c.Train.Batch*c.Train.Accumulate, c.Train.Teacher != "")/1e9,
 		float64(memory.State)/1e6, c.Train.Batch, float64(memory.Activations)/1e6, maps)
 	return err
 }

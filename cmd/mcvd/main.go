@@ -126,7 +126,7 @@ it. The commands that generate and score videos take that folder.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetVersionTemplate("{{.Version}}")
-	root.AddCommand(newTrain(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
+	root.AddCommand(newTrain(a), newDistill(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
 		newSamplePlan(a), newPoints(a), newBits(a), newWatch(a), newPlot(a), newReport(a), newImport(a), newExportWeights(a), newBench(a), newConfig(a), newList(a), newData(a),
 		newWindows(), newWeights(a), newDoctor(a))
 	markUsage(root)

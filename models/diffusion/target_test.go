@@ -123,7 +123,7 @@ func TestWeightsCountErrorsOfX0(t *testing.T) {
 	for name, target := range targets {
 		_, _, out := target.Scale(l)
 		for weight, want := range map[string]float64{"simple": 1, "x0": out * out, "min_snr": snr * out * out, "eps": snr * out * out,
-			"v": out * out / 0.64, "p2": 0.36 * out * out, "edm": (snr + 4) * out * out} {
+			"v": out * out / 0.64, "p2": 0.36 * out * out, "edm": (snr + 4) * out * out, "truncated_snr": out * out} {
 			if got := weights[weight].of(l, target); !(math.Abs(got-want) <= 1e-12) {
 				t.Errorf("%s of %s: %g, want %g", weight, name, got, want)
 			}
@@ -133,7 +133,13 @@ func TestWeightsCountErrorsOfX0(t *testing.T) {
 	if got := weights["min_snr"].of(clean, targets["x0"]); !(math.Abs(got-5) <= 1e-12) {
 		t.Errorf("min-SNR of x0 at a signal-to-noise ratio of 49 is %g, want 5", got)
 	}
-	if len(Weights()) != 7 {
+	if got := weights["truncated_snr"].of(clean, targets["x0"]); !(math.Abs(got-math.Exp(clean.LogSNR())) <= 1e-12) {
+		t.Errorf("truncated SNR of x0 at a signal-to-noise ratio of 49 is %g, want that", got)
+	}
+	if got := weights["truncated_snr"].of(Level{Noise: 1}, targets["v"]); got != 1 {
+		t.Errorf("truncated SNR of v without any signal is %g, want 1", got)
+	}
+	if len(Weights()) != 8 {
 		t.Errorf("weights %v are not all tested here", Weights())
 	}
 }

@@ -21,6 +21,8 @@ var weights = map[string]Weight{
 	"p2":      ofX0{func(snr float64) float64 { return snr / (1 + snr) }},           // Choi et al. 2022, eq. 8 with k = gamma = 1
 	"edm":     ofX0{func(snr float64) float64 { return snr + 1/(dataStd*dataStd) }}, // Karras et al. 2022, table 1
 	"min_snr": minSNR{Bound: 5},
+	// Salimans and Ho 2022, truncated SNR: some weight is left where there is no signal.
+	"truncated_snr": ofX0{func(snr float64) float64 { return max(snr, 1) }},
 }
 
 // simple counts the error of whatever the network predicts.

@@ -1,0 +1,76 @@
+package sampler
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/configs"
+	"mcvd/models/diffusion"
+)
+
+// Two are two steps of [DDIM] in a row, which progressive distillation makes one of: the levels where
+// the first begins, where it ends, and where the second one ends.
+type Two [3]diffusion.Level
+
+// Halving lists, for each step of a student that samples as c says, the two steps of a teacher that
+// takes twice as many. It is an error if c is not a sampler that can be learned so: deterministic
+// [DDIM], of which nothing but the network's prediction goes into a step, and whose levels are every
+// second one of the teacher's.
+func Halving(s diffusion.Schedule, c configs.Sampler) ([]Two, error) {
+	of, err := New(c)
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(setting string, is, want any) error {
+		return fmt.Errorf("sampler.%s: %v, want %v: steps of the teacher are distilled into steps of ddim alone", setting, is, want)
+	}
+	switch {
+	case c.Name != "ddim":
+		return nil, refuse("name", c.Name, "ddim")
+	case of.Noisy():
+		return nil, refuse("options.eta", of.(DDIM).Eta, 0)
+	case c.LastDenoise:
+		return nil, refuse("last_denoise", true, false)
+	case c.Threshold > 0:
+		return nil, refuse("threshold", c.Threshold, 0)
+	case c.Guidance.Name != "none":
+		return nil, refuse("guidance.name", c.Guidance.Name, "none")
+	}
+	students, err := Levels(s, c)
+	if err != nil {
+		return nil, err
+	}
+	twice := c
+	twice.Steps *= 2
+	teachers, err := Levels(s, twice)
+	if err != nil {
+		return nil, fmt.Errorf("the teacher, which takes twice as many steps: %w", err)
+	}
+	halving := make([]Two, c.Steps)
+	for i := range halving {
+		halving[i] = Two(teachers[2*i:])
+		if halving[i][0] != students[i] {
+			return nil, refuse("spacing", c.Spacing, "uniform, which visits every second level of twice as many steps")
+		}
+	}
+	return halving, nil
+}
+
+// Halved are the clean frames that a student must predict for x at the level from, so that one step of
+// [DDIM] to the level to ends where two steps of the teacher over mid end (Salimans and Ho 2022,
+// algorithm 2 and appendix G):
+//
+//	(x'' - r x) / (signal_to - r signal_from), r = noise_to/noise_from
+//
+// where x” is the end of the two steps. This is a mean of both predictions of the teacher, in which
+// the second one has the weight w. Written so, no close numbers are subtracted from each other.
+func Halved(teacher Denoiser, x *Node, from, mid, to diffusion.LevelNodes) *Node {
+	first := teacher(x, from)
+	second := teacher(diffusion.AddNoise(first.X0, first.Eps, mid.Signal, mid.Noise), mid)
+	signal := func(a, b diffusion.LevelNodes) *Node { // what a step from a to b adds of its clean frames
+		return Sub(b.Signal, Mul(Div(b.Noise, a.Noise), a.Signal))
+	}
+	w := Div(signal(mid, to), signal(from, to))
+	return Add(first.X0, Mul(w, Sub(second.X0, first.X0)))
+}
