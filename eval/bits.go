@@ -2,13 +2,16 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/eval/metric"
 	"mcvd/models"
 	"mcvd/models/devices"
 	"mcvd/models/diffusion"
@@ -30,11 +33,27 @@ const (
 	exactWindow
 )
 
-// Bits computes the bits of the real block of each case: the bound through the levels that c, the
-// settings of sampling, visits, and exactly with that many steps of the ODE. Cases run in batches. The
-// denoiser is the network's own: in float32, without guidance, which the generator must not have
-// either, and told nothing of its predictions before.
-func (g *Generator) Bits(ctx context.Context, store *model.Store, c configs.Sampler, task Task, cases []Case, steps int) ([]Bits, error) {
+// ODESteps is with how many steps of the ODE the metric bits_exact is computed.
+const ODESteps = 20
+
+// Likelihood computes bits with the model of a generator.
+type Likelihood struct {
+	generator *Generator
+	programs  *likelihood.Likelihood
+	levels    []diffusion.Level
+	clip      bool
+}
+
+// NewLikelihood prepares the bits of a generator's model, whose averaged weights are in store: those
+// of the process through the levels that c, the settings of sampling, visits. The denoiser is the
+// network's own: in float32, without guidance, and told nothing of its predictions before. So it
+// refuses a generator with guidance or of another precision.
+func NewLikelihood(g *Generator, store *model.Store, c configs.Sampler) (*Likelihood, error) {
+	if !c.Guidance.Off() || c.Precision != "float32" {
+		return nil, fmt.Errorf("bits are of the network itself: want sampler.guidance.name: none and sampler.precision: float32, got %s and %s",
+			c.Guidance.Name, c.Precision)
+	}
+	c.Start = 0
 	levels, err := sampler.Levels(g.model.Schedule, c)
 	if err != nil {
 		return nil, err
@@ -45,15 +64,30 @@ func (g *Generator) Bits(ctx context.Context, store *model.Store, c configs.Samp
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
+	return &Likelihood{g, l, levels, c.Clip}, nil
+}
+
+// Close frees the compiled programs.
+func (l *Likelihood) Close() { l.programs.Close() }
+
+// Seeded is the likelihood with another seed of the noise. The two share their programs.
+func (l *Likelihood) Seeded(seed uint64) *Likelihood {
+	other := *l
+	other.generator = l.generator.seeded(seed)
+	return &other
+}
+
+// Bits are those of the real block of each case: the bound, and exactly with that many steps of the
+// ODE, unless steps is 0. Cases run in batches.
+func (l *Likelihood) Bits(ctx context.Context, task Task, cases []Case, steps int) ([]Bits, error) {
 	var all []Bits
-	for first := 0; first < len(cases); first += g.batch {
-		group := cases[first:min(first+g.batch, len(cases))]
-		b, err := g.newBatch(task, group, nil)
+	for first := 0; first < len(cases); first += l.generator.batch {
+		group := cases[first:min(first+l.generator.batch, len(cases))]
+		b, err := l.generator.newBatch(task, group, nil)
 		if err != nil {
 			return nil, err
 		}
-		bits, err := b.bits(ctx, l, levels, c.Clip, steps)
+		bits, err := b.bits(ctx, l, steps)
 		if err != nil {
 			return nil, fmt.Errorf("clip %d: %w", group[0].Clip, err)
 		}
@@ -63,7 +97,7 @@ func (g *Generator) Bits(ctx context.Context, store *model.Store, c configs.Samp
 }
 
 // bits are those of a batch.
-func (b *batch) bits(ctx context.Context, l *likelihood.Likelihood, levels []diffusion.Level, clip bool, steps int) ([]Bits, error) {
+func (b *batch) bits(ctx context.Context, l *Likelihood, steps int) ([]Bits, error) {
 	f := b.model.Frames
 	for _, c := range b.cases {
 		if c.Real.Frames != f.Current || c.Real.FrameSize() != b.size {
@@ -79,18 +113,24 @@ func (b *batch) bits(ctx context.Context, l *likelihood.Likelihood, levels []dif
 	x0 := b.join(b.frames(f.Current, func(c Case) clips.Clip { return c.Real }))
 	defer x0.FinalizeAll()
 	b.window = boundWindow
-	bounds, err := l.Bound(ctx, x0, cond, levels, clip, b.normal)
-	if err != nil {
-		return nil, err
-	}
-	b.window = exactWindow
-	exact, err := l.Exact(ctx, x0, cond, steps, b.normal)
+	bounds, err := l.programs.Bound(ctx, x0, cond, l.levels, l.clip, b.normal)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]Bits, len(b.cases))
 	for i := range all {
-		all[i] = Bits{bounds[i], exact[i]}
+		all[i].Bound = bounds[i]
+	}
+	if steps == 0 {
+		return all, nil
+	}
+	b.window = exactWindow
+	exact, err := l.programs.Exact(ctx, x0, cond, steps, b.normal)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].Exact = exact[i]
 	}
 	return all, nil
 }
@@ -101,4 +141,38 @@ func (b *batch) hidden(n int, of func(Case) clips.Clip) []Frame {
 		return make([]Frame, n)
 	}
 	return b.frames(n, of)
+}
+
+// ofModel are the values of the metrics whose Info.OfModel is set.
+var ofModel = map[string]func(Bits) float64{
+	"bits":       func(b Bits) float64 { return b.Total() },
+	"bits_exact": func(b Bits) float64 { return b.Exact },
+}
+
+// likely scores the real blocks of the part's clips by the model itself, and gives each of a method's
+// videos the score of its clip.
+func (p *scoring) likely(ctx context.Context, m metric.Opened, key FeatureKey, made *videos) ([]metric.Score, error) {
+	if key.Method != modelMethod {
+		return skipped("only a model gives frames a probability", len(made.cases)), nil
+	}
+	bits, ok := p.bits[key.Seed]
+	if !ok {
+		if p.Likelihood == nil {
+			return nil, errors.New("no likelihood was prepared")
+		}
+		steps := 0
+		if slices.ContainsFunc(p.metrics, func(m metric.Opened) bool { return m.Name == "bits_exact" && m.Skipped == "" }) {
+			steps = ODESteps
+		}
+		var err error
+		if bits, err = p.Likelihood.Seeded(key.Seed).Bits(ctx, p.job.Task, p.real.cases, steps); err != nil {
+			return nil, err
+		}
+		p.bits[key.Seed] = bits
+	}
+	scores := make([]metric.Score, len(made.cases))
+	for i, c := range made.cases {
+		scores[i].Value = ofModel[m.Name](bits[p.at[c.Clip]])
+	}
+	return scores, nil
 }

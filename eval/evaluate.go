@@ -18,12 +18,15 @@ import (
 // the task sees it. The generated frames, or a baseline's, are compared with the real ones. Metrics
 // of pairs score each video. Metrics of sets score all clips as a whole, with all their
 // trajectories. Videos of the task generate have no real counterparts, so metrics of pairs are
-// skipped, and metrics of sets compare them with the test clips.
+// skipped, and metrics of sets compare them with the test clips. Metrics of the model say how likely it
+// finds the real frames.
 type Evaluation struct {
 	Protocol
-	Cache     *Cache // of features; nil for none
-	generator *Generator
-	job       Job
+	Cache *Cache // of features; nil for none
+	// Likelihood is needed if one of the metrics is of the model; see [metric.Info.OfModel].
+	Likelihood *Likelihood
+	generator  *Generator
+	job        Job
 	// generate makes the videos of the cases, of each its frames, with a seed of the noise: those of
 	// the generator, but in tests.
 	generate func(ctx context.Context, seed uint64, cases []Case, progress func()) ([]Frames, error)
@@ -80,7 +83,7 @@ func (p Protocol) Videos(m *models.Model, f configs.Frames) metric.Videos {
 	return metric.Videos{
 		Frames: p.Frames, Given: ClipFrames(task, f, 0),
 		Height: frame[0], Width: frame[1], Channels: frame[2],
-		Clips: p.Clips, Paired: task != Generate,
+		Clips: p.Clips, Paired: task != Generate, Block: m.Frames.Current,
 	}
 }
 

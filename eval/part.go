@@ -71,13 +71,13 @@ func (e *Evaluation) Part(ctx context.Context, r Range, progress func()) (*Part,
 			return nil, err
 		}
 		p.Seconds += time.Since(began).Seconds()
-		if err := p.score(modelMethod, seed, e.made(several, made)); err != nil {
+		if err := p.score(ctx, modelMethod, seed, e.made(several, made)); err != nil {
 			return nil, err
 		}
 	}
 	for _, name := range configs.Names(baselines(e.job.Task)) {
 		simple := e.known(cases, func(c Case) clips.Clip { return baselines(e.job.Task)[name](c.Past, c.Future, e.Frames) })
-		if err := p.score(name, 0, simple); err != nil {
+		if err := p.score(ctx, name, 0, simple); err != nil {
 			return nil, err
 		}
 	}
@@ -90,12 +90,13 @@ type scoring struct {
 	*Evaluation
 	*Part
 	real *videos
-	at   map[int]int // where the real video of a clip is among them
+	at   map[int]int       // where the real video of a clip is among them
+	bits map[uint64][]Bits // of the real blocks, by the seed of the noise
 }
 
 // scoring begins with a part, which has these cases, of each clip one or more.
 func (e *Evaluation) scoring(r Range, cases []Case) *scoring {
-	p := &scoring{e, &Part{Range: r, Made: Features{}, Real: Features{}}, e.known(cases, func(c Case) clips.Clip { return c.Real }), map[int]int{}}
+	p := &scoring{e, &Part{Range: r, Made: Features{}, Real: Features{}}, e.known(cases, func(c Case) clips.Clip { return c.Real }), map[int]int{}, map[uint64][]Bits{}}
 	for i, c := range cases {
 		p.at[c.Clip] = i
 	}
@@ -103,13 +104,13 @@ func (e *Evaluation) scoring(r Range, cases []Case) *scoring {
 }
 
 // score scores the videos of a method, made with a seed, and keeps a record of each.
-func (p *scoring) score(method string, seed uint64, made *videos) error {
+func (p *scoring) score(ctx context.Context, method string, seed uint64, made *videos) error {
 	records := make([]Record, len(made.cases))
 	for i, c := range made.cases {
 		records[i] = Record{p.Task, c.Clip, c.Video, c.Start, seed, c.Trajectory, crc32.Checksum(c.Real.Pix, castagnoli), method, map[string]metric.Score{}}
 	}
 	for _, m := range p.metrics {
-		scores, err := p.scores(m, FeatureKey{m.Name, method, seed}, made)
+		scores, err := p.scores(ctx, m, FeatureKey{m.Name, method, seed}, made)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
@@ -123,9 +124,13 @@ func (p *scoring) score(method string, seed uint64, made *videos) error {
 
 // scores are a metric's, one for each video. A metric of sets has none; it adds the videos to their
 // set. Where a metric can't score the videos, each score says why.
-func (p *scoring) scores(m metric.Opened, key FeatureKey, made *videos) ([]metric.Score, error) {
+func (p *scoring) scores(ctx context.Context, m metric.Opened, key FeatureKey, made *videos) ([]metric.Score, error) {
 	if m.Skipped != "" {
 		return skipped(m.Skipped, len(made.cases)), nil
+	}
+	if m.OfModel {
+		scores, err := p.likely(ctx, m, key, made)
+		return p.checked(scores, len(made.cases), err)
 	}
 	if m.Sets != nil {
 		reason, err := p.Made.add(m, key, made, p.Cache)
@@ -157,8 +162,13 @@ func skipped(reason string, n int) []metric.Score {
 // pairs scores generated clips by a metric of pairs.
 func (p *scoring) pairs(m metric.Opened, real, made []clips.Clip) ([]metric.Score, error) {
 	scores, err := m.Pairs.Score(real, made)
-	if err == nil && len(scores) != len(made) {
-		err = fmt.Errorf("%d scores, want one for each of %d clips", len(scores), len(made))
+	return p.checked(scores, len(made), err)
+}
+
+// checked refuses what is not n scores of numbers.
+func (p *scoring) checked(scores []metric.Score, n int, err error) ([]metric.Score, error) {
+	if err == nil && len(scores) != n {
+		err = fmt.Errorf("%d scores, want one for each of %d clips", len(scores), n)
 	}
 	for i, s := range scores {
 		if n := len(s.Frames); err == nil && n != 0 && n != p.Protocol.Frames {

@@ -71,7 +71,7 @@ func (e *Evaluation) Repeat(ctx context.Context, records []Record, progress func
 			return nil, err
 		}
 		p := pairs.scoring(Range{}, group)
-		if err := p.score(modelMethod, seed, pairs.made(group, made)); err != nil {
+		if err := p.score(ctx, modelMethod, seed, pairs.made(group, made)); err != nil {
 			return nil, err
 		}
 		for k, i := range some {

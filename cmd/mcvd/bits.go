@@ -106,7 +106,12 @@ func (c *bitsCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer g.Close()
-	bits, err := g.Bits(cmd.Context(), l.store, l.sampler, task, cases, c.odeSteps)
+	likelihood, err := eval.NewLikelihood(g, l.store, l.sampler)
+	if err != nil {
+		return err
+	}
+	defer likelihood.Close()
+	bits, err := likelihood.Bits(cmd.Context(), task, cases, c.odeSteps)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"mcvd/eval"
 )
 
 // The bound of a clip is the sum of its terms, and neither it nor the exact bits depend on the batch.
@@ -42,5 +44,46 @@ func TestBits(t *testing.T) {
 	stdout, _ := mustCall(t, "bits run --backend go --clips 2 --ode-steps 2 --task interpolate")
 	if !strings.Contains(stdout, "2 clips") || strings.Count(stdout, "+-") != 5 {
 		t.Errorf("%s", stdout)
+	}
+}
+
+// The metrics of the model are the bits that the command bits says, for the model alone.
+func TestBitsAsMetrics(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=50")
+	stdout, _ := mustCall(t, "bits run --backend go --clips 3 --steps 8 --ode-steps 20 --json")
+	var want bitsReport
+	if err := json.Unmarshal([]byte(stdout), &want); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = mustCall(t, "eval run --backend go --clips 3 --trajectories 2 --steps 8 --metrics psnr,bits,bits_exact --json")
+	var got eval.Report
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, r := range got.Records {
+		bits, exact := r.Scores["bits"], r.Scores["bits_exact"]
+		if r.Method != "model" {
+			if bits.Skipped == "" || exact.Skipped == "" {
+				t.Errorf("%s has %+v and %+v bits", r.Method, bits, exact)
+			}
+			continue
+		}
+		seen++
+		if c := want.Clips[r.Clip]; !(math.Abs(bits.Value-c.Bound) <= 1e-4*c.Bound) || !(math.Abs(exact.Value-c.Exact) <= 1e-3*c.Exact) {
+			t.Errorf("clip %d: %g and %g, want %g and %g", r.Clip, bits.Value, exact.Value, c.Bound, c.Exact)
+		}
+	}
+	if seen != 6 {
+		t.Errorf("%d records of the model, want 6", seen)
+	}
+	for _, refused := range []struct{ flags, want string }{
+		{"--frames 4 --metrics bits", "is of one block of the model, 2 frames, got 4"},
+		{"--guidance frames --option past_scale=2 --metrics bits", "want sampler.guidance.name: none"},
+	} {
+		if status, _, stderr := call(t, strings.Fields("eval run --backend go --clips 2 --steps 4 "+refused.flags)...); status == 0 || !strings.Contains(stderr, refused.want) {
+			t.Errorf("%s: %d, %s, want %q", refused.flags, status, stderr, refused.want)
+		}
 	}
 }

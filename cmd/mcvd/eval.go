@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -212,6 +213,12 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 	}
 	if !c.noCache {
 		e.Cache = featureCache(l.choice, c.log)
+	}
+	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
+		if e.Likelihood, err = eval.NewLikelihood(g, l.store, l.sampler); err != nil {
+			return nil, fmt.Errorf("--metrics: %w", err)
+		}
+		defer e.Likelihood.Close()
 	}
 	h, err := c.header(e.Header(), l, dir)
 	if err != nil {

@@ -222,11 +222,11 @@ func (a *app) films(ctx context.Context, l *loaded, r *eval.Report, weights stri
 	return films, err
 }
 
-// pairsOf opens the metrics of pairs that have scores in a report.
+// pairsOf opens the metrics of pairs that have scores in a report. Those of the model score no videos.
 func pairsOf(r *eval.Report, needs metric.Needs) ([]metric.Opened, error) {
 	var names []string
 	for _, m := range r.Metrics {
-		if r.Results[0].Scores[m.Name].Mean.N > 0 {
+		if r.Results[0].Scores[m.Name].Mean.N > 0 && !m.OfModel {
 			names = append(names, m.Name)
 		}
 	}

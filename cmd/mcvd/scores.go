@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
@@ -91,6 +92,12 @@ func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string
 		return nil, err
 	}
 	e.Cache = s.cache
+	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
+		if e.Likelihood, err = eval.NewLikelihood(g, store, s.config.Sampler); err != nil {
+			return nil, fmt.Errorf("train.scores.metrics: %w", err)
+		}
+		defer e.Likelihood.Close()
+	}
 	var parts []*eval.Part
 	for _, r := range e.Parts() {
 		p, err := e.Part(ctx, r, nil)

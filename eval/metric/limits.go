@@ -18,6 +18,7 @@ type Videos struct {
 	Frames, Given           int // of a clip: generated ones, and given ones around them
 	Height, Width, Channels int // of a frame
 	Clips                   int // real ones; there are as many generated ones or more
+	Block                   int // frames that the model makes at a time
 	// Paired says that each generated clip has a real one in its place.
 	Paired bool
 }
@@ -43,6 +44,8 @@ func (o Opened) unfit(v Videos) string {
 	switch l := o.Limits; {
 	case o.Pairs != nil && !v.Paired:
 		return "compares each video with the real one in its place, which a video of the task generate does not have"
+	case o.OfModel && v.Frames != v.Block:
+		return fmt.Sprintf("is of one block of the model, %d frames, got %d", v.Block, v.Frames)
 	case frames < l.Frames:
 		return fmt.Sprintf("needs clips of %d frames or more%s, got %d: generate %d or more", l.Frames, counted, frames, v.Frames+l.Frames-frames)
 	case min(v.Height, v.Width) < l.Side:

@@ -17,8 +17,8 @@ import (
 	"mcvd/eval/metric/features"
 )
 
-// Metric is a way to score generated videos. It is of pairs, with OpenPairs, or of sets, with
-// OpenSets and Compare.
+// Metric is a way to score generated videos. It is of pairs, with OpenPairs, of sets, with OpenSets and
+// Compare, or of the model, with neither.
 type Metric struct {
 	Info
 	OpenPairs func(Needs) (Pairs, error)
@@ -44,6 +44,9 @@ type Info struct {
 	Biased bool `json:"biased,omitempty"`
 	// PerFrame says of a metric of sets that it compares frames: each has a vector.
 	PerFrame bool `json:"per_frame,omitempty"`
+	// OfModel says that the model itself scores real frames, by how likely it finds them. Whoever has
+	// the model computes the values.
+	OfModel bool `json:"of_model,omitempty"`
 	// Weights is the SHA-256 of the files that the network's weights were imported from, of a
 	// metric that has one and is open.
 	Weights string `json:"weights_sha256,omitempty"`
@@ -147,6 +150,8 @@ var metrics = []Metric{
 	{Info: Info{Name: "fvmd", Digits: 2, Whole: true, Biased: true}, OpenSets: openFVMD, Compare: FrechetOf, Limits: Limits{Frames: leastMotionFrames, Side: leastMotionSide, Clips: 2}, Special: true},
 	{Info: Info{Name: "mmd", Digits: 4}, OpenSets: openMMD, Compare: KID, Limits: Limits{Clips: 2}},
 	{Info: Info{Name: "energy", Digits: 5, Biased: true}, OpenSets: openEnergy, Compare: Energy, Special: true},
+	{Info: Info{Name: "bits", Unit: "bits/dim", Digits: 4, OfModel: true}, Special: true},
+	{Info: Info{Name: "bits_exact", Unit: "bits/dim", Digits: 4, OfModel: true}, Special: true},
 	{Info: Info{Name: "digit", HigherIsBetter: true, Digits: 2}, OpenPairs: openDigit, Special: true, Limits: Limits{Grey: true}},
 }
 
@@ -174,7 +179,8 @@ func Comparisons() map[string]Compare {
 type Opened struct {
 	Info
 	Limits
-	// One of Pairs and Sets is set, unless Skipped says why the metric can't be used here.
+	// One of Pairs and Sets is set, unless the metric is of the model, or Skipped says why it can't be
+	// used here.
 	Pairs   Pairs
 	Sets    Sets
 	Compare Compare // of Sets
@@ -224,9 +230,10 @@ func Check(names []string) error {
 // Open gets the metric ready.
 func (m Metric) Open(needs Needs) (o Opened, err error) {
 	o.Info, o.Limits = m.Info, m.Limits
-	if m.OpenPairs != nil {
+	switch {
+	case m.OpenPairs != nil:
 		o.Pairs, err = m.OpenPairs(needs)
-	} else {
+	case m.OpenSets != nil:
 		o.Sets, err = m.OpenSets(needs)
 		o.Compare = m.Compare
 	}

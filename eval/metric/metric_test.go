@@ -9,14 +9,20 @@ import (
 	"testing"
 )
 
-// A line of the table has a name of its own and one of the two functions, and opens.
+// A line of the table has a name of its own, and is of pairs, of sets or of the model, and opens.
 func TestTheTable(t *testing.T) {
 	for i, m := range metrics {
-		if m.Name == "" || slices.Contains(Names()[:i], m.Name) || (m.OpenPairs == nil) == (m.OpenSets == nil) || (m.OpenSets == nil) != (m.Compare == nil) {
-			t.Errorf("line %d: %+v: want a name of its own, and either pairs, or sets and how to compare them", i, m)
+		kinds := 0
+		for _, is := range []bool{m.OpenPairs != nil, m.OpenSets != nil, m.OfModel} {
+			if is {
+				kinds++
+			}
+		}
+		if m.Name == "" || slices.Contains(Names()[:i], m.Name) || kinds != 1 || (m.OpenSets == nil) != (m.Compare == nil) {
+			t.Errorf("line %d: %+v: want a name of its own, and pairs, the model, or sets and how to compare them", i, m)
 		}
 		o, err := m.Open(Needs{Weights: t.TempDir()})
-		if err != nil || o.Skipped == "" && (o.Pairs == nil) == (o.Sets == nil) {
+		if err != nil || o.Skipped == "" && !m.OfModel && (o.Pairs == nil) == (o.Sets == nil) {
 			t.Errorf("%s: opened as %+v, %v", m.Name, o, err)
 		}
 	}
@@ -34,7 +40,7 @@ func TestOpenTakesNamesInTheirOrder(t *testing.T) {
 		t.Errorf("a special one by its name: %+v, %v", opened, err)
 	}
 	for want, names := range map[string][]string{
-		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, fvd_pooled, fid, kid, fvmd, mmd, energy, digit)`: {"psnr", "x"},
+		`metrics: unknown "x" (known: psnr, ssim, lpips, lpips_vgg, fvd, fvd_pooled, fid, kid, fvmd, mmd, energy, bits, bits_exact, digit)`: {"psnr", "x"},
 		`metrics: "psnr" is there twice`: {"psnr", "psnr"},
 	} {
 		if _, err := Open(names, Needs{}); err == nil || err.Error() != want {
