@@ -34,6 +34,8 @@ func Halving(s diffusion.Schedule, c configs.Sampler) ([]Two, error) {
 		return nil, refuse("last_denoise", true, false)
 	case c.Threshold > 0:
 		return nil, refuse("threshold", c.Threshold, 0)
+	case c.FrameLag > 0:
+		return nil, refuse("frame_lag", c.FrameLag, 0)
 	case c.Guidance.Name != "none":
 		return nil, refuse("guidance.name", c.Guidance.Name, "none")
 	}

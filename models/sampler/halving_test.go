@@ -119,6 +119,7 @@ func TestSamplersThatCannotBeHalvedAreRefused(t *testing.T) {
 		"sampler.options.eta: 0.5, want 0":                                    func(c *configs.Sampler) { c.Options = configs.Options{"eta": 0.5} },
 		"sampler.last_denoise: true, want false":                              func(c *configs.Sampler) { c.LastDenoise = true },
 		"sampler.threshold: 0.9, want 0":                                      func(c *configs.Sampler) { c.Threshold = 0.9 },
+		"sampler.frame_lag: 2, want 0":                                        func(c *configs.Sampler) { c.FrameLag = 2 },
 		"sampler.guidance.name: cfg, want none":                               func(c *configs.Sampler) { c.Guidance.Name = "cfg" },
 		"sampler.spacing: karras, want uniform":                               func(c *configs.Sampler) { c.Spacing = "karras" },
 		"twice as many steps: sampler.steps: 1200, want 1 to diffusion.steps": func(c *configs.Sampler) { c.Steps = 600 },
