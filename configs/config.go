@@ -153,7 +153,9 @@ type Diffusion struct {
 	Weight string `yaml:"weight"`
 	// How training draws noise levels: uniform (each clip by itself), low_discrepancy (evenly
 	// spaced over a batch, from a random start; Kingma et al. 2021), antithetic (pairs of little and
-	// much noise), logit_normal (Esser et al. 2024) or log_normal (Karras et al. 2022).
+	// much noise), logit_normal (Esser et al. 2024), log_normal (Karras et al. 2022) or by_loss (more
+	// often where recent losses were high, with weights that make up for it; Nichol and Dhariwal
+	// 2021, eq. 18).
 	Levels string `yaml:"levels"`
 	// How the noise levels of a clip's frames depend on each other in training: equal (one level for
 	// all of them), independent (Chen et al. 2024, Diffusion Forcing) or monotone (independent, then

@@ -126,6 +126,17 @@ func (m *Model) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(m.Table(levels), batch, len(levels)/batch, diffusion.Columns)
 }
 
+// DrawByLoss draws a noise level for each clip of a batch by recent losses: the levels, what the
+// losses are multiplied by, and both as a table for [Model.Draw], [batch, 1, diffusion.Columns].
+func (m *Model) DrawByLoss(rng *rand.Rand, batch int, r *diffusion.Running) (levels []diffusion.Level, factors []float64, table *tensors.Tensor) {
+	levels, factors = r.Draw(rng, batch)
+	rows := m.Table(levels)
+	for i, factor := range factors {
+		rows[i*diffusion.Columns+diffusion.WeightColumn] *= float32(factor)
+	}
+	return levels, factors, tensors.FromFlatDataAndDimensions(rows, batch, 1, diffusion.Columns)
+}
+
 // Draw makes the other random choices for a batch in the graph, and returns the next random state.
 // levels is a table of levels, [batch, 1 or frames, diffusion.Columns].
 func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {

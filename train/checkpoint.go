@@ -40,6 +40,8 @@ type Progress struct {
 	Scored int `json:"scored,omitempty"`
 	// Replaced is the number of clips so far that stood for others that can't be read.
 	Replaced int `json:"replaced,omitempty"`
+	// LevelLosses are the recent losses by which levels are drawn, empty if they aren't.
+	LevelLosses string `json:"level_losses,omitempty"`
 	// Unlogged sums up the steps since the last line of the log, so that the next line includes
 	// them.
 	Unlogged means `json:"unlogged,omitzero"`

@@ -15,6 +15,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/devices"
+	"mcvd/models/diffusion"
 	"mcvd/models/paritytest"
 	"mcvd/train/runs"
 )
@@ -83,6 +84,11 @@ func losses(t *testing.T, c *configs.Config, steps int) []float64 {
 			t.Fatalf("step %d: %+v, %v", i+1, r, err)
 		}
 		all = append(all, r.Loss, r.GradientNorm)
+		for _, batch := range r.Losses {
+			for _, loss := range batch {
+				all = append(all, float64(loss))
+			}
+		}
 	}
 	return all
 }
@@ -104,7 +110,7 @@ func TestDevicesAgree(t *testing.T) {
 	}
 	on := func(devices int) []float64 {
 		c := toy()
-		c.Train.Devices = devices
+		c.Train.Devices, c.Diffusion.Levels = devices, diffusion.ByLoss // so that steps return the losses of clips
 		return losses(t, c, steps)
 	}
 	want := on(1)

@@ -48,7 +48,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", shapes.Make(dtypes.Uint8, m.ClipShape(c.Train.Batch, m.Frames.Total()).Dimensions...))
-		outputs := gradientsGraph(steps, precision, c.Train, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))})
+		outputs := gradientsGraph(steps, precision, c, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))})
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(scopesOf(u, c))+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already

@@ -6,6 +6,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/diffusion"
 )
 
 // Streams of random numbers: each use has one of its own.
@@ -31,7 +33,47 @@ func source(seed, stream, step, batch uint64) *rand.Rand {
 // drawsOf makes the random state and the noise levels of each batch of a training step.
 func drawsOf(m objective, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
 	return func(batch int) (random, levels *tensors.Tensor) {
-		return randomState(c.Seed, trainingStream, uint64(step), uint64(batch)),
-			m.DrawLevels(source(c.Seed, levelStream, uint64(step), uint64(batch)), c.Train.Batch)
+		return stateOf(c, step, batch), m.DrawLevels(levelsOf(c, step, batch), c.Train.Batch)
+	}
+}
+
+// stateOf is the random state of a batch's graph, and levelsOf what draws its levels.
+func stateOf(c *configs.Config, step, batch int) *tensors.Tensor {
+	return randomState(c.Seed, trainingStream, uint64(step), uint64(batch))
+}
+
+func levelsOf(c *configs.Config, step, batch int) *rand.Rand {
+	return source(c.Seed, levelStream, uint64(step), uint64(batch))
+}
+
+// drawsByLoss says whether levels are drawn by losses. A student draws steps of its teacher instead.
+func drawsByLoss(c *configs.Config) bool {
+	return c.Diffusion.Levels == diffusion.ByLoss && c.Train.Teacher == ""
+}
+
+// byLoss draws the levels of a step's batches by the losses of the steps before. A step learns nothing
+// of the losses of its own batches.
+type byLoss struct {
+	running *diffusion.Running
+	levels  [][]diffusion.Level // of each batch
+	factors [][]float64         // of each batch's losses
+}
+
+// draws is [drawsOf], which are remembered for learn.
+func (b *byLoss) draws(m *models.Model, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
+	b.levels, b.factors = nil, nil
+	return func(batch int) (random, levels *tensors.Tensor) {
+		drawn, factors, table := m.DrawByLoss(levelsOf(c, step, batch), c.Train.Batch, b.running)
+		b.levels, b.factors = append(b.levels, drawn), append(b.factors, factors)
+		return stateOf(c, step, batch), table
+	}
+}
+
+// learn remembers the losses of the clips of each batch.
+func (b *byLoss) learn(losses [][]float32) {
+	for batch, of := range losses {
+		for i, loss := range of {
+			b.running.Add(b.levels[batch][i], float64(loss)/b.factors[batch][i])
+		}
 	}
 }

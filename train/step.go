@@ -39,6 +39,8 @@ type result struct {
 	GradientNorm float64 // of all gradients together, before clipping
 	LearningRate float64
 	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
+	// Losses are those of the clips of each batch, if levels are drawn by them.
+	Losses [][]float32
 }
 
 // objective is what steps minimize: a [models.Model], a [models.Distillation], or in tests one with
@@ -68,7 +70,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	}
 	s := &stepper{devices: d, config: c, update: u, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-		return gradientsGraph(m, precision, c.Train, scope, in)
+		return gradientsGraph(m, precision, c, scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -92,15 +94,17 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
 // of the mean over the batch, divided by the number of batches of a step. Inputs: clips (bytes, or
 // numbers in [-1, 1]), a random state, a table of noise levels. If the step had batches before, their
-// loss and gradients follow, and the new ones are added to them.
-func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope *model.Scope, in []*Node) []*Node {
+// loss and gradients follow, and the new ones are added to them. If levels are drawn by losses, those
+// of the clips of this batch are the last result, [batch].
+func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := numbers(in[0]), in[1], in[2], in[3:]
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
 	next, draws := m.Draw(random, levels)
 	b := nn.NewBuilder(clip.Graph().Backend())
-	b.Random, b.Compute, b.Checkpointing = next, precision, c.GradientCheckpointing
-	loss := DivScalar(ReduceAllMean(m.LossGraph(b, weights, clip, draws)), float64(c.Accumulate))
+	b.Random, b.Compute, b.Checkpointing = next, precision, c.Train.GradientCheckpointing
+	losses := m.LossGraph(b, weights, clip, draws)
+	loss := DivScalar(ReduceAllMean(losses), float64(c.Train.Accumulate))
 	gradients := weights.BuildTrainableVariablesGradientsGraph(loss)
 	if len(before) > 0 {
 		loss = Add(loss, before[0])
@@ -108,7 +112,11 @@ func gradientsGraph(m objective, precision dtypes.DType, c configs.Train, scope 
 			gradients[i] = Add(gradients[i], before[i+1])
 		}
 	}
-	return append([]*Node{loss, globalNorm(gradients)}, gradients...)
+	results := append([]*Node{loss, globalNorm(gradients)}, gradients...)
+	if drawsByLoss(c) {
+		results = append(results, losses)
+	}
+	return results
 }
 
 // globalNorm is the Euclidean norm of all values together.
@@ -140,6 +148,7 @@ func globalNorm(xs []*Node) *Node {
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64
+	var losses [][]float32
 	for i, batch := range batches {
 		state, table := draw(i)
 		random, err := s.devices.Put(state, devices.Copies)
@@ -155,12 +164,21 @@ func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) 
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
 		devices.Free(sums)
+		if drawsByLoss(s.config) {
+			last := len(out) - 1
+			of, err := out[last].Numbers()
+			if err != nil {
+				return result{}, fmt.Errorf("losses: %w", err)
+			}
+			devices.Free(out[last:])
+			losses, out = append(losses, of), out[:last]
+		}
 		norm = out[1].Scalar()
 		sums = append(out[:1:1], out[2:]...)
 	}
 	loss := sums[0].Scalar()
 	scalars, rate := s.update.Scalars(update, norm)
-	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate}
+	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate, Losses: losses}
 	if !finite(loss) || !finite(norm) {
 		devices.Free(sums)
 		r.Skipped = true

@@ -149,6 +149,7 @@ type trainer struct {
 	progress  Progress
 	saved     int // the step of the last checkpoint
 	stepper   *stepper
+	byLoss    *byLoss // nil if levels are drawn without regard to losses
 	validator *validator
 	log       *logWriter
 	events    *tensorboard.Writer // nil without
@@ -167,6 +168,12 @@ func (t *trainer) open() (err error) {
 		return err
 	}
 	t.flops = size.TrainingFLOPs(c.Train.Accumulate, c.Train.Teacher != "")
+	if drawsByLoss(c) {
+		t.byLoss = &byLoss{running: t.model.Running()}
+		if err := t.byLoss.running.Restore(t.progress.LevelLosses); err != nil {
+			return fmt.Errorf("%s: checkpoint of step %d: %w", t.Dir, t.progress.Step, err)
+		}
+	}
 	if t.stepper, err = newStepper(t.Backend, t.store, t.objective, c); err != nil {
 		return err
 	}
@@ -249,7 +256,11 @@ func (t *trainer) stopped() error {
 // batches that stand for others.
 func (t *trainer) step(ctx context.Context, batches []devices.Value, replaced int) error {
 	p := &t.progress
-	r, err := t.stepper.run(p.Updates+1, batches, drawsOf(t.objective, t.Config, p.Step))
+	draws := drawsOf(t.objective, t.Config, p.Step)
+	if t.byLoss != nil {
+		draws = t.byLoss.draws(t.model, t.Config, p.Step)
+	}
+	r, err := t.stepper.run(p.Updates+1, batches, draws)
 	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)
@@ -261,6 +272,10 @@ func (t *trainer) step(ctx context.Context, batches []devices.Value, replaced in
 	} else {
 		p.SkippedInARow = 0
 		p.Updates++
+		if t.byLoss != nil {
+			t.byLoss.learn(r.Losses)
+			p.LevelLosses = t.byLoss.running.Text()
+		}
 	}
 	p.Unlogged.add(r)
 	p.Unlogged.Replaced += replaced

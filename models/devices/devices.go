@@ -101,6 +101,14 @@ func (v Value) Scalar() float64 {
 	return float64(tensors.ToScalar[float32](v.one))
 }
 
+// Numbers are those of a value that lies as copies.
+func (v Value) Numbers() ([]float32, error) {
+	if v.several != nil {
+		return tensors.CopyFlatData[float32](v.several.Shards()[0]) // all are the same
+	}
+	return tensors.CopyFlatData[float32](v.one)
+}
+
 // Free gives back the memory of values at once, instead of at the next garbage collection.
 func Free(values []Value) {
 	for _, v := range values {

@@ -17,6 +17,7 @@ var spreads = map[string]spread{
 	"uniform":         byShare{independent},
 	"low_discrepancy": byShare{lowDiscrepancy},
 	"antithetic":      byShare{antithetic},
+	ByLoss:            byLoss{},
 	"logit_normal":    logitNormal{Mean: 0, Std: 1},
 	"log_normal":      logNormal{Mean: -1.2, Std: 1.2},
 }

@@ -65,6 +65,16 @@ func New(c configs.Diffusion) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread, chosen.frames}
+	if _, by := chosen.spread.(byLoss); by {
+		if schedule.Steps() == 0 {
+			return nil, configs.Problem{Path: "diffusion.levels", Also: []string{"diffusion.schedule"},
+				Text: fmt.Sprintf("%s, want another, because diffusion.schedule %s has no timesteps whose losses could be remembered", ByLoss, c.Schedule)}
+		}
+		if chosen.frames != nil {
+			return nil, configs.Problem{Path: "diffusion.levels", Also: []string{FrameLevelsPath},
+				Text: fmt.Sprintf("%s, want another, because with %s: %s a clip's loss belongs to several levels", ByLoss, FrameLevelsPath, c.FrameLevels)}
+		}
+	}
 	noisiest := schedule.Level(1)
 	for _, x := range p.Row(noisiest) {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -99,8 +109,12 @@ type LevelNodes struct {
 	Weight        *Node // of the loss
 }
 
-// Columns is how many numbers [Process.Row] gives for a level.
-const Columns = 9
+// Columns is how many numbers [Process.Row] gives for a level. WeightColumn is which of them is the
+// weight of the loss.
+const (
+	Columns      = 9
+	WeightColumn = 8
+)
 
 // Row is the numbers of a level in the order of [LevelNodes], computed on the host in float64.
 func (p *Process) Row(l Level) []float64 {
