@@ -158,6 +158,57 @@ func TestValuesWithoutFormula(t *testing.T) {
 	}
 }
 
+// Chunks that go without some of their filters, and that stand in the file from the last to the first.
+func TestChunksWithoutSomeFilters(t *testing.T) {
+	f, err := open(unzipped(t, "rare.hdf5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, err := elements(f, "masked")
+	if err != nil || len(got) != 6*9 {
+		t.Fatalf("%d elements, %v", len(got), err)
+	}
+	for i, v := range got {
+		if want := int64((i*7919 + 31) % 251); v != want {
+			t.Errorf("element %d is %d, want %d", i, v, want)
+		}
+	}
+	if _, _, err := elements(f, "external"); err == nil || !strings.Contains(err.Error(), "its elements stand in other files") {
+		t.Errorf("elements in another file: %v", err)
+	}
+}
+
+// The four ways in which a file says what an element is that was never written.
+func TestFillValues(t *testing.T) {
+	for name, c := range map[string]struct {
+		message []byte
+		old     bool
+		want    []byte
+	}{
+		"old":                  {[]byte{2, 0, 0, 0, 1, 2}, true, []byte{1, 2}},
+		"1":                    {[]byte{1, 2, 1, 1, 2, 0, 0, 0, 1, 2}, false, []byte{1, 2}},
+		"1, not defined":       {[]byte{1, 2, 1, 0, 0, 0, 0, 0}, false, nil},
+		"1, without the sign":  {[]byte{1, 2, 1, 0, 2, 0, 0, 0, 1, 2}, false, []byte{1, 2}}, // the size counts alone
+		"2":                    {[]byte{2, 2, 1, 1, 2, 0, 0, 0, 1, 2}, false, []byte{1, 2}},
+		"2, not defined":       {[]byte{2, 2, 1, 0}, false, nil},
+		"3":                    {[]byte{3, 0x29, 2, 0, 0, 0, 1, 2}, false, []byte{1, 2}},
+		"3, not defined":       {[]byte{3, 0x09}, false, nil},
+		"3, defined and empty": {[]byte{3, 0x29, 0, 0, 0, 0}, false, nil},
+	} {
+		d, read := &Dataset{Size: 2}, (*Dataset).readFill
+		if c.old {
+			read = (*Dataset).readFillValue
+		}
+		in := cursor{b: c.message}
+		if err := read(d, &in); err != nil || in.cut || len(in.b) > 0 || !bytes.Equal(d.fill, c.want) {
+			t.Errorf("version %s: %v, %v, cut off %t, %d bytes left, want %v", name, d.fill, err, in.cut, len(in.b), c.want)
+		}
+	}
+	if err := (&Dataset{Size: 4}).readFill(&cursor{b: []byte{2, 2, 1, 1, 2, 0, 0, 0, 1, 2}}); err == nil || !strings.Contains(err.Error(), "a fill value of 2 bytes, elements have 4") {
+		t.Errorf("a fill value of another size: %v", err)
+	}
+}
+
 // A group whose tree has several levels.
 func TestManyLinks(t *testing.T) {
 	f := arrays(t)

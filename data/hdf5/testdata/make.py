@@ -1,6 +1,6 @@
 """Writes the files of this folder with h5py (3.16 was used). Every element of an array is
 (7919 i + 31) modulo 251, i being its row-major number."""
-import gzip, os
+import gzip, os, zlib
 import h5py, numpy as np
 
 def array(shape, kind):
@@ -56,3 +56,16 @@ with h5py.File("small.hdf5", "w") as f:
         f.create_dataset("0/" + name, data=array((9, 10), "u2") // 16, chunks=(8, 8), **filters)
     f["len/0"] = 3
 pack("small.hdf5")
+with h5py.File("rare.hdf5", "w") as f:
+    # One filter of a chunk at a time is left out, as a writer does where it saves nothing. Chunks are
+    # written from the last to the first.
+    whole = array((6, 9), "u2")
+    mixed = f.create_dataset("masked", (6, 9), "u2", chunks=(3, 3), shuffle=True, compression="gzip")
+    for n in reversed(range(6)):
+        at = (n // 3 * 3, n % 3 * 3)
+        chunk = np.ascontiguousarray(whole[at[0]:at[0] + 3, at[1]:at[1] + 3])
+        shuffled = chunk.view("u1").reshape(-1, 2).T.tobytes()
+        data, mask = [(zlib.compress(shuffled), 0), (zlib.compress(chunk.tobytes()), 1), (shuffled, 2), (chunk.tobytes(), 3)][n % 4]
+        mixed.id.write_direct_chunk(at, data, filter_mask=mask)
+    f.create_dataset("external", (4,), "u1", external=[("elsewhere.bin", 0, 4)])
+pack("rare.hdf5")
