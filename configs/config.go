@@ -306,8 +306,9 @@ type Sampler struct {
 // Guidance changes what the network predicts, so that videos follow the conditioning frames more
 // closely or less. docs/guidance.md is about it.
 type Guidance struct {
-	// The guidance: none, frames (classifier-free guidance on past and future), history, or replacement
-	// and reconstruction, which know frames of the block.
+	// The guidance: none, frames (classifier-free guidance on past and future), history,
+	// autoguidance (away from a weaker model), or replacement and reconstruction, which know frames of
+	// the block.
 	Name string `yaml:"name" json:"name"`
 	// Settings of the chosen guidance.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`

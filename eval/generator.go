@@ -73,6 +73,9 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
+	if guide.Compares() && m.Second == nil {
+		return nil, fmt.Errorf("sampler.guidance.name: %q, want another here: only commands that sample a run read its second checkpoint", c.Guidance.Name)
+	}
 	builder := func() *nn.Builder {
 		b := nn.NewBuilder(backend)
 		b.Compute = precision

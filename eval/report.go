@@ -15,15 +15,17 @@ type Header struct {
 	Run        string        `json:"run"`
 	Checkpoint string        `json:"checkpoint"`
 	// CheckpointSHA256 is the hash of the checkpoint's file.
-	CheckpointSHA256 string          `json:"checkpoint_sha256,omitempty"`
-	Step             int             `json:"step"` // training steps behind the weights
-	Dataset          string          `json:"dataset"`
-	Path             string          `json:"path,omitempty"` // of the data set
-	Past             int             `json:"past"`           // frames that a video begins with, given
-	Future           int             `json:"future"`         // given frames that it ends with
-	Videos           int             `json:"videos"`         // in the split; more clips than that come from some of them twice
-	Sampler          configs.Sampler `json:"sampler"`
-	Backend          string          `json:"backend"`
+	CheckpointSHA256 string `json:"checkpoint_sha256,omitempty"`
+	// SecondSHA256 is the hash of the checkpoint that guidance compares with; "" if there is none.
+	SecondSHA256 string          `json:"second_sha256,omitempty"`
+	Step         int             `json:"step"` // training steps behind the weights
+	Dataset      string          `json:"dataset"`
+	Path         string          `json:"path,omitempty"` // of the data set
+	Past         int             `json:"past"`           // frames that a video begins with, given
+	Future       int             `json:"future"`         // given frames that it ends with
+	Videos       int             `json:"videos"`         // in the split; more clips than that come from some of them twice
+	Sampler      configs.Sampler `json:"sampler"`
+	Backend      string          `json:"backend"`
 	// Config is the run's experiment: the values of all settings, as YAML, by their paths.
 	Config map[string]string `json:"config,omitempty"`
 	// NFE is the number of network evaluations behind a video, NFEPerFrame that by its generated

@@ -26,6 +26,7 @@ import (
 const (
 	WeightsScope    = "model"       // the weights that training changes
 	EMAScope        = "ema"         // their moving average, which sampling uses
+	SecondScope     = "second"      // the moving average of a second model's weights; only in a store
 	AdamMeanScope   = "adam/mean"   // Adam's running mean of the gradients
 	AdamSquareScope = "adam/square" // and of their squares
 	TeacherScope    = "teacher"     // the weights from which a [Distillation] learns
@@ -38,6 +39,9 @@ type Model struct {
 	Network        network.Network
 	Frames         configs.Frames
 	Size, Channels int
+	// Second is a weaker model with the same frames, process and self-conditioning, which guidance
+	// compares with this one: see [Model.LoadSecond]. It is nil if there is none.
+	Second *Model
 }
 
 // New makes the model that the configuration describes. It checks every name in it and reports all
@@ -48,7 +52,7 @@ func New(c *configs.Config) (*Model, error) {
 	if err := errors.Join(networkErr, processErr); err != nil {
 		return nil, err
 	}
-	m := &Model{process, net, c.Frames, c.Data.Size, c.Data.Channels}
+	m := &Model{Process: process, Network: net, Frames: c.Frames, Size: c.Data.Size, Channels: c.Data.Channels}
 	if process.LevelPerFrame() && !m.LevelPerFrame() {
 		return nil, configs.Problem{Path: diffusion.FrameLevelsPath, Also: []string{"model.options.level_per_frame"},
 			Text: fmt.Sprintf("%s, want equal, because the network is told one noise level for all frames (without model.options.level_per_frame)", c.Diffusion.FrameLevels)}
@@ -251,7 +255,7 @@ func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond
 	var before *Node
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, p.Repeat(before)), at)
-	}, known, memory[:p.Memory()])
+	}, m.second(b, scope, cond, &before), known, memory[:p.Memory()])
 	if !m.SelfConditioned() {
 		return guided
 	}
@@ -261,6 +265,18 @@ func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond
 		out := guided(x, at)
 		memory[last] = told(out.X0)
 		return out
+	}
+}
+
+// second is the denoiser of the second model, nil if there is none. It is told the same predictions
+// before as the model. What it computes from the conditioning frames alone is not cached.
+func (m *Model) second(b *nn.Builder, scope *model.Scope, cond Cond[*Node], before **Node) sampler.Denoiser {
+	if m.Second == nil {
+		return nil
+	}
+	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible}
+	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		return m.Second.Target.Predict(x, m.Second.predict(b, weak, x, at, cond, *before), at)
 	}
 }
 

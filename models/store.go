@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -75,30 +76,67 @@ func Entries(store *model.Store) []weights.Entry {
 // error names what is missing, has another shape, or does not belong to the model.
 func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string) (*model.Store, error) {
 	store := model.NewStore()
-	expected := map[string]bool{}
 	var problems []string
 	for _, name := range scopes {
-		scope := store.Scope("/" + name)
-		if _, err := m.Declare(backend, scope, 1); err != nil {
+		found, err := m.load(backend, store.Scope("/"+name), f, name)
+		if err != nil {
 			return nil, err
 		}
-		for v := range scope.IterVariables() {
-			name := strings.TrimPrefix(v.Path(), "/")
-			expected[name] = true
-			if problem := loadVariable(v, f, name); problem != "" {
-				problems = append(problems, problem)
-			}
+		problems = append(problems, found...)
+	}
+	if err := notOurs(problems); err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// LoadSecond makes second the model that guidance compares with this one, and loads its averaged weights
+// from a file into a store that has this model's. Models whose frames have another shape, or that are
+// not both self-conditioned, are an error. That their noise levels and targets are the same is for the
+// caller to see to.
+func (m *Model) LoadSecond(backend compute.Backend, store *model.Store, f *weights.File, second *Model) error {
+	shape := func(m *Model) string {
+		return fmt.Sprintf("%d past, %d current and %d future frames of %dx%dx%d, self-conditioned %t",
+			m.Frames.Past, m.Frames.Current, m.Frames.Future, m.Size, m.Size, m.Channels, m.SelfConditioned())
+	}
+	if got, want := shape(second), shape(m); got != want {
+		return fmt.Errorf("a model of %s, want that of the run: %s", got, want)
+	}
+	problems, err := second.load(backend, store.Scope("/"+SecondScope), f, EMAScope)
+	if err = cmp.Or(err, notOurs(problems)); err == nil {
+		m.Second = second
+	}
+	return err
+}
+
+// load declares the model's parameters in a scope and sets them to those that a file has in the scope of
+// that name. It returns what is wrong with the file.
+func (m *Model) load(backend compute.Backend, scope *model.Scope, f *weights.File, name string) (problems []string, err error) {
+	if _, err := m.Declare(backend, scope, 1); err != nil {
+		return nil, err
+	}
+	expected := map[string]bool{}
+	for v := range scope.IterVariables() {
+		name := name + strings.TrimPrefix(v.Path(), scope.Scope())
+		expected[name] = true
+		if problem := loadVariable(v, f, name); problem != "" {
+			problems = append(problems, problem)
 		}
 	}
 	for _, t := range f.Tensors() {
-		if !expected[t.Name] && slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(t.Name, s+"/") }) {
+		if !expected[t.Name] && strings.HasPrefix(t.Name, name+"/") {
 			problems = append(problems, t.Name+": not a parameter of this model")
 		}
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("the weights are not those of this model:%s", weights.List(problems))
+	return problems, nil
+}
+
+// notOurs is the error of weights that have problems, nil if there are none.
+func notOurs(problems []string) error {
+	if len(problems) == 0 {
+		return nil
 	}
-	return store, nil
+	return fmt.Errorf("the weights are not those of this model:%s", weights.List(problems))
 }
 
 // loadVariable sets a variable from a file. It returns what is wrong with the file, or "".

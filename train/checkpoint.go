@@ -192,6 +192,21 @@ func meaning(c *configs.Config) *configs.Config {
 		Data: configs.Data{Size: c.Data.Size, Channels: c.Data.Channels}}
 }
 
+// OpenWeights opens any checkpoint, of whatever run, and verifies it. It returns the experiment that it
+// was trained in.
+func OpenWeights(path string) (*weights.File, *configs.Config, error) {
+	f, _, err := openCheckpoint(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := settings(f)
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, c, nil
+}
+
 // openCheckpoint opens one checkpoint and verifies all of it.
 func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
 	f, err := weights.Open(path)

@@ -286,7 +286,10 @@ func (c *evalCommand) header(h eval.Header, l *loaded, dir string) (_ eval.Heade
 	for _, s := range configs.Settings(l.config) {
 		h.Config[s.Path] = s.Value
 	}
-	h.CheckpointSHA256, err = weights.SHA256(l.checkpoint)
+	if h.CheckpointSHA256, err = weights.SHA256(l.checkpoint); err != nil {
+		return h, err
+	}
+	h.SecondSHA256, err = l.secondSum()
 	return h, err
 }
 

@@ -195,6 +195,10 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 		l.backend.Finalize()
 		return nil, fmt.Errorf("%s: %w", f.Path(), err)
 	}
+	if err := l.openSecond(); err != nil {
+		l.close()
+		return nil, err
+	}
 	return l, nil
 }
 

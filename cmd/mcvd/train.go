@@ -21,6 +21,7 @@ import (
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
+	"mcvd/models/guidance"
 	"mcvd/models/nn"
 	"mcvd/models/sampler"
 	"mcvd/train"
@@ -138,6 +139,9 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	}
 	if _, err := sampler.Levels(m.Schedule, config.Sampler); err != nil {
 		return err
+	}
+	if guide, err := guidance.New(config.Sampler.Guidance, config.Frames); err == nil && guide.Compares() {
+		return configs.Problem{Path: "sampler.guidance.name", Text: fmt.Sprintf("%q, want another in training, which reads no second checkpoint; give it to the commands that sample the run", config.Sampler.Guidance.Name)}
 	}
 	training, err := data.Open(ctx, config, clips.Train, config.Frames.Total(), c.log)
 	if err != nil {

@@ -215,6 +215,7 @@ func facts(r *eval.Report) []fact {
 		{"run", r.Run, ""},
 		{"checkpoint", r.Checkpoint, fmt.Sprintf("step %d", r.Step)},
 		{"SHA-256 of the checkpoint", r.CheckpointSHA256, ""},
+		{"SHA-256 of the second checkpoint", r.SecondSHA256, "of guidance"},
 		{"data set", data, fmt.Sprintf("split %s, %s", p.Split, count(r.Videos, "video"))},
 		{"task", fmt.Sprintf("%s %s", p.Task, count(p.Frames, "frame")), given(r)},
 		{"clips", count(p.Clips, "clip"), videos(p)},

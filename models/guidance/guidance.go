@@ -40,9 +40,15 @@ type giver interface{ known() Known }
 // reconstructing is a guidance with the weight of [Reconstruction].
 type reconstructing interface{ reconstruction() float64 }
 
+// comparing is a guidance that evaluates a second model, whose prediction has a weight in the sum.
+type comparing interface {
+	second() (weight float64, checkpoint string)
+}
+
 // kinds are the values of sampler.guidance.name, each with the defaults of its options.
 var kinds = map[string]kind{
 	"none":           none{},
+	"autoguidance":   Autoguidance{Scale: 1.5, Adjust: plain},
 	"frames":         Frames{Past: 1.5, Future: 1.5, Adjust: plain},
 	"history":        History{Scale: 1.5, Adjust: plain},
 	"reconstruction": Reconstruction{Known: Known{Future: 1}, Weight: 1},

@@ -55,7 +55,7 @@ func run(t *testing.T, c configs.Guidance, level diffusion.Level, memory []float
 		g := in[0].Graph()
 		at := diffusion.LevelNodes{Signal: Const(g, float32(level.Signal)), Noise: Const(g, float32(level.Noise))}
 		remembered := []*Node{in[1]}[:p.Memory()]
-		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), Block{}, remembered)(in[0], at)
+		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), nil, Block{}, remembered)(in[0], at)
 		return append([]*Node{made.X0, made.Eps}, remembered...)
 	}, clips(flat), clips(append([]float32{}, memory...)), [][]float32{{1, 1, 1}, {1, 1, 1}})
 	r.x0, r.eps = out[0], out[1]
@@ -418,5 +418,42 @@ func TestMistakes(t *testing.T) {
 	p, err := New(frameScales(2, 3), noFuture) // a setting without effect is no error of a run
 	if err != nil || p.Evaluations() != 2 {
 		t.Errorf("%v, error %v, want 2 branches", p, err)
+	}
+}
+
+// Autoguidance leads away from the second model by the scale, and scale 1 doesn't evaluate it.
+func TestAutoguidance(t *testing.T) {
+	weaker := func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+		x0 := AddScalar(MulScalar(x, 0.25), 0.5)
+		return diffusion.Prediction{X0: x0, Eps: diffusion.EpsFromX0(x, x0, at.Signal, at.Noise)}
+	}
+	for _, scale := range []float64{1, 1.5, 3} {
+		guide := configs.Guidance{Name: "autoguidance", Options: configs.Options{"scale": scale, "checkpoint": "weaker"}}
+		p, err := New(guide, frames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if on := scale > 1; p.Compares() != on || (p.Checkpoint == "weaker") != on || (p.Evaluations() == 2) != on || p.Branches() != 1 || p.Acts(false, false) != on {
+			t.Errorf("scale %g: %+v, want that it compares with the second model above 1", scale, p)
+		}
+		second := sampler.Denoiser(weaker)
+		if scale == 1 {
+			second = func(*Node, diffusion.LevelNodes) diffusion.Prediction {
+				panic("the second model is evaluated with a scale of 1")
+			}
+		}
+		out := backendtest.Run(t, func(in []*Node) []*Node {
+			at := diffusion.LevelNodes{Signal: Const(in[0].Graph(), float32(0.8)), Noise: Const(in[0].Graph(), float32(0.6))}
+			made := p.Guide(linear(p.Hide(in[1])), second, Block{}, nil)(in[0], at)
+			return []*Node{made.X0, made.Eps}
+		}, clipsOf(0.5, -1), [][]float32{{1, 1, 1}})
+		var x0, eps []float64
+		for _, x := range []float64{0.5, -1} {
+			good, bad := 0.5*x+0.75, 0.25*x+0.5
+			x0 = append(x0, bad+scale*(good-bad))
+			eps = append(eps, (x-0.8*x0[len(x0)-1])/0.6)
+		}
+		check(t, "x0", out[0], x0)
+		check(t, "eps", out[1], eps)
 	}
 }

@@ -27,6 +27,9 @@ type Plan struct {
 	unit   float64 // the largest weight in the change by guidance: |scale - 1|
 	known  Known   // the frames of a block that are given
 	weight float64 // of [Reconstruction]
+	second float64 // the weight of a second model's prediction; 0 if there is none
+	// Checkpoint is that of the second model. It is "" if there is none.
+	Checkpoint string
 }
 
 // New makes the plan of a guidance for a model of those frames.
@@ -47,9 +50,14 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 	if of, ok := k.(reconstructing); ok {
 		p.weight = of.reconstruction()
 	}
+	if of, ok := k.(comparing); ok {
+		if p.second, p.Checkpoint = of.second(); p.second == 0 {
+			p.Checkpoint = ""
+		}
+	}
 	whole := everything(f)
 	isWhole := func(b branch) bool { return slices.Equal(b.visible, whole) }
-	if len(p.all) == 1 && isWhole(p.all[0]) {
+	if len(p.all) == 1 && isWhole(p.all[0]) && p.second == 0 {
 		p.adjust = plain // there is nothing to adjust
 	} else if p.adjust != plain && !isWhole(p.all[0]) {
 		p.all = slices.Insert(p.all, 0, branch{whole, 0})
@@ -81,13 +89,16 @@ func sum(terms []branch) (all []branch) {
 func (p *Plan) Branches() int { return len(p.all) }
 
 // Evaluations is how many network evaluations a prediction takes. A gradient with respect to the
-// noisy frames takes about as long as an evaluation, and counts as one.
+// noisy frames takes about as long as an evaluation, and counts as one, as that of a second model does.
 func (p *Plan) Evaluations() int {
-	if p.weight > 0 {
+	if p.weight > 0 || p.Compares() {
 		return p.Branches() + 1
 	}
 	return p.Branches()
 }
+
+// Compares says whether a second model is evaluated, that of [Plan.Checkpoint].
+func (p *Plan) Compares() bool { return p.second != 0 }
 
 // Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
 // next: see [sampler.NewLoop].
@@ -135,20 +146,25 @@ func (p *Plan) Hide(visible *Node) *Node {
 }
 
 // Guide wraps a denoiser whose conditioning frames and masks went through [Plan.Repeat] and
-// [Plan.Hide]. It has one for a batch of clips. known is what is known of their blocks. memory is as
+// [Plan.Hide]. It has one for a batch of clips. second is that of the second model, nil if there is none.
+// Its frames are not repeated. known is what is known of their blocks. memory is as
 // [Plan.Memory] says; each prediction replaces it.
 //
 // The levels are scalars, as in samplers.
-func (p *Plan) Guide(denoise sampler.Denoiser, known Block, memory []*Node) sampler.Denoiser {
+func (p *Plan) Guide(denoise, second sampler.Denoiser, known Block, memory []*Node) sampler.Denoiser {
 	switch {
 	case p.weight > 0:
 		return known.reconstructed(denoise, p.weight)
-	case len(p.all) == 1:
+	case len(p.all) == 1 && !p.Compares():
 		return denoise
 	}
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		made := denoise(p.Repeat(x), at)
 		x0, eps := p.apart(made.X0), p.apart(made.Eps)
+		if p.Compares() {
+			other := second(x, at)
+			x0, eps = append(x0, other.X0), append(eps, other.Eps)
+		}
 		guided := diffusion.Prediction{X0: p.add(x0), Eps: p.add(eps)}
 		if p.adjust == plain {
 			return guided
@@ -192,11 +208,15 @@ func (p *Plan) apart(x *Node) []*Node {
 	return parts
 }
 
-// add is the weighted sum of branches.
+// add is the weighted sum of branches, and of the second model's prediction after them.
 func (p *Plan) add(parts []*Node) *Node {
 	total := MulScalar(parts[0], p.all[0].weight)
 	for i, part := range parts[1:] {
-		total = Add(total, MulScalar(part, p.all[1+i].weight))
+		weight := p.second
+		if 1+i < len(p.all) {
+			weight = p.all[1+i].weight
+		}
+		total = Add(total, MulScalar(part, weight))
 	}
 	return total
 }
@@ -208,10 +228,10 @@ func (p *Plan) Learned(past, future bool) bool {
 }
 
 // Acts says whether guidance changes anything where the past, or the future, or neither is visible:
-// whether the branches then see other frames than the network would without guidance, or frames of
-// the block are known.
+// whether the branches then see other frames than the network would without guidance, frames of the
+// block are known, or there is a second model.
 func (p *Plan) Acts(past, future bool) bool {
-	if past && p.known.Past > 0 || future && p.known.Future > 0 {
+	if p.Compares() || past && p.known.Past > 0 || future && p.known.Future > 0 {
 		return true
 	}
 	whole := p.seen(branch{visible: everything(p.frames)}, past, future)
