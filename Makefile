@@ -17,7 +17,8 @@ demo:
 	$(MAKE) build
 	scripts/demo.sh
 
-# The figures and the tables of docs/toys.md, trained anew: a quarter of an hour on two cores.
+# The figures and the tables of docs/toys.md, trained anew: a quarter of an hour on two cores. Then those of docs/samplers.md,
+# a quarter of an hour: they need demo/run, which `make demo` trains, and are left as they are without it.
 figures: build
 	scripts/figures.sh
 

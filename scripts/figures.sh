@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the figures and the tables of docs/toys.md again: trains the toys, draws them, and scores every target and sampler by energy
-# distance. Runs go to figures/, pictures to docs/, tables to the output. Trainings that are complete are not repeated. Call after `make build`: scripts/figures.sh
+# distance. Then it scores every sampler on the demo's model, for docs/samplers.md. Runs and reports go to figures/, pictures to docs/,
+# tables to the output. Trainings and evaluations that are complete are not repeated. Call after `make build` and `make demo`: scripts/figures.sh
 set -eu
 
 mcvd=bin/mcvd
@@ -32,3 +33,11 @@ for target in $($mcvd list targets | sed -n 's/^targets *diffusion.target *//p')
 	toy scurve "$target" --set diffusion.target="$target"
 	echo "| \`$target\` $(distance $out/"$target")"
 done
+
+echo
+if [ -f demo/run/config.yml ]; then
+	scripts/bench/samplers.py demo/run --budgets 5,10,12,50 --metrics psnr,ssim,digit --reports $out/samplers --plot docs/samplers.svg \
+		-- --frames 2 --clips 8 --backend go
+else
+	echo "docs/samplers.svg is left as it is: it needs demo/run, which \`make demo\` trains" >&2
+fi
