@@ -92,6 +92,17 @@ func (o DecodeOptions) frameSize(displayed image.Point) image.Point {
 	return image.Pt(cmp.Or(o.Width, o.Size), o.Size)
 }
 
+// keeps says whether frames that are displayed in a size keep it, but for what is cut off.
+func (o DecodeOptions) keeps(displayed image.Point) bool {
+	switch {
+	case o.Size == 0 || o.Crop == Squeeze:
+		return o.frameSize(displayed) == displayed
+	case o.Crop == Whole:
+		return o.Size == max(displayed.X, displayed.Y)
+	}
+	return o.Size == min(displayed.X, displayed.Y)
+}
+
 // filtered scales frames of a size by o.Filter before it hands them to each.
 func (o DecodeOptions) filtered(displayed image.Point, each func([]uint8) error) func([]uint8) error {
 	from, to := displayed, o.frameSize(displayed)
@@ -161,7 +172,8 @@ func DecodePiece(ctx context.Context, path string, at Piece, o DecodeOptions, ea
 
 // decodeFile is [DecodePiece] for a video of which info is known.
 func decodeFile(ctx context.Context, path string, at Piece, o DecodeOptions, info Info, each func([]uint8) error) (frames int, err error) {
-	if size := image.Pt(info.Width, info.Height); o.Filter != "" {
+	displayed := image.Pt(info.Width, info.Height)
+	if size := displayed; o.Filter != "" {
 		each, o = o.filtered(size, each), o.unscaled()
 	} else {
 		size = o.frameSize(size)
@@ -171,7 +183,7 @@ func decodeFile(ctx context.Context, path string, at Piece, o DecodeOptions, inf
 	if err != nil {
 		return 0, err
 	}
-	args, err := arguments(func() *ffmpeg.Stream { return decodeGraph(url, o, info) })
+	args, err := arguments(func() *ffmpeg.Stream { return decodeGraph(url, o, info, o.keeps(displayed)) })
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
@@ -197,8 +209,12 @@ func decodeFile(ctx context.Context, path string, at Piece, o DecodeOptions, inf
 	return frames, nil
 }
 
-// decodeGraph writes raw frames of info's size to stdout.
-func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
+// decodeGraph writes raw frames of info's size to stdout, which kept says that they have already, but for
+// what is cut off.
+//
+// Colours of half the size, as most films have them, are scaled even then. The filter area of ffmpeg 5
+// puts them half a pixel too low in frames that keep their size, so bicubic scales these.
+func decodeGraph(url string, o DecodeOptions, info Info, kept bool) *ffmpeg.Stream {
 	in := ffmpeg.KwArgs{"protocol_whitelist": protocols, "format_whitelist": containers}
 	if o.Start > 0 {
 		in["ss"] = decimal(o.Start)
@@ -207,7 +223,11 @@ func decodeGraph(url string, o DecodeOptions, info Info) *ffmpeg.Stream {
 	if o.FPS > 0 {
 		s = s.Filter("fps", ffmpeg.Args{decimal(o.FPS)})
 	}
-	quality := ffmpeg.KwArgs{"flags": "area+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"}
+	kernel := "area"
+	if kept {
+		kernel = "bicubic"
+	}
+	quality := ffmpeg.KwArgs{"flags": kernel + "+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"}
 	scale := func(more ffmpeg.KwArgs, w, h string) {
 		s = s.Filter("scale", ffmpeg.Args{w, h}, ffmpeg.MergeKwArgs([]ffmpeg.KwArgs{quality, more}))
 	}
