@@ -30,7 +30,7 @@ Then the exit status is 1. Nothing is changed.`,
 			}
 			what := fmt.Sprintf("%s: %s, %s, %s read", args[0], plural(checked.Files, "file"), plural(checked.Videos, "video"), plural(checked.Frames, "frame"))
 			if len(broken) > 0 {
-				return fmt.Errorf("%s; %s of damage above: remove these files and make them anew from their source", what, plural(len(broken), "line"))
+				return fmt.Errorf("%s; %s of damage above: remove files that are damaged and make them anew from their source", what, plural(len(broken), "line"))
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), what+", nothing damaged")
 			return nil
