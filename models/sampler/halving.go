@@ -73,6 +73,8 @@ func Halved(teacher Denoiser, x *Node, from, mid, to diffusion.LevelNodes) *Node
 	signal := func(a, b diffusion.LevelNodes) *Node { // what a step from a to b adds of its clean frames
 		return Sub(b.Signal, Mul(Div(b.Noise, a.Noise), a.Signal))
 	}
-	w := Div(signal(mid, to), signal(from, to))
+	// Where there is next to no signal, a backend may round both to 0. Then any mean does.
+	const least = 1e-37
+	w := Div(signal(mid, to), MaxScalar(signal(from, to), least))
 	return Add(first.X0, Mul(w, Sub(second.X0, first.X0)))
 }
