@@ -97,6 +97,18 @@ func (d *Dataset) place(to, from []byte, corner []int, axis int) {
 		copy(to[:n*toSize], from)
 		return
 	}
+	if last := axis + 1; last == len(corner)-1 {
+		first, size := corner[last]*d.Size, min(d.layout.chunk[last], d.Shape[last]-corner[last])*d.Size
+		if size < 8 { // as of the channels of a pixel, for which a call takes longer than the bytes
+			for i := range n {
+				line := to[i*toSize+first:][:size]
+				for k, b := range from[i*fromSize:][:size] {
+					line[k] = b
+				}
+			}
+			return
+		}
+	}
 	for i := range n {
 		d.place(to[i*toSize:], from[i*fromSize:], corner, axis+1)
 	}

@@ -2,11 +2,13 @@ package hdf5
 
 import (
 	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 // The registered numbers of filters.
@@ -113,10 +115,11 @@ func unpack(b []byte, size int) ([]byte, error) {
 // unzip undoes the filter gzip, which is a zlib stream (RFC 1950). Reading to its end compares its
 // checksum.
 func unzip(b []byte, size int) ([]byte, error) {
-	r, err := zlib.NewReader(bytes.NewReader(b))
+	r, err := inflater(b)
 	if err != nil {
 		return nil, fmt.Errorf("damaged: gzip: %w", err)
 	}
+	defer inflaters.Put(r)
 	to := make([]byte, size)
 	if n, err := io.ReadFull(r, to); err != nil {
 		return nil, fmt.Errorf("damaged: gzip gave %d bytes, want %d: %w", n, size, err)
@@ -125,6 +128,16 @@ func unzip(b []byte, size int) ([]byte, error) {
 		return nil, fmt.Errorf("damaged: gzip: more than %d bytes, or a wrong checksum: %v", size, err)
 	}
 	return to, nil
+}
+
+// inflaters are readers whose tables are used again: a chunk takes little longer than new ones.
+var inflaters sync.Pool
+
+func inflater(b []byte) (io.ReadCloser, error) {
+	if r, ok := inflaters.Get().(io.ReadCloser); ok {
+		return r, r.(zlib.Resetter).Reset(bytes.NewReader(b), nil)
+	}
+	return zlib.NewReader(bytes.NewReader(b))
 }
 
 // unshuffle brings the bytes of an element together again: first come the first bytes of all
