@@ -102,6 +102,7 @@ func (d *Dataset) place(to, from []byte, corner []int, axis int) {
 		if size < 8 { // as of the channels of a pixel, for which a call takes longer than the bytes
 			for i := range n {
 				line := to[i*toSize+first:][:size]
+				//lint:ignore S1001 a call of copy takes longer
 				for k, b := range from[i*fromSize:][:size] {
 					line[k] = b
 				}
