@@ -249,8 +249,8 @@ func (m *Model) Memory(p *guidance.Plan) int {
 }
 
 // Guided is [Model.Denoiser] with guidance: p evaluates the network for several masks at once. cond
-// went through [Branches]. known is what is known of the block. memory is that of [Model.Memory]: first the guidance's, then the clean
-// frames that a self-conditioned network predicted before.
+// went through [Branches]. known is what is known of the block. memory is that of [Model.Memory]:
+// first the guidance's, then the clean frames that a self-conditioned network predicted before.
 func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], known guidance.Block, memory []*Node) sampler.Denoiser {
 	var before *Node
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
