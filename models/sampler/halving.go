@@ -63,9 +63,9 @@ func Halving(s diffusion.Schedule, c configs.Sampler) ([]Two, error) {
 // [DDIM] to the level to ends where two steps of the teacher over mid end (Salimans and Ho 2022,
 // algorithm 2 and appendix G):
 //
-//	(x'' - r x) / (signal_to - r signal_from), r = noise_to/noise_from
+//	(end - r x) / (signal_to - r signal_from), r = noise_to/noise_from
 //
-// where x” is the end of the two steps. This is a mean of both predictions of the teacher, in which
+// where end is where the two steps end. This is a mean of both predictions of the teacher, in which
 // the second one has the weight w. Written so, no close numbers are subtracted from each other.
 func Halved(teacher Denoiser, x *Node, from, mid, to diffusion.LevelNodes) *Node {
 	first := teacher(x, from)

@@ -10,7 +10,7 @@ import (
 )
 
 // Lag lets the frames of a block follow each other through the steps: the pyramid of Diffusion Forcing
-// (Chen et al. 2024, section 3.4). In turn m, frame k makes step m - k Turns. So the first frames are
+// (Chen et al. 2024). In turn m, frame k makes step m - k Turns. So the first frames are
 // clean while the last are still noise, and each is predicted from frames that are cleaner than it.
 type Lag struct {
 	// Turns is by how many turns a frame is behind the one before it. With 0, all frames make the same
