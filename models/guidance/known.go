@@ -24,7 +24,8 @@ func (k Known) check(f configs.Frames) (p configs.Problems) {
 	n := k.Past + k.Future
 	p.Check(n > 0, optionsPath+".known_future", k.Future, "1 or more, or known_past above 0", optionsPath+".known_past")
 	p.Check(n == 0 || n < f.Current, optionsPath+".known_future", k.Future,
-		fmt.Sprintf("less than %d, which is frames.current less known_past", f.Current-k.Past), optionsPath+".known_past", "frames.current")
+		fmt.Sprintf("less than %d, which is frames.current less known_past, because a block has to make a frame", f.Current-k.Past),
+		optionsPath+".known_past", "frames.current")
 	return p
 }
 
