@@ -19,13 +19,22 @@ type Known struct {
 
 func (k Known) known() Known { return k }
 
-// check wants given frames, and some that are left to make.
+// check wants given frames, and some that are left to make. Of the two counts it reports the one
+// that can be lowered to leave some.
 func (k Known) check(f configs.Frames) (p configs.Problems) {
+	const past, future, current = optionsPath + ".known_past", optionsPath + ".known_future", "frames.current"
 	n := k.Past + k.Future
-	p.Check(n > 0, optionsPath+".known_future", k.Future, "1 or more, or known_past above 0", optionsPath+".known_past")
-	p.Check(n == 0 || n < f.Current, optionsPath+".known_future", k.Future,
-		fmt.Sprintf("less than %d, which is frames.current less known_past, because a block has to make a frame", f.Current-k.Past),
-		optionsPath+".known_past", "frames.current")
+	p.Check(n > 0, future, k.Future, "1 or more, or known_past above 0", past)
+	switch {
+	case n == 0 || n < f.Current:
+	case f.Current < 2:
+		p.Check(false, current, f.Current, "2 or more with this guidance, which gives frames of a block and leaves some to make", past, future)
+	case k.Past >= f.Current:
+		p.Check(false, past, k.Past, fmt.Sprintf("less than %d, which is frames.current, because a block has to make a frame", f.Current), future, current)
+	default:
+		p.Check(false, future, k.Future, fmt.Sprintf("less than %d, which is frames.current less known_past, because a block has to make a frame", f.Current-k.Past),
+			past, current)
+	}
 	return p
 }
 

@@ -206,8 +206,11 @@ func TestKnownFramesWidenWindows(t *testing.T) {
 		want    string
 	}{
 		{configs.Options{"known_future": 0}, model, "sampler.guidance.options.known_future: 0, want 1 or more"},
-		{configs.Options{"known_past": 4}, model, "sampler.guidance.options.known_future: 1, want less than 1, which is frames.current less known_past, because a block has to make a frame"},
-		{nil, configs.Frames{Past: 8, Current: 1}, "sampler.guidance.options.known_future: 1, want"},
+		{configs.Options{"known_past": 4}, model, "sampler.guidance.options.known_future: 1, want less than 1, which is frames.current less known_past"},
+		{configs.Options{"known_past": 5}, model, "sampler.guidance.options.known_past: 5, want less than 5, which is frames.current"},
+		{configs.Options{"known_past": 9, "known_future": 0}, model, "sampler.guidance.options.known_past: 9, want less than 5, which is frames.current"},
+		{configs.Options{"known_future": 5}, model, "sampler.guidance.options.known_future: 5, want less than 5, which is frames.current less known_past"},
+		{nil, configs.Frames{Past: 8, Current: 1}, "frames.current: 1, want 2 or more with this guidance"},
 		{configs.Options{"known_past": -1}, model, "sampler.guidance.options.known_past: -1, want 0 to 1024"},
 		{configs.Options{"known_weight": 1.0}, model, "sampler.guidance.options.known_weight: unknown"},
 	} {
