@@ -14,6 +14,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/devices"
+	"mcvd/models/sampler"
 )
 
 // batch is the videos that are generated together. Its frames are [batch, height, width, channels],
@@ -21,9 +22,10 @@ import (
 type batch struct {
 	*Generator
 	cases    []Case
-	size     int       // values of a video's frame
-	window   int       // how many windows are complete
-	before   []float32 // the block of the window before, if the next one starts from it
+	size     int             // values of a video's frame
+	window   int             // how many windows are complete
+	before   []float32       // the block of the window before, if the next one starts from it
+	rolling  sampler.Rolling // the block of the window before, if the next one goes on with its noisy frames
 	progress func()
 }
 
@@ -89,7 +91,7 @@ func (b *batch) given(j Job) (map[int]Frame, error) {
 
 // block samples the frames that a window makes. given has a frame for each conditioning slot, nil if
 // it is hidden.
-func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
+func (b *batch) block(ctx context.Context, w Window, given []Frame) ([]Frame, error) {
 	known, given := within(given, b.wide, b.model.Frames, nil)
 	inputs, err := b.known(known)
 	if err != nil {
@@ -101,13 +103,21 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 		return nil, err
 	}
 	defer devices.Free(cond)
-	start, steps, skip := b.begin(known)
-	x, err := b.loop.Run(ctx, start, slices.Concat(inputs, cond), steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.evaluated)
+	cond = slices.Concat(inputs, cond)
+	var x *tensors.Tensor
+	if w.Rolls > 0 {
+		x, err = b.roll(ctx, w.Rolls, cond)
+	} else {
+		start, steps, skip := b.begin(known)
+		x, err = b.loop.Run(ctx, start, cond, steps, func(step int) *tensors.Tensor { return b.noise(1 + skip + step) }, b.evaluated)
+	}
 	if err != nil {
 		return nil, err
 	}
 	b.window++
-	defer x.FinalizeAll()
+	if w.Rolls == 0 { // else the next window goes on with it
+		defer x.FinalizeAll()
+	}
 	if err := b.remember(x); err != nil {
 		return nil, err
 	}
@@ -117,6 +127,24 @@ func (b *batch) block(ctx context.Context, given []Frame) ([]Frame, error) {
 	}
 	first := b.wide.Past - b.model.Frames.Past
 	return made[first : first+b.wide.Current], nil
+}
+
+// roll takes the block over from the window before, and makes the turns after which its first frames, by
+// which it then moves on, are clean.
+func (b *batch) roll(ctx context.Context, by int, cond []devices.Value) (x *tensors.Tensor, err error) {
+	block, moved := sampler.Rolling{b.noise(0)}, b.rolling != nil
+	if moved {
+		if block, err = b.rolling.Move(by, block[0]); err != nil {
+			return nil, err
+		}
+	}
+	steps := b.plans.whole
+	from, to := b.lag.Rolled(steps, by, moved)
+	b.rolling, err = b.loop.Roll(ctx, block, from, to, cond, steps, func(turn int) *tensors.Tensor { return b.noise(1 + turn) }, b.evaluated)
+	if err != nil {
+		return nil, err
+	}
+	return b.rolling[0], nil
 }
 
 // evaluated reports the network evaluations of a prediction.

@@ -32,13 +32,16 @@ func Draw(windows iter.Seq[Window], j Job, model configs.Frames) video.Grid {
 				row[t.past+i] = video.Made
 			}
 		}
+		for _, i := range w.noisy(j.Frames) {
+			row[t.past+i] = video.Noisy
+		}
 		grid.Rows = append(grid.Rows, row)
 	}
 	return grid
 }
 
 // cellLetters are the cells of a drawing in text.
-var cellLetters = [...]byte{video.Missing: '.', video.There: '-', video.Seen: 'o', video.Made: '#'}
+var cellLetters = [...]byte{video.Missing: '.', video.There: '-', video.Seen: 'o', video.Made: '#', video.Noisy: '~'}
 
 // DrawingText is a drawing in letters. Every tenth frame is numbered on top, and every row at its
 // left.
@@ -60,5 +63,9 @@ func DrawingText(g video.Grid) string {
 		}
 		text.WriteByte('\n')
 	}
-	return text.String() + "o given, # generated, - there but not given, . not there yet\n"
+	noisy := ""
+	if g.Has(video.Noisy) {
+		noisy = "~ still noisy, "
+	}
+	return text.String() + "o given, # generated, " + noisy + "- there but not given, . not there yet\n"
 }

@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -127,16 +128,30 @@ func (g *Generator) Close() {
 // NFE is the number of network evaluations that [Generator.Run] needs for one batch of the job's
 // videos. Guidance makes several evaluations at once, and each counts.
 func (g *Generator) NFE(j Job) (int, error) {
-	windows, err := j.List(g.wide)
+	windows, err := g.list(j)
 	if err != nil {
 		return 0, err
 	}
 	nfe, number := 0, 0
-	for range windows {
-		nfe += g.lag.NFE(g.plans.of(number), g.model.Frames.Current)
+	for w := range windows {
+		if w.Rolls > 0 {
+			from, to := g.lag.Rolled(g.plans.whole, w.Rolls, number > 0)
+			nfe += to - from
+		} else {
+			nfe += g.lag.NFE(g.plans.of(number), g.model.Frames.Current)
+		}
 		number++
 	}
 	return nfe * g.guide.Evaluations(), nil
+}
+
+// list is the job's windows, if the sampler can run them.
+func (g *Generator) list(j Job) (iter.Seq[Window], error) {
+	windows, err := j.List(g.wide)
+	if err != nil {
+		return nil, err
+	}
+	return windows, g.checkRolling(j)
 }
 
 // Evaluations is the number of network evaluations for that many of the job's videos. An evaluation
@@ -151,7 +166,7 @@ func (g *Generator) Evaluations(j Job, videos int) (int, error) {
 // filled up by repeating its last case, because each batch size would be compiled anew. progress,
 // if not nil, is called after each network evaluation of a batch.
 func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, frame int, made Frame) error, progress func()) error {
-	windows, err := j.List(g.wide)
+	windows, err := g.list(j)
 	if err != nil {
 		return err
 	}
@@ -166,7 +181,7 @@ func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, f
 			return err
 		}
 		err = rollout(windows, given, j.Frames,
-			func(_ Window, given []Frame) ([]Frame, error) { return b.block(ctx, given) },
+			func(w Window, given []Frame) ([]Frame, error) { return b.block(ctx, w, given) },
 			func(frame int, made Frame) error {
 				for i := range group {
 					if err := emit(first+i, frame, made[i*b.size:(i+1)*b.size]); err != nil {

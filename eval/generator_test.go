@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -253,6 +254,64 @@ func TestFramesThatFollowEachOther(t *testing.T) {
 		}
 		if slices.Equal(all[1], plain[1]) {
 			t.Errorf("lag %d makes the videos of lag 0", lag)
+		}
+	}
+}
+
+// Rolling windows take as many evaluations as are announced, and their videos don't depend on the batch.
+// The first frame is that of a block that doesn't roll on; the next ones have more in sight.
+func TestRollingWindows(t *testing.T) {
+	b, c := backendtest.Open(t), config()
+	c.Model.Options["level_per_frame"] = true
+	m, store := trained(t, b, c)
+	generator := func(lag, batch int, start float64) *Generator {
+		s := configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: 4, Clip: true, LastDenoise: true, FrameLag: lag, Start: start}
+		g, err := NewGenerator(b, store, m, s, 1, batch, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Close)
+		return g
+	}
+	job := func(windows string) Job { return Job{Task: Predict, Frames: 4, Advance: 1, Windows: windows} }
+	videos := func(lag, batch int, windows string, which ...int) []Frames {
+		g := generator(lag, batch, 0)
+		var cases []Case
+		for _, i := range which {
+			cases = append(cases, Case{Clip: i, Past: rising(100+20*i, 2)})
+		}
+		calls := 0
+		made, err := g.Videos(context.Background(), job(windows), cases, func() { calls++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 4 * (5 + 2*lag)
+		if windows == rollingName {
+			want = 5 + 3*min(lag, 5)
+		}
+		if nfe, err := g.NFE(job(windows)); err != nil || nfe != want || calls != nfe*((len(which)+batch-1)/batch) {
+			t.Errorf("%s, lag %d: %d evaluations, NFE says %d a batch, %v, want %d", windows, lag, calls, nfe, err, want)
+		}
+		return made
+	}
+	frame := m.ClipShape(1, 1).Size()
+	for _, lag := range []int{2, 6} {
+		all, apart := videos(lag, 3, rollingName, 0, 1, 2), videos(lag, 3, "autoregressive", 0, 1, 2)
+		for k, x := range videos(lag, 1, rollingName, 1)[0] {
+			if d := math.Abs(float64(x - all[1][k])); !(d <= 1e-4) {
+				t.Fatalf("lag %d: value %d of the same video differs by %g", lag, k, d)
+			}
+		}
+		if !slices.Equal(all[1][:frame], apart[1][:frame]) || slices.Equal(all[1][frame:2*frame], apart[1][frame:2*frame]) {
+			t.Errorf("lag %d: of the first two frames, only the first must be as in a block that doesn't roll", lag)
+		}
+	}
+	for want, g := range map[string]*Generator{
+		"want 2 or more, so that 5 steps fit into a block of 3 frames that moves on by 1": generator(1, 1, 0),
+		"want sampler.start 0": generator(2, 1, 0.5),
+	} {
+		if _, err := g.NFE(job(rollingName)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (g *Generator) History(ctx context.Context, real []Frames) ([]Moment, error
 	watched := *g
 	watched.loop = g.loop.Watched(func(step int, x *tensors.Tensor) error { return take(step+1, x) })
 	b.Generator = &watched
-	if _, err := b.block(ctx, make([]Frame, b.wide.Past+b.wide.Future)); err != nil {
+	if _, err := b.block(ctx, Window{}, make([]Frame, b.wide.Past+b.wide.Future)); err != nil {
 		return nil, err
 	}
 	for i := range moments {

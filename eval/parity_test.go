@@ -165,7 +165,7 @@ func TestParityWindows(t *testing.T) {
 					}
 				}
 				windows++
-				return b.block(context.Background(), given)
+				return b.block(context.Background(), Window{}, given)
 			},
 			func(at int, frame Frame) error {
 				for i := range r.clips {

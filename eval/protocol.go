@@ -133,7 +133,7 @@ func (p Protocol) Complete(f configs.Frames) (Protocol, error) {
 			p.Deviations = append(p.Deviations, fmt.Sprintf("%d %s, published: %d", *c.is, c.name, c.want))
 		}
 	}
-	p.Frames, p.Advance = cmp.Or(p.Frames, f.Current), cmp.Or(p.Advance, f.Current)
+	p.Frames, p.Advance = cmp.Or(p.Frames, f.Current), Advance(p.Advance, p.Windows, f)
 	if len(n.settings) > 0 && p.Advance != f.Current {
 		p.Deviations = append(p.Deviations, fmt.Sprintf("%d frames kept of each block, published: all %d", p.Advance, f.Current))
 	}

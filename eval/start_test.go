@@ -58,7 +58,7 @@ func windows(t *testing.T, b compute.Backend, store *model.Store, m *models.Mode
 	j := Job{Task: task, Frames: n, Advance: advance}
 	err = Rollout(list(t, j, m.Frames), made.frames(2, Case.past), made.frames(2, Case.future), n,
 		func(_ Window, given []Frame) ([]Frame, error) {
-			frames, err := made.block(context.Background(), given)
+			frames, err := made.block(context.Background(), Window{}, given)
 			done = append(done, ran{slices.Clone(given), frames, draws})
 			draws = nil
 			return frames, err

@@ -24,6 +24,9 @@ type Window struct {
 	// Make has one number for each frame of the block. A frame with [None] is generated and
 	// dropped.
 	Make []int
+	// Rolls is by how many frames the block has moved on at the next window, which takes over those
+	// that are still noisy. With 0, the next window begins with new noise.
+	Rolls int
 }
 
 // None stands in a [Window] where there is no frame.
@@ -60,6 +63,7 @@ var makers = map[string]struct {
 	"hierarchy2":     {hierarchy(2), []Task{Predict, Interpolate, Generate, Retrodict}, true},
 	"hierarchy3":     {hierarchy(3), []Task{Predict, Interpolate, Generate, Retrodict}, true},
 	"mixed":          {mixed, []Task{Predict, Generate, Retrodict}, false},
+	rollingName:      {rolling, []Task{Predict, Generate}, false},
 }
 
 // WindowNames lists the ways to split a video into windows, in alphabetical order.

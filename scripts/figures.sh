@@ -36,7 +36,7 @@ done
 
 echo
 if [ -f demo/run/config.yml ]; then
-	scripts/bench/samplers.py demo/run --budgets 5,10,12,50 --metrics psnr,ssim,digit --reports $out/samplers --plot docs/samplers.svg \
+	scripts/bench/samplers.py demo/run --budgets 5,10,12,20,50,100 --metrics psnr,ssim,digit --reports $out/samplers --plot docs/samplers.svg \
 		-- --frames 2 --clips 8 --backend go
 else
 	echo "docs/samplers.svg is left as it is: it needs demo/run, which \`make demo\` trains" >&2

@@ -144,7 +144,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	}
 	defer l.close()
 	seen := l.seen()
-	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, seen.Frames.Current), Advance: cmp.Or(c.advance, seen.Frames.Current), Windows: c.windows}
+	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, seen.Frames.Current), Advance: eval.Advance(c.advance, c.windows, seen.Frames), Windows: c.windows}
 	given := c.aroundGiven(&j)
 	if err := c.checkJob(j, l); err != nil {
 		return err

@@ -99,7 +99,7 @@ func (w *windowsCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	j := eval.Job{Task: task, Frames: w.frames, Advance: cmp.Or(w.advance, f.Current), Windows: w.schedule}
+	j := eval.Job{Task: task, Frames: w.frames, Advance: eval.Advance(w.advance, w.schedule, f), Windows: w.schedule}
 	windows, err := j.List(f)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/png"
 	"os"
+	"slices"
 	"strconv"
 
 	"mcvd/configs/atomicfile"
@@ -24,11 +25,13 @@ const (
 	Seen
 	// Made frames are what the step makes.
 	Made
+	// Noisy frames are what the step works on, but does not complete.
+	Noisy
 )
 
 var (
-	cellColors = [...]color.RGBA{Missing: {244, 245, 247, 255}, There: {190, 195, 203, 255}, Seen: markColors[Given], Made: markColors[Generated]}
-	cellNames  = [...]string{Missing: "not there yet", There: "there, not given", Seen: "given", Made: "generated"}
+	cellColors = [...]color.RGBA{Missing: {244, 245, 247, 255}, There: {190, 195, 203, 255}, Seen: markColors[Given], Made: markColors[Generated], Noisy: {247, 205, 160, 255}}
+	cellNames  = [...]string{Missing: "not there yet", There: "there, not given", Seen: "given", Made: "generated", Noisy: "still noisy"}
 )
 
 // Grid is steps and frames: a row for each step, a column for each frame.
@@ -43,6 +46,11 @@ const (
 	cellMost, cellLeast = 16, 3
 	gridWidth           = 1600 // of all cells, if they aren't too small
 )
+
+// Has says whether the grid has such a cell.
+func (g Grid) Has(c Cell) bool {
+	return slices.ContainsFunc(g.Rows, func(row []Cell) bool { return slices.Contains(row, c) })
+}
 
 // Draw draws the grid, with numbers of frames on top and of rows at the left, where there is room.
 // It fails if rows have different lengths, or there are none.
@@ -59,6 +67,9 @@ func (g Grid) Draw() (*image.RGBA, error) {
 	cell := max(cellLeast, min(cellMost, gridWidth/columns))
 	var items []legendItem
 	for c, name := range cellNames {
+		if Cell(c) == Noisy && !g.Has(Noisy) {
+			continue
+		}
 		items = append(items, legendItem{name, cellColors[c]})
 	}
 	left, top := margin+textWidth(face, strconv.Itoa(len(g.Rows)))+8, margin+2*lineHeight+8

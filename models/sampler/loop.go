@@ -177,26 +177,52 @@ func (l *Loop) Close() { l.program.Close() }
 // error.
 func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value, steps []Step,
 	noise func(step int) *tensors.Tensor, progress func()) (*tensors.Tensor, error) {
-	carried, err := l.first(x)
+	made, err := l.turns(ctx, Rolling{x}, 0, l.lag.turns(steps, x.Shape().Dimensions[1]), cond, steps, noise, progress)
 	if err != nil {
 		return nil, err
 	}
-	coming := l.drawn(steps, 0, x.Shape(), noise)
+	return made[0].Tensor()
+}
+
+// Roll is [Loop.Run] for the turns from from to to (exclusive) alone. It returns the block as it is then.
+// One that begins has only its x.
+func (l *Loop) Roll(ctx context.Context, block Rolling, from, to int, cond []devices.Value, steps []Step,
+	noise func(turn int) *tensors.Tensor, progress func()) (Rolling, error) {
+	carried, err := l.turns(ctx, block, from, to, cond, steps, noise, progress)
+	if err != nil {
+		return nil, err
+	}
+	made := make(Rolling, len(carried))
+	for i, v := range carried {
+		if made[i], err = v.Tensor(); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// turns makes some of the turns.
+func (l *Loop) turns(ctx context.Context, block Rolling, from, to int, cond []devices.Value, steps []Step,
+	noise func(step int) *tensors.Tensor, progress func()) ([]devices.Value, error) {
+	carried, err := l.first(block)
+	if err != nil {
+		return nil, err
+	}
+	shape := block[0].Shape()
+	coming := l.drawn(steps, from, to, shape, noise)
 	defer func() { (<-coming).free() }() // not before noise has returned
-	frames := x.Shape().Dimensions[1]
-	turns := l.lag.turns(steps, frames)
-	for i := range turns {
+	for i := from; i < to; i++ {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		z := <-coming
-		coming = l.drawn(steps, i+1, x.Shape(), noise)
-		next, err := l.step(steps, i, frames, carried, z, cond)
+		coming = l.drawn(steps, i+1, to, shape, noise)
+		next, err := l.step(steps, i, shape.Dimensions[1], carried, z, cond)
 		z.free()
 		if err != nil {
-			return nil, fmt.Errorf("sampler step %d of %d%s: %w", i+1, turns, l.label(steps, i), err)
+			return nil, fmt.Errorf("sampler step %d of %d%s: %w", i+1, to, l.label(steps, i), err)
 		}
-		if i > 0 {
+		if i > from {
 			devices.Free(carried)
 		}
 		carried = next
@@ -209,7 +235,7 @@ func (l *Loop) Run(ctx context.Context, x *tensors.Tensor, cond []devices.Value,
 			}
 		}
 	}
-	return carried[0].Tensor()
+	return carried, nil
 }
 
 // evaluations is how often a turn evaluates the network.
@@ -240,12 +266,14 @@ func (l *Loop) show(step int, made devices.Value) error {
 	return l.seen(step, x)
 }
 
-// first is what the first step is given: x, and zeros for the history and the memory.
-func (l *Loop) first(x *tensors.Tensor) (carried []devices.Value, err error) {
+// first is what the first step is given: x, and what is remembered: zeros if a block begins.
+func (l *Loop) first(block Rolling) (carried []devices.Value, err error) {
 	for i := range 1 + l.carried {
-		t := x
-		if i > 0 {
-			t = tensors.FromShape(x.Shape())
+		var t *tensors.Tensor
+		if i < len(block) {
+			t = block[i]
+		} else {
+			t = tensors.FromShape(block[0].Shape())
 		}
 		v, err := l.devices.Put(t, devices.Parts)
 		if err != nil {
@@ -265,11 +293,10 @@ type draw struct {
 func (d draw) free() { devices.Free(d.noise) }
 
 // drawn draws the noise of a step and moves it to the devices while something else runs. The host
-// takes as long for this as a fast device for a step.
-func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
+// takes as long for this as a fast device for a step. Steps end before to.
+func (l *Loop) drawn(steps []Step, i, to int, shape shapes.Shape, noise func(step int) *tensors.Tensor) <-chan draw {
 	ready := make(chan draw, 1)
-	frames := shape.Dimensions[1]
-	if i >= l.lag.turns(steps, frames) || !l.sampler.Noisy() {
+	if i >= to || !l.sampler.Noisy() {
 		ready <- draw{}
 		return ready
 	}
@@ -277,7 +304,7 @@ func (l *Loop) drawn(steps []Step, i int, shape shapes.Shape, noise func(step in
 		d := draw{err: errors.New("it was not drawn")}
 		defer func() { ready <- d }() // also if noise ends the goroutine
 		z := tensors.FromShape(shape) // nothing is added to clean frames
-		if l.lag.noisy(steps, i, frames) {
+		if l.lag.noisy(steps, i, shape.Dimensions[1]) {
 			z = noise(i)
 		}
 		v, err := l.devices.Put(z, devices.Parts)
