@@ -16,9 +16,9 @@ import (
 type Batch struct {
 	Pix                                    []uint8
 	Batch, Frames, Height, Width, Channels int
-	// Labels has the class of each clip, [batch]; nil if the data set has no classes. No data set
-	// has any yet.
-	Labels []int32
+	// Labels has the labels of each clip, [batch]: see [clips.Labelled]. It is nil if the data set has
+	// none. Changes by chance, such as mirroring, leave them as they are.
+	Labels [][]string
 	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil
 	// if the network works on pixels. No data set has any yet.
 	Latents []float32
@@ -88,6 +88,7 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 		h, w, ch := r.Frame()
 		out = b.room(to-from, clips.Clip{Frames: b.frames, Height: h, Width: w, Channels: ch})
 	}
+	labelled := clips.Classes(b.ds) != nil
 	for k := range to - from {
 		clip, err := b.sample(n*b.batch+from+k, out.clip(k))
 		if err != nil {
@@ -102,6 +103,9 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 		}
 		if clip.Replaced {
 			out.Replaced++
+		}
+		if labelled {
+			out.Labels = append(out.Labels, clips.Labels(b.ds, clip.Video))
 		}
 		if &clip.Pix[0] != &out.clip(k)[0] { // it was not read to its place
 			copy(out.clip(k), clip.Pix)

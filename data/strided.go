@@ -17,6 +17,10 @@ func (s strided) FPS(i int) float64 { return clips.FPS(s.Dataset, i) / float64(s
 // Person is that of the video; see [clips.Person].
 func (s strided) Person(i int) int { return clips.Person(s.Dataset, i) }
 
+// Classes and Labels are those of the videos; see [clips.Labelled].
+func (s strided) Classes() []string     { return clips.Classes(s.Dataset) }
+func (s strided) Labels(i int) []string { return clips.Labels(s.Dataset, i) }
+
 // Clip reads all frames from the first to the last one of a clip and keeps those that belong to it.
 func (s strided) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(s, video, start, frames); err != nil {

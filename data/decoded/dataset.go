@@ -16,10 +16,11 @@ import (
 // Dataset is the videos of one split, in the order of their sources. It is safe for use by several
 // goroutines and keeps neither frames nor open files.
 type Dataset struct {
-	videos []film
-	cache  *cache
-	ctx    context.Context // of Open; when it ends, so does decoding in Clip
-	mends  singleflight.Group
+	videos  []film
+	classes []string
+	cache   *cache
+	ctx     context.Context // of Open; when it ends, so does decoding in Clip
+	mends   singleflight.Group
 }
 
 // film is a video of the data set: frames of a source.
@@ -55,6 +56,17 @@ func (d *Dataset) Name(i int) string { return d.videos[i].name }
 
 // Frames is how many frames video i has.
 func (d *Dataset) Frames(i int) int { return d.videos[i].frames }
+
+// Classes are what the videos show, sorted, nil if that is unknown; see [clips.Labelled].
+func (d *Dataset) Classes() []string { return d.classes }
+
+// Labels is what video i shows, nil if that is unknown.
+func (d *Dataset) Labels(i int) []string {
+	if class := d.videos[i].of.Class; class != "" {
+		return []string{class}
+	}
+	return nil
+}
 
 // FPS is the frame rate of video i in frames a second, 0 for images whose rate is unknown.
 func (d *Dataset) FPS(i int) float64 { return d.videos[i].of.FPS }

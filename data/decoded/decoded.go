@@ -10,7 +10,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mcvd/data/clips"
@@ -27,6 +29,23 @@ type Set struct {
 	Fail     bool                // a source that can't be used is an error
 	Sources  []Source
 	Problems []Problem // sources that are known to be unusable
+	// Classes are all that videos may show, whatever this split has; nil for those of the sources. They
+	// are sorted.
+	Classes []string
+}
+
+// classes are those of the set, or of its sources, sorted.
+func (s Set) classes() []string {
+	if s.Classes != nil {
+		return s.Classes
+	}
+	there := map[string]bool{}
+	for _, source := range s.Sources {
+		if source.Class != "" {
+			there[source.Class] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(there))
 }
 
 // Open decodes the sources that the cache doesn't hold, two at a time. It logs a line now and then.
@@ -50,7 +69,7 @@ func Open(ctx context.Context, s Set, frames int, log *slog.Logger) (*Dataset, e
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{cache: cache, ctx: ctx}
+	d := &Dataset{classes: s.classes(), cache: cache, ctx: ctx}
 	for i := range sources {
 		for _, v := range sources[i].videos(log) {
 			if v.of.Exact && v.missing > 0 {

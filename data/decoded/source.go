@@ -23,6 +23,7 @@ type Source struct {
 	Bytes    int64       // the size, of images together
 	Modified time.Time   // when it was last changed, of images the latest
 	Parts    []Part      // the videos in it; nil if it is one
+	Class    string      // what its videos show, such as an action; "" if that is unknown
 	Exact    bool        // a part that goes on after the end of the source is a [Problem], not shorter
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/data/clips"
+	"mcvd/data/idx"
 )
 
 // Options are the settings under data.options.
@@ -44,6 +45,7 @@ type Dataset struct {
 	o              Options
 	split          clips.Split
 	glyphs         []glyph
+	shows          []uint8 // the digit that each glyph shows, 0 to 9; nil if that is unknown
 }
 
 // New reads c.Data (size, channels, options). It fails at options out of range and at MNIST files
@@ -59,8 +61,9 @@ func New(c *configs.Config, split clips.Split) (*Dataset, error) {
 	d.split = split
 	if d.o.MNIST == "" {
 		d.glyphs, err = fontGlyphs(d.o.DigitSize)
+		d.shows = []uint8{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	} else {
-		d.glyphs, err = mnistGlyphs(d.o.MNIST, split)
+		d.glyphs, d.shows, err = mnistGlyphs(d.o.MNIST, split)
 	}
 	return d, err
 }
@@ -133,6 +136,21 @@ func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	return clip, nil
 }
 
+// Classes are the ten digits, or nil if the files of MNIST have no labels; see [clips.Labelled].
+func (d *Dataset) Classes() []string { return idx.Classes(d.shows) }
+
+// Labels are the digits that move in a video. A digit that moves there twice is one label.
+func (d *Dataset) Labels(video int) []string {
+	if d.shows == nil {
+		return nil
+	}
+	rng, drawn := d.source(video), make([]uint8, d.o.Digits)
+	for i := range drawn {
+		drawn[i] = d.shows[d.newMover(rng).number]
+	}
+	return idx.Distinct(drawn)
+}
+
 // source is a generator that depends only on the split and a video's number. It is a cryptographic
 // one, because seeds that differ only in a number must give unrelated videos.
 func (d *Dataset) source(video int) *rand.Rand {
@@ -144,6 +162,7 @@ func (d *Dataset) source(video int) *rand.Rand {
 
 // mover is one digit on its way.
 type mover struct {
+	number       int // of the glyph
 	glyph        glyph
 	color        [3]float64 // 0 to 1; grey frames use the first
 	x, y, vx, vy float64    // of the box's corner in pixels, at frame 0, and its change in a frame
@@ -152,7 +171,8 @@ type mover struct {
 
 func (d *Dataset) newMover(rng *rand.Rand) mover {
 	m := mover{color: [3]float64{1, 1, 1}, room: float64(d.size - d.o.DigitSize)}
-	m.glyph = d.glyphs[rng.IntN(len(d.glyphs))].resized(d.o.DigitSize)
+	m.number = rng.IntN(len(d.glyphs))
+	m.glyph = d.glyphs[m.number].resized(d.o.DigitSize)
 	m.x, m.y = rng.Float64()*m.room, rng.Float64()*m.room
 	angle := rng.Float64() * 2 * math.Pi
 	speed := d.o.Speed[0] + rng.Float64()*(d.o.Speed[1]-d.o.Speed[0])

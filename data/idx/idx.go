@@ -26,40 +26,62 @@ const (
 type Images struct {
 	Side int
 	Pix  [][]uint8
+	// Labels are the digits that they show; nil if there is no file of labels.
+	Labels []uint8
 }
 
-// Open reads a file of images in a folder, plain or .gz, under one of its usual names. An error names
-// the file; where there is none, it names the script that gets it.
+// Open reads a file of images in a folder, plain or .gz, under one of its usual names, and the file of
+// their labels if it lies there. An error names the file; where there is no file of images, it names
+// the script that gets it.
 func Open(dir, name string) (Images, error) {
-	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, "-idx3", ".idx3", 1)} {
+	var images Images
+	err := open(dir, name, "-idx3", func(r io.Reader) (err error) {
+		images, err = read(r)
+		return err
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return Images{}, fmt.Errorf("%s: no %s or %s.gz in it (`scripts/install-data.sh mnist FOLDER` gets them)", dir, name, name)
+	}
+	if err == nil {
+		images.Labels, err = labelsOf(dir, name, len(images.Pix))
+	}
+	if err != nil {
+		return Images{}, err
+	}
+	return images, nil
+}
+
+// open reads a file in a folder under one of its usual names: plain, .gz, or with a dot in place of
+// the hyphen before the kind. Its error is os.ErrNotExist if there is none, and else names the file.
+func open(dir, name, kind string, read func(io.Reader) error) error {
+	for _, candidate := range []string{name, name + ".gz", strings.Replace(name, kind, "."+kind[1:], 1)} {
 		path := filepath.Join(dir, candidate)
 		file, _, err := regular.Open(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return Images{}, err
+			return err
 		}
 		defer file.Close()
-		images, err := readImages(file, strings.HasSuffix(path, ".gz"))
-		if err != nil {
-			return Images{}, fmt.Errorf("%s: %w", path, err)
+		r, err := unpacked(bufio.NewReader(file), strings.HasSuffix(path, ".gz"))
+		if err == nil {
+			err = read(r)
 		}
-		return images, nil
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
 	}
-	return Images{}, fmt.Errorf("%s: no %s or %s.gz in it (`scripts/install-data.sh mnist FOLDER` gets them)", dir, name, name)
+	return os.ErrNotExist
 }
 
-func readImages(r io.Reader, compressed bool) (Images, error) {
-	r = bufio.NewReader(r)
+// unpacked is what a file holds.
+func unpacked(r io.Reader, compressed bool) (io.Reader, error) {
 	if compressed {
-		unzipped, err := gzip.NewReader(r)
-		if err != nil {
-			return Images{}, err
-		}
-		r = unzipped
+		return gzip.NewReader(r)
 	}
-	return read(r)
+	return r, nil
 }
 
 // The bounds of an idx file, far above MNIST's 60000 images of 28x28.
@@ -101,7 +123,7 @@ func read(r io.Reader) (Images, error) {
 	if int64(len(pix)) > want {
 		return Images{}, fmt.Errorf("idx: more than the %d bytes of images that the head announces", want)
 	}
-	out := Images{side, make([][]uint8, head.Count)}
+	out := Images{Side: side, Pix: make([][]uint8, head.Count)}
 	for i := range out.Pix {
 		out.Pix[i] = pix[i*size : (i+1)*size : (i+1)*size]
 	}
@@ -128,9 +150,19 @@ func Of(dir string, split clips.Split) (Images, error) {
 	}
 	training := n - max(1, int(float64(n)*validShare))
 	if split == clips.Valid {
-		all.Pix = all.Pix[training:]
-	} else {
-		all.Pix = all.Pix[:training]
+		return all.part(training, n), nil
 	}
-	return all, nil
+	return all.part(0, training), nil
 }
+
+// part are the images from one to before another, with their labels.
+func (im Images) part(from, to int) Images {
+	im.Pix = im.Pix[from:to]
+	if im.Labels != nil {
+		im.Labels = im.Labels[from:to]
+	}
+	return im
+}
+
+// First are the first n images, or all if there are fewer.
+func (im Images) First(n int) Images { return im.part(0, min(n, len(im.Pix))) }

@@ -82,7 +82,14 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		return nil, err
 	}
 	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail"}
-	set.Sources, set.Problems = decoded.Listed(c.Data.Path, locate(c.Data.Path, split, rows))
+	names, labels := locate(c.Data.Path, split, rows), map[string]string{}
+	for i, name := range names {
+		labels[name] = rows[i].label
+	}
+	set.Sources, set.Problems = decoded.Listed(c.Data.Path, names)
+	for i := range set.Sources {
+		set.Sources[i].Class = labels[set.Sources[i].Name]
+	}
 	return decoded.Open(ctx, set, frames, log)
 }
 

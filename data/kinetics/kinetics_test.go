@@ -79,6 +79,9 @@ func TestKineticsLists(t *testing.T) {
 		"third______000001_000011.mp4"}; !slices.Equal(names(d), expected) {
 		t.Errorf("%q, want %q", names(d), expected)
 	}
+	if got := slices.Concat(d.Labels(0), d.Labels(1), d.Labels(2)); !slices.Equal(got, []string{"air drumming", "air drumming", "z"}) || !slices.Equal(d.Classes(), []string{"air drumming", "z"}) {
+		t.Errorf("labels %q of classes %q", got, d.Classes())
+	}
 	if !strings.Contains(log, "file=gone________000005_000015.mp4") || !strings.Contains(log, "the first of 2 that are missing of 5 in the list") || strings.Count(log, "level=WARN") != 1 {
 		t.Errorf("want one warning of two files: %s", log)
 	}

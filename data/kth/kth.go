@@ -68,7 +68,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Fail: c.Data.OnError == "fail"}
+	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Fail: c.Data.OnError == "fail", Classes: actions}
 	set.Decode, err = Decode(c)
 	if err != nil {
 		return nil, err
@@ -94,6 +94,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 				set.Problems = append(set.Problems, decoded.Problem{Name: f.name, Err: err})
 				continue
 			}
+			s.Class = path.Dir(f.name) // the action
 			for _, p := range parts {
 				s.Parts = append(s.Parts, decoded.Part{Name: f.name + ":" + p.Name, From: p.From, To: p.To})
 			}

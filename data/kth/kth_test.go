@@ -83,6 +83,11 @@ func TestPersonsAndFrames(t *testing.T) {
 		if !slices.Equal(names(d), expected) {
 			t.Errorf("%s: %q, want %q", split, names(d), expected)
 		}
+		for i := range d.Len() {
+			if action, _, _ := strings.Cut(d.Name(i), "/"); !slices.Equal(d.Labels(i), []string{action}) || len(d.Classes()) != 6 {
+				t.Errorf("%s: labels %q of %q", d.Name(i), d.Labels(i), d.Classes())
+			}
+		}
 	}
 	d, _, err := open(root, nil, clips.Train, 2)
 	if err != nil {

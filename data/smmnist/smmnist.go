@@ -43,6 +43,7 @@ type Dataset struct {
 	digits int
 	frames int
 	images [][]uint8 // 32x32
+	shows  []uint8   // the digit in each image, 0 to 9; nil if that is unknown
 }
 
 // Check reports settings that [Open] would refuse, without touching any file.
@@ -75,9 +76,9 @@ func Open(_ context.Context, c *configs.Config, split clips.Split, frames int, _
 		return nil, fmt.Errorf("%s: images of %dx%d, want MNIST's 28x28", c.Data.Path, images.Side, images.Side)
 	}
 	if split == clips.Test {
-		images.Pix = images.Pix[:min(testDigits, len(images.Pix))]
+		images = images.First(testDigits)
 	}
-	return &Dataset{split: split, digits: o.Digits, frames: frames, images: enlarged(images)}, nil
+	return &Dataset{split: split, digits: o.Digits, frames: frames, images: enlarged(images), shows: images.Labels}, nil
 }
 
 // enlarged are digits in 32x32, as PIL makes them larger.
@@ -117,14 +118,34 @@ func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
 	}
 	whole := clips.NewClip(start+frames, frameSize, frameSize, 1)
 	for k := range d.digits {
-		var seed [32]byte
-		copy(seed[:16], "smmnist/"+d.split)
-		binary.LittleEndian.PutUint64(seed[16:], uint64(video))
-		binary.LittleEndian.PutUint64(seed[24:], uint64(k))
-		rng := rand.New(rand.NewChaCha8(seed))
-		move(whole, d.images, func(low, high int) int { return low + rng.IntN(high-low) })
+		move(whole, d.images, d.draws(video, k))
 	}
 	return whole.Slice(start, start+frames), nil
+}
+
+// Classes are the ten digits, or nil if the files have no labels; see [clips.Labelled].
+func (d *Dataset) Classes() []string { return idx.Classes(d.shows) }
+
+// Labels are the digits of a video. A digit that moves there twice is one label.
+func (d *Dataset) Labels(video int) []string {
+	if d.shows == nil {
+		return nil
+	}
+	drawn := make([]uint8, d.digits)
+	for k := range drawn {
+		drawn[k] = d.shows[d.draws(video, k)(0, len(d.images))] // as move begins
+	}
+	return idx.Distinct(drawn)
+}
+
+// draws gives the random integers of digit k of a video, from low to high - 1.
+func (d *Dataset) draws(video, k int) func(low, high int) int {
+	var seed [32]byte
+	copy(seed[:16], "smmnist/"+d.split)
+	binary.LittleEndian.PutUint64(seed[16:], uint64(video))
+	binary.LittleEndian.PutUint64(seed[24:], uint64(k))
+	rng := rand.New(rand.NewChaCha8(seed))
+	return func(low, high int) int { return low + rng.IntN(high-low) }
 }
 
 // move draws a digit into all frames of a clip. draw gives random integers from low to high - 1, in

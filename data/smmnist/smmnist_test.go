@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,6 +127,36 @@ func TestMistakesAreNamed(t *testing.T) {
 		change(c)
 		if _, err := Open(context.Background(), c, clips.Test, 5, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// Every image is of one grey that is its number, so the brightest pixel of a video of one digit tells
+// which image moves there.
+func TestLabelsAreTheDigitsInTheFrame(t *testing.T) {
+	d := &Dataset{split: clips.Valid, digits: 1, frames: 2}
+	for i := range 20 {
+		d.images = append(d.images, bytes.Repeat([]byte{byte(i + 1)}, digitSize*digitSize))
+	}
+	if d.Classes() != nil || d.Labels(0) != nil {
+		t.Errorf("labels %q of %q without a file of labels", d.Labels(0), d.Classes())
+	}
+	for i := range d.images {
+		d.shows = append(d.shows, byte(7*i%10))
+	}
+	two := *d
+	two.digits = 2
+	for video := range 50 {
+		clip, err := d.Clip(video, 0, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{strconv.Itoa(7 * int(slices.Max(clip.Pix)-1) % 10)}
+		if !slices.Equal(d.Labels(video), want) {
+			t.Errorf("video %d: labels %q, want %q", video, d.Labels(video), want)
+		}
+		if both := two.Labels(video); len(both) > 2 || !slices.Contains(both, want[0]) {
+			t.Errorf("video %d: labels %q of two digits, the first is %s", video, both, want[0])
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -70,6 +71,10 @@ func (d *Dataset) Frames(i int) int { return d.wide.Frames(i) }
 // FPS is the frame rate of video i in frames a second.
 func (d *Dataset) FPS(i int) float64 { return d.wide.FPS(i) }
 
+// Classes and Labels are the actions; see [clips.Labelled].
+func (d *Dataset) Classes() []string     { return d.wide.Classes() }
+func (d *Dataset) Labels(i int) []string { return d.wide.Labels(i) }
+
 // Clip reads frames of a video; see [clips.Dataset]. In training, the place of the crop depends on the
 // video and on the first frame.
 func (d *Dataset) Clip(video, start, frames int) (clips.Clip, error) {
@@ -94,6 +99,9 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Fail: c.Data.OnError == "fail",
 		Decode: video.DecodeOptions{Size: c.Data.Size, Width: d.crop.Width(), Channels: c.Data.Channels, Crop: video.Squeeze, Filter: resize.Lanczos}}
 	set.Sources, set.Problems = decoded.Listed(decoded.Below(c.Data.Path, "UCF-101"), names)
+	for i := range set.Sources {
+		set.Sources[i].Class = path.Dir(set.Sources[i].Name) // the action
+	}
 	d.wide, err = decoded.Open(ctx, set, frames, log)
 	return d, err
 }

@@ -90,6 +90,9 @@ func TestListsAndCrops(t *testing.T) {
 		if !slices.Equal(names(d), expected) {
 			t.Errorf("%s: %q, want %q", split, names(d), expected)
 		}
+		if action, _, _ := strings.Cut(expected[0], "/"); !slices.Equal(clips.Labels(d, 0), []string{action}) || !slices.Contains(clips.Classes(d), action) {
+			t.Errorf("%s: labels %q of %q", expected[0], clips.Labels(d, 0), clips.Classes(d))
+		}
 		if missing := strings.Contains(log, "the first of 1 that are missing of 2 in the list"); missing != (split == clips.Train) {
 			t.Errorf("%s: %s", split, log)
 		}
