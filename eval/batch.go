@@ -90,7 +90,7 @@ func (b *batch) given(j Job) (map[int]Frame, error) {
 }
 
 // block samples the frames that a window makes. given has a frame for each conditioning slot, nil if
-// it is hidden.
+// it is hidden. The frames of a window without numbers follow each other one by one.
 func (b *batch) block(ctx context.Context, w Window, given []Frame) ([]Frame, error) {
 	known, given := within(given, b.wide, b.model.Frames, nil)
 	inputs, err := b.known(known)
@@ -98,7 +98,7 @@ func (b *batch) block(ctx context.Context, w Window, given []Frame) ([]Frame, er
 		return nil, err
 	}
 	defer devices.Free(inputs)
-	cond, err := b.cond(given)
+	cond, err := b.cond(given, b.times(w.narrow(b.wide, b.model.Frames)))
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +156,11 @@ func (b *batch) evaluated() {
 	}
 }
 
-// cond is the condition of a window's steps: frames, visibility, and what the network computes from
-// both once a window.
-func (b *batch) cond(given []Frame) ([]devices.Value, error) {
+// cond is the condition of a window's steps: frames, visibility, times, and what the network computes
+// from them once a window. times are those of [batch.times].
+func (b *batch) cond(given []Frame, times []float32) ([]devices.Value, error) {
 	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
-	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given)}.Flatten(b.model.Frames, nil)
+	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given), Times: b.timed(times)}.Flatten(b.model, nil)
 	var cond []devices.Value
 	for _, t := range inputs {
 		v, err := b.devices.Put(t, devices.Parts)
@@ -178,12 +178,12 @@ func (b *batch) cond(given []Frame) ([]devices.Value, error) {
 		devices.Free(cond)
 		return nil, fmt.Errorf("conditioning: %w", err)
 	}
-	c := models.Unflatten(b.model.Frames, nil, cond)
+	c := models.Unflatten(b.model, nil, cond)
 	c.Cached = map[string]devices.Value{}
 	for i, key := range b.keys {
 		c.Cached[key] = made[i]
 	}
-	return c.Flatten(b.model.Frames, b.keys), nil
+	return c.Flatten(b.model, b.keys), nil
 }
 
 // visible is a mask, [batch, past+future], the same for all videos.

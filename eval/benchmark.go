@@ -39,7 +39,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		return 0, nil, err
 	}
 	makeCond := func() ([]devices.Value, error) {
-		return b.cond(make([]Frame, c.Frames.Past+c.Frames.Future)) // all hidden
+		return b.cond(make([]Frame, c.Frames.Past+c.Frames.Future), nil) // all hidden
 	}
 	cond, err := makeCond() // the first time, it compiles
 	if err != nil {

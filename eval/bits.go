@@ -105,7 +105,7 @@ func (b *batch) bits(ctx context.Context, l *Likelihood, steps int) ([]Bits, err
 		}
 	}
 	given := append(b.hidden(f.Past, Case.past), b.hidden(f.Future, Case.future)...)
-	cond, err := b.cond(given)
+	cond, err := b.cond(given, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -33,13 +33,27 @@ func within[T any](given []T, wide, model configs.Frames, made T) (block, rest [
 func Narrow(windows iter.Seq[Window], wide, model configs.Frames) iter.Seq[Window] {
 	return func(yield func(Window) bool) {
 		for w := range windows {
-			block, given := within(w.Given, wide, model, None)
-			copy(block[wide.Past-model.Past:], w.Make)
-			if !yield(Window{Given: given, Make: block}) {
+			if !yield(w.narrow(wide, model)) {
 				return
 			}
 		}
 	}
+}
+
+// narrow is [Narrow] for one window.
+func (w Window) narrow(wide, model configs.Frames) Window {
+	if w.Make == nil {
+		return w
+	}
+	block, given := within(w.Given, wide, model, None)
+	copy(block[wide.Past-model.Past:], w.Make)
+	narrow := Window{Given: given, Make: block}
+	if w.Times != nil {
+		narrow.Times = slices.Clone(block)
+		copy(narrow.Times[wide.Past-model.Past:], w.Times)
+		narrow.Times = beside(narrow.Times)
+	}
+	return narrow
 }
 
 // known are the inputs of guidance.NewBlock for what is known of a block, nil frames for the others.

@@ -122,7 +122,7 @@ func TestWindowsStartFromTheBlockBefore(t *testing.T) {
 					case tt.reference:
 						steps, skip, x = g.plans.later, tt.skip, sampler.AddNoise(m.Schedule.(*diffusion.Discrete).At(tt.level), x, b.normal(tt.skip))
 					}
-					cond, err := b.cond(w.given)
+					cond, err := b.cond(w.given, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -27,6 +27,9 @@ type Window struct {
 	// Rolls is by how many frames the block has moved on at the next window, which takes over those
 	// that are still noisy. With 0, the next window begins with new noise.
 	Rolls int
+	// Times, if not nil, has the number of each frame of the block, also of those that are dropped. If
+	// it is nil, a dropped frame stands right beside its neighbour.
+	Times []int
 }
 
 // None stands in a [Window] where there is no frame.
@@ -243,6 +246,7 @@ func mirrored(windows iter.Seq[Window], n int) iter.Seq[Window] {
 		for w := range windows {
 			turn(w.Given)
 			turn(w.Make)
+			turn(w.Times)
 			if !yield(w) {
 				return
 			}

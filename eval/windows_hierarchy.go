@@ -77,6 +77,11 @@ func (t *there) fill(frames []int, advance int, model configs.Frames) iter.Seq[W
 			w := Window{Given: append(t.before(frames[first], model.Past), t.after(frames[last], model.Future)...)}
 			for k := range model.Current {
 				i := first + k
+				if i < len(frames) {
+					w.Times = append(w.Times, frames[i])
+				} else {
+					w.Times = append(w.Times, w.Times[k-1]+1)
+				}
 				if i >= made && i < to {
 					w.Make = append(w.Make, frames[i])
 				} else {

@@ -61,6 +61,7 @@ func TestWindowsOfAnyVideo(t *testing.T) {
 					t.Fatalf("%+v is given frame %d, which is not there yet", w, i)
 				}
 			}
+			checkTimes(t, w, j.Task == Retrodict, exists)
 			kept := slices.DeleteFunc(slices.Clone(w.Make), func(i int) bool { return i == None })
 			for _, i := range kept {
 				if i < 0 || i >= j.Frames || exists[i] {
@@ -79,6 +80,18 @@ func TestWindowsOfAnyVideo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkTimes reports a block whose frames are not at growing times, or not at those that it makes. In
+// a hierarchy, what is dropped before what is kept is there already; in its mirror image, behind it.
+func checkTimes(t *rapid.T, w Window, mirrored bool, exists map[int]bool) {
+	times := w.block()
+	first := slices.IndexFunc(w.Make, func(i int) bool { return i != None })
+	for k, i := range w.Make {
+		if i != None && times[k] != i || k > 0 && times[k] <= times[k-1] || w.Times != nil && !mirrored && k < first && !exists[times[k]] {
+			t.Fatalf("%+v: times %v", w, times)
+		}
+	}
 }
 
 // checkOrder reports a window whose frames are not in the order of time: the past, what it makes,

@@ -4,7 +4,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"mcvd/configs"
 	"mcvd/models/diffusion"
 	"mcvd/models/guidance"
 	"mcvd/models/network"
@@ -17,6 +16,11 @@ import (
 type Cond[T any] struct {
 	Past, Future T // [batch, frames, height, width, channels]
 	Visible      T // which of these frames are visible, [batch, past+future]: see package mask
+	// Times are when the frames were taken, past, current, future, in frames of the video from any
+	// moment on, [batch, past+current+future]; those of hidden frames don't matter. A model that is not
+	// [Model.ToldTimes] has none. The zero T in a graph means that the frames follow each other one by
+	// one.
+	Times T
 	// Cached are the values that [Model.Cache] computes from the fields above, by the names of
 	// [Model.CacheKeys]. Without them, the network computes them in each evaluation.
 	Cached map[string]T
@@ -24,9 +28,10 @@ type Cond[T any] struct {
 	cache *network.Cache // to be filled, or Cached as the network sees it
 }
 
-// Flatten lists a condition as the inputs of a program: past, future, visible, then the cached
-// values in the order of keys. Only it and [Unflatten] know this order.
-func (c Cond[T]) Flatten(f configs.Frames, keys []string) (flat []T) {
+// Flatten lists a condition as the inputs of a program: past, future, visible, times,
+// then the cached values in the order of keys. Only it and [Unflatten] know this order.
+func (c Cond[T]) Flatten(m *Model, keys []string) (flat []T) {
+	f := m.Frames
 	if f.Past > 0 {
 		flat = append(flat, c.Past)
 	}
@@ -36,6 +41,9 @@ func (c Cond[T]) Flatten(f configs.Frames, keys []string) (flat []T) {
 	if f.Past+f.Future > 0 {
 		flat = append(flat, c.Visible)
 	}
+	if m.ToldTimes() {
+		flat = append(flat, c.Times)
+	}
 	for _, key := range keys {
 		flat = append(flat, c.Cached[key])
 	}
@@ -43,7 +51,8 @@ func (c Cond[T]) Flatten(f configs.Frames, keys []string) (flat []T) {
 }
 
 // Unflatten undoes Flatten.
-func Unflatten[T any](f configs.Frames, keys []string, flat []T) (c Cond[T]) {
+func Unflatten[T any](m *Model, keys []string, flat []T) (c Cond[T]) {
+	f := m.Frames
 	next := func() (x T) {
 		x, flat = flat[0], flat[1:]
 		return x
@@ -56,6 +65,9 @@ func Unflatten[T any](f configs.Frames, keys []string, flat []T) (c Cond[T]) {
 	}
 	if f.Past+f.Future > 0 {
 		c.Visible = next()
+	}
+	if m.ToldTimes() {
+		c.Times = next()
 	}
 	if len(keys) > 0 {
 		c.Cached = map[string]T{}
@@ -70,12 +82,13 @@ func Unflatten[T any](f configs.Frames, keys []string, flat []T) (c Cond[T]) {
 // those of all branches already.
 func Branches(p *guidance.Plan, c Cond[*Node]) Cond[*Node] {
 	c.Past, c.Future, c.Visible = p.Repeat(c.Past), p.Repeat(c.Future), p.Hide(c.Visible)
+	c.Times = p.Repeat(c.Times)
 	return c
 }
 
 // CondInputs takes apart the inputs of a program that [Cond.Flatten] listed.
 func (m *Model) CondInputs(keys []string, inputs []*Node) Cond[*Node] {
-	c := Unflatten(m.Frames, keys, inputs)
+	c := Unflatten(m, keys, inputs)
 	if len(keys) > 0 {
 		c.cache = network.FullCache(c.Cached)
 	}

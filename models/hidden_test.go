@@ -27,6 +27,7 @@ type program struct {
 // given is what a use of a model gets.
 type given struct {
 	clip, noise, visible *Node
+	times                *Node // nil for clips of frames that follow each other
 	level                diffusion.LevelNodes
 }
 
@@ -35,24 +36,28 @@ var programs = map[string]func(b compute.Backend, m *Model, scope *model.Scope, 
 	"loss and its gradients": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
 		scope.Store().SetTraining(in.clip.Graph(), true)
 		weights := scope.At(WeightsScope)
-		loss := m.LossGraph(nn.NewBuilder(b), weights, in.clip, Draws{Level: in.level, Noise: in.noise, Visible: in.visible, Told: Ones(in.clip.Graph(), nn.F32(in.clip.Shape().Dimensions[0], 1, 1, 1, 1))})
+		loss := m.LossGraph(nn.NewBuilder(b), weights, in.clip, Draws{Level: in.level, Noise: in.noise, Visible: in.visible, Times: in.times, Told: Ones(in.clip.Graph(), nn.F32(in.clip.Shape().Dimensions[0], 1, 1, 1, 1))})
 		return append([]*Node{loss}, weights.BuildTrainableVariablesGradientsGraph(ReduceAllMean(loss))...)
 	},
 	"denoiser": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
 		past, current, future := m.Cut(in.clip)
-		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible}
+		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible, Times: in.times}
 		return denoised(b, m, scope, Add(current, in.noise), in.level, cond)
 	},
 	// Frames are zeros but where the cache is made.
 	"denoiser with a cache": func(b compute.Backend, m *Model, scope *model.Scope, in given) []*Node {
 		past, current, future := m.Cut(in.clip)
-		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible}
+		cond := Cond[*Node]{Past: past, Future: future, Visible: in.visible, Times: in.times}
 		made := m.Cache(nn.NewBuilder(b), scope.At(WeightsScope), cond)
 		keys, err := m.CacheKeys(b, model.NewStore().Scope("/"+WeightsScope), in.clip.Shape().Dimensions[0])
 		if err != nil {
 			panic(err)
 		}
-		flat := Cond[*Node]{Past: ZerosLike(past), Future: ZerosLike(future), Visible: in.visible}.Flatten(m.Frames, nil)
+		times := in.times
+		if times == nil {
+			times = Iota(in.clip.Graph(), nn.F32(in.clip.Shape().Dimensions[0], m.Frames.Total()), 1)
+		}
+		flat := Cond[*Node]{Past: ZerosLike(past), Future: ZerosLike(future), Visible: in.visible, Times: times}.Flatten(m, nil)
 		return denoised(b, m, scope, Add(current, in.noise), in.level, m.CondInputs(keys, append(flat, made...)))
 	},
 }
@@ -65,7 +70,11 @@ func denoised(b compute.Backend, m *Model, scope *model.Scope, x *Node, l diffus
 func newProgram(t testing.TB, b compute.Backend, m *Model, store *model.Store, name string) program {
 	t.Helper()
 	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
-		return programs[name](b, m, scope, given{clip: in[0], noise: in[1], level: diffusion.TableNodes(in[2]), visible: in[3]})
+		g := given{clip: in[0], noise: in[1], level: diffusion.TableNodes(in[2]), visible: in[3]}
+		if len(in) > 4 {
+			g.times = in[4]
+		}
+		return programs[name](b, m, scope, g)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +93,8 @@ func (p program) run(t testing.TB, clip []float32, pastVisible, futureVisible []
 	return p.runFrames(t, clip, visible)
 }
 
-func (p program) runFrames(t testing.TB, clip []float32, visible [][]float32) [][]float32 {
+// runFrames gives the program times, too, if there are any.
+func (p program) runFrames(t testing.TB, clip []float32, visible [][]float32, times ...[][]float32) [][]float32 {
 	t.Helper()
 	m, batch := p.model, len(visible)
 	var levels []diffusion.Level
@@ -92,9 +102,13 @@ func (p program) runFrames(t testing.TB, clip []float32, visible [][]float32) []
 		levels = append(levels, m.Schedule.Level(0.2005+0.3*float64(i%3)))
 	}
 	noise := clips(m, batch, m.Frames.Current)
-	out, err := p.exec.Call(tensors.FromFlatDataAndDimensions(slices.Clone(clip), m.ClipShape(batch, m.Frames.Total()).Dimensions...),
+	args := []any{tensors.FromFlatDataAndDimensions(slices.Clone(clip), m.ClipShape(batch, m.Frames.Total()).Dimensions...),
 		tensors.FromFlatDataAndDimensions(noise, m.ClipShape(batch, m.Frames.Current).Dimensions...),
-		tensors.FromFlatDataAndDimensions(m.Table(levels), batch, 1, diffusion.Columns), visible)
+		tensors.FromFlatDataAndDimensions(m.Table(levels), batch, 1, diffusion.Columns), visible}
+	for _, of := range times {
+		args = append(args, of)
+	}
+	out, err := p.exec.Call(args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,9 @@ func (m *Model) SelfConditioned() bool { return network.SelfConditioned(m.Networ
 // LevelPerFrame says whether the network is told a noise level for each frame.
 func (m *Model) LevelPerFrame() bool { return network.LevelPerFrame(m.Network) }
 
+// ToldTimes says whether the network is told the time of each frame.
+func (m *Model) ToldTimes() bool { return network.ToldTimes(m.Network) }
+
 // CheckSampler reports settings of a sampler that the model can't do.
 func (m *Model) CheckSampler(c configs.Sampler) error {
 	const path = "sampler.frame_lag"
@@ -118,6 +121,10 @@ type Draws struct {
 	// Reversed is 1 for the clips that are turned around in time before they are cut, and 0 for the
 	// others, [batch]; nil if none is.
 	Reversed *Node
+	// Times are when the frames of the clips were taken, in frames of the video from any moment on,
+	// [batch, past+current+future]. They come with the batch; nil if the frames follow each other one
+	// by one.
+	Times *Node
 	// Mid and End are where the first and the second of a teacher's steps end: see [Distillation].
 	Mid, End diffusion.LevelNodes
 }
@@ -177,7 +184,7 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 func (m *Model) given(clip *Node, d Draws) (current, xt *Node, cond Cond[*Node]) {
 	past, current, future := m.Cut(mask.Turn(clip, d.Reversed))
 	xt = diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
-	return current, xt, Cond[*Node]{Past: past, Future: future, Visible: d.Visible}
+	return current, xt, Cond[*Node]{Past: past, Future: future, Visible: d.Visible, Times: mask.TurnTimes(d.Times, d.Reversed)}
 }
 
 // compare compares the network's output F for xt with the clean frames and the noise that it should
@@ -221,6 +228,9 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion
 	if cond.Future != nil {
 		in.Future = mask.Hide(cond.Future, future)
 	}
+	if m.ToldTimes() {
+		in.Times = m.times(xt.Graph(), cond, batch)
+	}
 	return network.Build(m.Network, b, scope, in)
 }
 
@@ -237,6 +247,32 @@ func (m *Model) labels(label *Node, batch int) *Node {
 		return BroadcastToDims(Reshape(label, 1), batch)
 	}
 	return Reshape(label, batch)
+}
+
+// times are the times of a clip's frames as the network is told them: from the first current frame
+// on, so that it makes no difference where in a video a clip lies. Those of hidden frames are replaced
+// by 0, the time of no conditioning frame.
+func (m *Model) times(g *Graph, cond Cond[*Node], batch int) *Node {
+	f := m.Frames
+	times := cond.Times
+	if times == nil {
+		times = Iota(g, nn.F32(batch, f.Total()), 1)
+	}
+	first := Slice(times, AxisRange(), AxisRange(f.Past, f.Past+1))
+	times = Sub(times, first)
+	if cond.Visible == nil {
+		return times
+	}
+	past, future := mask.Apart(cond.Visible, f)
+	parts := []*Node{OnesLike(Slice(times, AxisRange(), AxisRange(f.Past, f.Past+f.Current)))}
+	if past != nil {
+		parts = append([]*Node{past}, parts...)
+	}
+	if future != nil {
+		parts = append(parts, future)
+	}
+	seen := GreaterThan(Concatenate(parts, 1), ScalarZero(g, times.DType()))
+	return Where(seen, times, ZerosLike(times))
 }
 
 // Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
@@ -274,7 +310,7 @@ func (m *Model) second(b *nn.Builder, scope *model.Scope, cond Cond[*Node], befo
 	if m.Second == nil {
 		return nil
 	}
-	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible}
+	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible, Times: cond.Times}
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.Second.Target.Predict(x, m.Second.predict(b, weak, x, at, cond, *before), at)
 	}

@@ -91,7 +91,8 @@ func finite(t *testing.T, what string, v []float32) {
 	}
 }
 
-// networks are toys of every network and way of conditioning. Some see their own predictions.
+// networks are toys of every network and way of conditioning. Some see their own predictions, and are
+// told times.
 func networks(t *testing.T) (all []*configs.Config) {
 	t.Helper()
 	for _, name := range network.Names() {
@@ -99,12 +100,15 @@ func networks(t *testing.T) (all []*configs.Config) {
 			c := toy()
 			c.Model.Network, c.Model.Options = name, configs.Options{"width": 8}
 			all = append(all, c)
+			c = toy()
+			c.Model.Network, c.Model.Options = name, configs.Options{"width": 8, "frame_times": true}
+			all = append(all, c)
 			continue
 		}
 		for _, conditioning := range network.Conditionings() {
 			for _, embedding := range []bool{false, true} {
 				c := conditioned(conditioning)
-				c.Model.Options["mask_embedding"], c.Model.Options["self_conditioning"] = embedding, embedding
+				c.Model.Options["mask_embedding"], c.Model.Options["self_conditioning"], c.Model.Options["frame_times"] = embedding, embedding, embedding
 				all = append(all, c)
 			}
 		}

@@ -19,6 +19,17 @@ func DrawReversed(random *Node, batch int, f configs.Frames) (next, reversed *No
 	return next, ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), f.Mask.Reverse)), u.DType())
 }
 
+// TurnTimes is the times of the frames of turned clips: times, [batch, frames], run backwards where
+// reversed, [batch], is 1, and their signs change, so that they still grow. Either may be nil.
+func TurnTimes(times, reversed *Node) *Node {
+	if times == nil || reversed == nil {
+		return times
+	}
+	d := times.Shape().Dimensions
+	turned := GreaterThan(Reshape(reversed, d[0], 1), ScalarZero(times.Graph(), reversed.DType()))
+	return Where(BroadcastToDims(turned, d...), Neg(Reverse(times, 1)), times)
+}
+
 // Turn turns clips [batch, frames, ...] around in time where reversed, [batch], is 1. It gives clip
 // itself if reversed is nil.
 func Turn(clip, reversed *Node) *Node {

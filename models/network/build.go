@@ -11,7 +11,7 @@ import (
 // that way, the batch is cut into parts that run side by side. The result is the same.
 func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 	inputs := []*Node{in.X, in.Label}
-	optional := []**Node{&in.Past, &in.Future, &in.Visible, &in.Before}
+	optional := []**Node{&in.Past, &in.Future, &in.Visible, &in.Before, &in.Times}
 	for _, x := range optional {
 		if *x != nil {
 			inputs = append(inputs, *x)
@@ -21,7 +21,7 @@ func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 		one := in
 		one.X, one.Label, one.Cache = part[0], part[1], in.Cache.ofPart(number)
 		rest := part[2:]
-		for _, x := range []**Node{&one.Past, &one.Future, &one.Visible, &one.Before} {
+		for _, x := range []**Node{&one.Past, &one.Future, &one.Visible, &one.Before, &one.Times} {
 			if *x != nil {
 				*x, rest = rest[0], rest[1:]
 			}

@@ -12,10 +12,11 @@ import (
 
 // MLP is a network of dense layers, for frames of a few pixels. It sees all values of all frames,
 // and which conditioning frames are visible, as one vector. Each hidden layer adds an embedding of
-// the noise level. Its fields are its options.
+// the noise level, and of the frames' times if it is told them. Its fields are its options.
 type MLP struct {
-	Width  int `yaml:"width" range:"[4, 4096]" doc:"The number of values in a hidden layer, and in the embedding of the noise level."`
-	Layers int `yaml:"layers" range:"[1, 64]" doc:"The number of hidden layers."`
+	Width  int  `yaml:"width" range:"[4, 4096]" doc:"The number of values in a hidden layer, and in the embedding of the noise level."`
+	Layers int  `yaml:"layers" range:"[1, 64]" doc:"The number of hidden layers."`
+	Times  bool `yaml:"frame_times" doc:"Whether the network is told the time of each frame, in frames of the video. Then frames.times may draw times at random."`
 }
 
 // DefaultMLP is what missing options mean.
@@ -29,6 +30,9 @@ func (m MLP) read(c *configs.Config) (Network, error) {
 // Caches is false: everything depends on the noisy frames.
 func (MLP) Caches() bool { return false }
 
+// ToldTimes says whether Graph uses Input.Times.
+func (m MLP) ToldTimes() bool { return m.Times }
+
 // Graph builds the network: h = SiLU(W h + U embedding) in each hidden layer.
 func (m MLP) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	d := in.X.Shape().Dimensions
@@ -39,6 +43,9 @@ func (m MLP) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 		}
 	}
 	h, level := b.Image(Concatenate(parts, 1)), nn.TimeEmbedding(in.Label, m.Width)
+	if m.Times {
+		level = Concatenate([]*Node{level, besides(in.Times, m.Width)}, 1)
+	}
 	for i := range m.Layers {
 		name := fmt.Sprintf("hidden%d", i)
 		layer := scope.At("%s", name)

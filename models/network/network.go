@@ -22,6 +22,10 @@ type Input struct {
 	// Before is the clean frames that the network predicted before, shaped like X, zeros where it has
 	// predicted none. It is nil unless the network is [SelfConditioned].
 	Before *Node
+	// Times are the times of all frames, past, current, future, in frames of the video from the first
+	// current frame on, [batch, past+current+future] float32; those of hidden frames are 0. It is nil
+	// unless the network is [ToldTimes].
+	Times *Node
 	// Visible says which of the conditioning frames are visible, [batch, past+future]: see package
 	// mask. It is nil if there are none.
 	Visible *Node
@@ -51,6 +55,13 @@ func SelfConditioned(n Network) bool {
 func LevelPerFrame(n Network) bool {
 	each, ok := n.(interface{ LevelPerFrame() bool })
 	return ok && each.LevelPerFrame()
+}
+
+// ToldTimes says whether a network is told the time of each frame (Harvey et al. 2022, Flexible
+// Diffusion Modeling of Long Videos, section 3). Such a network has a method of this name.
+func ToldTimes(n Network) bool {
+	told, ok := n.(interface{ ToldTimes() bool })
+	return ok && told.ToldTimes()
 }
 
 // Where networks, and the ways of conditioning of those that have some, are chosen, and where their

@@ -26,6 +26,7 @@ type UNet struct {
 	MaskEmbedding bool    `yaml:"mask_embedding" doc:"Whether the network is told, by an embedding beside that of the noise level, if the past is visible. It needs past frames."`
 	Self          bool    `yaml:"self_conditioning" doc:"Whether the network also sees the clean frames that it predicted in the evaluation before, as more input channels. Training then takes a third longer."`
 	PerFrame      bool    `yaml:"level_per_frame" doc:"Whether the network is told a noise level for each of the current frames, instead of one for all. It needs 2 current frames or more."`
+	Times         bool    `yaml:"frame_times" doc:"Whether the network is told the time of each frame, in frames of the video. Then frames.times may draw times at random, and windows may be given frames that are far away."`
 	Conditioning  string  `yaml:"conditioning" doc:"How past and future frames enter: concat (as more input channels) or spatin (through the norms; needs past or future frames)."`
 
 	conditioning conditioning
@@ -45,6 +46,9 @@ func (u *UNet) SelfConditioned() bool { return u.Self }
 
 // LevelPerFrame says whether Input.Label has a label for each frame.
 func (u *UNet) LevelPerFrame() bool { return u.PerFrame }
+
+// ToldTimes says whether Graph uses Input.Times.
+func (u *UNet) ToldTimes() bool { return u.Times }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
@@ -84,6 +88,10 @@ func (n *unetGraph) embed() {
 	}
 	e := dense("time0", n.levels())
 	e = dense("time1", n.b.SiLU(e))
+	if n.Times {
+		times := dense("times0", besides(n.in.Times, n.Width))
+		e = Add(e, dense("times1", n.b.SiLU(times)))
+	}
 	if n.MaskEmbedding {
 		g := e.Graph()
 		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
@@ -102,12 +110,17 @@ func (n *unetGraph) embed() {
 // [batch, frames*width], as frames are stacked as channels. The layer behind it has weights for each
 // frame, so it sees which frame has which level.
 func (n *unetGraph) levels() *Node {
-	label := n.in.Label
 	if !n.PerFrame {
-		return nn.TimeEmbedding(label, n.Width)
+		return nn.TimeEmbedding(n.in.Label, n.Width)
 	}
-	batch := label.Shape().Dimensions[0]
-	return Reshape(nn.TimeEmbedding(Reshape(label, -1), n.Width), batch, -1)
+	return besides(n.in.Label, n.Width)
+}
+
+// besides is the embeddings of numbers [batch, frames], those of a clip's frames side by side:
+// [batch, frames*features].
+func besides(numbers *Node, features int) *Node {
+	batch := numbers.Shape().Dimensions[0]
+	return Reshape(nn.TimeEmbedding(Reshape(numbers, -1), features), batch, -1)
 }
 
 // down runs the levels from the largest to the smallest, and returns the outputs that the way up

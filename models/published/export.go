@@ -24,6 +24,9 @@ func Export(f *weights.File, scope string, m *models.Model, l models.Listing, sc
 	if m.LevelPerFrame() {
 		return nil, errors.New("the published network has no input for model.options.level_per_frame")
 	}
+	if m.ToldTimes() {
+		return nil, errors.New("the published network has no input for model.options.frame_times")
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func TestNoCounterpart(t *testing.T) {
 
 // Networks that are told more than the published one have only published names, but other shapes.
 func TestNetworksThatAreToldMoreAreNotExported(t *testing.T) {
-	for _, option := range []string{"self_conditioning", "level_per_frame"} {
+	for _, option := range []string{"self_conditioning", "level_per_frame", "frame_times"} {
 		s := newSample(t)
 		s.config.Model.Options[option] = true
 		m, err := models.New(s.config)
