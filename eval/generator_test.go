@@ -28,7 +28,7 @@ func config() *configs.Config {
 	c := configs.Default()
 	c.Data.Name, c.Data.Size = "digits", 4
 	c.Frames.Past, c.Frames.Current, c.Frames.Future = 2, 3, 2
-	c.Model.Options = configs.Options{"width": 4, "multipliers": []int{1, 2}, "blocks": 1, "attention": []int{2}, "dropout": 0}
+	c.Model.Options = configs.Options{"width": 4, "multipliers": []int{1}, "blocks": 1, "attention": []int{4}, "dropout": 0}
 	c.Diffusion.Steps, c.Diffusion.Options = 10, configs.Options{"beta_start": 0.01, "beta_end": 0.5}
 	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddim", Steps: 1}
 	return c

@@ -63,6 +63,7 @@ func withTeacher(t *testing.T, m *Model) *model.Store {
 func TestAStudentIsComparedWithTwoStepsOfItsTeacher(t *testing.T) {
 	for _, target := range []string{"x0", "v", "flow", "edm"} {
 		c := distilled(target)
+		c.Model = configs.Model{Network: "mlp", Options: configs.Options{"width": 8}} // XLA compiles it in no time
 		d := distillationOf(t, c)
 		b, store, batch := backendtest.Open(t), withTeacher(t, d.Model), 2
 		program := func(f func(scope *model.Scope, clip, levels *Node) []*Node) [][]float32 {

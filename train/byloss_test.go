@@ -16,7 +16,7 @@ import (
 
 // byTheirLosses is a toy of so few levels that all have enough losses after some steps.
 func byTheirLosses() *configs.Config {
-	c := toy()
+	c := dense()
 	c.Diffusion.Levels, c.Diffusion.Steps, c.Diffusion.Options["beta_end"], c.Sampler.Steps = diffusion.ByLoss, 3, 0.9, 3
 	return c
 }

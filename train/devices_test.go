@@ -133,7 +133,7 @@ func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
 	}
 	train := func(dir string, devices, steps int) {
 		t.Helper()
-		c := toy()
+		c := dense()
 		c.Train = configs.Train{Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, CheckpointEvery: 100, Keep: 2, Scores: c.Train.Scores}
 		o := options(b, c, dir)
 		if _, err := Train(context.Background(), o); err != nil {

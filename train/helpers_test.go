@@ -47,6 +47,17 @@ func toy() *configs.Config {
 	return c
 }
 
+// dense is a toy whose network has only dense layers, which XLA compiles in a fraction of the time. It
+// is for tests of what the loop does with any network.
+func dense() *configs.Config {
+	c := toy()
+	c.Model = configs.Model{Network: "mlp", Options: configs.Options{"width": 8, "layers": 1}}
+	if err := experiment.Resolve(c); err != nil {
+		panic(err)
+	}
+	return c
+}
+
 // waves is a data set of moving sines.
 type waves struct{ size, videos int }
 

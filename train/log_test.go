@@ -84,7 +84,7 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 // A clip is three forward passes' FLOPs. The share of the peak is the FLOP/s by it; without a peak
 // there is none in the log.
 func TestSpeedsInTheLog(t *testing.T) {
-	b, c := backendtest.Open(t), toy()
+	b, c := backendtest.Open(t), dense()
 	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 2, 1, 2
 	m, err := models.New(c)
 	if err != nil {

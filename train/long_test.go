@@ -60,7 +60,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 			t.Fatalf("%s=%s, want a number of steps, 200 or more", longVariable, long)
 		}
 	}
-	c := toy()
+	c := dense()
 	c.Train.Batch, c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 2, steps, steps/50, steps/10
 	b := backendtest.Open(t)
 	o := options(b, c, t.TempDir())

@@ -60,8 +60,7 @@ func newToyStepper(t *testing.T, b compute.Backend, c *configs.Config, timesteps
 // gradients.
 func TestAccumulatedBatchesAreOneLargeBatch(t *testing.T) {
 	b := backendtest.Open(t)
-	c := toy()
-	c.Model.Options["dropout"] = 0
+	c := dense()
 	frame := c.Data.Size * c.Data.Size
 	noise, clip := spread(2.1, 4*frame), spread(1.3, 4*3*frame)
 	dims := func(batch int) []int { return []int{batch, 3, c.Data.Size, c.Data.Size, 1} }
@@ -100,28 +99,35 @@ func TestDropoutIsDrawnFromTheStateOfTheStep(t *testing.T) {
 	c.Train.Batch, c.Train.Accumulate = 2, 1
 	frame := c.Data.Size * c.Data.Size
 	noise := spread(2.1, 2*frame)
-	loss := func(dropout float64, state int) float64 {
+	type draw struct {
+		dropout float64
+		state   int
+	}
+	got := map[draw][]float64{}
+	for _, dropout := range []float64{0, 0.5} {
 		c.Model.Options["dropout"] = dropout
 		store, s := newToyStepper(t, b, c, [][]int32{{3, 50}, {3, 50}}, [][]float32{noise, noise})
-		for v := range store.Scope("/" + models.WeightsScope).IterVariables() { // first weights are almost 0 behind dropout
-			d := v.Shape()
-			if err := v.SetValue(tensors.FromFlatDataAndDimensions(spread(1.9, d.Size()), d.Dimensions...)); err != nil {
-				t.Fatal(err)
+		for _, state := range []int{0, 1, 0} {
+			for v := range store.Scope("/" + models.WeightsScope).IterVariables() { // first weights are almost 0 behind dropout
+				d := v.Shape()
+				if err := v.SetValue(tensors.FromFlatDataAndDimensions(spread(1.9, d.Size()), d.Dimensions...)); err != nil {
+					t.Fatal(err)
+				}
 			}
+			clip := tensors.FromFlatDataAndDimensions(spread(1.3, 2*3*frame), 2, 3, c.Data.Size, c.Data.Size, 1)
+			r, err := s.run(1, placed(t, s, clip), row(state))
+			if err != nil || r.Skipped {
+				t.Fatalf("%+v, error %v", r, err)
+			}
+			got[draw{dropout, state}] = append(got[draw{dropout, state}], r.Loss)
 		}
-		clip := tensors.FromFlatDataAndDimensions(spread(1.3, 2*3*frame), 2, 3, c.Data.Size, c.Data.Size, 1)
-		r, err := s.run(1, placed(t, s, clip), row(state))
-		if err != nil || r.Skipped {
-			t.Fatalf("%+v, error %v", r, err)
-		}
-		return r.Loss
 	}
-	without, with := loss(0, 0), loss(0.5, 0)
-	if without == with || with == loss(0.5, 1) {
-		t.Errorf("loss %g without dropout, %g with it, %g with another random state", without, with, loss(0.5, 1))
+	without, with, other := got[draw{0, 0}][0], got[draw{0.5, 0}][0], got[draw{0.5, 1}][0]
+	if without == with || with == other {
+		t.Errorf("loss %g without dropout, %g with it, %g with another random state", without, with, other)
 	}
-	if without != loss(0, 1) || with != loss(0.5, 0) {
-		t.Errorf("the loss of equal draws is not always %g without and %g with dropout", without, with)
+	if without != got[draw{0, 1}][0] || without != got[draw{0, 0}][1] || with != got[draw{0.5, 0}][1] {
+		t.Errorf("losses %v: those of equal draws differ", got)
 	}
 }
 

@@ -72,7 +72,7 @@ func weightsIn(t *testing.T, path, scope string) (all []float32) {
 // the teacher's run is removed, and it ends with the bytes of a student that nobody disturbed.
 func TestStudentsAreResumedWithoutTheirTeachersRun(t *testing.T) {
 	b := backendtest.Open(t)
-	teacher := teacherIn(t, b)
+	teacher := teacherIn(t, backendtest.OpenGo(t)) // of which only the weights matter
 	of := weightsIn(t, newest(t, teacher), models.EMAScope)
 	c := studentOf(teacher)
 	c.Train.CheckpointEvery, c.Train.Keep = 1, c.Train.Steps
@@ -100,7 +100,7 @@ func TestStudentsAreResumedWithoutTheirTeachersRun(t *testing.T) {
 
 func TestStudentsLearn(t *testing.T) {
 	b := backendtest.Open(t)
-	c := studentOf(teacherIn(t, b))
+	c := studentOf(teacherIn(t, backendtest.OpenGo(t)))
 	c.Optimizer.LearningRate, c.Optimizer.WeightDecay = 1e-2, 0
 	c.Train.Batch, c.Train.Accumulate, c.Train.Steps, c.Train.ValidateEvery = 8, 1, 60, 5
 	dir := t.TempDir()
