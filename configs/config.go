@@ -45,6 +45,31 @@ type Frames struct {
 	// How often training hides the past and the future. The network learns a task only if training
 	// hides what the task hides.
 	Mask Mask `yaml:"mask"`
+	// At which frames of a video training cuts clips.
+	Times Times `yaml:"times"`
+}
+
+// Times says at which frames of a video training cuts clips (Harvey et al. 2022). Validation and
+// evaluation have consecutive frames. With data.stride, all numbers are of the frames that it leaves.
+type Times struct {
+	// How the frames of a clip are chosen: consecutive (each follows the one before it), strides (every
+	// k-th frame; k is drawn for each clip from all that fit into span) or random (any frames, drawn for
+	// each clip from all that lie within span). All but consecutive need model.options.frame_times.
+	Kind string `yaml:"kind"`
+	// The greatest number of frames of the video from the first to the last one of a clip, both
+	// included. Videos for training must have so many. 0 with consecutive frames.
+	Span int `yaml:"span" range:"[0, 100000]"`
+}
+
+// Drawn says whether clips differ in their times.
+func (t Times) Drawn() bool { return t.Kind != "" && t.Kind != "consecutive" }
+
+// Span is the number of frames that a video must have, so that any training clip can be cut.
+func (f Frames) Span() int {
+	if f.Times.Drawn() {
+		return max(f.Total(), f.Times.Span)
+	}
+	return f.Total()
 }
 
 // Total is the number of frames that one training clip has.
@@ -332,7 +357,7 @@ func (s Sampler) FirstLabel(diffusionSteps int) int {
 func Default() *Config {
 	return &Config{
 		Seed:      1,
-		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Kind: "blocks", Past: 0.5, Future: 0.5}},
+		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Kind: "blocks", Past: 0.5, Future: 0.5}, Times: Times{Kind: "consecutive"}},
 		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"},
 		Model:     Model{Network: "unet"},
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2"},

@@ -21,6 +21,7 @@ func (c *Config) idle() []idleSetting {
 	idle(f.Past == 0 && f.Mask.Past != 0, "frames.past", "frames.past is 0", "frames.mask.past")
 	idle(f.Future == 0 && f.Mask.Future != 0, "frames.future", "frames.future is 0", "frames.mask.future")
 	idle(d.Channels == 1 && d.Augment.Saturation != 0, "data.channels", "data.channels is 1", "data.augment.saturation")
+	idle(!f.Times.Drawn() && f.Times.Span != 0, "frames.times.kind", "frames.times.kind is consecutive", "frames.times.span")
 	idle(f.Past+f.Future == 0 && f.Mask.Kind != "blocks", "frames.past", "there are no past and no future frames", "frames.mask.kind")
 	idle(s.PublishedLastDenoiseLabel && !s.LastDenoise, "sampler.last_denoise", "sampler.last_denoise is false",
 		"sampler.published_last_denoise_label")

@@ -19,6 +19,9 @@ type Batch struct {
 	// Labels has the labels of each clip, [batch]: see [clips.Labelled]. It is nil if the data set has
 	// none. Changes by chance, such as mirroring, leave them as they are.
 	Labels [][]string
+	// Times are those of the frames of each clip from its first one on, in frames of the video, row-major
+	// [batch, frames]; nil if the experiment's clips are of consecutive frames (frames.times).
+	Times []int
 	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil
 	// if the network works on pixels. No data set has any yet.
 	Latents []float32
@@ -49,6 +52,8 @@ type Batches struct {
 	ds            clips.Dataset
 	seed          uint64
 	batch, frames int
+	timing        timing
+	span          int  // most frames of a video from the first to the last one of a clip
 	windows       int  // clips of a video in an epoch
 	even          bool // they start at equal distances
 	flip          bool
@@ -62,10 +67,15 @@ type Batches struct {
 const maxFreed = 16
 
 // NewBatches makes the batches of an experiment's training. log gets the names of videos that can't
-// be read. It panics if c has no clips in a batch, no frames in a clip or no windows, or if ds is empty.
+// be read. It panics if c has no clips in a batch, no frames in a clip or no windows, if ds is empty, or if frames.times.kind
+// is unknown.
 func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
 	d := c.Data
-	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log),
+	timing, err := timingOf(c.Frames)
+	if err != nil {
+		panic(fmt.Errorf("data: %w", err))
+	}
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), timing, c.Frames.Span(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log),
 		make(chan []uint8, maxFreed)}
 	if b.batch < 1 || b.frames < 1 || b.windows < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames, %d windows of each of %d videos", b.batch, b.frames, b.windows, ds.Len()))
@@ -104,6 +114,7 @@ func (b *Batches) Range(n, from, to int) (Batch, error) {
 		if clip.Replaced {
 			out.Replaced++
 		}
+		out.Times = append(out.Times, clip.Times...)
 		if labelled {
 			out.Labels = append(out.Labels, clips.Labels(b.ds, clip.Video))
 		}
@@ -141,6 +152,9 @@ type Sample struct {
 	clips.Clip
 	// At is where it starts.
 	At
+	// Times are those of its frames from the first one on, in frames of the video; nil if the
+	// experiment's clips are of consecutive frames.
+	Times []int
 	// Replaced says that it stands in the place of a clip that can't be read.
 	Replaced bool
 }
@@ -158,14 +172,16 @@ func (b *Batches) sample(position int, room []uint8) (Sample, error) {
 	var failed []failure
 	for try := range min(maxTries, b.ds.Len()) {
 		at, mirrored := b.place(position, try)
-		clip, err := cutInto(b.ds, at, b.frames, room)
+		times := b.times(position)
+		clip, err := cutInto(b.ds, at, times, room)
 		if err == nil {
 			if mirrored {
 				clip = augment.Mirror(clip)
 			}
-			clip = augment.Apply(clip, b.augment, func(key uint64) *rand.Rand { return b.augmentation(position, key) })
+			source := func(key uint64) *rand.Rand { return b.augmentation(position, key) }
+			clip = augment.Apply(clip, b.augment, source)
 			b.unreadable.tell(failed, b.ds.Name(at.Video))
-			return Sample{clip, at, try > 0}, nil
+			return Sample{clip, at, b.told(times, augment.Reversed(b.augment, source)), try > 0}, nil
 		}
 		if err := b.unreadable.fatal(err); err != nil {
 			return Sample{}, err
@@ -176,4 +192,15 @@ func (b *Batches) sample(position int, room []uint8) (Sample, error) {
 		return Sample{}, fmt.Errorf("%d videos in a row can't be read, the first: %w", len(failed), failed[0].err)
 	}
 	return Sample{}, failed[0].err
+}
+
+// told are a clip's times as a batch has them. reversed says that the clip was turned around.
+func (b *Batches) told(times []int, reversed bool) []int {
+	switch {
+	case b.timing == consecutive{}:
+		return nil
+	case reversed:
+		return turned(times)
+	}
+	return times
 }

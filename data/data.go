@@ -4,6 +4,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -103,7 +104,7 @@ func Tables() []configs.Table {
 		t.Options[name] = set.options
 		t.Ignores[name] = configs.Ignored{Reason: "data.name is " + name, Paths: unused}
 	}
-	return []configs.Table{t}
+	return []configs.Table{t, configs.TableOf(timesPath, "data.options", timings)}
 }
 
 // Open opens a split of the data set that c.Data names. Videos in which a clip of frames frames does
@@ -142,14 +143,14 @@ func FPS(ctx context.Context, c *configs.Config) float64 {
 	return 0
 }
 
-// Check reports an unknown name and options that the data set doesn't have, without touching its
-// files.
+// Check reports an unknown name, options that the data set doesn't have, and times that clips can't
+// have, without touching its files.
 func Check(c *configs.Config) error {
 	set, err := pick(c)
 	if err != nil {
 		return err
 	}
-	return set.check(c)
+	return errors.Join(set.check(c), checkTimes(c.Frames))
 }
 
 // pick finds the data set. If it uses a path, there must be one.

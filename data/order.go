@@ -61,6 +61,7 @@ const (
 	forReplacement
 	forReplacedClip
 	forAugmentation
+	forTimes
 )
 
 // source is a generator that depends on words only.

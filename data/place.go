@@ -16,12 +16,14 @@ type At struct{ Video, Start int }
 
 // Cut reads the clip of frames frames at a place. An error begins with the name of the video.
 func Cut(ds clips.Dataset, at At, frames int) (clips.Clip, error) {
-	return cutInto(ds, at, frames, nil)
+	return cutInto(ds, at, every(frames, 1), nil)
 }
 
-// cutInto is Cut into memory that is there, if the data set can; see [clips.Into].
-func cutInto(ds clips.Dataset, at At, frames int, room []uint8) (clips.Clip, error) {
-	clip, err := clips.Into(ds, at.Video, at.Start, frames, room)
+// cutInto is Cut of the frames at some times after the start, into memory that is there, if the data
+// set can; see [clips.Pick].
+func cutInto(ds clips.Dataset, at At, times []int, room []uint8) (clips.Clip, error) {
+	frames := len(times)
+	clip, err := clips.Pick(ds, at.Video, at.Start, times, room)
 	if err == nil && (clip.Frames != frames || len(clip.Pix) != frames*clip.FrameSize()) {
 		err = fmt.Errorf("a clip of %d frames in %d bytes, want %d", clip.Frames, len(clip.Pix), frames)
 	}
@@ -81,10 +83,19 @@ func (b *Batches) place(position, try int) (at At, mirrored bool) {
 		rng = source(b.seed, forReplacedClip, epoch, uint64(place), uint64(try))
 	}
 	mirrored = b.flip && rng.Uint64()&1 == 1
+	times := b.times(position)
+	span := times[len(times)-1] + 1
 	if b.even {
-		return At{video, b.evenStart(video, window)}, mirrored
+		return At{video, b.evenStart(video, window, span)}, mirrored
 	}
-	return At{video, anyStart(b.ds, rng, video, b.frames)}, mirrored
+	return At{video, anyStart(b.ds, rng, video, span)}, mirrored
+}
+
+// times are those of the frames of the training clip at a position, from its first frame on. A clip
+// that takes the place of one that can't be read has the same.
+func (b *Batches) times(position int) []int {
+	_, epoch, place := b.epoch(position)
+	return b.timing.draw(source(b.seed, forTimes, epoch, uint64(place)), b.frames, b.span)
 }
 
 // epoch is the number of clips in an epoch, the epoch of a position, and the place in it.
@@ -100,9 +111,10 @@ func (b *Batches) augmentation(position int, key uint64) *rand.Rand {
 }
 
 // evenStart is where a window of a video starts: they divide the frames at which a clip can start into
-// equal parts, from the first one to the last one. A single window starts at the first.
-func (b *Batches) evenStart(video, window int) int {
-	return window * max(0, clips.Starts(b.ds, video, b.frames)-1) / max(1, b.windows-1)
+// equal parts, from the first one to the last one. A single window starts at the first. span is the
+// number of frames from the first to the last one of the clip.
+func (b *Batches) evenStart(video, window, span int) int {
+	return window * max(0, clips.Starts(b.ds, video, span)-1) / max(1, b.windows-1)
 }
 
 // another is the try-th video, from 1 to Len-1, that is tried in the place of a video.

@@ -21,14 +21,19 @@ func (s strided) Person(i int) int { return clips.Person(s.Dataset, i) }
 func (s strided) Classes() []string     { return clips.Classes(s.Dataset) }
 func (s strided) Labels(i int) []string { return clips.Labels(s.Dataset, i) }
 
-// Clip reads all frames from the first to the last one of a clip and keeps those that belong to it.
+// Clip reads the frames that belong to a clip.
 func (s strided) Clip(video, start, frames int) (clips.Clip, error) {
 	if err := clips.CheckRange(s, video, start, frames); err != nil {
 		return clips.Clip{}, err
 	}
-	all, err := s.Dataset.Clip(video, start, clips.Span(s, frames))
-	if err != nil {
-		return clips.Clip{}, err
+	return s.Pick(video, start, every(frames, 1), nil)
+}
+
+// Pick reads frames at some times, in strides from start on; see [clips.Pick].
+func (s strided) Pick(video, start int, times []int, room []uint8) (clips.Clip, error) {
+	numbers := make([]int, len(times))
+	for k, t := range times {
+		numbers[k] = t * s.stride
 	}
-	return all.Every(0, frames, s.stride), nil
+	return clips.Pick(s.Dataset, video, start, numbers, room)
 }

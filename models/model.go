@@ -57,6 +57,10 @@ func New(c *configs.Config) (*Model, error) {
 		return nil, configs.Problem{Path: diffusion.FrameLevelsPath, Also: []string{"model.options.level_per_frame"},
 			Text: fmt.Sprintf("%s, want equal, because the network is told one noise level for all frames (without model.options.level_per_frame)", c.Diffusion.FrameLevels)}
 	}
+	if c.Frames.Times.Drawn() && !m.ToldTimes() {
+		return nil, configs.Problem{Path: "frames.times.kind", Also: []string{"model.options.frame_times"},
+			Text: fmt.Sprintf("%s, want consecutive, because the network isn't told when frames were taken (without model.options.frame_times)", c.Frames.Times.Kind)}
+	}
 	return m, nil
 }
 

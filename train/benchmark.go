@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -13,7 +14,7 @@ import (
 	"mcvd/models/devices"
 )
 
-// Benchmark times steps of training on clips that stay the same, without data, log and checkpoints.
+// Benchmark times steps of training on clips of consecutive frames that stay the same, without data, log and checkpoints.
 // The first time includes building and compiling the programs.
 func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, steps int) ([]time.Duration, error) {
 	m, err := models.New(c)
@@ -36,7 +37,8 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	for i := range clips {
 		clips[i] = uint8(i % 7 * 42)
 	}
-	var times []time.Duration
+	times := slices.Repeat([]*tensors.Tensor{consecutive(c)}, c.Train.Accumulate)
+	var took []time.Duration
 	for i := range steps {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
@@ -47,7 +49,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 				return nil, err
 			}
 		}
-		r, err := s.run(i+1, batches, drawsOf(m, c, i))
+		r, err := s.run(i+1, batches, drawsOf(m, c, i), times...)
 		devices.Free(batches)
 		if err != nil {
 			return nil, err
@@ -55,8 +57,18 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		if r.Skipped {
 			return nil, fmt.Errorf("step %d: loss or gradients are not finite", i+1)
 		}
-		times = append(times, time.Since(start))
+		took = append(took, time.Since(start))
 		start = time.Now()
 	}
-	return times, nil
+	return took, nil
+}
+
+// consecutive are the times of a batch's frames that follow each other, [batch, frames].
+func consecutive(c *configs.Config) *tensors.Tensor {
+	n := c.Frames.Total()
+	times := make([]float32, c.Train.Batch*n)
+	for i := range times {
+		times[i] = float32(i % n)
+	}
+	return tensors.FromFlatDataAndDimensions(times, c.Train.Batch, n)
 }

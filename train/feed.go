@@ -22,7 +22,8 @@ type feed struct {
 // uploaded is a batch on the devices.
 type uploaded struct {
 	devices.Value
-	replaced int // clips that stand for others
+	times    *tensors.Tensor // of its frames; nil if they follow each other
+	replaced int             // clips that stand for others
 }
 
 // each yields the batches, which then belong to the caller, until the first error or the caller's
@@ -75,5 +76,17 @@ func (f *feed) upload(b data.Batch) (uploaded, error) {
 	defer b.Free()
 	pix := tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 	value, err := f.devices.Put(pix, devices.Parts)
-	return uploaded{value, b.Replaced}, err
+	return uploaded{value, timesOf(b), b.Replaced}, err
+}
+
+// timesOf are the times of a batch's frames, [batch, frames] float32, nil if they follow each other.
+func timesOf(b data.Batch) *tensors.Tensor {
+	if b.Times == nil {
+		return nil
+	}
+	times := make([]float32, len(b.Times))
+	for i, t := range b.Times {
+		times[i] = float32(t)
+	}
+	return tensors.FromFlatDataAndDimensions(times, b.Batch, b.Frames)
 }

@@ -33,7 +33,7 @@ import (
 func toy() *configs.Config {
 	c := configs.Default()
 	c.Seed = 7
-	c.Frames = configs.Frames{Past: 1, Current: 1, Future: 1, Mask: configs.Mask{Kind: "blocks", Past: 0.5, Future: 0.5}}
+	c.Frames = configs.Frames{Past: 1, Current: 1, Future: 1, Mask: configs.Mask{Kind: "blocks", Past: 0.5, Future: 0.5}, Times: configs.Times{Kind: "consecutive"}}
 	c.Data = configs.Data{Name: "digits", Size: 8, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"}
 	c.Model.Options = configs.Options{"width": 4, "multipliers": []int{1}, "blocks": 1, "attention": []int{}, "head_channels": 4, "dropout": 0.1}
 	c.Diffusion.Steps, c.Diffusion.Options = 100, configs.Options{"beta_start": 1e-3, "beta_end": 0.2}

@@ -63,7 +63,7 @@ func TestMasksAreThoseOfTheStep(t *testing.T) {
 // An experiment without conditioning frames has masks without signs, and may turn clips around.
 func TestMasksWithoutConditioningFrames(t *testing.T) {
 	c := toy()
-	c.Frames = configs.Frames{Current: 2, Mask: configs.Mask{Kind: "blocks", Reverse: 1}}
+	c.Frames = configs.Frames{Current: 2, Mask: configs.Mask{Kind: "blocks", Reverse: 1}, Times: configs.Times{Kind: "consecutive"}}
 	masks, err := Masks(backendtest.Open(t), c, 1)
 	if err != nil {
 		t.Fatal(err)

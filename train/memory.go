@@ -48,7 +48,11 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", shapes.Make(dtypes.Uint8, m.ClipShape(c.Train.Batch, m.Frames.Total()).Dimensions...))
-		outputs := gradientsGraph(steps, precision, c, store.RootScope(), []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))})
+		inputs := []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))}
+		if c.Frames.Times.Drawn() {
+			inputs = append(inputs, Parameter(g, "times", nn.F32(c.Train.Batch, m.Frames.Total())))
+		}
+		outputs := gradientsGraph(steps, precision, c, store.RootScope(), inputs)
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(scopesOf(u, c))+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already

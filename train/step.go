@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -81,7 +82,11 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
-	s.gradients, err = d.Program(gradients.WithName("gradients"), devices.Copies, devices.Parts, devices.Copies, devices.Parts, devices.Copies)
+	inputs := []devices.Place{devices.Parts, devices.Copies, devices.Parts, devices.Copies}
+	if c.Frames.Times.Drawn() {
+		inputs = slices.Insert(inputs, 3, devices.Parts)
+	}
+	s.gradients, err = d.Program(gradients.WithName("gradients"), devices.Copies, inputs...)
 	if err == nil {
 		s.apply, err = d.Program(apply.WithName("update"), devices.Copies, devices.Copies)
 	}
@@ -93,14 +98,20 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
 // of the mean over the batch, divided by the number of batches of a step. Inputs: clips (bytes, or
-// numbers in [-1, 1]), a random state, a table of noise levels. If the step had batches before, their
+// numbers in [-1, 1]), a random state, a table of noise levels, and the times of frames if clips differ
+// in them. If the step had batches before, their
 // loss and gradients follow, and the new ones are added to them. If levels are drawn by losses, those
 // of the clips of this batch are the last result, [batch].
 func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := numbers(in[0]), in[1], in[2], in[3:]
+	var times *Node
+	if c.Frames.Times.Drawn() {
+		times, before = before[0], before[1:]
+	}
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
 	next, draws := m.Draw(random, levels)
+	draws.Times = times
 	b := nn.NewBuilder(clip.Graph().Backend())
 	b.Random, b.Compute, b.Checkpointing = next, precision, c.Train.GradientCheckpointing
 	losses := m.LossGraph(b, weights, clip, draws)
@@ -144,8 +155,9 @@ func globalNorm(xs []*Node) *Node {
 }
 
 // run makes a step from its batches. update is the number of this update, counted from 1. draw
-// returns the random state of each batch and its table of noise levels.
-func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor)) (result, error) {
+// returns the random state of each batch and its table of noise levels. times are those of the frames
+// of each batch, [batch, frames], if clips differ in them.
+func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor), times ...*tensors.Tensor) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64
 	var losses [][]float32
@@ -159,7 +171,15 @@ func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) 
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}
-		out, err := s.gradients.Call(append([]devices.Value{batch, random, levels}, sums...)...)
+		inputs := []devices.Value{batch, random, levels}
+		if s.config.Frames.Times.Drawn() {
+			of, err := s.devices.Put(times[i], devices.Parts)
+			if err != nil {
+				return result{}, fmt.Errorf("gradients: %w", err)
+			}
+			inputs = append(inputs, of)
+		}
+		out, err := s.gradients.Call(append(inputs, sums...)...)
 		if err != nil {
 			return result{}, fmt.Errorf("gradients: %w", err)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
@@ -221,6 +222,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
 	var step []devices.Value
+	var times []*tensors.Tensor
 	replaced := 0
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
@@ -230,14 +232,14 @@ func (t *trainer) loop(ctx context.Context) error {
 			}
 			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
 		}
-		step, replaced = append(step, batch.Value), replaced+batch.replaced
+		step, times, replaced = append(step, batch.Value), append(times, batch.times), replaced+batch.replaced
 		if len(step) < c.Accumulate {
 			continue
 		}
-		if err := t.step(ctx, step, replaced); err != nil {
+		if err := t.step(ctx, step, times, replaced); err != nil {
 			return err
 		}
-		step, replaced = nil, 0
+		step, times, replaced = nil, nil, 0
 		if ctx.Err() != nil || t.progress.Step >= c.Steps {
 			break
 		}
@@ -252,15 +254,15 @@ func (t *trainer) stopped() error {
 	return fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, t.Config.Train.Steps)
 }
 
-// step updates the weights once, then does what is due. replaced is the number of clips in the
+// step updates the weights once, then does what is due. times are as in [stepper.run]. replaced is the number of clips in the
 // batches that stand for others.
-func (t *trainer) step(ctx context.Context, batches []devices.Value, replaced int) error {
+func (t *trainer) step(ctx context.Context, batches []devices.Value, times []*tensors.Tensor, replaced int) error {
 	p := &t.progress
 	draws := drawsOf(t.objective, t.Config, p.Step)
 	if t.byLoss != nil {
 		draws = t.byLoss.draws(t.model, t.Config, p.Step)
 	}
-	r, err := t.stepper.run(p.Updates+1, batches, draws)
+	r, err := t.stepper.run(p.Updates+1, batches, draws, times...)
 	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)

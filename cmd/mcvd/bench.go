@@ -232,7 +232,7 @@ const loaderBatches = 50
 // into the cache before that.
 func (c *benchCommand) loader(ctx context.Context, _ compute.Backend, config *configs.Config) ([]timing, error) {
 	frames := config.Frames.Total()
-	ds, err := data.Open(ctx, config, clips.Train, frames, c.log)
+	ds, err := data.Open(ctx, config, clips.Train, config.Frames.Span(), c.log)
 	if err != nil {
 		return nil, err
 	}

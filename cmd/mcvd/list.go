@@ -49,6 +49,7 @@ var kinds = map[string]kind{
 	"spacings":      {"sampler.spacing", sampler.Spacings},
 	"targets":       {"diffusion.target", diffusion.Targets},
 	"tasks":         {"eval --task", eval.TaskNames},
+	"times":         {"frames.times.kind", data.Timings},
 	"weights":       {"diffusion.weight", diffusion.Weights},
 	"windows":       {"--windows", eval.WindowNames},
 }

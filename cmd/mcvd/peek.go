@@ -27,9 +27,10 @@ func newPeek(a *app) *cobra.Command {
 		Use:   "peek",
 		Short: "Write a contact sheet of clips of a data set, as training sees them",
 		Long: "Write a contact sheet of clips of a data set, as training sees them. With --sample N they are\n" +
-			"exactly those of training step N, in their order, mirrored where training mirrors them. With --masks\n" +
-			"they are shown as the network gets them: hidden frames are blank, and visible ones have the border\n" +
-			"of given ones. The masks are those that training draws on the Go backend.",
+			"exactly those of training step N, in their order, mirrored where training mirrors them, and with\n" +
+			"their times if training draws these (frames.times). With --masks they are shown as the network gets\n" +
+			"them: hidden frames are blank, and visible ones have the border of given ones. The masks are those\n" +
+			"that training draws on the Go backend.",
 		Example: "  mcvd data peek -c configs/tiny.yml -o peek.png\n  mcvd data peek -c configs/tiny.yml --sample 100\n" +
 			"  mcvd data peek -c configs/tiny.yml --sample 100 --masks",
 		Args: arguments(0, 0, "none"),
@@ -57,7 +58,11 @@ func newPeek(a *app) *cobra.Command {
 			if err := prepareFile("--out", out); err != nil {
 				return err
 			}
-			ds, err := data.Open(cmd.Context(), c, d.split, d.frames, a.log)
+			least := d.frames
+			if sample > 0 {
+				least = c.Frames.Span()
+			}
+			ds, err := data.Open(cmd.Context(), c, d.split, least, a.log)
 			if err != nil {
 				return err
 			}
@@ -111,6 +116,9 @@ func rowsOfStep(ds clips.Dataset, c *configs.Config, step int, log *slog.Logger)
 			return nil, err
 		}
 		label := fmt.Sprintf("%s from %d", ds.Name(s.Video), s.Start)
+		if s.Times != nil {
+			label += ", times " + strings.Trim(fmt.Sprint(s.Times), "[]")
+		}
 		if s.Replaced {
 			label += ", for one that can't be read"
 		}

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
+	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"mcvd/configs"
 	"mcvd/configs/experiment"
+	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/data/video"
 )
@@ -67,11 +71,37 @@ func TestPeekDrawsMasks(t *testing.T) {
 	}
 }
 
+// With times that are drawn, each row says them, and has the frames at these times.
+func TestPeekSaysTimes(t *testing.T) {
+	c, err := experiment.Load("../../configs/tiny.yml", "model.options.frame_times=true", "frames.times.kind=random", "frames.times.span=30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds, err := data.Open(t.Context(), c, clips.Train, c.Frames.Span(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := rowsOfStep(ds, c, 2, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, row := range rows {
+		s, err := data.NewBatches(ds, c, nil).Clip(c.Train.Batch*c.Train.Accumulate + k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("%s from %d, times %s", ds.Name(s.Video), s.Start, strings.Trim(fmt.Sprint(s.Times), "[]"))
+		if row.Label != want || !slices.Equal(row.Clip.Pix, s.Pix) {
+			t.Errorf("row %d is called %s, want %s, or has other frames", k, row.Label, want)
+		}
+	}
+}
+
 // Of a step whose clips are all turned around, the command draws what it draws of a data set that is.
 func TestPeekTurnsClipsAround(t *testing.T) {
 	rows := []video.Row{{Label: "a", Clip: clips.Clip{Pix: []uint8{1, 2, 3, 4, 5, 6}, Frames: 6, Height: 1, Width: 1, Channels: 1}}}
 	c := configs.Default()
-	c.Frames = configs.Frames{Past: 1, Current: 4, Future: 1, Mask: configs.Mask{Kind: "blocks", Reverse: 1}}
+	c.Frames = configs.Frames{Past: 1, Current: 4, Future: 1, Mask: configs.Mask{Kind: "blocks", Reverse: 1}, Times: configs.Times{Kind: "consecutive"}}
 	c.Data.Size, c.Train.Batch = 16, 1
 	if err := hideFrames(rows, c, 1); err != nil {
 		t.Fatal(err)

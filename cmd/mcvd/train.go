@@ -143,7 +143,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if guide, err := guidance.New(config.Sampler.Guidance, config.Frames); err == nil && guide.Compares() {
 		return configs.Problem{Path: "sampler.guidance.name", Text: fmt.Sprintf("%q, want another in training, which reads no second checkpoint; give it to the commands that sample the run", config.Sampler.Guidance.Name)}
 	}
-	training, err := data.Open(ctx, config, clips.Train, config.Frames.Total(), c.log)
+	training, err := data.Open(ctx, config, clips.Train, config.Frames.Span(), c.log)
 	if err != nil {
 		return err
 	}

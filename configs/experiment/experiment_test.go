@@ -65,6 +65,8 @@ func needs(name string) []string {
 		return []string{"diffusion.target=x0"}
 	case "independent", "monotone": // levels for frames
 		return []string{"model.options.level_per_frame=true"}
+	case "strides", "random": // times of frames
+		return []string{"model.options.frame_times=true", "frames.times.span=100"}
 	case "bair", "cityscapes", "ucf101": // whose frames have colours
 		return []string{"data.channels=3"}
 	}

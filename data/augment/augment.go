@@ -20,10 +20,13 @@ type kind struct {
 	computes func(rng *rand.Rand, a configs.Augment) func(numbers)
 }
 
+// reverse plays clips backwards.
+var reverse = kind{name: "reverse", on: func(a configs.Augment) bool { return a.Reverse }, moves: half(Reverse)}
+
 // kinds lists all, in the order in which they are applied. Those that move pixels come first. A new
 // one is one file and one line here.
 var kinds = []kind{
-	{name: "reverse", on: func(a configs.Augment) bool { return a.Reverse }, moves: half(Reverse)},
+	reverse,
 	{name: "flip_vertical", on: func(a configs.Augment) bool { return a.FlipVertical }, moves: half(Upend)},
 	{name: "zoom", on: func(a configs.Augment) bool { return a.Zoom > 0 }, computes: zoom},
 	{name: "brightness", on: func(a configs.Augment) bool { return a.Brightness > 0 }, computes: brightness},
@@ -63,6 +66,11 @@ func Apply(c clips.Clip, a configs.Augment, source func(key uint64) *rand.Rand) 
 		return c
 	}
 	return n.round()
+}
+
+// Reversed says whether [Apply] with the same settings and source turns a clip around in time.
+func Reversed(a configs.Augment, source func(key uint64) *rand.Rand) bool {
+	return reverse.on(a) && reverse.moves(source(reverse.key())) != nil
 }
 
 // key tells the random numbers of kinds apart.

@@ -25,7 +25,8 @@ type Dataset interface {
 	Clip(video, start, frames int) (Clip, error)
 }
 
-// Reader is a data set that also reads into memory that it is given. So training need not take new
+// Reader is a data set that also reads into memory that it is given, and whose frames are the same
+// wherever a clip begins. So training need not take new
 // memory for every batch, which takes longer than copying frames out of the kernel's cache.
 type Reader interface {
 	// Frame is the shape of all frames.
@@ -45,6 +46,56 @@ func Into(ds Dataset, video, start, frames int, room []uint8) (Clip, error) {
 		}
 	}
 	return ds.Clip(video, start, frames)
+}
+
+// Pick reads the frames of a video at some times, which grow: numbers of frames from number start on.
+// Of a [Reader] it reads only these, and of other data sets all from the first to the last one. For
+// room see [Into]. A data set whose clips leave frames out has a method of this name, too.
+func Pick(ds Dataset, video, start int, times []int, room []uint8) (Clip, error) {
+	n := len(times)
+	if n == 0 || times[n-1] == n-1 && times[0] == 0 {
+		return Into(ds, video, start, n, room)
+	}
+	switch ds := ds.(type) {
+	case interface {
+		Pick(video, start int, times []int, room []uint8) (Clip, error)
+	}:
+		return ds.Pick(video, start, times, room)
+	case Reader:
+		return pick(ds, video, start, times, room)
+	}
+	first := times[0]
+	all, err := ds.Clip(video, start+first, times[n-1]-first+1)
+	if err != nil {
+		return Clip{}, err
+	}
+	out := NewClip(n, all.Height, all.Width, all.Channels)
+	size := out.FrameSize()
+	for k, t := range times {
+		copy(out.Pix[k*size:][:size], all.Pix[(t-first)*size:])
+	}
+	return out, nil
+}
+
+// pick reads frames at some times, those that follow each other together.
+func pick(r Reader, video, start int, times []int, room []uint8) (Clip, error) {
+	h, w, ch := r.Frame()
+	c := Clip{room, len(times), h, w, ch}
+	size := c.FrameSize()
+	if len(room) != len(times)*size {
+		c.Pix = make([]uint8, len(times)*size)
+	}
+	for from := 0; from < len(times); {
+		to := from + 1
+		for to < len(times) && times[to] == times[to-1]+1 {
+			to++
+		}
+		if err := r.Read(video, start+times[from], c.Pix[from*size:to*size]); err != nil {
+			return Clip{}, err
+		}
+		from = to
+	}
+	return c, nil
 }
 
 // FPS is the frame rate of video i of a data set in frames a second, 0 if it is unknown. A data set

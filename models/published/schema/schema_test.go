@@ -81,7 +81,7 @@ func (e published) file() settings {
 func (e published) want() *configs.Config {
 	c := configs.Default()
 	c.Frames = configs.Frames{Past: e.past, Current: e.current, Future: e.future,
-		Mask: configs.Mask{Kind: "blocks", Past: e.maskPast, Future: e.maskFuture}}
+		Mask: configs.Mask{Kind: "blocks", Past: e.maskPast, Future: e.maskFuture}, Times: configs.Times{Kind: "consecutive"}}
 	c.Data.Size, c.Data.Channels = e.size, e.channels
 	if e.dataset == "StochasticMovingMNIST" {
 		c.Data.Name, c.Data.Flip = "digits", false
@@ -164,7 +164,7 @@ func TestSavedFixture(t *testing.T) {
 	if !reflect.DeepEqual(c.Model, want) {
 		t.Errorf("model %+v, want %+v", c.Model, want)
 	}
-	if c.Frames != (configs.Frames{Past: 1, Current: 3, Mask: configs.Mask{Kind: "blocks", Past: 0.5}}) || c.Data.Size != 16 || c.Data.Channels != 3 {
+	if c.Frames != (configs.Frames{Past: 1, Current: 3, Mask: configs.Mask{Kind: "blocks", Past: 0.5}, Times: configs.Times{Kind: "consecutive"}}) || c.Data.Size != 16 || c.Data.Channels != 3 {
 		t.Errorf("frames %+v, data %+v", c.Frames, c.Data)
 	}
 	if c.Sampler.Steps != 10 || c.Train.Batch != 4 || c.Train.Steps != configs.Default().Train.Steps || c.Optimizer.WarmupSteps != 10 {
