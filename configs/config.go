@@ -191,7 +191,12 @@ type Diffusion struct {
 	// or huber (squared for small errors, absolute for large ones), summed over a clip and averaged
 	// over the batch. Logs show it divided by the number of values of the current frames.
 	Loss string `yaml:"loss"`
-	// Settings of the chosen schedule, weight, levels and loss.
+	// Where the variances of the reverse process come from: fixed (the sampler has a formula) or
+	// learned (the network says for each value where its variance lies between that of the posterior
+	// and beta; Nichol and Dhariwal 2021, eqs. 15 and 16). learned needs a schedule with timesteps.
+	// docs/likelihood.md says what it is good for.
+	Variance string `yaml:"variance"`
+	// Settings of the chosen schedule, weight, levels, loss and variance.
 	Options Options `yaml:"options,omitempty"`
 }
 
@@ -360,7 +365,7 @@ func Default() *Config {
 		Frames:    Frames{Past: 5, Current: 5, Future: 5, Mask: Mask{Kind: "blocks", Past: 0.5, Future: 0.5}, Times: Times{Kind: "consecutive"}},
 		Data:      Data{Name: "folder", Path: "clips/", Size: 64, Channels: 1, Stride: 1, Start: "random", Windows: 1, Flip: true, OnError: "skip"},
 		Model:     Model{Network: "unet"},
-		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2"},
+		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
 		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,

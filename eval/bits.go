@@ -41,17 +41,28 @@ type Likelihood struct {
 	generator *Generator
 	programs  *likelihood.Likelihood
 	levels    []diffusion.Level
+	variance  string
 	clip      bool
 }
 
 // NewLikelihood prepares the bits of a generator's model, whose averaged weights are in store: those
-// of the process through the levels that c, the settings of sampling, visits. The denoiser is the
+// of the process through the levels that c, the settings of sampling, visits. variance is that of its
+// steps, one of [sampler.Variances]; "" is learned if the model has learned it, and posterior
+// otherwise. The denoiser is the
 // network's own: in float32, without guidance, and told nothing of its predictions before. So it
 // refuses a generator with guidance or of another precision.
-func NewLikelihood(g *Generator, store *model.Store, c configs.Sampler) (*Likelihood, error) {
+func NewLikelihood(g *Generator, store *model.Store, c configs.Sampler, variance string) (*Likelihood, error) {
 	if !c.Guidance.Off() || c.Precision != "float32" {
 		return nil, fmt.Errorf("bits are of the network itself: want sampler.guidance.name: none and sampler.precision: float32, got %s and %s",
 			c.Guidance.Name, c.Precision)
+	}
+	switch learned := g.model.LearnsVariance(); {
+	case variance == "" && learned:
+		variance = sampler.Learned
+	case variance == "":
+		variance = sampler.Posterior
+	case variance == sampler.Learned && !learned:
+		return nil, errors.New("the variance learned: the model has none, want posterior or beta, or a model that was trained with diffusion.variance: learned")
 	}
 	c.Start = 0
 	levels, err := sampler.Levels(g.model.Schedule, c)
@@ -64,7 +75,7 @@ func NewLikelihood(g *Generator, store *model.Store, c configs.Sampler) (*Likeli
 	if err != nil {
 		return nil, err
 	}
-	return &Likelihood{g, l, levels, c.Clip}, nil
+	return &Likelihood{g, l, levels, variance, c.Clip}, nil
 }
 
 // Close frees the compiled programs.
@@ -113,7 +124,7 @@ func (b *batch) bits(ctx context.Context, l *Likelihood, steps int) ([]Bits, err
 	x0 := b.join(b.frames(f.Current, func(c Case) clips.Clip { return c.Real }))
 	defer x0.FinalizeAll()
 	b.window = boundWindow
-	bounds, err := l.programs.Bound(ctx, x0, cond, l.levels, l.clip, b.normal)
+	bounds, err := l.programs.Bound(ctx, x0, cond, l.levels, l.variance, l.clip, b.normal)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ func NewDistillation(m *Model, c *configs.Config) (*Distillation, error) {
 			"because small errors of eps are large ones of clean frames where there is much noise; want a teacher with another diffusion.target, such as v or x0")
 	case m.SelfConditioned():
 		return nil, errors.New("train.teacher: a self-conditioned network can't be distilled; want a teacher with model.options.self_conditioning: false")
+	case m.LearnsVariance():
+		return nil, errors.New("train.teacher: a network that learns variances can't be distilled, because nothing would teach the student's; " +
+			"want a teacher with diffusion.variance: fixed")
 	}
 	steps, err := sampler.Halving(m.Schedule, c.Sampler)
 	if err != nil {
@@ -87,6 +90,6 @@ func (d *Distillation) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node,
 	still := &nn.Builder{Formulation: b.Formulation, Compute: b.Compute} // without dropout
 	teacher := d.Denoiser(still, scope.Store().Scope("/"+TeacherScope), cond)
 	x0 := sampler.Halved(teacher, xt, from, draws.Mid, draws.End)
-	f := d.predict(b, scope, xt, from, cond, nil)
+	f, _ := d.predict(b, scope, xt, from, cond, nil)
 	return d.compare(f, xt, x0, diffusion.EpsFromX0(xt, x0, from.Signal, from.Noise), from)
 }

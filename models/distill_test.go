@@ -158,12 +158,14 @@ func TestADistillationDrawsItsSteps(t *testing.T) {
 }
 
 func TestNetworksThatCannotBeDistilledAreRefused(t *testing.T) {
-	eps, told, heun := distilled("eps"), distilled("v"), distilled("v")
+	eps, told, heun, learned := distilled("eps"), distilled("v"), distilled("v"), distilled("v")
+	learned.Diffusion.Variance = "learned"
 	eps.Diffusion.Weight, heun.Sampler.Name = "simple", "heun"
 	told.Model.Options["self_conditioning"] = true
 	for want, c := range map[string]*configs.Config{
 		"train.teacher: a network that predicts eps can't be distilled":     eps,
 		"train.teacher: a self-conditioned network can't be distilled":      told,
+		"train.teacher: a network that learns variances can't be distilled": learned,
 		"sampler.name: heun, want ddim: steps of the teacher are distilled": heun,
 	} {
 		if _, err := NewDistillation(modelOf(t, c), c); err == nil || !strings.Contains(err.Error(), want) {

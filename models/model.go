@@ -77,10 +77,18 @@ func (m *Model) ToldTimes() bool { return network.ToldTimes(m.Network) }
 func (m *Model) CheckSampler(c configs.Sampler) error {
 	const path = "sampler.frame_lag"
 	s, err := sampler.New(c)
-	if err != nil || c.FrameLag == 0 {
+	if err != nil {
 		return err
 	}
 	var p configs.Problems
+	p.Check(m.LearnsVariance() || !sampler.NeedsVariance(s), "sampler.options.step_variance", sampler.Learned,
+		"posterior or beta, because the network was not trained with diffusion.variance: learned", diffusion.VariancePath)
+	if plan, err := guidance.New(c.Guidance, m.Frames); err == nil && plan.Inputs() > 0 {
+		p = append(p, sampler.ChecksKnown(s)...)
+	}
+	if c.FrameLag == 0 {
+		return p.Err()
+	}
 	p.Check(m.LevelPerFrame(), path, c.FrameLag, "0, because the network is told one noise level for all frames", "model.options.level_per_frame")
 	p.Check(c.Guidance.Off(), path, c.FrameLag, "0 with guidance, which knows one noise level for all frames", "sampler.guidance.name")
 	if err := p.Err(); err != nil {
@@ -147,7 +155,9 @@ func (m *Model) DrawByLoss(rng *rand.Rand, batch int, r *diffusion.Running) (lev
 	levels, factors = r.Draw(rng, batch)
 	rows := m.Table(levels)
 	for i, factor := range factors {
-		rows[i*diffusion.Columns+diffusion.WeightColumn] *= float32(factor)
+		for _, column := range []int{diffusion.WeightColumn, diffusion.BoundColumn} {
+			rows[i*diffusion.Columns+column] *= float32(factor)
+		}
 	}
 	return levels, factors, tensors.FromFlatDataAndDimensions(rows, batch, 1, diffusion.Columns)
 }
@@ -180,8 +190,13 @@ func (m *Model) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws
 // Both are [batch].
 func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, x0Error *Node) {
 	current, xt, cond := m.given(clip, d)
-	f := m.predict(b, scope, xt, d.Level, cond, m.before(b, scope, xt, d, cond))
-	return m.compare(f, xt, current, d.Noise, d.Level)
+	f, share := m.predict(b, scope, xt, d.Level, cond, m.before(b, scope, xt, d, cond))
+	loss, x0Error = m.compare(f, xt, current, d.Noise, d.Level)
+	if share == nil {
+		return loss, x0Error
+	}
+	bound := diffusion.BoundGraph(current, m.Target.Predict(xt, f, d.Level).X0, share, d.Level) // [batch, frames]
+	return Add(loss, ReduceSum(Mul(bound, Reshape(d.Level.Bound, d.Level.Bound.Shape().Dimensions[:2]...)), 1)), x0Error
 }
 
 // given are a clip's current frames, these with noise, and what the network is given beside them.
@@ -207,19 +222,26 @@ func (m *Model) before(b *nn.Builder, scope *model.Scope, xt *Node, d Draws, con
 	if !m.SelfConditioned() {
 		return nil
 	}
-	f := m.predict(b, scope, xt, d.Level, cond, nil)
-	return Mul(StopGradient(told(m.Target.Predict(xt, f, d.Level).X0)), d.Told)
+	return Mul(StopGradient(told(m.denoise(b, scope, xt, d.Level, cond, nil).X0)), d.Told)
 }
 
 // told is how predicted clean frames are told to a self-conditioned network.
 func told(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 
-// predict is the network's output F for xt at a level. Hidden frames are replaced here, whatever
-// the network is used for. before is what it predicted before, nil if it has predicted nothing or is
-// not self-conditioned.
-func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) *Node {
+// denoise is what the network predicts for xt at a level: see [Model.predict].
+func (m *Model) denoise(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) diffusion.Prediction {
+	f, share := m.predict(b, scope, xt, l, cond, before)
+	p := m.Target.Predict(xt, f, l)
+	p.Share = share
+	return p
+}
+
+// predict is the network's output F for xt at a level, and where its variances lie, as
+// [diffusion.Prediction] has it. Hidden frames are replaced here, whatever the network is used for.
+// before is what it predicted before, nil if it has predicted nothing or is not self-conditioned.
+func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion.LevelNodes, cond Cond[*Node], before *Node) (f, share *Node) {
 	batch := xt.Shape().Dimensions[0]
-	in := network.Input{X: Mul(l.In, xt), Label: m.labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache}
+	in := network.Input{X: Mul(l.In, xt), Label: m.labels(l.Label, batch), Visible: cond.Visible, Cache: cond.cache, Variance: m.LearnsVariance()}
 	if m.SelfConditioned() {
 		if in.Before = before; before == nil {
 			in.Before = ZerosLike(xt)
@@ -235,7 +257,14 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion
 	if m.ToldTimes() {
 		in.Times = m.times(xt.Graph(), cond, batch)
 	}
-	return network.Build(m.Network, b, scope, in)
+	out := network.Build(m.Network, b, scope, in)
+	if !in.Variance {
+		return out, nil
+	}
+	channels := func(part SliceAxisSpec) *Node {
+		return Slice(out, AxisRange(), AxisRange(), AxisRange(), AxisRange(), part)
+	}
+	return channels(AxisRange(0, m.Channels)), diffusion.ShareOfV(channels(AxisRange(m.Channels)))
 }
 
 // labels is a label for each clip, [batch], or for each of its frames, [batch, frames], of labels
@@ -294,7 +323,7 @@ func (m *Model) Memory(p *guidance.Plan) int {
 func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond Cond[*Node], known guidance.Block, memory []*Node) sampler.Denoiser {
 	var before *Node
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
-		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, p.Repeat(before)), at)
+		return m.denoise(b, scope, x, at, cond, p.Repeat(before))
 	}, m.second(b, scope, cond, &before), known, memory[:p.Memory()])
 	if !m.SelfConditioned() {
 		return guided
@@ -316,7 +345,7 @@ func (m *Model) second(b *nn.Builder, scope *model.Scope, cond Cond[*Node], befo
 	}
 	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible, Times: cond.Times}
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
-		return m.Second.Target.Predict(x, m.Second.predict(b, weak, x, at, cond, *before), at)
+		return m.Second.denoise(b, weak, x, at, cond, *before)
 	}
 }
 
@@ -324,6 +353,6 @@ func (m *Model) second(b *nn.Builder, scope *model.Scope, cond Cond[*Node], befo
 // nothing of its predictions before.
 func (m *Model) Denoiser(b *nn.Builder, scope *model.Scope, cond Cond[*Node]) sampler.Denoiser {
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
-		return m.Target.Predict(x, m.predict(b, scope, x, at, cond, nil), at)
+		return m.denoise(b, scope, x, at, cond, nil)
 	}
 }

@@ -60,11 +60,11 @@ func TestTrainingTellsTheNetworkWhatItPredicts(t *testing.T) {
 	}
 	guess := build(func(scope *model.Scope, b *nn.Builder, in given, _ []*Node) []*Node {
 		xt, _, cond := conditions(in)
-		return []*Node{m.Target.Predict(xt, m.predict(b, scope, xt, in.level, cond, nil), in.level).X0}
+		return []*Node{m.denoise(b, scope, xt, in.level, cond, nil).X0}
 	})
 	manual := build(func(scope *model.Scope, b *nn.Builder, in given, more []*Node) []*Node {
 		xt, current, cond := conditions(in)
-		f := m.predict(b, scope, xt, in.level, cond, more[0])
+		f, _ := m.predict(b, scope, xt, in.level, cond, more[0])
 		byFrame := m.Loss.Of(f, m.Target.FGraph(current, in.noise, in.level))
 		return withGradients(scope, ReduceSum(Mul(byFrame, Reshape(in.level.Weight, 2, 1)), 1))
 	})
@@ -136,7 +136,7 @@ func TestEvaluationsAreToldTheOneBefore(t *testing.T) {
 		remembered := memory[0]
 		second := denoise(x, level)
 		untold := m.Denoiser(nn.NewBuilder(b), weights, cond)(x, level)
-		by := m.Target.Predict(x, m.predict(nn.NewBuilder(b), weights, x, level, cond, ClipScalar(first.X0, -1, 1)), level)
+		by := m.denoise(nn.NewBuilder(b), weights, x, level, cond, ClipScalar(first.X0, -1, 1))
 		return []*Node{first.X0, untold.X0, remembered, ClipScalar(first.X0, -1, 1), second.X0, by.X0}
 	})
 	if err != nil {

@@ -78,7 +78,7 @@ func common(c *configs.Config) *configs.Config {
 	f, d := c.Frames, c.Diffusion
 	return &configs.Config{Model: c.Model, Frames: configs.Frames{Past: f.Past, Current: f.Current, Future: f.Future},
 		Data:      configs.Data{Size: c.Data.Size, Channels: c.Data.Channels},
-		Diffusion: configs.Diffusion{Steps: d.Steps, Schedule: d.Schedule, Target: d.Target}}
+		Diffusion: configs.Diffusion{Steps: d.Steps, Schedule: d.Schedule, Target: d.Target, Variance: d.Variance}}
 }
 
 // teach makes a first state that of a student: all weights are the teacher's averaged ones.

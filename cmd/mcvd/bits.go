@@ -11,6 +11,7 @@ import (
 	"mcvd/data"
 	"mcvd/data/clips"
 	"mcvd/eval"
+	"mcvd/models/sampler"
 	"mcvd/train"
 )
 
@@ -22,6 +23,7 @@ type bitsCommand struct {
 	split        clips.Split
 	clips, batch int
 	odeSteps     int
+	variance     string
 	asJSON       bool
 }
 
@@ -55,6 +57,7 @@ says more.`,
 	f.Var(number{&c.batch, 1, 1024}, "batch", "clips that are computed at a time")
 	f.Int("steps", 0, "noise levels of the bound (default: the experiment's sampler.steps)")
 	f.Var(number{&c.odeSteps, 1, 10_000}, "ode-steps", "steps of the ODE, with 4 evaluations of the network and its gradient each")
+	f.Var(oneOf(&c.variance, sampler.Variances()), "variance", "of the bound's steps: posterior, beta or learned (default: learned if the model learned it, else posterior)")
 	splitFlag(cmd, &c.split)
 	f.BoolVar(&c.asJSON, "json", false, "print a JSON object with the bits of each clip")
 	f.StringVar(&c.checkpoint, "checkpoint", "", "a file of RUN/checkpoints such as "+train.BestCheckpoint+", or a path (default: the newest)")
@@ -106,7 +109,7 @@ func (c *bitsCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer g.Close()
-	likelihood, err := eval.NewLikelihood(g, l.store, l.sampler)
+	likelihood, err := eval.NewLikelihood(g, l.store, l.sampler, c.variance)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,36 @@ func TestBits(t *testing.T) {
 	}
 }
 
+// A model that learned variances is asked for them, unless the command line says otherwise; one that
+// didn't has none.
+func TestBitsByAVariance(t *testing.T) {
+	inNewFolder(t)
+	mustCall(t, "train -c configs/tiny.yml -o run --backend go --set train.steps=30 --set diffusion.variance=learned")
+	bound := func(more string) float64 {
+		t.Helper()
+		stdout, _ := mustCall(t, "bits run --backend go --clips 1 --steps 5 --ode-steps 1 --json "+more)
+		var r bitsReport
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Clips[0].Bound
+	}
+	learned, posterior, beta := bound("--variance learned"), bound("--variance posterior"), bound("--variance beta")
+	if of := bound(""); of != learned || posterior == learned || beta == learned || posterior == beta {
+		t.Errorf("%g bits without the flag, learned %g, posterior %g, beta %g", of, learned, posterior, beta)
+	}
+	mustCall(t, "eval run --backend go --clips 1 --sampler ddpm --steps 3 --option step_variance=learned --metrics psnr,bits")
+	mustCall(t, "train -c configs/tiny.yml -o fixed --backend go --set train.steps=1")
+	for line, want := range map[string]string{
+		"bits fixed --backend go --clips 1 --variance learned":                            "was trained with diffusion.variance: learned",
+		"eval fixed --backend go --clips 1 --sampler ddpm --option step_variance=learned": "sampler.options.step_variance",
+	} {
+		if status, _, stderr := call(t, strings.Fields(line)...); status == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("mcvd %s: status %d, %s, want %q", line, status, stderr, want)
+		}
+	}
+}
+
 // The metrics of the model are the bits that the command bits says, for the model alone.
 func TestBitsAsMetrics(t *testing.T) {
 	inNewFolder(t)

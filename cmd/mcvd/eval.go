@@ -215,7 +215,7 @@ func (c *evalCommand) evaluate(ctx context.Context, l *loaded, dir string, j eva
 		e.Cache = featureCache(l.choice, c.log)
 	}
 	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
-		if e.Likelihood, err = eval.NewLikelihood(g, l.store, l.sampler); err != nil {
+		if e.Likelihood, err = eval.NewLikelihood(g, l.store, l.sampler, ""); err != nil {
 			return nil, fmt.Errorf("--metrics: %w", err)
 		}
 		defer e.Likelihood.Close()

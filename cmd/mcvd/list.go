@@ -50,6 +50,7 @@ var kinds = map[string]kind{
 	"targets":       {"diffusion.target", diffusion.Targets},
 	"tasks":         {"eval --task", eval.TaskNames},
 	"times":         {"frames.times.kind", data.Timings},
+	"variances":     {"diffusion.variance", diffusion.Variances},
 	"weights":       {"diffusion.weight", diffusion.Weights},
 	"windows":       {"--windows", eval.WindowNames},
 }

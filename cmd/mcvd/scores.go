@@ -93,7 +93,7 @@ func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string
 	}
 	e.Cache = s.cache
 	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
-		if e.Likelihood, err = eval.NewLikelihood(g, store, s.config.Sampler); err != nil {
+		if e.Likelihood, err = eval.NewLikelihood(g, store, s.config.Sampler, ""); err != nil {
 			return nil, fmt.Errorf("train.scores.metrics: %w", err)
 		}
 		defer e.Likelihood.Close()

@@ -18,6 +18,7 @@ type Process struct {
 	weight   Weight
 	spread   spread
 	frames   frameSpread
+	variance variance
 }
 
 // parts are what a configuration names, with their options.
@@ -28,6 +29,7 @@ type parts struct {
 	weight   Weight
 	spread   spread
 	frames   frameSpread
+	variance variance
 }
 
 // choose picks the parts that the configuration names. Their options stand in one section, so they
@@ -39,15 +41,17 @@ func choose(c configs.Diffusion) (p parts, err error) {
 	weight, weightErr := configs.Pick(weights, "diffusion.weight", c.Weight)
 	spread, spreadErr := configs.Pick(spreads, "diffusion.levels", c.Levels)
 	frames, framesErr := configs.Pick(frameSpreads, FrameLevelsPath, c.FrameLevels)
-	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr, framesErr); err != nil {
+	variance, varianceErr := configs.Pick(variances, VariancePath, c.Variance)
+	if err := errors.Join(scheduleErr, targetErr, lossErr, weightErr, spreadErr, framesErr, varianceErr); err != nil {
 		return p, err
 	}
 	ofSchedule, getSchedule := configs.Copy(schedule)
 	ofLoss, getLoss := configs.Copy(loss)
 	ofWeight, getWeight := configs.Copy(weight)
 	ofSpread, getSpread := configs.Copy(spread)
-	err = c.Options.Decode(optionsPath, ofSchedule, ofLoss, ofWeight, ofSpread)
-	return parts{getSchedule(), target, getLoss(), getWeight(), getSpread(), frames}, err
+	ofVariance, getVariance := configs.Copy(variance)
+	err = c.Options.Decode(optionsPath, ofSchedule, ofLoss, ofWeight, ofSpread, ofVariance)
+	return parts{getSchedule(), target, getLoss(), getWeight(), getSpread(), frames, getVariance()}, err
 }
 
 // New makes the process that the configuration describes. A target that can't be learned at the
@@ -64,7 +68,11 @@ func New(c configs.Diffusion) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread, chosen.frames}
+	p := &Process{schedule, chosen.target, chosen.loss, chosen.weight, chosen.spread, chosen.frames, chosen.variance}
+	if p.LearnsVariance() && schedule.Steps() == 0 {
+		return nil, configs.Problem{Path: VariancePath, Also: []string{"diffusion.schedule"},
+			Text: fmt.Sprintf("%s, want fixed, because diffusion.schedule %s has no timesteps, and a beta is the variance of the step from one to the next; linear, cosine and sigmoid have them", c.Variance, c.Schedule)}
+	}
 	if _, by := chosen.spread.(byLoss); by {
 		if schedule.Steps() == 0 {
 			return nil, configs.Problem{Path: "diffusion.levels", Also: []string{"diffusion.schedule"},
@@ -85,7 +93,8 @@ func New(c configs.Diffusion) (*Process, error) {
 	return p, nil
 }
 
-// optionsPath is where the options of schedules, losses, weights and ways of drawing levels stand.
+// optionsPath is where the options of schedules, losses, weights, ways of drawing levels and variances
+// stand.
 const optionsPath = "diffusion.options"
 
 // Tables are the tables of this package with their options.
@@ -97,6 +106,7 @@ func Tables() []configs.Table {
 		configs.TableOf("diffusion.levels", optionsPath, spreads),
 		configs.TableOf(FrameLevelsPath, optionsPath, frameSpreads),
 		configs.TableOf("diffusion.loss", optionsPath, losses),
+		configs.TableOf(VariancePath, optionsPath, variances),
 	}
 }
 
@@ -107,20 +117,25 @@ type LevelNodes struct {
 	In, Skip, Out *Node // x0 = Skip x_t + Out F(In x_t)
 	OfX0, OfEps   *Node // F should be OfX0 x0 + OfEps eps
 	Weight        *Node // of the loss
+	// What [BoundGraph] needs: zeros unless variances are learned.
+	LogBeta, LogPosterior, Gain *Node
+	Bound                       *Node // the weight of the bound in the loss
 }
 
-// Columns is how many numbers [Process.Row] gives for a level. WeightColumn is which of them is the
-// weight of the loss.
+// Columns is how many numbers [Process.Row] gives for a level. WeightColumn and BoundColumn are which
+// of them are the weights of the loss and of the bound.
 const (
-	Columns      = 9
+	boundColumns = 4
+	Columns      = 9 + boundColumns
 	WeightColumn = 8
+	BoundColumn  = Columns - 1
 )
 
 // Row is the numbers of a level in the order of [LevelNodes], computed on the host in float64.
 func (p *Process) Row(l Level) []float64 {
 	in, skip, out := p.Target.Scale(l)
 	ofX0, ofEps := p.Target.F(l)
-	return []float64{l.Signal, l.Noise, l.Label, in, skip, out, ofX0, ofEps, p.weight.of(l, p.Target)}
+	return append([]float64{l.Signal, l.Noise, l.Label, in, skip, out, ofX0, ofEps, p.weight.of(l, p.Target)}, p.boundRow(l)...)
 }
 
 // Table is the rows of levels as float32, row-major [levels, Columns].
@@ -137,7 +152,8 @@ func (p *Process) Table(levels []Level) []float32 {
 // Nodes takes numbers in the order of [Process.Row], each a node.
 func Nodes(row []*Node) LevelNodes {
 	return LevelNodes{Signal: row[0], Noise: row[1], Label: row[2], In: row[3], Skip: row[4], Out: row[5],
-		OfX0: row[6], OfEps: row[7], Weight: row[8]}
+		OfX0: row[6], OfEps: row[7], Weight: row[WeightColumn],
+		LogBeta: row[9], LogPosterior: row[10], Gain: row[11], Bound: row[BoundColumn]}
 }
 
 // TableNodes takes a table [batch, 1 or frames, Columns] apart.

@@ -58,6 +58,9 @@ func (t Target) F(l Level) (p, q float64) {
 // Prediction is what a network predicts about x_t, in the two forms that samplers use.
 type Prediction struct {
 	X0, Eps *Node // [batch, frames, height, width, channels]
+	// Share is where the variance of each value lies between the posterior's, 0, and beta, 1: see
+	// [StepVariance]. It is shaped like X0, and nil unless the network learns variances.
+	Share *Node
 }
 
 // Predict turns the network's output F for x_t at a level into a [Prediction].

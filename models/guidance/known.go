@@ -90,7 +90,8 @@ func (b Block) where() *Node { return InsertAxes(b.Known, -1, -1, -1) }
 //
 // The paper replaces the noisy frames, by draws of q(z_s | x). Here the sampler makes these draws: the
 // step of a sampler that is told the clean frames takes a draw of q(z_t | x) to one of q(z_s | x), and
-// to the clean frames in the end. The noisy frames that sampling begins with have to be such a draw.
+// to the clean frames in the end. The noisy frames that sampling begins with have to be such a draw,
+// and where variances are learned, those of known frames are the posterior's.
 func (b Block) Keep(denoise sampler.Denoiser) sampler.Denoiser {
 	if b.Known == nil {
 		return denoise
@@ -99,6 +100,10 @@ func (b Block) Keep(denoise sampler.Denoiser) sampler.Denoiser {
 		made := denoise(x, at)
 		eps := diffusion.EpsFromX0(x, b.Frames, at.Signal, at.Noise)
 		known := GreaterThan(BroadcastToDims(b.where(), x.Shape().Dimensions...), ScalarZero(x.Graph(), b.Known.DType()))
-		return diffusion.Prediction{X0: Where(known, b.Frames, made.X0), Eps: Where(known, eps, made.Eps)}
+		made.X0, made.Eps = Where(known, b.Frames, made.X0), Where(known, eps, made.Eps)
+		if made.Share != nil {
+			made.Share = Where(known, ZerosLike(made.Share), made.Share)
+		}
+		return made
 	}
 }

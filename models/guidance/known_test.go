@@ -37,6 +37,24 @@ func pairs(correlation float64) sampler.Denoiser {
 	}
 }
 
+// Where variances are learned, known frames have the posterior's, which takes a draw of their noisy
+// frames to another one. The others have what the network says, also where frames are reconstructed.
+func TestKnownFramesHaveThePosteriorsVariance(t *testing.T) {
+	out := backendtest.Run(t, func(in []*Node) []*Node {
+		at := diffusion.LevelNodes{Signal: Const(in[0].Graph(), float32(0.8)), Noise: Const(in[0].Graph(), float32(0.6))}
+		says := func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
+			made := pairs(0.5)(x, at)
+			made.Share = AddScalar(ZerosLike(x), 0.25)
+			return made
+		}
+		block := NewBlock([]*Node{in[1], in[2]})
+		return []*Node{block.Keep(says)(in[0], at).Share, block.Keep(block.reconstructed(says, 1))(in[0], at).Share}
+	}, clipsOf(0.1, 0.2, 0.3, 0.4), clipsOf(0, -0.5, 0.5, 0), [][]float32{{0, 1}, {1, 0}})
+	for _, shares := range out {
+		check(t, "share", shares, []float64{0.25, 0, 0, 0.25})
+	}
+}
+
 // two are clips of two frames.
 var two = configs.Frames{Current: 2}
 

@@ -150,6 +150,8 @@ func (p *Plan) Hide(visible *Node) *Node {
 // Its frames are not repeated. known is what is known of their blocks. memory is as
 // [Plan.Memory] says; each prediction replaces it.
 //
+// Learned variances are not guided: those of the branch that sees most are the result's.
+//
 // The levels are scalars, as in samplers.
 func (p *Plan) Guide(denoise, second sampler.Denoiser, known Block, memory []*Node) sampler.Denoiser {
 	switch {
@@ -166,11 +168,32 @@ func (p *Plan) Guide(denoise, second sampler.Denoiser, known Block, memory []*No
 			x0, eps = append(x0, other.X0), append(eps, other.Eps)
 		}
 		guided := diffusion.Prediction{X0: p.add(x0), Eps: p.add(eps)}
-		if p.adjust == plain {
-			return guided
+		if p.adjust != plain {
+			guided = p.adjusted(x, at, diffusion.Prediction{X0: x0[0], Eps: eps[0]}, guided, memory)
 		}
-		return p.adjusted(x, at, diffusion.Prediction{X0: x0[0], Eps: eps[0]}, guided, memory)
+		if made.Share != nil {
+			guided.Share = p.apart(made.Share)[p.widest()]
+		}
+		return guided
 	}
+}
+
+// widest is the branch that sees most of the conditioning frames.
+func (p *Plan) widest() (best int) {
+	seen := func(b branch) (n int) {
+		for _, sees := range b.visible {
+			if sees {
+				n++
+			}
+		}
+		return n
+	}
+	for i, b := range p.all {
+		if seen(b) > seen(p.all[best]) {
+			best = i
+		}
+	}
+	return best
 }
 
 // adjusted is what becomes of a sum of branches. full is the branch that hides nothing.

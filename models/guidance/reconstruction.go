@@ -32,6 +32,6 @@ func (b Block) reconstructed(denoise sampler.Denoiser, weight float64) sampler.D
 		miss := ReduceAllSum(Mul(b.where(), Square(Sub(b.Frames, made.X0))))
 		change := Mul(Mul(MulScalar(at.Signal, -weight/2), Gradient(miss, x)[0]), OneMinus(b.where()))
 		x0 := Add(made.X0, change)
-		return diffusion.Prediction{X0: x0, Eps: diffusion.EpsFromX0(x, x0, at.Signal, at.Noise)}
+		return diffusion.Prediction{X0: x0, Eps: diffusion.EpsFromX0(x, x0, at.Signal, at.Noise), Share: made.Share}
 	}
 }

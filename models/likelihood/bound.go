@@ -2,7 +2,10 @@ package likelihood
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -32,10 +35,10 @@ func (b Bound) Total() float64 {
 }
 
 // Bound bounds the bits of the blocks x0 by DDPM's reverse process through the levels, which are
-// those of [sampler.Levels]: with all levels of a discrete schedule it is that of Ho et al. 2020. The
-// variance of a step is that of the posterior. Predictions are kept in [-1, 1] if clip is set, as
-// the published numbers are. Each term is drawn once, with noise of its own.
-func (l *Likelihood) Bound(ctx context.Context, x0 *tensors.Tensor, cond []devices.Value, levels []diffusion.Level, clip bool, noise Noise) ([]Bound, error) {
+// those of [sampler.Levels]: with all levels of a discrete schedule it is that of Ho et al. 2020.
+// variance, one of [sampler.Variances], is that of the steps. Predictions are kept in [-1, 1] if clip
+// is set, as the published numbers are. Each term is drawn once, with noise of its own.
+func (l *Likelihood) Bound(ctx context.Context, x0 *tensors.Tensor, cond []devices.Value, levels []diffusion.Level, variance string, clip bool, noise Noise) ([]Bound, error) {
 	b := &blocks{l, x0.Shape().Dimensions, cond}
 	values, err := tensors.CopyFlatData[float32](x0)
 	if err != nil {
@@ -57,55 +60,75 @@ func (l *Likelihood) Bound(ctx context.Context, x0 *tensors.Tensor, cond []devic
 			}
 			return x
 		}
-		to := levels[n+1]
-		if to.Noise == 0 {
-			for k, bits := range b.sums(func(i int) float64 { return -logGrey(float64(values[i]), predicted(i), from.Noise) }) {
+		share, err := shares(variance, results)
+		if err != nil {
+			return nil, err
+		}
+		if levels[n+1].Noise == 0 {
+			deviation := decoderDeviation(levels, variance)
+			for k, bits := range b.sums(func(i int) float64 { return -diffusion.LogGrey(float64(values[i]), predicted(i), deviation(share(i))) }) {
 				bounds[k].Decoder = bits
 			}
 			continue
 		}
-		weight := (snr(to) - snr(from)) / 2
-		for k, bits := range b.sums(func(i int) float64 { d := float64(values[i]) - predicted(i); return weight * d * d }) {
+		term := divergence(from, levels[n+1])
+		for k, bits := range b.sums(func(i int) float64 { return term(float64(values[i])-predicted(i), share(i)) }) {
 			bounds[k].Steps = append(bounds[k].Steps, bits)
 		}
 	}
 	return bounds, nil
 }
 
-// snr is the signal-to-noise ratio. Two posteriors of the same variance that expect x0 and another
-// value differ by half of what a step adds to it, times the squared difference: their means differ by
-// the weight of x0 in the mean (Ho et al. 2020, eqs. 6, 7), and Kingma et al. 2021 (VDM, eq. 13)
-// show that the rest cancels.
-func snr(l diffusion.Level) float64 { return l.Signal * l.Signal / (l.Noise * l.Noise) }
+// shares are where the variance of each value lies between that of the posterior, 0, and beta, 1, of
+// what the network gave at a level.
+func shares(variance string, results [][]float32) (func(i int) float64, error) {
+	switch variance {
+	case sampler.Posterior:
+		return func(int) float64 { return 0 }, nil
+	case sampler.Beta:
+		return func(int) float64 { return 1 }, nil
+	case sampler.Learned:
+		if len(results) > 1 {
+			return func(i int) float64 { return float64(results[1][i]) }, nil
+		}
+		return nil, errors.New("the variance learned: the network gives none, want posterior or beta (or a model with diffusion.variance: learned)")
+	}
+	return nil, fmt.Errorf("the variance %q: want one of %s", variance, strings.Join(sampler.Variances(), ", "))
+}
+
+// divergence is the term of a value in the step between two levels that have noise, in nats: that of
+// the posterior from a normal distribution whose mean is wrong by an error of x0, and whose variance
+// has that share. With r, the posterior's variance divided by this, it is
+//
+//	(r - 1 - ln r)/2 + r gain error^2
+func divergence(from, to diffusion.Level) func(miss, share float64) float64 {
+	beta, posterior := diffusion.StepVariances(from, to)
+	logBeta, logPosterior, gain := math.Log(beta), math.Log(posterior), diffusion.Gain(from, to)
+	return func(miss, share float64) float64 {
+		logRatio := share * (logPosterior - logBeta)
+		ratio := math.Exp(logRatio)
+		return (ratio-1-logRatio)/2 + ratio*gain*miss*miss
+	}
+}
+
+// decoderDeviation is the standard deviation of the decoder for the share of a value. At the least noisy
+// level the posterior has no variance, so one that is fixed is beta. A learned one is interpolated
+// with the posterior's variance of the step before (Nichol and Dhariwal 2021), if there is one.
+func decoderDeviation(levels []diffusion.Level, variance string) func(share float64) float64 {
+	n := len(levels)
+	from := levels[n-2]
+	if variance != sampler.Learned || n < 3 {
+		return func(float64) float64 { return from.Noise }
+	}
+	beta, _ := diffusion.StepVariances(from, levels[n-1])
+	_, posterior := diffusion.StepVariances(levels[n-3], from)
+	return func(share float64) float64 {
+		return math.Sqrt(diffusion.StepVariance(share, math.Log(beta), math.Log(posterior)))
+	}
+}
 
 // prior is KL(N(signal x, noise^2) || N(0, 1)), in nats.
 func prior(l diffusion.Level, x float64) float64 {
 	mean, variance := l.Signal*x, l.Noise*l.Noise
 	return (mean*mean + variance - 1 - math.Log(variance)) / 2
-}
-
-// logGrey is the logarithm of the probability that a normal distribution gives to a level of grey:
-// to the interval around it, which reaches to infinity for black and white (Ho et al. 2020, eq. 13).
-func logGrey(x, mean, std float64) float64 {
-	low, high := (x-step/2-mean)/std, (x+step/2-mean)/std
-	if x < -1+step/2 {
-		low = math.Inf(-1)
-	}
-	if x > 1-step/2 {
-		high = math.Inf(1)
-	}
-	return logInterval(low, high)
-}
-
-// logInterval is the logarithm of the probability that a standard normal variable lies between low and
-// high. It is exact far out, too, where both tails are 0 in float64.
-func logInterval(low, high float64) float64 {
-	if low+high < 0 {
-		low, high = -high, -low // the same by symmetry, with the near end first
-	}
-	if low < 20 {
-		return math.Log((math.Erfc(low/math.Sqrt2) - math.Erfc(high/math.Sqrt2)) / 2)
-	}
-	ratio := low / high * math.Exp((low-high)*(low+high)/2) // of the tails
-	return -low*low/2 - math.Log(low*math.Sqrt(2*math.Pi)) - math.Log1p(1/(low*low)) + math.Log1p(-ratio)
 }

@@ -35,7 +35,7 @@ func (l *Likelihood) Exact(ctx context.Context, x0 *tensors.Tensor, cond []devic
 	}
 	y, in := make([]float64, len(values)), noise(0)
 	for i, x := range values {
-		y[i] = float64(x) + step*(math.Erfc(-float64(in[i])/math.Sqrt2)/2-0.5)
+		y[i] = float64(x) + diffusion.GreyStep*(math.Erfc(-float64(in[i])/math.Sqrt2)/2-0.5)
 	}
 	start, end := l.ends()
 	divergence := make([]float64, b.dims[0])
@@ -48,7 +48,7 @@ func (l *Likelihood) Exact(ctx context.Context, x0 *tensors.Tensor, cond []devic
 	last := f.level(end)
 	bits := b.sums(func(i int) float64 {
 		x := last.Signal * y[i]
-		return x*x/2 + math.Log(2*math.Pi)/2 - math.Log(last.Signal) - math.Log(step)
+		return x*x/2 + math.Log(2*math.Pi)/2 - math.Log(last.Signal) - math.Log(diffusion.GreyStep)
 	})
 	size := float64(len(values) / b.dims[0])
 	for k := range bits {

@@ -19,15 +19,12 @@ import (
 	"mcvd/models/sampler"
 )
 
-// step is the distance between two levels of grey.
-const step = 2 / 255.0
-
 // Likelihood computes bits with a denoiser. The network runs in two programs; all other arithmetic is
 // on the host, in float64.
 type Likelihood struct {
 	process *diffusion.Process
 	devices *devices.Devices
-	predict *devices.Program // x at a level -> x0
+	predict *devices.Program // x at a level -> x0, and where the variances lie if they are learned
 	slope   *devices.Program // x at a level and directions v -> eps, and v (d eps/dx) v of each block
 }
 
@@ -43,7 +40,11 @@ func New(d *devices.Devices, store *model.Store, p *diffusion.Process,
 		return diffusion.Nodes(all)
 	}
 	predict, err := model.NewExec(d.Backend(), store, func(scope *model.Scope, in []*Node) []*Node {
-		return []*Node{bind(scope, in[2:])(in[0], level(in[1])).X0}
+		made := bind(scope, in[2:])(in[0], level(in[1]))
+		if made.Share == nil {
+			return []*Node{made.X0}
+		}
+		return []*Node{made.X0, made.Share}
 	})
 	if err == nil {
 		l.predict, err = d.Program(predict.WithName("predict"), devices.Parts, devices.Parts, devices.Copies, devices.Parts)

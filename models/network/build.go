@@ -27,7 +27,8 @@ func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 			}
 		}
 		f := net.Graph(b, scope, one)
-		f.AssertDims(one.X.Shape().Dimensions...)
+		d := one.X.Shape().Dimensions
+		f.AssertDims(d[0], d[1], d[2], d[3], in.outputs())
 		return f
 	})
 }

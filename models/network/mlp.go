@@ -52,6 +52,6 @@ func (m MLP) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 		time := b.Dense(layer.At("time"), level, m.Width, 1)
 		h = b.Layer(name, b.SiLU(Add(b.Dense(layer, h, m.Width, 1), ConvertDType(time, h.DType()))))
 	}
-	out := b.Dense(scope.At("out"), h, d[1]*d[2]*d[3]*d[4], 0)
-	return b.Layer("out", ConvertDType(Reshape(out, d...), in.X.DType()))
+	out := b.Dense(scope.At("out"), h, d[1]*d[2]*d[3]*in.outputs(), 0)
+	return b.Layer("out", ConvertDType(Reshape(out, d[0], d[1], d[2], d[3], in.outputs()), in.X.DType()))
 }

@@ -26,6 +26,9 @@ type Input struct {
 	// current frame on, [batch, past+current+future] float32; those of hidden frames are 0. It is nil
 	// unless the network is [ToldTimes].
 	Times *Node
+	// Variance says whether the network gives a second number for each value of X, from which its
+	// variance follows.
+	Variance bool
 	// Visible says which of the conditioning frames are visible, [batch, past+future]: see package
 	// mask. It is nil if there are none.
 	Visible *Node
@@ -37,10 +40,21 @@ type Input struct {
 // Network predicts the diffusion's target from noisy frames.
 type Network interface {
 	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
+	// With in.Variance it has twice as many channels: first those of the target, then those of the
+	// variances.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
 	// Caches says whether Graph uses Input.Cache: whether it computes something from the
 	// conditioning frames alone, which the steps of a window can share.
 	Caches() bool
+}
+
+// outputs is how many channels the network gives for each frame.
+func (in Input) outputs() int {
+	channels := in.X.Shape().Dimensions[4]
+	if in.Variance {
+		return 2 * channels
+	}
+	return channels
 }
 
 // SelfConditioned says whether a network sees the clean frames that it predicted before (Chen et al.

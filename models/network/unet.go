@@ -76,8 +76,8 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	h = n.block("middle/1", h.Shape().Dimensions[3], same, h)
 	h = n.up(h, skips)
 	h = b.Layer("norm", u.conditioning.norm(n, scope.At("norm"), h, nil, nil))
-	frames, channels := in.X.Shape().Dimensions[1], in.X.Shape().Dimensions[4]
-	return ConvertDType(unfold(n.conv("out", h, frames*channels, 0), frames), in.X.DType())
+	frames := in.X.Shape().Dimensions[1]
+	return ConvertDType(unfold(n.conv("out", h, frames*in.outputs(), 0), frames), in.X.DType())
 }
 
 // embed computes the embedding that every residual block sees.

@@ -27,6 +27,9 @@ func Export(f *weights.File, scope string, m *models.Model, l models.Listing, sc
 	if m.ToldTimes() {
 		return nil, errors.New("the published network has no input for model.options.frame_times")
 	}
+	if m.LearnsVariance() {
+		return nil, errors.New("the published network has no outputs for diffusion.variance: learned")
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err

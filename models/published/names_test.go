@@ -132,6 +132,19 @@ func TestNoCounterpart(t *testing.T) {
 	}
 }
 
+// A network that learns variances has twice the published outputs.
+func TestNetworksThatLearnVariancesAreNotExported(t *testing.T) {
+	s := newSample(t)
+	s.config.Diffusion.Variance = "learned"
+	m, err := models.New(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Export(nil, models.EMAScope, m, s.listing, "linear"); err == nil || !strings.Contains(err.Error(), "no outputs for diffusion.variance: learned") {
+		t.Errorf("error %v, want that there are no outputs for the variance", err)
+	}
+}
+
 // Networks that are told more than the published one have only published names, but other shapes.
 func TestNetworksThatAreToldMoreAreNotExported(t *testing.T) {
 	for _, option := range []string{"self_conditioning", "level_per_frame", "frame_times"} {

@@ -60,7 +60,7 @@ type State struct {
 // samplers are the values of sampler.name, each with the defaults of its options.
 var samplers = map[string]Sampler{
 	"ddim":            DDIM{},
-	"ddpm":            DDPM{},
+	"ddpm":            DDPM{Variance: Posterior},
 	"dpmpp_2m":        DPMSolver2M{},
 	"dpmpp_2m_sde":    DPMSolver2MSDE{Eta: 1},
 	"dpmpp_2s":        DPMSolver2S{},

@@ -17,9 +17,9 @@ func TestKeysMeanWhatTheyDoThere(t *testing.T) {
 		diff   []string
 		note   string // how one begins
 	}{
-		"one sampler":     {[]string{"model.version", "DDIM"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, ""},
-		"in small":        {[]string{"model.version", "ddim"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, ""},
-		"another":         {[]string{"model.version", "FPNDM"}, []string{`sampler.name: "ddpm" -> "ddim"`, "sampler.options.eta: unset -> 0.0"}, "model.version: FPNDM: sampler.name is ddim"},
+		"one sampler":     {[]string{"model.version", "DDIM"}, []string{`sampler.name: "ddpm" -> "ddim"`, `sampler.options.step_variance: "posterior" -> unset`, "sampler.options.eta: unset -> 0.0"}, ""},
+		"in small":        {[]string{"model.version", "ddim"}, []string{`sampler.name: "ddpm" -> "ddim"`, `sampler.options.step_variance: "posterior" -> unset`, "sampler.options.eta: unset -> 0.0"}, ""},
+		"another":         {[]string{"model.version", "FPNDM"}, []string{`sampler.name: "ddpm" -> "ddim"`, `sampler.options.step_variance: "posterior" -> unset`, "sampler.options.eta: unset -> 0.0"}, "model.version: FPNDM: sampler.name is ddim"},
 		"no sampler":      {[]string{"model.version", ""}, nil, "model.version: missing: sampler.name is ddpm"},
 		"all steps":       {[]string{"sampling.subsample", ""}, []string{"sampler.steps: 100 -> 1000"}, ""},
 		"null steps":      {[]string{"sampling.subsample", "null"}, []string{"sampler.steps: 100 -> 1000"}, ""},
