@@ -253,10 +253,15 @@ type Train struct {
 	// for all. A run may change it when it is resumed. XLA's CPU plugin always shows 4 devices.
 	// They are virtual and share the machine's cores, so several are no faster than one.
 	Devices int `yaml:"devices" range:"[0, 1024]"`
-	// The run folder of a teacher, for progressive distillation (Salimans and Ho 2022); empty for none.
-	// The network starts as the teacher's, and learns to do in one step of ddim what the teacher does
-	// in two. `mcvd distill` sets this and what it needs.
+	// The run folder of a teacher, whose network learns to sample in few steps; empty for none. The
+	// network starts as the teacher's. `mcvd distill` sets this and what it needs.
 	Teacher string `yaml:"teacher"`
+	// What is learned from train.teacher: progressive, to do in one step of ddim what the teacher does
+	// in two (Salimans and Ho 2022), or consistency, to predict at every noise level the end of the
+	// teacher's steps (Song et al. 2023).
+	Distillation string `yaml:"distillation" choices:"progressive consistency"`
+	// The number of ddim's steps that the teacher of a consistency distillation takes; 0 for others.
+	TeacherSteps int `yaml:"teacher_steps" range:"[0, 1000]"`
 	// The number of batches whose gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
 	// The number of steps between checkpoints. One more is written at the end.
@@ -368,7 +373,7 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
-		Train: Train{Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
+		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
 			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true, Guidance: Guidance{Name: "none"}},
 	}

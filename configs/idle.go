@@ -17,7 +17,7 @@ func (c *Config) idle() []idleSetting {
 			list = append(list, idleSetting{path, cause, reason})
 		}
 	}
-	f, d, s := c.Frames, c.Data, c.Sampler
+	f, d, s, t := c.Frames, c.Data, c.Sampler, c.Train
 	idle(f.Past == 0 && f.Mask.Past != 0, "frames.past", "frames.past is 0", "frames.mask.past")
 	idle(f.Future == 0 && f.Mask.Future != 0, "frames.future", "frames.future is 0", "frames.mask.future")
 	idle(d.Channels == 1 && d.Augment.Saturation != 0, "data.channels", "data.channels is 1", "data.augment.saturation")
@@ -26,6 +26,8 @@ func (c *Config) idle() []idleSetting {
 	idle(s.PublishedLastDenoiseLabel && !s.LastDenoise, "sampler.last_denoise", "sampler.last_denoise is false",
 		"sampler.published_last_denoise_label")
 	idle(s.PublishedStart && s.Start == 0, "sampler.start", "sampler.start is 0", "sampler.published_start")
+	idle(t.Teacher == "" && t.Distillation != "progressive", "train.teacher", "there is no train.teacher", "train.distillation")
+	idle(t.Teacher == "" && t.TeacherSteps > 0, "train.teacher", "there is no train.teacher", "train.teacher_steps")
 	return list
 }
 

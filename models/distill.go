@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -14,12 +15,51 @@ import (
 	"mcvd/models/sampler"
 )
 
-// Distillation is what a student of progressive distillation learns (Salimans and Ho 2022, algorithm
-// 2): to do in one step of DDIM what its teacher does in two. The teacher is the same network with the
-// weights of [TeacherScope], which stay. Clips, masks and noise are those of other trainings.
+// Distillation is what a student learns from its teacher, which is the same network with the weights of
+// [TeacherScope], which stay. Clips, masks and noise are those of other trainings.
 type Distillation struct {
 	*Model
-	steps []sampler.Two // one for each step of the student
+	distillation
+	steps []sampler.Two // that training draws from
+}
+
+// distillation is one kind of it.
+type distillation struct {
+	// list lists the steps of the teacher.
+	list func(s diffusion.Schedule, c *configs.Config) ([]sampler.Two, error)
+	// x0 are the clean frames that the student must predict for x at the level from. target is the
+	// average of the student's own weights.
+	x0 func(teacher, target sampler.Denoiser, x *Node, from, mid, end diffusion.LevelNodes) *Node
+}
+
+// consistency is the name of consistency distillation.
+const consistency = "consistency"
+
+// distillations are the values of train.distillation.
+var distillations = map[string]distillation{
+	// Progressive distillation (Salimans and Ho 2022, algorithm 2): the student learns to do in one step
+	// of DDIM what its teacher does in two.
+	"progressive": {
+		list: func(s diffusion.Schedule, c *configs.Config) ([]sampler.Two, error) {
+			if c.Train.TeacherSteps > 0 {
+				return nil, fmt.Errorf("train.teacher_steps: %d, want 0: a teacher of progressive distillation takes twice as many steps as its student", c.Train.TeacherSteps)
+			}
+			return sampler.Halving(s, c.Sampler)
+		},
+		x0: func(teacher, _ sampler.Denoiser, x *Node, from, mid, end diffusion.LevelNodes) *Node {
+			return sampler.Halved(teacher, x, from, mid, end)
+		},
+	},
+	// Consistency distillation (Song et al. 2023, algorithm 2): the student learns to predict at each
+	// level what its own average predicts one step of the teacher later, and so, where all steps end.
+	consistency: {
+		list: func(s diffusion.Schedule, c *configs.Config) ([]sampler.Two, error) {
+			return sampler.Neighbours(s, c.Sampler, c.Train.TeacherSteps)
+		},
+		x0: func(teacher, target sampler.Denoiser, x *Node, from, mid, _ diffusion.LevelNodes) *Node {
+			return sampler.Consistent(teacher, target, x, from, mid)
+		},
+	},
 }
 
 // NewDistillation makes the distillation of a model into the sampler that the configuration names. It
@@ -35,11 +75,15 @@ func NewDistillation(m *Model, c *configs.Config) (*Distillation, error) {
 		return nil, errors.New("train.teacher: a network that learns variances can't be distilled, because nothing would teach the student's; " +
 			"want a teacher with diffusion.variance: fixed")
 	}
-	steps, err := sampler.Halving(m.Schedule, c.Sampler)
+	kind, err := configs.Pick(distillations, "train.distillation", c.Train.Distillation)
 	if err != nil {
 		return nil, err
 	}
-	return &Distillation{m, steps}, nil
+	steps, err := kind.list(m.Schedule, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Distillation{m, kind, steps}, nil
 }
 
 // Levels are all levels that the distillation visits, those of one step after the other.
@@ -50,9 +94,9 @@ func (d *Distillation) Levels() (all []diffusion.Level) {
 	return all
 }
 
-// DrawLevels draws one of the student's steps for each clip of a batch: a table for
-// [Distillation.Draw], [batch, 3, diffusion.Columns], with the three levels of the step. Of the last
-// one only signal and noise are used.
+// DrawLevels draws one of the steps for each clip of a batch: a table for
+// [Distillation.Draw], [batch, 3, diffusion.Columns], with its three levels. Of the last one only
+// signal and noise are used.
 func (d *Distillation) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
 	var levels []diffusion.Level
 	for range batch {
@@ -61,7 +105,7 @@ func (d *Distillation) DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(d.Table(levels), batch, len(sampler.Two{}), diffusion.Columns)
 }
 
-// EvenLevels is [Model.EvenLevels] for the student's steps.
+// EvenLevels is [Model.EvenLevels] for the steps.
 func (d *Distillation) EvenLevels(n, total, bins int) ([]diffusion.Level, int) {
 	i := n * len(d.steps) / total // of the least noisy step first
 	return d.steps[len(d.steps)-1-i][:], i * bins / len(d.steps)
@@ -83,13 +127,15 @@ func (d *Distillation) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, 
 
 // ErrorGraph compares the student, with the parameters under scope, with its teacher: the loss of
 // each clip, and the mean squared difference of the clean frames that it predicts, kept in [-1, 1],
-// from those that end its step where two of the teacher's end. Both are [batch].
+// from those that it must predict. Both are [batch].
 func (d *Distillation) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, draws Draws) (loss, x0Error *Node) {
 	_, xt, cond := d.given(clip, draws)
 	from := draws.Level
 	still := &nn.Builder{Formulation: b.Formulation, Compute: b.Compute} // without dropout
-	teacher := d.Denoiser(still, scope.Store().Scope("/"+TeacherScope), cond)
-	x0 := sampler.Halved(teacher, xt, from, draws.Mid, draws.End)
+	of := func(scopeName string) sampler.Denoiser {
+		return d.Denoiser(still, scope.Store().Scope("/"+scopeName), cond)
+	}
+	x0 := d.x0(of(TeacherScope), of(EMAScope), xt, from, draws.Mid, draws.End)
 	f, _ := d.predict(b, scope, xt, from, cond, nil)
 	return d.compare(f, xt, x0, diffusion.EpsFromX0(xt, x0, from.Signal, from.Noise), from)
 }

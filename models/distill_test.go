@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"mcvd/models/diffusion"
 	"mcvd/models/mask"
 	"mcvd/models/nn"
+	"mcvd/models/sampler"
 )
 
 // distilled is a toy that is distilled into 2 steps.
@@ -24,7 +26,15 @@ func distilled(target string) *configs.Config {
 	c.Frames.Mask.Kind, c.Frames.Mask.Reverse = "blocks", 0.5
 	c.Diffusion.Steps, c.Diffusion.Target, c.Diffusion.Weight = 100, target, "truncated_snr"
 	c.Diffusion.Options = configs.Options{"beta_end": 0.2}
+	c.Train.Distillation = "progressive"
 	c.Sampler = configs.Sampler{Name: "ddim", Spacing: "uniform", Steps: 2, Guidance: configs.Guidance{Name: "none"}}
+	return c
+}
+
+// ofConsistency is a toy that learns from 2 steps of its teacher to sample in one.
+func ofConsistency(target string) *configs.Config {
+	c := distilled(target)
+	c.Train.Distillation, c.Train.TeacherSteps, c.Sampler.Name, c.Sampler.Steps = consistency, 2, sampler.ConsistencyName, 1
 	return c
 }
 
@@ -60,9 +70,16 @@ func withTeacher(t *testing.T, m *Model) *model.Store {
 // The loss is that of algorithm 2 of Salimans and Ho, step by step: the teacher is evaluated at the
 // level of the clip and halfway, and the student is compared with the clean frames that bring one step
 // to where the two end, by truncated SNR. Each clip is at a step of its own.
-func TestAStudentIsComparedWithTwoStepsOfItsTeacher(t *testing.T) {
+//
+// In consistency distillation it is that of algorithm 2 of Song et al.: the student is compared with what
+// its average predicts where a step of the teacher ends, or with this end if it is clean.
+func TestAStudentIsComparedWithItsTeacher(t *testing.T) {
+	experiments := []*configs.Config{ofConsistency("x0"), ofConsistency("v")}
 	for _, target := range []string{"x0", "v", "flow", "edm"} {
-		c := distilled(target)
+		experiments = append(experiments, distilled(target))
+	}
+	for _, c := range experiments {
+		what := fmt.Sprintf("%s, %s", c.Train.Distillation, c.Diffusion.Target)
 		c.Model = configs.Model{Network: "mlp", Options: configs.Options{"width": 8}} // XLA compiles it in no time
 		d := distillationOf(t, c)
 		b, store, batch := backendtest.Open(t), withTeacher(t, d.Model), 2
@@ -112,7 +129,8 @@ func TestAStudentIsComparedWithTwoStepsOfItsTeacher(t *testing.T) {
 			halfway := diffusion.AddNoise(first.X0, first.Eps, draws.Mid.Signal, draws.Mid.Noise)
 			second := teacher(halfway, draws.Mid)
 			end := diffusion.AddNoise(second.X0, second.Eps, draws.End.Signal, draws.End.Noise)
-			return []*Node{x, end, student(x, draws.Level).X0}
+			average := d.Denoiser(nn.NewBuilder(b), scope.At(EMAScope), cond)(halfway, draws.Mid).X0
+			return []*Node{x, end, student(x, draws.Level).X0, halfway, average}
 		})
 		values := d.ClipShape(1, 1).Size()
 		for i := range batch {
@@ -123,15 +141,20 @@ func TestAStudentIsComparedWithTwoStepsOfItsTeacher(t *testing.T) {
 			for k := i * values; k < (i+1)*values; k++ {
 				x, end, got := float64(apart[0][k]), float64(apart[1][k]), float64(apart[2][k])
 				want := (end - r*x) / (to.Signal - r*from.Signal)
+				if c.Train.Distillation == consistency {
+					if want = float64(apart[4][k]); of[1] == diffusion.Clean {
+						want = float64(apart[3][k])
+					}
+				}
 				loss += max(snr, 1) * (got - want) * (got - want) / 2
 				clipped := max(-1, min(got, 1))
 				x0 += (clipped - want) * (clipped - want) / float64(values)
 			}
 			if got := float64(losses[0][i]); !(math.Abs(got/loss-1) <= 1e-3) || loss < 1e-3 {
-				t.Errorf("%s, clip %d: loss %g, want %g", target, i, got, loss)
+				t.Errorf("%s, clip %d: loss %g, want %g", what, i, got, loss)
 			}
 			if got := float64(losses[1][i]); !(math.Abs(got/x0-1) <= 1e-3) {
-				t.Errorf("%s, clip %d: error of x0 %g, want %g", target, i, got, x0)
+				t.Errorf("%s, clip %d: error of x0 %g, want %g", what, i, got, x0)
 			}
 		}
 	}
@@ -171,5 +194,29 @@ func TestNetworksThatCannotBeDistilledAreRefused(t *testing.T) {
 		if _, err := NewDistillation(modelOf(t, c), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
+	}
+}
+
+// Only a network that learned it is sampled by consistency sampling.
+func TestConsistencySamplingNeedsAStudent(t *testing.T) {
+	c := ofConsistency("v")
+	if err := modelOf(t, c).CheckSampler(c.Sampler); err == nil || !strings.HasPrefix(err.Error(), `sampler.name: "consistency", want another`) {
+		t.Errorf("without a teacher: error %v", err)
+	}
+	c.Train.Teacher = "run"
+	if err := modelOf(t, c).CheckSampler(c.Sampler); err != nil {
+		t.Errorf("a student: %v", err)
+	}
+	c.Train.Distillation = "progressive"
+	if err := modelOf(t, c).CheckSampler(c.Sampler); err == nil {
+		t.Error("a progressive student is sampled by consistency")
+	}
+}
+
+func TestTeacherStepsAreForConsistency(t *testing.T) {
+	c := distilled("v")
+	c.Train.TeacherSteps = 4
+	if _, err := NewDistillation(modelOf(t, c), c); err == nil || !strings.HasPrefix(err.Error(), "train.teacher_steps: 4, want 0") {
+		t.Errorf("error %v, want that progressive distillation has no teacher_steps", err)
 	}
 }

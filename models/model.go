@@ -42,6 +42,9 @@ type Model struct {
 	// Second is a weaker model with the same frames, process and self-conditioning, which guidance
 	// compares with this one: see [Model.LoadSecond]. It is nil if there is none.
 	Second *Model
+	// consistent says whether the network learns to predict where the probability-flow ODE ends, instead
+	// of the mean of the clean frames that are possible.
+	consistent bool
 }
 
 // New makes the model that the configuration describes. It checks every name in it and reports all
@@ -52,7 +55,8 @@ func New(c *configs.Config) (*Model, error) {
 	if err := errors.Join(networkErr, processErr); err != nil {
 		return nil, err
 	}
-	m := &Model{Process: process, Network: net, Frames: c.Frames, Size: c.Data.Size, Channels: c.Data.Channels}
+	m := &Model{Process: process, Network: net, Frames: c.Frames, Size: c.Data.Size, Channels: c.Data.Channels,
+		consistent: c.Train.Teacher != "" && c.Train.Distillation == consistency}
 	if process.LevelPerFrame() && !m.LevelPerFrame() {
 		return nil, configs.Problem{Path: diffusion.FrameLevelsPath, Also: []string{"model.options.level_per_frame"},
 			Text: fmt.Sprintf("%s, want equal, because the network is told one noise level for all frames (without model.options.level_per_frame)", c.Diffusion.FrameLevels)}
@@ -81,6 +85,8 @@ func (m *Model) CheckSampler(c configs.Sampler) error {
 		return err
 	}
 	var p configs.Problems
+	p.Check(c.Name != sampler.ConsistencyName || m.consistent, "sampler.name", c.Name,
+		"another, because the network does not predict where the probability-flow ODE ends; mcvd distill --kind consistency trains one that does")
 	p.Check(m.LearnsVariance() || !sampler.NeedsVariance(s), "sampler.options.step_variance", sampler.Learned,
 		"posterior or beta, because the network was not trained with diffusion.variance: learned", diffusion.VariancePath)
 	if plan, err := guidance.New(c.Guidance, m.Frames); err == nil && plan.Inputs() > 0 {

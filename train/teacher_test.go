@@ -40,6 +40,17 @@ func studentOf(teacher string) *configs.Config {
 	return c
 }
 
+// consistentOf is the experiment of a student that learns from 4 steps of its teacher to sample in one.
+func consistentOf(teacher string) *configs.Config {
+	c := studentOf(teacher)
+	c.Train.Distillation, c.Train.TeacherSteps, c.Diffusion.Weight = "consistency", 4, "x0"
+	c.Sampler.Name, c.Sampler.Steps, c.Sampler.Options = "consistency", 1, nil
+	if err := experiment.Resolve(c); err != nil {
+		panic(err)
+	}
+	return c
+}
+
 // teacherIn trains a teacher.
 func teacherIn(t *testing.T, b compute.Backend) string {
 	t.Helper()
@@ -71,7 +82,13 @@ func weightsIn(t *testing.T, path, scope string) (all []float32) {
 // A student starts with its teacher's averaged weights, which stay in its checkpoints. It is stopped,
 // the teacher's run is removed, and it ends with the bytes of a student that nobody disturbed.
 func TestStudentsAreResumedWithoutTheirTeachersRun(t *testing.T) {
-	b := backendtest.Open(t)
+	t.Run("progressive", func(t *testing.T) { resumeStudent(t, backendtest.Open(t), studentOf) })
+	// Nothing else is known to the backend.
+	t.Run("consistency", func(t *testing.T) { resumeStudent(t, backendtest.OpenGo(t), consistentOf) })
+}
+
+func resumeStudent(t *testing.T, b compute.Backend, studentOf func(teacher string) *configs.Config) {
+	t.Helper()
 	teacher := teacherIn(t, backendtest.OpenGo(t)) // of which only the weights matter
 	of := weightsIn(t, newest(t, teacher), models.EMAScope)
 	c := studentOf(teacher)
@@ -98,6 +115,7 @@ func TestStudentsAreResumedWithoutTheirTeachersRun(t *testing.T) {
 	}
 }
 
+// Progressive students: the loss of the others does not fall, because their target moves with them.
 func TestStudentsLearn(t *testing.T) {
 	b := backendtest.Open(t)
 	c := studentOf(teacherIn(t, backendtest.OpenGo(t)))

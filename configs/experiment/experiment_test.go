@@ -67,6 +67,8 @@ func needs(name string) []string {
 		return []string{"model.options.level_per_frame=true"}
 	case "strides", "random": // times of frames
 		return []string{"model.options.frame_times=true", "frames.times.span=100"}
+	case "consistency": // which samples students
+		return []string{"train.teacher=run", "train.distillation=consistency"}
 	case "bair", "cityscapes", "ucf101": // whose frames have colours
 		return []string{"data.channels=3"}
 	}

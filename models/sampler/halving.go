@@ -18,26 +18,16 @@ type Two [3]diffusion.Level
 // [DDIM], of which nothing but the network's prediction goes into a step, and whose levels are every
 // second one of the teacher's.
 func Halving(s diffusion.Schedule, c configs.Sampler) ([]Two, error) {
+	const why = "steps of the teacher are distilled into steps of ddim alone"
+	if err := bare(c, "ddim", why); err != nil {
+		return nil, err
+	}
 	of, err := New(c)
 	if err != nil {
 		return nil, err
 	}
-	refuse := func(setting string, is, want any) error {
-		return fmt.Errorf("sampler.%s: %v, want %v: steps of the teacher are distilled into steps of ddim alone", setting, is, want)
-	}
-	switch {
-	case c.Name != "ddim":
-		return nil, refuse("name", c.Name, "ddim")
-	case of.Noisy():
-		return nil, refuse("options.eta", of.(DDIM).Eta, 0)
-	case c.LastDenoise:
-		return nil, refuse("last_denoise", true, false)
-	case c.Threshold > 0:
-		return nil, refuse("threshold", c.Threshold, 0)
-	case c.FrameLag > 0:
-		return nil, refuse("frame_lag", c.FrameLag, 0)
-	case c.Guidance.Name != "none":
-		return nil, refuse("guidance.name", c.Guidance.Name, "none")
+	if of.Noisy() {
+		return nil, notBare("options.eta", of.(DDIM).Eta, 0, why)
 	}
 	students, err := Levels(s, c)
 	if err != nil {
@@ -53,10 +43,32 @@ func Halving(s diffusion.Schedule, c configs.Sampler) ([]Two, error) {
 	for i := range halving {
 		halving[i] = Two(teachers[2*i:])
 		if halving[i][0] != students[i] {
-			return nil, refuse("spacing", c.Spacing, "uniform, which visits every second level of twice as many steps")
+			return nil, notBare("spacing", c.Spacing, "uniform, which visits every second level of twice as many steps", why)
 		}
 	}
 	return halving, nil
+}
+
+// bare reports settings of a student's sampler that put something else into its steps than the network's
+// prediction.
+func bare(c configs.Sampler, name, why string) error {
+	switch {
+	case c.Name != name:
+		return notBare("name", c.Name, name, why)
+	case c.LastDenoise:
+		return notBare("last_denoise", true, false, why)
+	case c.Threshold > 0:
+		return notBare("threshold", c.Threshold, 0, why)
+	case c.FrameLag > 0:
+		return notBare("frame_lag", c.FrameLag, 0, why)
+	case c.Guidance.Name != "none":
+		return notBare("guidance.name", c.Guidance.Name, "none", why)
+	}
+	return nil
+}
+
+func notBare(setting string, is, want any, why string) error {
+	return fmt.Errorf("sampler.%s: %v, want %v: %s", setting, is, want, why)
 }
 
 // Halved are the clean frames that a student must predict for x at the level from, so that one step of

@@ -17,7 +17,7 @@ import (
 )
 
 // once are the samplers that evaluate the network once in each step.
-var once = []string{"ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m", "dpmpp_3m_sde", "euler", "euler_ancestral", "langevin", "lms", "unipc"}
+var once = []string{ConsistencyName, "ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m", "dpmpp_3m_sde", "euler", "euler_ancestral", "langevin", "lms", "unipc"}
 
 // If a network sees no other frame, a lag changes nothing: each frame makes the same steps, later. What
 // is drawn for frames that wait is not used.

@@ -59,6 +59,7 @@ type State struct {
 
 // samplers are the values of sampler.name, each with the defaults of its options.
 var samplers = map[string]Sampler{
+	ConsistencyName:   Consistency{},
 	"ddim":            DDIM{},
 	"ddpm":            DDPM{Variance: Posterior},
 	"dpmpp_2m":        DPMSolver2M{},

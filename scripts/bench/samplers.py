@@ -18,11 +18,12 @@ import sys
 import curves
 
 # How many steps fit in a budget of evaluations, the last denoising not counted, where it isn't one a step. pndm is not itself with
-# fewer than 4 steps, and langevin is for models of another kind.
+# fewer than 4 steps, and langevin and consistency are for models of another kind.
 STEPS = {
     **dict.fromkeys(["heun", "heun_churn", "dpmpp_2s", "restart", "pc"], lambda budget: (budget + 1) // 2),
     "pndm": lambda budget: budget - 9 if budget >= 13 else 0,
     "langevin": lambda budget: 0,
+    "consistency": lambda budget: 0,
 }
 NOISY = ["ddpm", "euler_ancestral", "dpmpp_2m_sde", "dpmpp_3m_sde", "heun_churn", "restart", "pc", "langevin"]
 
