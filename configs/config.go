@@ -151,7 +151,8 @@ type Augment struct {
 
 // Model is the network that denoises the current frames.
 type Model struct {
-	// The kind of network: unet is the two-dimensional U-Net of MCVD.
+	// The kind of network: unet is the two-dimensional U-Net of MCVD. A classifier generates no videos,
+	// but tells what noisy frames show, to lead the videos of another network.
 	Network string `yaml:"network"`
 	// Settings of the chosen network.
 	Options Options `yaml:"options,omitempty"`
@@ -342,8 +343,8 @@ type Sampler struct {
 // closely or less. docs/guidance.md is about it.
 type Guidance struct {
 	// The guidance: none, frames (classifier-free guidance on past and future), history,
-	// autoguidance (away from a weaker model), or replacement and reconstruction, which know frames of
-	// the block.
+	// autoguidance (away from a weaker model), classifier (to what a classifier should find), or
+	// replacement and reconstruction, which know frames of the block.
 	Name string `yaml:"name" json:"name"`
 	// Settings of the chosen guidance.
 	Options Options `yaml:"options,omitempty" json:"options,omitempty"`

@@ -22,7 +22,7 @@ func (c *Config) YAML() []byte {
 		paths = append(paths, i.path)
 	}
 	for _, path := range paths {
-		if section, name := parent(root, path); setting(ours, path).Interface() == setting(standard, path).Interface() {
+		if section, name := parent(root, path); reflect.DeepEqual(setting(ours, path).Interface(), setting(standard, path).Interface()) {
 			remove(section, name)
 		}
 	}

@@ -47,6 +47,9 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if batch < 1 {
 		return nil, fmt.Errorf("batch of %d videos, want 1 or more", batch)
 	}
+	if err := m.CheckGenerates(); err != nil {
+		return nil, err
+	}
 	d, err := devices.Open(backend, deviceCount, batch)
 	if err != nil {
 		return nil, fmt.Errorf("sampling: %w", err)
@@ -74,8 +77,8 @@ func NewGenerator(backend compute.Backend, store *model.Store, m *models.Model, 
 	if err != nil {
 		return nil, err
 	}
-	if guide.Compares() && m.Second == nil {
-		return nil, fmt.Errorf("sampler.guidance.name: %q, want another here: only commands that sample a run read its second checkpoint", c.Guidance.Name)
+	if guide.Compares() && m.Second == nil || guide.Leads() && m.Classifier == nil {
+		return nil, fmt.Errorf("sampler.guidance.name: %q, want another here: only commands that sample a run read its other checkpoint", c.Guidance.Name)
 	}
 	builder := func() *nn.Builder {
 		b := nn.NewBuilder(backend)

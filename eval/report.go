@@ -16,7 +16,8 @@ type Header struct {
 	Checkpoint string        `json:"checkpoint"`
 	// CheckpointSHA256 is the hash of the checkpoint's file.
 	CheckpointSHA256 string `json:"checkpoint_sha256,omitempty"`
-	// SecondSHA256 is the hash of the checkpoint that guidance compares with; "" if there is none.
+	// SecondSHA256 is the hash of the checkpoint of a weaker model or a classifier that guidance
+	// evaluates; "" if there is none.
 	SecondSHA256 string          `json:"second_sha256,omitempty"`
 	Step         int             `json:"step"` // training steps behind the weights
 	Dataset      string          `json:"dataset"`

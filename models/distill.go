@@ -66,6 +66,8 @@ var distillations = map[string]distillation{
 // is an error if the sampler can't be learned so, or the model can't learn it.
 func NewDistillation(m *Model, c *configs.Config) (*Distillation, error) {
 	switch {
+	case m.Classes() != nil:
+		return nil, errors.New("train.teacher: a classifier can't be distilled; want another model.network")
 	case m.Target.RawEps:
 		return nil, errors.New("train.teacher: a network that predicts eps can't be distilled into few steps, " +
 			"because small errors of eps are large ones of clean frames where there is much noise; want a teacher with another diffusion.target, such as v or x0")

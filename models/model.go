@@ -26,6 +26,7 @@ import (
 const (
 	WeightsScope    = "model"       // the weights that training changes
 	EMAScope        = "ema"         // their moving average, which sampling uses
+	ClassifierScope = "classifier"  // the moving average of a classifier's weights; only in a store
 	SecondScope     = "second"      // the moving average of a second model's weights; only in a store
 	AdamMeanScope   = "adam/mean"   // Adam's running mean of the gradients
 	AdamSquareScope = "adam/square" // and of their squares
@@ -45,6 +46,9 @@ type Model struct {
 	// consistent says whether the network learns to predict where the probability-flow ODE ends, instead
 	// of the mean of the clean frames that are possible.
 	consistent bool
+	// Classifier tells what noisy blocks of this model show: see [Model.LoadClassifier]. It is nil
+	// if there is none.
+	Classifier *Model
 }
 
 // New makes the model that the configuration describes. It checks every name in it and reports all
@@ -143,9 +147,15 @@ type Draws struct {
 	// [batch, past+current+future]. They come with the batch; nil if the frames follow each other one
 	// by one.
 	Times *Node
+	// Labels has 1 for each class that a clip shows and 0 for the others, [batch, classes]; nil
+	// unless the network is a classifier.
+	Labels *Node
 	// Mid and End are where the first and the second of a teacher's steps end: see [Distillation].
 	Mid, End diffusion.LevelNodes
 }
+
+// Values is the number of values by which logs divide the loss: that of the current frames.
+func (m *Model) Values() int { return m.ClipShape(1, m.Frames.Current).Size() }
 
 // DrawLevels draws a noise level for each clip of a batch, or for each of its frames: a table for
 // [Model.Draw], [batch, 1 or frames, diffusion.Columns]. The host draws them, in float64, so that
@@ -330,7 +340,7 @@ func (m *Model) Guided(b *nn.Builder, scope *model.Scope, p *guidance.Plan, cond
 	var before *Node
 	guided := p.Guide(func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.denoise(b, scope, x, at, cond, p.Repeat(before))
-	}, m.second(b, scope, cond, &before), known, memory[:p.Memory()])
+	}, guidance.Others{Second: m.second(b, scope, cond, &before), Class: m.logProb(b, scope, p.Classes)}, known, memory[:p.Memory()])
 	if !m.SelfConditioned() {
 		return guided
 	}

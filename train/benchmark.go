@@ -16,7 +16,7 @@ import (
 
 // Benchmark times steps of training on clips of consecutive frames that stay the same, without data, log and checkpoints.
 // The first time includes building and compiling the programs.
-func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, steps int) ([]time.Duration, error) {
+func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, count int) ([]time.Duration, error) {
 	m, err := models.New(c)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,11 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	}
 	defer store.Finalize()
 	start := time.Now()
-	s, err := newStepper(backend, store, m, c)
+	steps := objective(m)
+	if m.Classes() != nil {
+		steps = models.Classifier{Model: m}
+	}
+	s, err := newStepper(backend, store, steps, c)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +42,9 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 		clips[i] = uint8(i % 7 * 42)
 	}
 	times := slices.Repeat([]*tensors.Tensor{consecutive(c)}, c.Train.Accumulate)
+	labels := slices.Repeat([][][]string{make([][]string, c.Train.Batch)}, c.Train.Accumulate) // none
 	var took []time.Duration
-	for i := range steps {
+	for i := range count {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -49,7 +54,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 				return nil, err
 			}
 		}
-		r, err := s.run(i+1, batches, drawsOf(m, c, i), times...)
+		r, err := s.run(i+1, batches, labelledDraws(steps, drawsOf(m, c, i), labels), times...)
 		devices.Free(batches)
 		if err != nil {
 			return nil, err

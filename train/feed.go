@@ -23,6 +23,7 @@ type feed struct {
 type uploaded struct {
 	devices.Value
 	times    *tensors.Tensor // of its frames; nil if they follow each other
+	labels   [][]string      // of each clip; nil if there are none
 	replaced int             // clips that stand for others
 }
 
@@ -76,7 +77,7 @@ func (f *feed) upload(b data.Batch) (uploaded, error) {
 	defer b.Free()
 	pix := tensors.FromFlatDataAndDimensions(b.Pix, b.Batch, b.Frames, b.Height, b.Width, b.Channels)
 	value, err := f.devices.Put(pix, devices.Parts)
-	return uploaded{value, timesOf(b), b.Replaced}, err
+	return uploaded{value, timesOf(b), b.Labels, b.Replaced}, err
 }
 
 // timesOf are the times of a batch's frames, [batch, frames] float32, nil if they follow each other.

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -43,12 +44,13 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		return need, err
 	}
 	ofClip, _ := steps.EvenLevels(0, 1, 1)
+	levels := labelled(steps, tensors.FromShape(nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns)), make([][]string, c.Train.Batch))
 	err = exceptions.TryCatch[error](func() {
 		g := NewGraph(backend, "memory")
 		defer g.Finalize()
 		store := model.NewStore()
 		clip := Parameter(g, "clip", shapes.Make(dtypes.Uint8, m.ClipShape(c.Train.Batch, m.Frames.Total()).Dimensions...))
-		inputs := []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", nn.F32(c.Train.Batch, len(ofClip), diffusion.Columns))}
+		inputs := []*Node{clip, Parameter(g, "random", RNGStateShape), Parameter(g, "levels", levels.Shape())}
 		if c.Frames.Times.Drawn() {
 			inputs = append(inputs, Parameter(g, "times", nn.F32(c.Train.Batch, m.Frames.Total())))
 		}

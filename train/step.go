@@ -31,7 +31,7 @@ type stepper struct {
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
 	update    *optimizer.Update
-	values    float64 // values in a clip's current frames, by which the log divides the loss
+	values    float64 // by which the log divides the loss
 }
 
 // result is what a step reports.
@@ -44,10 +44,11 @@ type result struct {
 	Losses [][]float32
 }
 
-// objective is what steps minimize: a [models.Model], a [models.Distillation], or in tests one with
-// given draws.
+// objective is what steps minimize: a [models.Model], a [models.Distillation], a
+// [models.Classifier], or in tests one with given draws.
 type objective interface {
 	ClipShape(batch, frames int) shapes.Shape
+	Values() int
 	Table(levels []diffusion.Level) []float32
 	DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor
 	EvenLevels(n, total, bins int) (levels []diffusion.Level, bin int)
@@ -69,7 +70,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, err
 	}
-	s := &stepper{devices: d, config: c, update: u, values: float64(m.ClipShape(1, c.Frames.Current).Size())}
+	s := &stepper{devices: d, config: c, update: u, values: float64(m.Values())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
 		return gradientsGraph(m, precision, c, scope, in)
 	})

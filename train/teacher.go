@@ -23,7 +23,10 @@ import (
 
 // objectiveOf is what the steps of an experiment minimize.
 func objectiveOf(m *models.Model, c *configs.Config) (objective, error) {
-	if c.Train.Teacher == "" {
+	switch {
+	case m.Classes() != nil:
+		return models.Classifier{Model: m}, nil
+	case c.Train.Teacher == "":
 		return m, nil
 	}
 	return models.NewDistillation(m, c)

@@ -86,6 +86,9 @@ func Train(ctx context.Context, o Options) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
+	if err := checkClasses(m, o.Config, o.Train); err != nil {
+		return Progress{}, err
+	}
 	return train(ctx, o, m, steps)
 }
 
@@ -221,9 +224,7 @@ func (t *trainer) loop(ctx context.Context) error {
 		return err
 	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
-	var step []devices.Value
-	var times []*tensors.Tensor
-	replaced := 0
+	var step []uploaded
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
 		if err != nil {
@@ -232,14 +233,14 @@ func (t *trainer) loop(ctx context.Context) error {
 			}
 			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
 		}
-		step, times, replaced = append(step, batch.Value), append(times, batch.times), replaced+batch.replaced
+		step = append(step, batch)
 		if len(step) < c.Accumulate {
 			continue
 		}
-		if err := t.step(ctx, step, times, replaced); err != nil {
+		if err := t.step(ctx, step); err != nil {
 			return err
 		}
-		step, times, replaced = nil, nil, 0
+		step = nil
 		if ctx.Err() != nil || t.progress.Step >= c.Steps {
 			break
 		}
@@ -254,15 +255,21 @@ func (t *trainer) stopped() error {
 	return fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, t.Config.Train.Steps)
 }
 
-// step updates the weights once, then does what is due. times are as in [stepper.run]. replaced is the number of clips in the
-// batches that stand for others.
-func (t *trainer) step(ctx context.Context, batches []devices.Value, times []*tensors.Tensor, replaced int) error {
+// step updates the weights once, then does what is due.
+func (t *trainer) step(ctx context.Context, uploads []uploaded) error {
+	var batches []devices.Value
+	var times []*tensors.Tensor
+	var labels [][][]string
+	replaced := 0
+	for _, u := range uploads {
+		batches, times, labels, replaced = append(batches, u.Value), append(times, u.times), append(labels, u.labels), replaced+u.replaced
+	}
 	p := &t.progress
 	draws := drawsOf(t.objective, t.Config, p.Step)
 	if t.byLoss != nil {
 		draws = t.byLoss.draws(t.model, t.Config, p.Step)
 	}
-	r, err := t.stepper.run(p.Updates+1, batches, draws, times...)
+	r, err := t.stepper.run(p.Updates+1, batches, labelledDraws(t.objective, draws, labels), times...)
 	devices.Free(batches)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)
@@ -382,7 +389,7 @@ func (t *trainer) validate(ctx context.Context) error {
 		return fmt.Errorf("step %d: %w", t.progress.Step, err)
 	}
 	p := &t.progress
-	line := runs.Line{Step: p.Step, Loss: runs.Number(v.loss), Validation: v.bins, X0: runs.Number(v.x0)}
+	line := runs.Line{Step: p.Step, Loss: runs.Number(v.loss), Validation: v.bins, X0: runs.Number(v.x0), Accuracy: v.accuracy}
 	if t.Report != nil {
 		t.Report(line)
 	}

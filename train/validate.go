@@ -52,37 +52,41 @@ func newValidator(backend compute.Backend, store *model.Store, m objective, c *c
 type validation struct {
 	loss float64       // divided by the number of values; the mean over the whole schedule
 	bins []runs.Number // the mean over each fifth of it, the least noisy first; NaN for a fifth without any level
-	x0   float64       // the mean squared error of predicted clean frames, kept in [-1, 1]
+	x0   float64       // the mean squared error of predicted clean frames, kept in [-1, 1]; 0 of a classifier
+	// accuracy is the share of clips that a classifier classifies right, by fifths as in bins; nil
+	// of other models.
+	accuracy []runs.Number
 }
 
 // run measures clips at levels that are spread evenly over the schedule.
 func (v *validator) run(ctx context.Context) (validation, error) {
 	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
 	batches := max(1, (validationClips+batch-1)/batch)
-	var x0 float64
-	sums, counts := make([]float64, noiseBins), make([]float64, noiseBins)
+	var second float64 // the mean of the objective's second result
+	sums, seconds, counts := make([]float64, noiseBins), make([]float64, noiseBins), make([]float64, noiseBins)
 	for b := range batches {
 		if err := context.Cause(ctx); err != nil {
 			return validation{}, err
 		}
 		pix := make([]uint8, 0, v.model.ClipShape(batch, frames).Size())
 		var levels []diffusion.Level
-		bins := make([]int, batch)
+		bins, labels := make([]int, batch), make([][]string, batch)
 		for i := range batch {
 			// Clips and levels are taken in strides, so that each batch, and each bin, has all
 			// kinds of both.
 			n, total := i*batches+b, batch*batches
-			clip, err := data.Cut(v.dataset, data.Fixed(v.dataset, v.config.Seed, n, frames), frames)
+			at := data.Fixed(v.dataset, v.config.Seed, n, frames)
+			clip, err := data.Cut(v.dataset, at, frames)
 			if err != nil {
 				return validation{}, fmt.Errorf("validation: %w", err)
 			}
-			pix = append(pix, clip.Pix...)
+			pix, labels[i] = append(pix, clip.Pix...), clips.Labels(v.dataset, at.Video)
 			of, bin := v.model.EvenLevels(n, total, noiseBins)
 			levels, bins[i] = append(levels, of...), bin
 		}
 		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
 			randomState(v.config.Seed, validationStream, uint64(b), 0),
-			tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, len(levels)/batch, diffusion.Columns))
+			labelled(v.model, tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, len(levels)/batch, diffusion.Columns), labels))
 		if err != nil {
 			return validation{}, fmt.Errorf("validation: %w", err)
 		}
@@ -90,20 +94,27 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 			sums[bins[i]] += float64(l)
 			counts[bins[i]]++
 		}
-		for _, e := range tensors.MustCopyFlatData[float32](out[1]) {
-			x0 += float64(e) / float64(batch*batches)
+		for i, e := range tensors.MustCopyFlatData[float32](out[1]) {
+			second += float64(e) / float64(batch*batches)
+			seconds[bins[i]] += float64(e)
 		}
 		out[0].FinalizeAll()
 		out[1].FinalizeAll()
 	}
 	result := v.mean(sums, counts)
-	result.x0 = x0
+	if _, ok := v.model.(models.Classifier); ok {
+		for i := range seconds {
+			result.accuracy = append(result.accuracy, runs.Number(seconds[i]/counts[i]))
+		}
+	} else {
+		result.x0 = second
+	}
 	return result, nil
 }
 
 // mean turns sums into losses divided by the number of values.
 func (v *validator) mean(sums, counts []float64) (r validation) {
-	values := float64(v.model.ClipShape(1, v.config.Frames.Current).Size())
+	values := float64(v.model.Values())
 	total, count := 0.0, 0.0
 	for i := range sums {
 		total, count = total+sums[i], count+counts[i]

@@ -165,14 +165,14 @@ func (c *evalReportCommand) again(ctx context.Context, r *eval.Report) (*page.Fi
 		return nil, err
 	}
 	l.sampler = r.Sampler
-	if err := l.openSecond(); err != nil {
+	if err := l.openSecond(c.log); err != nil {
 		return nil, err
 	}
 	if sum, err = l.secondSum(); err != nil {
 		return nil, err
 	}
 	if sum != r.SecondSHA256 {
-		return nil, fmt.Errorf("%s: SHA-256 %q, but %q was evaluated: these are other weights", secondPath, sum, r.SecondSHA256)
+		return nil, fmt.Errorf("%s: SHA-256 %q, but %q was evaluated: these are other weights", cmp.Or(l.second, secondPath), sum, r.SecondSHA256)
 	}
 	return c.films(ctx, l, r, c.weights, c.batch)
 }

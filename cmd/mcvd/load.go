@@ -156,6 +156,7 @@ type loaded struct {
 	choice     backend.Choice
 	store      *model.Store
 	checkpoint string
+	second     string // the file of the other network that the guidance evaluates, "" if there is none
 	devices    int
 	step       int
 	seed       uint64
@@ -178,6 +179,9 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 	if l.model, err = models.New(run.Config); err != nil {
 		return nil, err
 	}
+	if err := l.model.CheckGenerates(); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
 	if l.sampler, err = r.sampler(run.Config, l.model.Schedule); err != nil {
 		return nil, err
 	}
@@ -195,7 +199,7 @@ func (r *runFlags) open(dir string, a *app) (*loaded, error) {
 		l.backend.Finalize()
 		return nil, fmt.Errorf("%s: %w", f.Path(), err)
 	}
-	if err := l.openSecond(); err != nil {
+	if err := l.openSecond(a.log); err != nil {
 		l.close()
 		return nil, err
 	}

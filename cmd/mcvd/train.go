@@ -140,15 +140,16 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if _, err := sampler.Levels(m.Schedule, config.Sampler); err != nil {
 		return err
 	}
-	if guide, err := guidance.New(config.Sampler.Guidance, config.Frames); err == nil && guide.Compares() {
-		return configs.Problem{Path: "sampler.guidance.name", Text: fmt.Sprintf("%q, want another in training, which reads no second checkpoint; give it to the commands that sample the run", config.Sampler.Guidance.Name)}
+	if guide, err := guidance.New(config.Sampler.Guidance, config.Frames); err == nil && (guide.Compares() || guide.Leads()) {
+		return configs.Problem{Path: "sampler.guidance.name", Text: fmt.Sprintf("%q, want another in training, which reads no other checkpoint; give it to the commands that sample the run", config.Sampler.Guidance.Name)}
 	}
+	samples := config.Train.SampleEvery > 0 && m.Classes() == nil
 	training, err := data.Open(ctx, config, clips.Train, config.Frames.Span(), c.log)
 	if err != nil {
 		return err
 	}
 	var valid clips.Dataset
-	if config.Train.ValidateEvery > 0 || config.Train.SampleEvery > 0 {
+	if config.Train.ValidateEvery > 0 || samples {
 		if valid, err = data.Open(ctx, config, clips.Valid, config.Frames.Total(), c.log); err != nil {
 			return err
 		}
@@ -157,27 +158,30 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if err != nil {
 		return err
 	}
-	bar, steps, validations := newProgress(c.stderr, "train: step", config.Train.Steps), 0, 0
+	bar, steps, validations, accuracy := newProgress(c.stderr, "train: step", config.Train.Steps), 0, 0, ""
 	defer bar.clear()
 	options := train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
 		Command: os.Args, Versions: versions, Log: c.log,
 		Peak: func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
-		Sample: func(ctx context.Context, store *model.Store, path string) error {
-			return trainingSamples(ctx, b, store, m, config, valid, path)
-		},
 		Report: func(l runs.Line) {
 			if l.Validation != nil {
 				if validations++; validations == 1 {
 					bar.pass() // it compiled its program, which the next ones need not
 				}
 			}
+			accuracy = cmp.Or(percents(l.Accuracy), accuracy)
 			if l.Validation != nil || l.Scores != nil {
 				return
 			}
 			steps++
 			bar.reach(l.Step, detail(l))
 		},
+	}
+	if samples {
+		options.Sample = func(ctx context.Context, store *model.Store, path string) error {
+			return trainingSamples(ctx, b, store, m, config, valid, path)
+		}
 	}
 	if scores != nil {
 		options.Score = scores.of
@@ -198,11 +202,27 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	if done.BestStep > 0 {
 		fmt.Fprintf(c.stderr, "; lowest validation loss %.4f at step %d", done.BestLoss, done.BestStep)
 	}
+	if accuracy != "" {
+		fmt.Fprintf(c.stderr, "; validation clips classified right: %s, by fifths of the noise levels from the least noisy on", accuracy)
+	}
 	if done.Replaced > 0 {
 		fmt.Fprintf(c.stderr, "; %s could not be read and were replaced", plural(done.Replaced, "clip"))
 	}
 	fmt.Fprintln(c.stderr)
 	return nil
+}
+
+// percents are shares in words: "98, 95 and 40 %"; "" if there are none.
+func percents(shares []runs.Number) string {
+	if len(shares) == 0 {
+		return ""
+	}
+	all := make([]string, len(shares))
+	for i, share := range shares {
+		all[i] = fmt.Sprintf("%.0f", 100*float64(share))
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " and " + all[last] + " %"
 }
 
 // peak measures the FLOP/s by which the log divides. It is 0, unknown, on the Go backend and if

@@ -59,8 +59,13 @@ func options(t configs.Table, name string) configs.Options {
 }
 
 // needs are the settings without which an implementation is refused.
-func needs(name string) []string {
+func needs(choice, name string) []string {
 	switch name {
+	case "classifier": // as a network
+		if choice != "model.network" {
+			return nil
+		}
+		return []string{"frames.past=0", "frames.future=0", "model.options.classes=[a]"}
 	case "flow": // as a schedule, its noisiest level has no signal
 		return []string{"diffusion.target=x0"}
 	case "independent", "monotone": // levels for frames
@@ -101,7 +106,7 @@ func TestOptionsOfOtherImplementationsAreRefused(t *testing.T) {
 						t.Fatal(err)
 					}
 					below := write(t, "base: "+write(t, "base: "+write(t, string(text))+"\n"+nested(path, flow(value))))
-					c, err := Load(below, append(needs(name), choose)...)
+					c, err := Load(below, append(needs(table.Choice, name), choose)...)
 					if err != nil {
 						t.Errorf("%s after a base with %s: %v", choose, set, err)
 						continue
@@ -122,10 +127,12 @@ func TestEveryImplementationTakesItsOwnOptionsAndListsThemAll(t *testing.T) {
 	for _, table := range catalogue().Tables {
 		for _, name := range configs.Names(table.Options) {
 			own := options(table, name)
-			set := append(needs(name), table.Choice+"="+name)
+			set := append(needs(table.Choice, name), table.Choice+"="+name)
 			for _, key := range configs.Names(own) {
-				if key != "attention" { // which the network leaves out where it has no such size
-					set = append(set, table.Section+"."+key+"="+flow(own[key]))
+				option := table.Section + "." + key + "="
+				needed := slices.ContainsFunc(set, func(s string) bool { return strings.HasPrefix(s, option) })
+				if key != "attention" && !needed { // which the network leaves out where it has no such size
+					set = append(set, option+flow(own[key]))
 				}
 			}
 			c, err := Load(write(t, ""), set...)

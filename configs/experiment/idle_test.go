@@ -20,7 +20,9 @@ func TestInheritedSettingsWithoutEffectLeaveNoTrace(t *testing.T) {
 		{"sampler: {published_last_denoise_label: true}\n", "sampler.last_denoise=false", "sampler.published_last_denoise_label"},
 		{"sampler: {start: 0.5, published_start: true}\n", "sampler.start=0", "sampler.published_start"},
 	}
-	others := map[string]string{"data.path": "elsewhere", "data.fps": "5.0", "data.on_error": "fail"}
+	others := map[string]string{"data.path": "elsewhere", "data.fps": "5.0", "data.on_error": "fail",
+		"train.teacher": "elsewhere", "train.sample_every": "7",
+		"train.scores.every": "7", "train.scores.metrics": "[ssim]", "train.scores.clips": "7", "train.scores.frames": "7"}
 	for _, table := range catalogue().Tables {
 		for name, ignored := range table.Ignores {
 			for _, path := range ignored.Paths {
@@ -32,8 +34,8 @@ func TestInheritedSettingsWithoutEffectLeaveNoTrace(t *testing.T) {
 		}
 	}
 	for _, i := range all {
-		_, name, _ := strings.Cut(i.cause, "=")
-		cause := append(needs(name), i.cause)
+		choice, name, _ := strings.Cut(i.cause, "=")
+		cause := append(needs(choice, name), i.cause)
 		if _, err := Load(write(t, i.base)); err != nil {
 			t.Fatalf("%s: %v", i.path, err)
 		}

@@ -4,10 +4,11 @@
 //
 // Some evaluate the network several times at the same noisy frames, with other conditioning frames
 // hidden each time, and add the predictions up. Others know some frames of the block, and replace
-// them.
+// them, or follow the gradient of a classifier.
 //
 // All scales have one convention: 1 is the network as it is, 0 is the network with those frames
-// hidden, and more than 1 goes beyond the network.
+// hidden, and more than 1 goes beyond the network. Weights are no scales: 0 is the network as it
+// is.
 package guidance
 
 import (
@@ -45,10 +46,16 @@ type comparing interface {
 	second() (weight float64, checkpoint string)
 }
 
+// leading is a guidance by a classifier: its weight, the run folder, and what videos should show.
+type leading interface {
+	leads() (weight float64, run string, classes []string)
+}
+
 // kinds are the values of sampler.guidance.name, each with the defaults of its options.
 var kinds = map[string]kind{
 	"none":           none{},
 	"autoguidance":   Autoguidance{Scale: 1.5, Adjust: plain},
+	"classifier":     Classifier{Weight: 1, Adjust: plain},
 	"frames":         Frames{Past: 1.5, Future: 1.5, Adjust: plain},
 	"history":        History{Scale: 1.5, Adjust: plain},
 	"reconstruction": Reconstruction{Known: Known{Future: 1}, Weight: 1},

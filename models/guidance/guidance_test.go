@@ -55,7 +55,7 @@ func run(t *testing.T, c configs.Guidance, level diffusion.Level, memory []float
 		g := in[0].Graph()
 		at := diffusion.LevelNodes{Signal: Const(g, float32(level.Signal)), Noise: Const(g, float32(level.Noise))}
 		remembered := []*Node{in[1]}[:p.Memory()]
-		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), nil, Block{}, remembered)(in[0], at)
+		made := p.Guide(linear(p.Hide(Ones(g, in[2].Shape()))), Others{}, Block{}, remembered)(in[0], at)
 		return append([]*Node{made.X0, made.Eps}, remembered...)
 	}, clips(flat), clips(append([]float32{}, memory...)), [][]float32{{1, 1, 1}, {1, 1, 1}})
 	r.x0, r.eps = out[0], out[1]
@@ -444,7 +444,7 @@ func TestAutoguidance(t *testing.T) {
 		}
 		out := backendtest.Run(t, func(in []*Node) []*Node {
 			at := diffusion.LevelNodes{Signal: Const(in[0].Graph(), float32(0.8)), Noise: Const(in[0].Graph(), float32(0.6))}
-			made := p.Guide(linear(p.Hide(in[1])), second, Block{}, nil)(in[0], at)
+			made := p.Guide(linear(p.Hide(in[1])), Others{Second: second}, Block{}, nil)(in[0], at)
 			return []*Node{made.X0, made.Eps}
 		}, clipsOf(0.5, -1), [][]float32{{1, 1, 1}})
 		var x0, eps []float64

@@ -80,8 +80,8 @@ func TestReconstructionOfPairs(t *testing.T) {
 		at := diffusion.LevelNodes{Signal: Const(in[0].Graph(), float32(signal)), Noise: Const(in[0].Graph(), float32(noise))}
 		block := NewBlock(in[1:])
 		plain := pairs(correlation)(in[0], at)
-		made := p.Guide(pairs(correlation), nil, block, nil)(in[0], at)
-		kept := block.Keep(p.Guide(pairs(correlation), nil, block, nil))(in[0], at)
+		made := p.Guide(pairs(correlation), Others{}, block, nil)(in[0], at)
+		kept := block.Keep(p.Guide(pairs(correlation), Others{}, block, nil))(in[0], at)
 		return []*Node{plain.X0, made.X0, made.Eps, kept.X0, kept.Eps}
 	}, clipsOf(z...), clipsOf(known...), [][]float32{{0, 1}, {0, 0}})
 	shrink := func(variance float64) float64 { return signal * variance / (signal*signal*variance + noise*noise) }
@@ -132,7 +132,7 @@ func samplePairs(t *testing.T, c configs.Sampler, z []float32, known float32, se
 	}
 	loop, err := sampler.NewLoop(d, model.NewStore(), s, process, 0, func(_ *model.Scope, in, _ []*Node) sampler.Denoiser {
 		block := NewBlock(in)
-		return block.Keep(p.Guide(pairs(0.9), nil, block, nil))
+		return block.Keep(p.Guide(pairs(0.9), Others{}, block, nil))
 	})
 	if err != nil {
 		t.Fatal(err)

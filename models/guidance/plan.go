@@ -28,8 +28,13 @@ type Plan struct {
 	known  Known   // the frames of a block that are given
 	weight float64 // of [Reconstruction]
 	second float64 // the weight of a second model's prediction; 0 if there is none
+	led    float64 // the weight of a classifier's gradient; 0 if there is none
 	// Checkpoint is that of the second model. It is "" if there is none.
 	Checkpoint string
+	// Classifier is the run folder of a classifier, and Classes are those of it that videos should
+	// show. They are "" and nil if there is none.
+	Classifier string
+	Classes    []string
 }
 
 // New makes the plan of a guidance for a model of those frames.
@@ -55,13 +60,19 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 			p.Checkpoint = ""
 		}
 	}
+	if of, ok := k.(leading); ok {
+		if p.led, p.Classifier, p.Classes = of.leads(); p.led == 0 {
+			p.Classifier, p.Classes = "", nil
+		}
+	}
 	whole := everything(f)
 	isWhole := func(b branch) bool { return slices.Equal(b.visible, whole) }
-	if len(p.all) == 1 && isWhole(p.all[0]) && p.second == 0 {
+	if len(p.all) == 1 && isWhole(p.all[0]) && p.second == 0 && p.led == 0 {
 		p.adjust = plain // there is nothing to adjust
 	} else if p.adjust != plain && !isWhole(p.all[0]) {
 		p.all = slices.Insert(p.all, 0, branch{whole, 0})
 	}
+	p.unit = p.led
 	for _, b := range p.all {
 		change := b.weight
 		if isWhole(b) {
@@ -89,9 +100,10 @@ func sum(terms []branch) (all []branch) {
 func (p *Plan) Branches() int { return len(p.all) }
 
 // Evaluations is how many network evaluations a prediction takes. A gradient with respect to the
-// noisy frames takes about as long as an evaluation, and counts as one, as that of a second model does.
+// noisy frames takes about as long as an evaluation, and counts as one, as that of a second model
+// does. So does a classifier with its gradient.
 func (p *Plan) Evaluations() int {
-	if p.weight > 0 || p.Compares() {
+	if p.weight > 0 || p.Compares() || p.Leads() {
 		return p.Branches() + 1
 	}
 	return p.Branches()
@@ -99,6 +111,9 @@ func (p *Plan) Evaluations() int {
 
 // Compares says whether a second model is evaluated, that of [Plan.Checkpoint].
 func (p *Plan) Compares() bool { return p.second != 0 }
+
+// Leads says whether a classifier leads videos, that of [Plan.Classifier].
+func (p *Plan) Leads() bool { return p.led != 0 }
 
 // Memory is the number of tensors shaped like the noisy frames that go from one prediction to the
 // next: see [sampler.NewLoop].
@@ -145,18 +160,26 @@ func (p *Plan) Hide(visible *Node) *Node {
 	return Reshape(Mul(InsertAxes(visible, 1), mask), d[0]*len(p.all), d[1])
 }
 
+// Others are the networks beside the model's that a guidance evaluates, nil if there are none.
+// Their frames are not repeated.
+type Others struct {
+	Second sampler.Denoiser // of the second model
+	Class  LogProb          // of what a classifier should find
+}
+
 // Guide wraps a denoiser whose conditioning frames and masks went through [Plan.Repeat] and
-// [Plan.Hide]. It has one for a batch of clips. second is that of the second model, nil if there is none.
-// Its frames are not repeated. known is what is known of their blocks. memory is as
-// [Plan.Memory] says; each prediction replaces it.
+// [Plan.Hide]. It has one for a batch of clips. known is what is known of their blocks. memory is
+// as [Plan.Memory] says; each prediction replaces it.
 //
 // Learned variances are not guided: those of the branch that sees most are the result's.
 //
 // The levels are scalars, as in samplers.
-func (p *Plan) Guide(denoise, second sampler.Denoiser, known Block, memory []*Node) sampler.Denoiser {
+func (p *Plan) Guide(denoise sampler.Denoiser, others Others, known Block, memory []*Node) sampler.Denoiser {
 	switch {
 	case p.weight > 0:
 		return known.reconstructed(denoise, p.weight)
+	case p.Leads():
+		return p.classified(denoise, others.Class, memory)
 	case len(p.all) == 1 && !p.Compares():
 		return denoise
 	}
@@ -164,7 +187,7 @@ func (p *Plan) Guide(denoise, second sampler.Denoiser, known Block, memory []*No
 		made := denoise(p.Repeat(x), at)
 		x0, eps := p.apart(made.X0), p.apart(made.Eps)
 		if p.Compares() {
-			other := second(x, at)
+			other := others.Second(x, at)
 			x0, eps = append(x0, other.X0), append(eps, other.Eps)
 		}
 		guided := diffusion.Prediction{X0: p.add(x0), Eps: p.add(eps)}
@@ -252,9 +275,9 @@ func (p *Plan) Learned(past, future bool) bool {
 
 // Acts says whether guidance changes anything where the past, or the future, or neither is visible:
 // whether the branches then see other frames than the network would without guidance, frames of the
-// block are known, or there is a second model.
+// block are known, or there is a second model or a classifier.
 func (p *Plan) Acts(past, future bool) bool {
-	if p.Compares() || past && p.known.Past > 0 || future && p.known.Future > 0 {
+	if p.Compares() || p.Leads() || past && p.known.Past > 0 || future && p.known.Future > 0 {
 		return true
 	}
 	whole := p.seen(branch{visible: everything(p.frames)}, past, future)

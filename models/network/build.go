@@ -8,7 +8,8 @@ import (
 )
 
 // Build builds a network for a batch, with its parameters under scope. If the backend is faster
-// that way, the batch is cut into parts that run side by side. The result is the same.
+// that way, the batch is cut into parts that run side by side. The result is the same. It is shaped
+// like in.X, or [batch, classes] of a classifier.
 func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 	inputs := []*Node{in.X, in.Label}
 	optional := []**Node{&in.Past, &in.Future, &in.Visible, &in.Before, &in.Times}
@@ -28,7 +29,11 @@ func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 		}
 		f := net.Graph(b, scope, one)
 		d := one.X.Shape().Dimensions
-		f.AssertDims(d[0], d[1], d[2], d[3], in.outputs())
+		want := []int{d[0], d[1], d[2], d[3], in.outputs()}
+		if classes := Classes(net); classes != nil {
+			want = []int{d[0], len(classes)}
+		}
+		f.AssertDims(want...)
 		return f
 	})
 }

@@ -1,4 +1,4 @@
-// Package network has the networks that denoise frames, and their table.
+// Package network has the networks that denoise or classify frames, and their table.
 package network
 
 import (
@@ -37,11 +37,11 @@ type Input struct {
 	Cache *Cache
 }
 
-// Network predicts the diffusion's target from noisy frames.
+// Network predicts the diffusion's target from noisy frames, or classifies them: see [Classes].
 type Network interface {
-	// Graph builds the network, with its parameters under scope; the result is shaped like in.X.
-	// With in.Variance it has twice as many channels: first those of the target, then those of the
-	// variances.
+	// Graph builds the network, with its parameters under scope; the result is shaped like in.X,
+	// unless it is a classifier. With in.Variance it has twice as many channels: first those of the
+	// target, then those of the variances.
 	Graph(b *nn.Builder, scope *model.Scope, in Input) *Node
 	// Caches says whether Graph uses Input.Cache: whether it computes something from the
 	// conditioning frames alone, which the steps of a window can share.
@@ -88,8 +88,9 @@ const (
 
 // networks are the values of model.network, each with the defaults of its options.
 var networks = map[string]variant{
-	"mlp":  DefaultMLP(),
-	"unet": DefaultUNet(),
+	"classifier": DefaultClassifier(),
+	"mlp":        DefaultMLP(),
+	"unet":       DefaultUNet(),
 }
 
 // variant is a network whose options are to be read.
@@ -119,8 +120,10 @@ func Unused(n Network, c *configs.Config) error {
 
 // Tables are the tables of this package with their options.
 func Tables() []configs.Table {
+	all := configs.TableOf(networkPath, optionsPath, networks)
+	all.Ignores = map[string]configs.Ignored{"classifier": notOfClassifiers}
 	return []configs.Table{
-		configs.TableOf(networkPath, optionsPath, networks),
+		all,
 		configs.TableOf(conditioningPath, optionsPath, conditionings),
 	}
 }

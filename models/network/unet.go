@@ -71,10 +71,7 @@ func (u *UNet) Graph(b *nn.Builder, scope *model.Scope, in Input) *Node {
 	x := foldAll(in.X, in.Before)
 	h := n.conv("in", u.conditioning.input(n, b.Image(x)), u.Width, 1)
 	h, skips := n.down(h)
-	h = n.block("middle/0", h.Shape().Dimensions[3], same, h)
-	h = n.attention("middle/attention", h)
-	h = n.block("middle/1", h.Shape().Dimensions[3], same, h)
-	h = n.up(h, skips)
+	h = n.up(n.middle(h), skips)
 	h = b.Layer("norm", u.conditioning.norm(n, scope.At("norm"), h, nil, nil))
 	frames := in.X.Shape().Dimensions[1]
 	return ConvertDType(unfold(n.conv("out", h, frames*in.outputs(), 0), frames), in.X.DType())
@@ -141,6 +138,13 @@ func (n *unetGraph) down(h *Node) (_ *Node, skips []*Node) {
 		}
 	}
 	return h, skips
+}
+
+// middle runs what stands between the way down and the way up.
+func (n *unetGraph) middle(h *Node) *Node {
+	h = n.block("middle/0", h.Shape().Dimensions[3], same, h)
+	h = n.attention("middle/attention", h)
+	return n.block("middle/1", h.Shape().Dimensions[3], same, h)
 }
 
 // up runs the levels back. Each block also gets an output of the way down, the last one first.

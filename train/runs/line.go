@@ -58,6 +58,9 @@ type Line struct {
 	// X0 is the mean squared error, on the validation split, of the clean frames that the network
 	// predicts, kept in [-1, 1]. It can be compared between experiments with different targets.
 	X0 Number `json:"x0,omitempty"`
+	// Accuracy is the share of validation clips that a classifier classifies right, by fifths as in
+	// Validation.
+	Accuracy []Number `json:"accuracy,omitempty"`
 	// Scores are those of generated videos of the validation split, by the name of the metric; NaN
 	// where there is none. Loss is then NaN.
 	Scores map[string]Number `json:"scores,omitempty"`

@@ -93,6 +93,14 @@ func always() []Quantity {
 			return l.Validation[i], true
 		})})
 	}
+	for i := range Fifths {
+		all = append(all, Quantity{fmt.Sprintf("accuracy/fifth_%d", i+1), "share of clips classified right, " + fifthTitles[i], false, false, validation(func(l Line) (Number, bool) {
+			if i >= len(l.Accuracy) {
+				return 0, false
+			}
+			return l.Accuracy[i], true
+		})})
+	}
 	return all
 }
 
