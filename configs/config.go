@@ -50,11 +50,13 @@ type Frames struct {
 }
 
 // Times says at which frames of a video training cuts clips (Harvey et al. 2022). Validation and
-// evaluation have consecutive frames. With data.stride, all numbers are of the frames that it leaves.
+// evaluation have consecutive frames. With data.stride, all numbers are of the frames that it
+// leaves.
 type Times struct {
-	// How the frames of a clip are chosen: consecutive (each follows the one before it), strides (every
-	// k-th frame; k is drawn for each clip from all that fit into span) or random (any frames, drawn for
-	// each clip from all that lie within span). All but consecutive need model.options.frame_times.
+	// How the frames of a clip are chosen: consecutive (each follows the one before it), strides
+	// (every k-th frame; k is drawn for each clip from all that fit into span) or random (any frames,
+	// drawn for each clip from all that lie within span). All but consecutive need
+	// model.options.frame_times.
 	Kind string `yaml:"kind"`
 	// The greatest number of frames of the video from the first to the last one of a clip, both
 	// included. Videos for training must have so many. 0 with consecutive frames.

@@ -19,8 +19,9 @@ type Batch struct {
 	// Labels has the labels of each clip, [batch]: see [clips.Labelled]. It is nil if the data set has
 	// none. Changes by chance, such as mirroring, leave them as they are.
 	Labels [][]string
-	// Times are those of the frames of each clip from its first one on, in frames of the video, row-major
-	// [batch, frames]; nil if the experiment's clips are of consecutive frames (frames.times).
+	// Times are those of the frames of each clip from its first one on, in frames of the video,
+	// row-major [batch, frames]; nil if the experiment's clips are of consecutive frames
+	// (frames.times).
 	Times []int
 	// Latents holds what an autoencoder made of the frames, row-major [batch, frames, values]; nil
 	// if the network works on pixels. No data set has any yet.
@@ -67,8 +68,8 @@ type Batches struct {
 const maxFreed = 16
 
 // NewBatches makes the batches of an experiment's training. log gets the names of videos that can't
-// be read. It panics if c has no clips in a batch, no frames in a clip or no windows, if ds is empty, or if frames.times.kind
-// is unknown.
+// be read. It panics if c has no clips in a batch, no frames in a clip or no windows, if ds is
+// empty, or if frames.times.kind is unknown.
 func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches {
 	d := c.Data
 	timing, err := timingOf(c.Frames)

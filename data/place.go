@@ -19,8 +19,8 @@ func Cut(ds clips.Dataset, at At, frames int) (clips.Clip, error) {
 	return cutInto(ds, at, every(frames, 1), nil)
 }
 
-// cutInto is Cut of the frames at some times after the start, into memory that is there, if the data
-// set can; see [clips.Pick].
+// cutInto is Cut of the frames at some times after the start, into memory that is there, if the
+// data set can; see [clips.Pick].
 func cutInto(ds clips.Dataset, at At, times []int, room []uint8) (clips.Clip, error) {
 	frames := len(times)
 	clip, err := clips.Pick(ds, at.Video, at.Start, times, room)

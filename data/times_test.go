@@ -40,9 +40,9 @@ func timed(kind string, seed uint64, batch, frames, span int) *configs.Config {
 	return c
 }
 
-// Whatever the kind, the data set and its stride, and whether clips are turned around: the frames of a
-// clip are those at its times, these grow within the span, all clips lie in their videos, shares of
-// batches are those of whole ones, and of a Reader nothing else is read.
+// Whatever the kind, the data set and its stride, and whether clips are turned around: the frames
+// of a clip are those at its times, these grow within the span, all clips lie in their videos,
+// shares of batches are those of whole ones, and of a Reader nothing else is read.
 func TestClipsHaveTheFramesOfTheirTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kind := rapid.SampledFrom(configs.Names(timings)).Draw(t, "kind")
@@ -179,6 +179,45 @@ func TestSpansInWhichTimesCannotDiffer(t *testing.T) {
 		err := checkTimes(timed(tt.kind, 1, 1, tt.frames, tt.span).Frames)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s, %d of %d: error %v, want %q", tt.kind, tt.frames, tt.span, err, tt.want)
+		}
+	}
+}
+
+// Times in some slots may be shown exactly if some clip that can be drawn has them.
+func TestShowsWhatIsDrawn(t *testing.T) {
+	const n, span = 3, 7
+	possible := map[string][][]int{"consecutive": {{0, 1, 2}}, "strides": {{0, 1, 2}, {0, 2, 4}, {0, 3, 6}}}
+	for a := range span {
+		for b := a + 1; b < span; b++ {
+			for c := b + 1; c < span; c++ {
+				possible["random"] = append(possible["random"], []int{a, b, c})
+			}
+		}
+	}
+	for kind, clips := range possible {
+		f := timed(kind, 1, 1, n, span).Frames
+		for _, slots := range [][]int{{0, 1, 2}, {0, 1}, {1, 2}, {0, 2}} {
+			want := map[string]bool{}
+			for _, clip := range clips {
+				want[fmt.Sprint(0, clip[slots[1]]-clip[slots[0]], clip[slots[len(slots)-1]]-clip[slots[0]])] = true
+			}
+			for x := 1; x < span+2; x++ {
+				for y := x; y < span+2; y++ {
+					times := []int{40, 40 + x, 40 + y}[:len(slots)]
+					if len(slots) == 2 && y != x || len(slots) == 3 && y == x {
+						continue
+					}
+					if got, want := ShowsTimes(f, slots, times), want[fmt.Sprint(0, x, y)]; got != want {
+						t.Errorf("%s: times %v in slots %v: %t, want %t", kind, times, slots, got, want)
+					}
+				}
+			}
+		}
+		if !ShowsTimes(f, []int{1}, []int{100}) || !ShowsTimes(f, nil, nil) {
+			t.Errorf("%s: a single frame is not shown", kind)
+		}
+		if ShowsTimes(f, []int{0, 1}, []int{5, 5}) || ShowsTimes(f, []int{0, 1}, []int{5, 3}) {
+			t.Errorf("%s: times that don't grow are shown", kind)
 		}
 	}
 }

@@ -92,13 +92,17 @@ func (b *batch) given(j Job) (map[int]Frame, error) {
 // block samples the frames that a window makes. given has a frame for each conditioning slot, nil if
 // it is hidden. The frames of a window without numbers follow each other one by one.
 func (b *batch) block(ctx context.Context, w Window, given []Frame) ([]Frame, error) {
+	times := b.times(w.narrow(b.wide, b.model.Frames))
+	if w.Among != nil {
+		given, times = b.chosen(w, given)
+	}
 	known, given := within(given, b.wide, b.model.Frames, nil)
 	inputs, err := b.known(known)
 	if err != nil {
 		return nil, err
 	}
 	defer devices.Free(inputs)
-	cond, err := b.cond(given, b.times(w.narrow(b.wide, b.model.Frames)))
+	cond, err := b.cond(given, times)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +160,8 @@ func (b *batch) evaluated() {
 	}
 }
 
-// cond is the condition of a window's steps: frames, visibility, times, and what the network computes
-// from them once a window. times are those of [batch.times].
+// cond is the condition of a window's steps: frames, visibility, times, and what the network
+// computes from them once a window. times are those of [batch.times].
 func (b *batch) cond(given []Frame, times []float32) ([]devices.Value, error) {
 	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
 	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given), Times: b.timed(times)}.Flatten(b.model, nil)

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -154,7 +155,7 @@ func (g *Generator) list(j Job) (iter.Seq[Window], error) {
 	if err != nil {
 		return nil, err
 	}
-	return windows, g.checkRolling(j)
+	return windows, errors.Join(g.checkRolling(j), g.checkTimes(j))
 }
 
 // Evaluations is the number of network evaluations for that many of the job's videos. An evaluation

@@ -31,7 +31,7 @@ func TestKnownFramesStandInTheBlock(t *testing.T) {
 			}
 			defer g.Close()
 			current := 3 - known.past - known.future
-			if want := (configs.Frames{Past: 2 + known.past, Current: current, Future: 2 + known.future, Mask: m.Frames.Mask}); g.wide != want {
+			if want := (configs.Frames{Past: 2 + known.past, Current: current, Future: 2 + known.future, Mask: m.Frames.Mask, Times: m.Frames.Times}); g.wide != want {
 				t.Fatalf("windows of %+v, want %+v", g.wide, want)
 			}
 			block := func(n int) { // the last block of each window: known frames, and those that are made

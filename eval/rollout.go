@@ -8,8 +8,8 @@ import (
 )
 
 // Block generates the frames of one window. given has the frames of w.Given, and the zero F for a
-// hidden slot; it is valid only during the call. The result has exactly the frames of w.Make,
-// including those that are dropped.
+// hidden slot, and behind them those of w.Among; it is valid only during the call. The result has
+// exactly the frames of w.Make, including those that are dropped.
 type Block[F any] func(w Window, given []F) ([]F, error)
 
 // Rollout generates n frames window by window. past are the given frames up to frame -1, future
@@ -51,9 +51,9 @@ func rollout[F any](windows iter.Seq[Window], given map[int]F, n int, block Bloc
 	}
 	k := 0
 	for w := range windows {
-		seen := make([]F, len(w.Given))
-		for slot, i := range w.Given {
-			seen[slot] = held[i] // nothing is held at None
+		seen := make([]F, 0, len(w.Given)+len(w.Among))
+		for _, i := range slices.Concat(w.Given, w.Among) {
+			seen = append(seen, held[i]) // nothing is held at None
 		}
 		made, err := block(w, seen)
 		if err == nil && len(made) != len(w.Make) {
@@ -71,7 +71,7 @@ func rollout[F any](windows iter.Seq[Window], given map[int]F, n int, block Bloc
 			}
 			held[i] = made[slot]
 		}
-		for _, frames := range [][]int{w.Given, w.Make} {
+		for _, frames := range [][]int{w.Given, w.Among, w.Make} {
 			for _, i := range frames {
 				if i >= 0 && i < n && int(last[i]) == k {
 					delete(held, i)
@@ -92,7 +92,7 @@ func lastUses(windows iter.Seq[Window], n int, given func(int) bool) ([]int32, e
 	}
 	k := int32(0)
 	for w := range windows {
-		for _, i := range w.Given {
+		for _, i := range slices.Concat(w.Given, w.Among) {
 			switch {
 			case i == None || given(i):
 			case i < 0 || i >= n || last[i] < 0:

@@ -177,7 +177,7 @@ func TestJobsThatMakeNoSense(t *testing.T) {
 		{Job{Interpolate, 2, 3, "", nil}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 		{Job{Interpolate, 3, 3, "", nil}, past, "interpolate: this model has 2 past and 0 future frames (frames.past, frames.future)"},
 		{Job{Predict, 3, 3, "bridge", nil}, model232, `windows "bridge": not for the task predict, only for interpolate`},
-		{Job{Predict, 3, 3, "x", nil}, model232, `windows: unknown "x" (known: autoregressive, bidirectional, bridge, hierarchy2, hierarchy3, mixed, rolling)`},
+		{Job{Predict, 3, 3, "x", nil}, model232, `windows: unknown "x" (known: adaptive, autoregressive, bidirectional, bridge, hierarchy2, hierarchy3, mixed, nearest, rolling)`},
 		{Job{Predict, 3, 3, "hierarchy2", nil}, past, `windows "hierarchy2": lie between frames, but this model has 2 past and 0 future frames (frames.past, frames.future)`},
 		{Job{Interpolate, 2, 3, "bidirectional", nil}, model232, "interpolate: a gap of 2 frames is shorter than the model's block, want 3 or more"},
 	} {

@@ -51,8 +51,8 @@ func (b *batch) times(w Window) []float32 {
 	return slices.Repeat(times, len(b.cases))
 }
 
-// timed is times as a tensor, [batch, past+current+future]; nil is frames that follow each other. The
-// result is nil for a network that isn't told times.
+// timed is times as a tensor, [batch, past+current+future]; nil is frames that follow each other.
+// The result is nil for a network that isn't told times.
 func (b *batch) timed(times []float32) *tensors.Tensor {
 	if !b.model.ToldTimes() {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mcvd/configs"
+	"mcvd/data"
 	"mcvd/models/mask"
 )
 
@@ -30,6 +31,9 @@ type Window struct {
 	// Times, if not nil, has the number of each frame of the block, also of those that are dropped. If
 	// it is nil, a dropped frame stands right beside its neighbour.
 	Times []int
+	// Among, if not nil, are frames that exist, in order. Which of them each video is given is chosen
+	// when the window runs; Given says how many on each side, and stands in their place until then.
+	Among []int
 }
 
 // None stands in a [Window] where there is no frame.
@@ -42,7 +46,8 @@ type Job struct {
 	Advance int    // frames kept of each window, 1 to the frames of a block
 	Windows string // how the video is split into windows, one of [WindowNames]; "" is the task's default
 	// Given are frames among 0 to Frames-1 that are given, by their numbers in order. Such a job has
-	// the task [Generate], no Windows, and windows that go around these frames.
+	// the task [Generate], and windows that go around these frames: consecutive ones, or with Windows
+	// "nearest" those that see the nearest frames, for a network that is told times.
 	Given []int
 }
 
@@ -54,19 +59,23 @@ type Job struct {
 type maker func(j Job, model configs.Frames) (iter.Seq[Window], error)
 
 // makers are the ways to split a video into windows, each with the tasks that it can do. Both says
-// that its windows lie between frames, so that the network needs past and future ones.
+// that its windows lie between frames, so that the network needs past and future ones, and times
+// that it must be told the times of frames.
 var makers = map[string]struct {
 	list  maker
 	tasks []Task
 	both  bool
+	times bool
 }{
-	"autoregressive": {autoregressive, []Task{Predict, Interpolate, Generate, Retrodict}, false},
-	"bidirectional":  {bidirectional, []Task{Interpolate}, true},
-	"bridge":         {bridge, []Task{Interpolate}, true},
-	"hierarchy2":     {hierarchy(2), []Task{Predict, Interpolate, Generate, Retrodict}, true},
-	"hierarchy3":     {hierarchy(3), []Task{Predict, Interpolate, Generate, Retrodict}, true},
-	"mixed":          {mixed, []Task{Predict, Generate, Retrodict}, false},
-	rollingName:      {rolling, []Task{Predict, Generate}, false},
+	adaptiveName:     {adaptive, []Task{Predict, Interpolate, Generate}, true, true},
+	"autoregressive": {autoregressive, []Task{Predict, Interpolate, Generate, Retrodict}, false, false},
+	"bidirectional":  {bidirectional, []Task{Interpolate}, true, false},
+	"bridge":         {bridge, []Task{Interpolate}, true, false},
+	"hierarchy2":     {hierarchy(2), []Task{Predict, Interpolate, Generate, Retrodict}, true, false},
+	"hierarchy3":     {hierarchy(3), []Task{Predict, Interpolate, Generate, Retrodict}, true, false},
+	"mixed":          {mixed, []Task{Predict, Generate, Retrodict}, false, false},
+	NearestWindows:   {nearest, []Task{Predict, Interpolate, Generate, Retrodict}, false, true},
+	rollingName:      {rolling, []Task{Predict, Generate}, false, false},
 }
 
 // WindowNames lists the ways to split a video into windows, in alphabetical order.
@@ -105,10 +114,16 @@ func (j Job) List(model configs.Frames) (iter.Seq[Window], error) {
 		return nil, fmt.Errorf("windows %q: lie between frames, but this model has %d past and %d future frames (frames.past, frames.future)",
 			j.windows(), model.Past, model.Future)
 	}
-	if len(j.Given) > 0 {
-		return around(j, model), j.checkGiven()
-	}
 	list := makers[j.windows()].list
+	if len(j.Given) > 0 {
+		if err := j.checkGiven(); err != nil {
+			return nil, err
+		}
+		if j.Windows == "" {
+			return around(j, model), nil
+		}
+		return list(j, model)
+	}
 	if j.Task != Retrodict {
 		return list(j, model)
 	}
@@ -150,6 +165,38 @@ func Unseen(windows iter.Seq[Window], model configs.Frames) (hidden []int, numbe
 		}
 		if !mask.Seen(visible, model) {
 			return hidden, number
+		}
+	}
+	return nil, 0
+}
+
+// NeedsTimes says whether windows are for networks alone that are told times.
+func NeedsTimes(windows string) bool { return makers[windows].times }
+
+// CheckTimes reports windows that need a network that is told times, for one that isn't.
+func (j Job) CheckTimes(told bool) error {
+	if NeedsTimes(j.windows()) && !told {
+		return fmt.Errorf("windows %q: give frames that are far away, so they want a network that is told when frames were taken (model.options.frame_times)", j.windows())
+	}
+	return nil
+}
+
+// UnseenTimes finds the first window, counted from 1, whose frames are at times that training never
+// showed, and lists these times, visible ones of the past, then the block's, then visible ones of
+// the future. The number is 0 if there is no such window. Windows that choose their frames when
+// they run are passed over.
+func UnseenTimes(windows iter.Seq[Window], model configs.Frames) (times []int, number int) {
+	for w := range windows {
+		number++
+		var slots []int
+		times = times[:0]
+		for slot, i := range slices.Concat(w.Given[:model.Past], w.block(), w.Given[model.Past:]) {
+			if i != None {
+				slots, times = append(slots, slot), append(times, i)
+			}
+		}
+		if w.Among == nil && !data.ShowsTimes(model, slots, times) {
+			return times, number
 		}
 	}
 	return nil, 0

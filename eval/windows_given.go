@@ -17,7 +17,7 @@ func (j Job) checkGiven() error {
 			return fmt.Errorf("given frame %d: stands behind frame %d, want each once and in order", i, j.Given[k-1])
 		}
 	}
-	if j.Task != Generate || j.Windows != "" {
+	if j.Task != Generate || j.Windows != "" && j.Windows != NearestWindows {
 		return fmt.Errorf("%v: given frames have windows of their own, and are all that is given", j.Task)
 	}
 	if len(j.Given) == j.Frames {
@@ -34,10 +34,16 @@ func (j Job) checkGiven() error {
 // that this window sees it, and what the block makes a second time is dropped. The gap before the
 // first given frame is filled backwards.
 func around(j Job, model configs.Frames) iter.Seq[Window] {
+	return fillGaps(j, model, func(t *there, at, from, to int) Window { return t.consecutive(model, at, from, to) })
+}
+
+// fillGaps fills the gaps of a video in the order of [around]. window makes the window whose block
+// begins at frame at, of which frames from to to (exclusive) are kept.
+func fillGaps(j Job, model configs.Frames, window func(t *there, at, from, to int) Window) iter.Seq[Window] {
 	return func(yield func(Window) bool) {
 		t := newThere(j, model)
 		for _, g := range t.gaps() {
-			for backwards := !t.has(g.from - 1); g.from < g.to; {
+			for backwards := !t.has(g.from-1) && t.has(g.to); g.from < g.to; {
 				at, from, to := g.from, g.from, min(g.from+j.Advance, g.to)
 				switch {
 				case backwards:
@@ -45,11 +51,12 @@ func around(j Job, model configs.Frames) iter.Seq[Window] {
 				case t.has(g.to) && g.to-g.from <= model.Current:
 					at, to = g.to-model.Current, g.to
 				}
-				if !yield(t.add(t.consecutive(model, at, from, to))) {
+				if !yield(t.add(window(t, at, from, to))) {
 					return
 				}
 				if backwards {
 					g.to = from
+					t.settle()
 				} else {
 					g.from = to
 				}

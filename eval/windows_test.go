@@ -61,6 +61,14 @@ func TestWindowsOfAnyVideo(t *testing.T) {
 					t.Fatalf("%+v is given frame %d, which is not there yet", w, i)
 				}
 			}
+			for _, i := range w.Among {
+				if !exists[i] {
+					t.Fatalf("%+v may be given frame %d, which is not there yet", w, i)
+				}
+			}
+			if (w.Among != nil) != (j.Windows == adaptiveName) {
+				t.Fatalf("%s: candidates %v", j.Windows, w.Among)
+			}
 			checkTimes(t, w, j.Task == Retrodict, exists)
 			kept := slices.DeleteFunc(slices.Clone(w.Make), func(i int) bool { return i == None })
 			for _, i := range kept {
@@ -82,8 +90,9 @@ func TestWindowsOfAnyVideo(t *testing.T) {
 	})
 }
 
-// checkTimes reports a block whose frames are not at growing times, or not at those that it makes. In
-// a hierarchy, what is dropped before what is kept is there already; in its mirror image, behind it.
+// checkTimes reports a block whose frames are not at growing times, or not at those that it makes.
+// In a hierarchy, what is dropped before what is kept is there already; in its mirror image, behind
+// it.
 func checkTimes(t *rapid.T, w Window, mirrored bool, exists map[int]bool) {
 	times := w.block()
 	first := slices.IndexFunc(w.Make, func(i int) bool { return i != None })

@@ -17,9 +17,9 @@ type Cond[T any] struct {
 	Past, Future T // [batch, frames, height, width, channels]
 	Visible      T // which of these frames are visible, [batch, past+future]: see package mask
 	// Times are when the frames were taken, past, current, future, in frames of the video from any
-	// moment on, [batch, past+current+future]; those of hidden frames don't matter. A model that is not
-	// [Model.ToldTimes] has none. The zero T in a graph means that the frames follow each other one by
-	// one.
+	// moment on, [batch, past+current+future]; those of hidden frames don't matter. A model that is
+	// not [Model.ToldTimes] has none. The zero T in a graph means that the frames follow each other
+	// one by one.
 	Times T
 	// Cached are the values that [Model.Cache] computes from the fields above, by the names of
 	// [Model.CacheKeys]. Without them, the network computes them in each evaluation.

@@ -90,10 +90,10 @@ func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string)
 	return store, nil
 }
 
-// LoadSecond makes second the model that guidance compares with this one, and loads its averaged weights
-// from a file into a store that has this model's. Models whose frames have another shape, or that are
-// not both self-conditioned or told times, are an error. That their noise levels and targets are the same is for the
-// caller to see to.
+// LoadSecond makes second the model that guidance compares with this one, and loads its averaged
+// weights from a file into a store that has this model's. Models whose frames have another shape,
+// or that are not both self-conditioned or told times, are an error. That their noise levels and
+// targets are the same is for the caller to see to.
 func (m *Model) LoadSecond(backend compute.Backend, store *model.Store, f *weights.File, second *Model) error {
 	shape := func(m *Model) string {
 		return fmt.Sprintf("%d past, %d current and %d future frames of %dx%dx%d, self-conditioned %t, told times %t",

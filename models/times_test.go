@@ -14,9 +14,9 @@ import (
 	"mcvd/models/mask"
 )
 
-// Every network that can be told times, in every use: a shift of all times leaves every bit as it is,
-// and so do times of hidden frames, whatever they are. Times of visible frames and of the block don't.
-// Clips without times are those of frames that follow each other.
+// Every network that can be told times, in every use: a shift of all times leaves every bit as it
+// is, and so do times of hidden frames, whatever they are. Times of visible frames and of the block
+// don't. Clips without times are those of frames that follow each other.
 func TestNetworksAreToldTimes(t *testing.T) {
 	b, told := backendtest.Open(t), 0
 	for _, c := range networks(t) {

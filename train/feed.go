@@ -80,7 +80,8 @@ func (f *feed) upload(b data.Batch) (uploaded, error) {
 	return uploaded{value, timesOf(b), b.Labels, b.Replaced}, err
 }
 
-// timesOf are the times of a batch's frames, [batch, frames] float32, nil if they follow each other.
+// timesOf are the times of a batch's frames, [batch, frames] float32, nil if they follow each
+// other.
 func timesOf(b data.Batch) *tensors.Tensor {
 	if b.Times == nil {
 		return nil

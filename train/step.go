@@ -99,10 +99,10 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 
 // gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
 // of the mean over the batch, divided by the number of batches of a step. Inputs: clips (bytes, or
-// numbers in [-1, 1]), a random state, a table of noise levels, and the times of frames if clips differ
-// in them. If the step had batches before, their
-// loss and gradients follow, and the new ones are added to them. If levels are drawn by losses, those
-// of the clips of this batch are the last result, [batch].
+// numbers in [-1, 1]), a random state, a table of noise levels, and the times of frames if clips
+// differ in them. If the step had batches before, their loss and gradients follow, and the new ones
+// are added to them. If levels are drawn by losses, those of the clips of this batch are the last
+// result, [batch].
 func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := numbers(in[0]), in[1], in[2], in[3:]
 	var times *Node
@@ -156,8 +156,8 @@ func globalNorm(xs []*Node) *Node {
 }
 
 // run makes a step from its batches. update is the number of this update, counted from 1. draw
-// returns the random state of each batch and its table of noise levels. times are those of the frames
-// of each batch, [batch, frames], if clips differ in them.
+// returns the random state of each batch and its table of noise levels. times are those of the
+// frames of each batch, [batch, frames], if clips differ in them.
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor), times ...*tensors.Tensor) (result, error) {
 	var sums []devices.Value // loss and gradients so far
 	var norm float64

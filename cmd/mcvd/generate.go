@@ -145,7 +145,7 @@ func (c *generateCommand) run(cmd *cobra.Command, dir string) error {
 	defer l.close()
 	seen := l.seen()
 	j := eval.Job{Task: c.task, Frames: cmp.Or(c.frames, seen.Frames.Current), Advance: eval.Advance(c.advance, c.windows, seen.Frames), Windows: c.windows}
-	given := c.aroundGiven(&j)
+	given := c.aroundGiven(&j, l.model.ToldTimes())
 	if err := c.checkJob(j, l); err != nil {
 		return err
 	}
@@ -256,6 +256,9 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 	if err != nil {
 		return err
 	}
+	if err := j.CheckTimes(l.model.ToldTimes()); err != nil {
+		return err
+	}
 	windows = eval.Narrow(windows, wide, c.Frames)
 	task, learned := j.Task, j.Task.Learned(c.Frames)
 	if len(j.Given) > 0 {
@@ -269,8 +272,12 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 		a.log.Warn("training never hid exactly the frames that a window hides", "window", number, "hidden slots", hidden,
 			"frames.mask.kind", c.Frames.Mask.Kind)
 	}
-	if !eval.Consecutive(windows, c.Frames) {
+	if !l.model.ToldTimes() && !eval.Consecutive(windows, c.Frames) {
 		a.log.Warn("these windows give the model frames that are farther apart than in its training, and nothing tells it so", "windows", j.Windows)
+	}
+	if times, number := eval.UnseenTimes(windows, c.Frames); l.model.ToldTimes() && number > 0 {
+		a.log.Warn("training never showed frames at the times of a window", "window", number, "times", times,
+			"frames.times.kind", c.Frames.Times.Kind, "frames.times.span", c.Frames.Times.Span)
 	}
 	a.warnGuidance(task, l)
 	return nil

@@ -72,11 +72,15 @@ func (c *generateCommand) checkGiven(cmd *cobra.Command) error {
 }
 
 // aroundGiven makes the job one of a video around the frames that are given, and returns their files.
-func (c *generateCommand) aroundGiven(j *eval.Job) (paths []string) {
+// A network that is told times sees the nearest frames, wherever they are.
+func (c *generateCommand) aroundGiven(j *eval.Job, told bool) (paths []string) {
 	if len(c.given) == 0 {
 		return nil
 	}
 	j.Task = eval.Generate
+	if told {
+		j.Windows = eval.NearestWindows
+	}
 	for _, f := range c.given {
 		j.Given, paths = append(j.Given, f.time), append(paths, f.path)
 	}

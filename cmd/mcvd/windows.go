@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"strings"
 
@@ -111,8 +112,8 @@ func (w *windowsCommand) run(cmd *cobra.Command, args []string) error {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%s: %s of a model with %d past, %d current and %d future frames\n", grid.Title, plural(len(grid.Rows), "window"), f.Past, f.Current, f.Future)
 	fmt.Fprint(out, eval.DrawingText(grid))
-	if !eval.Consecutive(windows, f) {
-		fmt.Fprintln(out, apartNote)
+	for _, note := range w.notes(windows, f) {
+		fmt.Fprintln(out, note)
 	}
 	if w.out == "" {
 		return nil
@@ -124,5 +125,22 @@ func (w *windowsCommand) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// apartNote is about windows that are not consecutive.
-const apartNote = "frames of a window are farther apart than those of a clip of training"
+// notes say what a drawing doesn't show: what a model must have learned, and what it decides
+// itself.
+func (w *windowsCommand) notes(windows iter.Seq[eval.Window], f configs.Frames) (notes []string) {
+	if eval.NeedsTimes(w.schedule) {
+		notes = append(notes, "the model must be told when frames were taken (model.options.frame_times)")
+	}
+	if eval.Chooses(w.schedule) {
+		notes = append(notes, "given frames are drawn by their distances in time; a model is given those that look least like each other")
+	}
+	apart := !eval.Consecutive(windows, f)
+	if f.Times.Drawn() {
+		_, number := eval.UnseenTimes(windows, f)
+		apart = number > 0
+	}
+	if apart {
+		notes = append(notes, "frames of a window are farther apart than those of a clip of training")
+	}
+	return notes
+}

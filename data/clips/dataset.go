@@ -48,9 +48,9 @@ func Into(ds Dataset, video, start, frames int, room []uint8) (Clip, error) {
 	return ds.Clip(video, start, frames)
 }
 
-// Pick reads the frames of a video at some times, which grow: numbers of frames from number start on.
-// Of a [Reader] it reads only these, and of other data sets all from the first to the last one. For
-// room see [Into]. A data set whose clips leave frames out has a method of this name, too.
+// Pick reads the frames of a video at some times, which grow: numbers of frames from number start
+// on. Of a [Reader] it reads only these, and of other data sets all from the first to the last one.
+// For room see [Into]. A data set whose clips leave frames out has a method of this name, too.
 func Pick(ds Dataset, video, start int, times []int, room []uint8) (Clip, error) {
 	n := len(times)
 	if n == 0 || times[n-1] == n-1 && times[0] == 0 {

@@ -72,7 +72,7 @@ func LevelPerFrame(n Network) bool {
 }
 
 // ToldTimes says whether a network is told the time of each frame (Harvey et al. 2022, Flexible
-// Diffusion Modeling of Long Videos, section 3). Such a network has a method of this name.
+// Diffusion Modeling of Long Videos). Such a network has a method of this name.
 func ToldTimes(n Network) bool {
 	told, ok := n.(interface{ ToldTimes() bool })
 	return ok && told.ToldTimes()
