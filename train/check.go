@@ -8,8 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute"
+
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
+	"mcvd/models/devices"
+	"mcvd/models/nn"
 	"mcvd/models/weights"
 	"mcvd/train/runs"
 )
@@ -133,4 +137,19 @@ func forbidden(was, is *configs.Config) []string {
 	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
 	same.Train.Scores, same.Data.Path = is.Train.Scores, is.Data.Path
 	return configs.Diff(&same, is)
+}
+
+// CheckBackend reports settings that the backend can't do. Train does it, too, but a program that opens
+// data first does not want to learn it after that.
+func CheckBackend(b compute.Backend, c *configs.Config) error {
+	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
+		return fmt.Errorf("train.%w", err)
+	}
+	if _, err := nn.Precision(b, c.Sampler.Precision); err != nil && c.Train.SampleEvery > 0 {
+		return fmt.Errorf("sampler.%w, or train.sample_every: 0", err)
+	}
+	if _, err := devices.Open(b, c.Train.Devices, c.Train.Batch); err != nil {
+		return fmt.Errorf("train.devices: %w", err)
+	}
+	return nil
 }

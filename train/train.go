@@ -25,7 +25,6 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/devices"
-	"mcvd/models/nn"
 	"mcvd/train/runs"
 	"mcvd/train/tensorboard"
 )
@@ -126,21 +125,6 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	defer t.close()
 	err = t.loop(ctx)
 	return t.progress, err
-}
-
-// CheckBackend reports settings that the backend can't do. Train does it, too, but a program that opens
-// data first does not want to learn it after that.
-func CheckBackend(b compute.Backend, c *configs.Config) error {
-	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
-		return fmt.Errorf("train.%w", err)
-	}
-	if _, err := nn.Precision(b, c.Sampler.Precision); err != nil && c.Train.SampleEvery > 0 {
-		return fmt.Errorf("sampler.%w, or train.sample_every: 0", err)
-	}
-	if _, err := devices.Open(b, c.Train.Devices, c.Train.Batch); err != nil {
-		return fmt.Errorf("train.devices: %w", err)
-	}
-	return nil
 }
 
 // trainer is a run in training.

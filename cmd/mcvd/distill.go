@@ -21,6 +21,10 @@ const (
 	consistency = "consistency"
 )
 
+// targetDecay is the decay of a consistent student's average, from which it learns. What the last level
+// says goes from level to level only as fast as the average follows. The paper has 0.9 to 0.999.
+const targetDecay = 0.95
+
 // distillCommand trains students that sample in few steps.
 type distillCommand struct {
 	trainCommand           // of each round
@@ -178,6 +182,10 @@ func (c *distillCommand) of(first *configs.Config, teacher string, steps, teache
 	name, weight := "ddim", "truncated_snr"
 	if c.kind == consistency {
 		name, weight = consistency, "x0" // the paper's: all levels alike
+		if base.Optimizer.EMA == "constant" {
+			base.Optimizer.Options = maps.Clone(base.Optimizer.Options)
+			base.Optimizer.Options["ema_decay"] = targetDecay
+		}
 	}
 	base.Train.Teacher, base.Train.Distillation, base.Train.TeacherSteps, base.Diffusion.Weight = teacher, c.kind, teacherSteps, weight
 	base.Sampler = configs.Sampler{Name: name, Steps: steps, Spacing: "uniform", Precision: first.Sampler.Precision, Clip: first.Sampler.Clip,
