@@ -12,6 +12,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/configs/experiment"
+	"mcvd/models"
 	"mcvd/train"
 )
 
@@ -152,6 +153,13 @@ func (c *distillCommand) students() (all []student, err error) {
 		return nil, err
 	}
 	from := c.from
+	m, err := models.New(run.Config)
+	if err != nil {
+		return nil, err
+	}
+	if most := m.Schedule.Steps(); most > 0 && from > most {
+		return nil, fmt.Errorf("--from %d: want at most %d steps, the noise levels of %s (diffusion.steps)", from, most, c.teacher)
+	}
 	if c.kind == consistency {
 		s := student{dir: filepath.Join(c.folders, consistency)}
 		s.config, err = c.of(run.Config, c.teacher, c.until, cmp.Or(from, run.Config.Sampler.Steps))

@@ -48,7 +48,7 @@ var mistakes = []struct {
 	{"distill run -o new --kind consistency", 1, "train.teacher: a network that predicts eps can't be distilled into few steps"},
 	{"distill missing -o new", 1, "missing: no such run folder"},
 	{"distill run -o new", 1, "train.teacher: a network that predicts eps can't be distilled into few steps"},
-	{"distill run -o new --from 128 --set diffusion.target=v", 1, "the teacher, which takes twice as many steps: sampler.steps: 128, want 1 to diffusion.steps, which is 100"},
+	{"distill run -o new --from 128", 1, "--from 128: want at most 100 steps, the noise levels of run (diffusion.steps)"},
 	{"distill run -o new --set diffusion.target=v", 1, `diffusion.target: "eps" -> "v"`},
 	{"distill run -o new --set sampler.steps=3", 1, "mcvd distill gives each student its own sampler.steps"},
 	{"distill run -o new --set model.width=none", 2, "model.options.width"},
