@@ -35,6 +35,8 @@ func TestAClassifierLeadsVideos(t *testing.T) {
 	}
 	for command, want := range map[string]string{
 		"generate classifier --frames 2 -o out --backend go":                                               "classifier: model.network: classifier, which generates no videos",
+		"distill classifier -o students --from 4":                                                          "classifier: model.network: classifier, which generates no videos",
+		"export classifier --names published -o published.safetensors":                                     "the published code has no classifiers",
 		"generate run --frames 2 -o out --backend go --guidance classifier":                                `options.classifier: "", want the run folder of a classifier`,
 		"generate run --frames 2 -o out --backend go --guidance classifier --option classifier=classifier": "options.classes: [], want what videos should show",
 		"generate run --frames 2 -o out " + strings.Replace(lead, `"3"`, `"x"`, 1):                         `options.classifier: classifier: no class "x", want some of 0, 1, 2`,

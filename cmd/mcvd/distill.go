@@ -157,6 +157,9 @@ func (c *distillCommand) students() (all []student, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.CheckGenerates(); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.teacher, err)
+	}
 	if most := m.Schedule.Steps(); most > 0 && from > most {
 		return nil, fmt.Errorf("--from %d: want at most %d steps, the noise levels of %s (diffusion.steps)", from, most, c.teacher)
 	}

@@ -30,6 +30,9 @@ func Export(f *weights.File, scope string, m *models.Model, l models.Listing, sc
 	if m.LearnsVariance() {
 		return nil, errors.New("the published network has no outputs for diffusion.variance: learned")
 	}
+	if m.Classes() != nil {
+		return nil, errors.New("the published code has no classifiers (model.network: classifier)")
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err
