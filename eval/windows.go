@@ -176,7 +176,7 @@ func NeedsTimes(windows string) bool { return makers[windows].times }
 // CheckTimes reports windows that need a network that is told times, for one that isn't.
 func (j Job) CheckTimes(told bool) error {
 	if NeedsTimes(j.windows()) && !told {
-		return fmt.Errorf("windows %q: give frames that are far away, so they want a network that is told when frames were taken (model.options.frame_times)", j.windows())
+		return fmt.Errorf("windows %q give frames that are far away, want a network that is told when frames were taken (model.options.frame_times), or other windows", j.windows())
 	}
 	return nil
 }
