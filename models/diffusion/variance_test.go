@@ -107,7 +107,7 @@ func TestTheBoundIsThatOfItsFormula(t *testing.T) {
 }
 
 // On normal data with the exact denoiser the best variance of a step is known (Bao et al. 2022,
-// Analytic-DPM, eq. 8): the posterior's, and the variance that the posterior's mean has because x0 is
+// Analytic-DPM, theorem 1): the posterior's, and the variance that the posterior's mean has because x0 is
 // not known. Going down the bound's gradient leads there.
 func TestTheBoundIsLeastAtTheBestVariance(t *testing.T) {
 	const std, n = 0.4, 4000

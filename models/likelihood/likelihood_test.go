@@ -132,7 +132,7 @@ func TestTheBoundOfNormalData(t *testing.T) {
 	}
 }
 
-// With the best variance, which on normal data is known (Bao et al. 2022, Analytic-DPM, eq. 8), the terms
+// With the best variance, which on normal data is known (Bao et al. 2022, Analytic-DPM, theorem 1), the terms
 // of few steps have a closed form, and the bound is lower than with either fixed variance: with the
 // posterior's by much, because the mean is wrong by more than that variance allows.
 func TestTheBoundWithTheBestVariance(t *testing.T) {

@@ -32,7 +32,7 @@ func (Consistency) Coefs(steps []Step, i int) Coefs {
 	return Coefs{"signal": steps[i].To.Signal, "noise": steps[i].To.Noise}
 }
 
-// StepGraph is line 5 of algorithm 1.
+// StepGraph is one round of algorithm 1: it predicts, and adds the noise of the next level.
 func (Consistency) StepGraph(denoise Denoiser, in State, c CoefNodes) (*Node, []*Node) {
 	p := denoise(in.X, in.At[0])
 	return Sum(Mul(c["signal"], p.X0), Mul(c["noise"], in.Noise)), nil

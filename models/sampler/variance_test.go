@@ -70,7 +70,7 @@ func TestALearnedVarianceLiesBetweenTheFixedOnes(t *testing.T) {
 	}
 }
 
-// With the best variance (Bao et al. 2022, Analytic-DPM, eq. 8), steps between levels that are far apart
+// With the best variance (Bao et al. 2022, Analytic-DPM, theorem 1), steps between levels that are far apart
 // keep the variance of noisy data exactly. The fixed ones miss it on both sides, most where there is little noise.
 func TestFewStepsWithTheBestVarianceKeepTheVarianceOfTheData(t *testing.T) {
 	const std, n = 0.5, 200000
