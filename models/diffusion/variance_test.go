@@ -3,6 +3,7 @@ package diffusion
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,7 +109,7 @@ func TestTheBoundIsThatOfItsFormula(t *testing.T) {
 
 // On normal data with the exact denoiser the best variance of a step is known (Bao et al. 2022,
 // Analytic-DPM, theorem 1): the posterior's, and the variance that the posterior's mean has because x0 is
-// not known. Going down the bound's gradient leads there.
+// not known. There the bound has no slope, and it rises on both sides.
 func TestTheBoundIsLeastAtTheBestVariance(t *testing.T) {
 	const std, n = 0.4, 4000
 	p := learning(t)
@@ -117,7 +118,7 @@ func TestTheBoundIsLeastAtTheBestVariance(t *testing.T) {
 	for _, step := range []int{2, 5, 9} {
 		l, to := s.At(step), s.At(step-1)
 		power := l.Signal*l.Signal*std*std + l.Noise*l.Noise
-		x0, predicted, share := make([]float32, n), make([]float32, n), make([]float32, n)
+		x0, predicted := make([]float32, n), make([]float32, n)
 		miss := 0.0
 		for i := range x0 {
 			x := std * rng.NormFloat64()
@@ -125,24 +126,29 @@ func TestTheBoundIsLeastAtTheBestVariance(t *testing.T) {
 			x0[i], predicted[i] = float32(x), float32(l.Signal*std*std/power*xt)
 			miss += math.Pow(x-l.Signal*std*std/power*xt, 2) / n
 		}
+		closeTo(t, "the variance of x0 given x", miss, std*std*l.Noise*l.Noise/power, 0.05*miss)
 		beta, posterior := StepVariances(l, to)
 		width := math.Log(beta / posterior)
-		at := float32(0)
-		for range 25 {
-			for i := range share {
-				share[i] = at
-			}
-			_, _, slopes := boundOf(t, p, l, x0, predicted, share)
-			mean := 0.0
-			for _, slope := range slopes {
-				mean += float64(slope) / n
-			}
-			at -= float32(mean / (width * width)) // half of Newton's step at the end
-		}
 		weight := to.Signal * beta / (l.Noise * l.Noise) // of x0 in the posterior's mean
-		got := StepVariance(float64(at), math.Log(beta), math.Log(posterior))
-		closeTo(t, "found, against the errors that were drawn", got, posterior+weight*weight*miss, 1e-3*got)
-		closeTo(t, "found, against the closed form", got, posterior+weight*weight*std*std*l.Noise*l.Noise/power, 0.03*got)
+		best := math.Log1p(weight*weight*miss/posterior) / width
+		var share []float32
+		for _, at := range []float64{best - 0.1, best, best + 0.1} {
+			share = append(share, slices.Repeat([]float32{float32(at)}, n)...)
+		}
+		_, _, slopes := boundOf(t, p, l, slices.Repeat(x0, 3), slices.Repeat(predicted, 3), share)
+		var mean []float64
+		for part := range slices.Chunk(slopes, n) {
+			sum := 0.0
+			for _, slope := range part {
+				sum += float64(slope) / n
+			}
+			mean = append(mean, sum)
+		}
+		scale := width * width * 0.1 / 2 // of the slopes aside
+		closeTo(t, "the slope at the best variance", mean[1]/scale, 0, 1e-2)
+		if !(mean[0] < -scale/2) || !(mean[2] > scale/2) {
+			t.Errorf("step %d: slopes %v around the best variance, want less than %g and more than %g", step, mean, -scale/2, scale/2)
+		}
 	}
 }
 
