@@ -95,6 +95,10 @@ type Mask struct {
 	// The probability that training turns a clip around in time before it is cut, so that its last
 	// frames are its past. Validation does so, too.
 	Reverse float64 `yaml:"reverse" range:"[0, 1]"`
+	// The probability that training adds noise to the visible past frames of a clip, at a level that
+	// is drawn for it (Ho et al. 2022, Cascaded Diffusion Models, section 4). It needs
+	// model.options.past_noise. Validation does so, too.
+	Noised float64 `yaml:"noised" range:"[0, 1]"`
 }
 
 // Data names a data set and says how its frames are prepared.

@@ -21,6 +21,7 @@ import (
 // the same frame of each video.
 type batch struct {
 	*Generator
+	job      Job // of the videos; none where windows have no numbers
 	cases    []Case
 	size     int             // values of a video's frame
 	window   int             // how many windows are complete
@@ -160,11 +161,12 @@ func (b *batch) evaluated() {
 	}
 }
 
-// cond is the condition of a window's steps: frames, visibility, times, and what the network
+// cond is the condition of a window's steps: frames, visibility, times, noise, and what the network
 // computes from them once a window. times are those of [batch.times].
 func (b *batch) cond(given []Frame, times []float32) ([]devices.Value, error) {
 	past, future := given[:b.model.Frames.Past], given[b.model.Frames.Past:]
-	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given), Times: b.timed(times)}.Flatten(b.model, nil)
+	noise, z := b.pastNoise(past, times)
+	inputs := models.Cond[*tensors.Tensor]{Past: b.join(past), Future: b.join(future), Visible: b.visible(given), Times: b.timed(times), PastNoise: noise, Z: z}.Flatten(b.model, nil)
 	var cond []devices.Value
 	for _, t := range inputs {
 		v, err := b.devices.Put(t, devices.Parts)
@@ -251,8 +253,11 @@ func (b *batch) tensor(values []float32) *tensors.Tensor {
 }
 
 // normal is the values of noise.
-func (b *batch) normal(draw int) []float32 {
-	n := b.model.Frames.Current * b.size
+func (b *batch) normal(draw int) []float32 { return b.draws(draw, b.model.Frames.Current) }
+
+// draws is the values of standard normal noise for that many frames of each video.
+func (b *batch) draws(draw, frames int) []float32 {
+	n := frames * b.size
 	values := make([]float32, len(b.cases)*n)
 	var drawing sync.WaitGroup
 	for i, c := range b.cases {

@@ -180,6 +180,7 @@ func (g *Generator) Run(ctx context.Context, j Job, cases []Case, emit func(i, f
 		if err != nil {
 			return err
 		}
+		b.job = j
 		given, err := b.given(j)
 		if err != nil {
 			return err

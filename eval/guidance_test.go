@@ -18,7 +18,20 @@ import (
 // with first weights. It checks that as many network evaluations are reported as were announced.
 func guided(t *testing.T, conditioning string, guide configs.Guidance, tasks ...Task) map[Task][]float32 {
 	t.Helper()
-	b, c := backendtest.Open(t), config()
+	return guidedBy(t, config(), conditioning, guide, tasks...)
+}
+
+// guidedTold is guided for a network that is told the noise of the past.
+func guidedTold(t *testing.T, conditioning string, guide configs.Guidance, tasks ...Task) map[Task][]float32 {
+	t.Helper()
+	c := config()
+	c.Model.Options["past_noise"], c.Frames.Mask.Noised = true, 0.5
+	return guidedBy(t, c, conditioning, guide, tasks...)
+}
+
+func guidedBy(t *testing.T, c *configs.Config, conditioning string, guide configs.Guidance, tasks ...Task) map[Task][]float32 {
+	t.Helper()
+	b := backendtest.Open(t)
 	c.Model.Options["conditioning"], c.Sampler.Guidance = conditioning, guide
 	if conditioning == "spatin" {
 		c.Model.Options["spatin_width"] = 4

@@ -118,9 +118,10 @@ func TestOtherSecondModelsAreRefused(t *testing.T) {
 		change func(*configs.Config)
 		want   string
 	}{
-		{func(c *configs.Config) { c.Frames.Past = 1 }, "a model of 1 past, 3 current and 2 future frames of 4x4x1, self-conditioned false, told times false, want that of the run: 2 past"},
+		{func(c *configs.Config) { c.Frames.Past = 1 }, "a model of 1 past, 3 current and 2 future frames of 4x4x1, self-conditioned false, told times false, told the noise of the past false, want that of the run: 2 past"},
 		{func(c *configs.Config) { c.Data.Size = 8 }, "a model of 2 past, 3 current and 2 future frames of 8x8x1"},
-		{func(c *configs.Config) { c.Model.Options["frame_times"] = true }, "a model of 2 past, 3 current and 2 future frames of 4x4x1, self-conditioned false, told times true, want that of the run: 2 past"},
+		{func(c *configs.Config) { c.Model.Options["frame_times"] = true }, "a model of 2 past, 3 current and 2 future frames of 4x4x1, self-conditioned false, told times true, told the noise of the past false, want that of the run: 2 past"},
+		{func(c *configs.Config) { c.Model.Options["past_noise"], c.Frames.Mask.Noised = true, 0.5 }, "a model of 2 past, 3 current and 2 future frames of 4x4x1, self-conditioned false, told times false, told the noise of the past true"},
 		{func(c *configs.Config) { c.Model.Options["self_conditioning"] = true }, "a model of 2 past, 3 current and 2 future frames of 4x4x1, self-conditioned true"},
 	} {
 		second := config()

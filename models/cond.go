@@ -6,6 +6,7 @@ import (
 
 	"mcvd/models/diffusion"
 	"mcvd/models/guidance"
+	"mcvd/models/mask"
 	"mcvd/models/network"
 	"mcvd/models/nn"
 )
@@ -21,6 +22,10 @@ type Cond[T any] struct {
 	// not [Model.ToldTimes] has none. The zero T in a graph means that the frames follow each other
 	// one by one.
 	Times T
+	// PastNoise is the noise level of the past frames, [batch] in [0, 1], and Z is the standard normal
+	// noise that [Branches] adds to them, shaped like Past. A model that is not [Model.ToldPastNoise]
+	// has none. The zero T in a graph means that these frames are clean.
+	PastNoise, Z T
 	// Cached are the values that [Model.Cache] computes from the fields above, by the names of
 	// [Model.CacheKeys]. Without them, the network computes them in each evaluation.
 	Cached map[string]T
@@ -29,7 +34,8 @@ type Cond[T any] struct {
 }
 
 // Flatten lists a condition as the inputs of a program: past, future, visible, times,
-// then the cached values in the order of keys. Only it and [Unflatten] know this order.
+// noise of the past, then the cached values in the order of keys. Only it and [Unflatten] know this
+// order.
 func (c Cond[T]) Flatten(m *Model, keys []string) (flat []T) {
 	f := m.Frames
 	if f.Past > 0 {
@@ -43,6 +49,9 @@ func (c Cond[T]) Flatten(m *Model, keys []string) (flat []T) {
 	}
 	if m.ToldTimes() {
 		flat = append(flat, c.Times)
+	}
+	if m.ToldPastNoise() {
+		flat = append(flat, c.PastNoise, c.Z)
 	}
 	for _, key := range keys {
 		flat = append(flat, c.Cached[key])
@@ -69,6 +78,9 @@ func Unflatten[T any](m *Model, keys []string, flat []T) (c Cond[T]) {
 	if m.ToldTimes() {
 		c.Times = next()
 	}
+	if m.ToldPastNoise() {
+		c.PastNoise, c.Z = next(), next()
+	}
 	if len(keys) > 0 {
 		c.Cached = map[string]T{}
 		for _, key := range keys {
@@ -78,11 +90,15 @@ func Unflatten[T any](m *Model, keys []string, flat []T) (c Cond[T]) {
 	return c
 }
 
-// Branches is the condition of all branches of a guidance, [batch*branches, ...]. Cached values are
-// those of all branches already.
+// Branches is the condition of all branches of a guidance, [batch*branches, ...]. The past frames of
+// each have noise at its level. Cached values are those of all branches already.
 func Branches(p *guidance.Plan, c Cond[*Node]) Cond[*Node] {
 	c.Past, c.Future, c.Visible = p.Repeat(c.Past), p.Repeat(c.Future), p.Hide(c.Visible)
 	c.Times = p.Repeat(c.Times)
+	if c.PastNoise != nil {
+		c.PastNoise, c.Z = p.PastNoise(c.PastNoise), p.Repeat(c.Z)
+		c.Past = mask.AddNoise(c.Past, c.Z, c.PastNoise)
+	}
 	return c
 }
 

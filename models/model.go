@@ -69,6 +69,14 @@ func New(c *configs.Config) (*Model, error) {
 		return nil, configs.Problem{Path: "frames.times.kind", Also: []string{"model.options.frame_times"},
 			Text: fmt.Sprintf("%s, want consecutive, because the network isn't told when frames were taken (without model.options.frame_times)", c.Frames.Times.Kind)}
 	}
+	const noise, told = "frames.mask.noised", "model.options.past_noise"
+	var p configs.Problems
+	p.Check(c.Frames.Mask.Noised == 0 || m.ToldPastNoise(), noise, c.Frames.Mask.Noised,
+		"0, because the network isn't told how much noise the past has (without "+told+")", told)
+	p.Check(!m.ToldPastNoise() || c.Frames.Mask.Noised > 0, told, true, "false, because training adds no noise to the past (frames.mask.noised is 0)", noise)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -80,6 +88,10 @@ func (m *Model) LevelPerFrame() bool { return network.LevelPerFrame(m.Network) }
 
 // ToldTimes says whether the network is told the time of each frame.
 func (m *Model) ToldTimes() bool { return network.ToldTimes(m.Network) }
+
+// ToldPastNoise says whether the network is told how much noise the past frames have, and was trained
+// with such noise.
+func (m *Model) ToldPastNoise() bool { return network.ToldPastNoise(m.Network) }
 
 // CheckSampler reports settings of a sampler that the model can't do.
 func (m *Model) CheckSampler(c configs.Sampler) error {
@@ -93,8 +105,13 @@ func (m *Model) CheckSampler(c configs.Sampler) error {
 		"another, because the network does not predict where the probability-flow ODE ends; mcvd distill --kind consistency trains one that does")
 	p.Check(m.LearnsVariance() || !sampler.NeedsVariance(s), "sampler.options.step_variance", sampler.Learned,
 		"posterior or beta, because the network was not trained with diffusion.variance: learned", diffusion.VariancePath)
-	if plan, err := guidance.New(c.Guidance, m.Frames); err == nil && plan.Inputs() > 0 {
-		p = append(p, sampler.ChecksKnown(s)...)
+	if plan, err := guidance.New(c.Guidance, m.Frames); err == nil {
+		if plan.Inputs() > 0 {
+			p = append(p, sampler.ChecksKnown(s)...)
+		}
+		if !m.ToldPastNoise() {
+			p = append(p, plan.ChecksClean()...)
+		}
 	}
 	if c.FrameLag == 0 {
 		return p.Err()
@@ -147,6 +164,9 @@ type Draws struct {
 	// [batch, past+current+future]. They come with the batch; nil if the frames follow each other one
 	// by one.
 	Times *Node
+	// PastNoise is the noise level of the past frames, [batch] in [0, 1], and Z is their standard normal
+	// noise; both nil if training adds none.
+	PastNoise, Z *Node
 	// Labels has 1 for each class that a clip shows and 0 for the others, [batch, classes]; nil
 	// unless the network is a classifier.
 	Labels *Node
@@ -191,6 +211,7 @@ func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
 		d.Told = ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), 0.5)), u.DType())
 	}
 	next, d.Reversed = mask.DrawReversed(next, batch, m.Frames)
+	next, d.PastNoise, d.Z = mask.DrawNoise(next, m.Frames, m.ClipShape(batch, m.Frames.Past).Dimensions)
 	return next, d
 }
 
@@ -219,7 +240,10 @@ func (m *Model) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draw
 func (m *Model) given(clip *Node, d Draws) (current, xt *Node, cond Cond[*Node]) {
 	past, current, future := m.Cut(mask.Turn(clip, d.Reversed))
 	xt = diffusion.AddNoise(current, d.Noise, d.Level.Signal, d.Level.Noise)
-	return current, xt, Cond[*Node]{Past: past, Future: future, Visible: d.Visible, Times: mask.TurnTimes(d.Times, d.Reversed)}
+	if d.PastNoise != nil {
+		past = mask.AddNoise(past, d.Z, d.PastNoise)
+	}
+	return current, xt, Cond[*Node]{Past: past, Future: future, Visible: d.Visible, Times: mask.TurnTimes(d.Times, d.Reversed), PastNoise: d.PastNoise}
 }
 
 // compare compares the network's output F for xt with the clean frames and the noise that it should
@@ -272,6 +296,12 @@ func (m *Model) predict(b *nn.Builder, scope *model.Scope, xt *Node, l diffusion
 	}
 	if m.ToldTimes() {
 		in.Times = m.times(xt.Graph(), cond, batch)
+	}
+	if m.ToldPastNoise() {
+		if in.PastNoise = cond.PastNoise; in.PastNoise == nil {
+			in.PastNoise = Zeros(xt.Graph(), nn.F32(batch))
+		}
+		in.PastNoise = mask.ToldNoise(in.PastNoise, past)
 	}
 	out := network.Build(m.Network, b, scope, in)
 	if !in.Variance {
@@ -359,7 +389,7 @@ func (m *Model) second(b *nn.Builder, scope *model.Scope, cond Cond[*Node], befo
 	if m.Second == nil {
 		return nil
 	}
-	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible, Times: cond.Times}
+	weak, cond := scope.Store().Scope("/"+SecondScope), Cond[*Node]{Past: cond.Past, Future: cond.Future, Visible: cond.Visible, Times: cond.Times, PastNoise: cond.PastNoise}
 	return func(x *Node, at diffusion.LevelNodes) diffusion.Prediction {
 		return m.Second.denoise(b, weak, x, at, cond, *before)
 	}

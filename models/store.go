@@ -92,12 +92,12 @@ func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string)
 
 // LoadSecond makes second the model that guidance compares with this one, and loads its averaged
 // weights from a file into a store that has this model's. Models whose frames have another shape,
-// or that are not both self-conditioned or told times, are an error. That their noise levels and
-// targets are the same is for the caller to see to.
+// or that are not both self-conditioned, told times or told the noise of the past, are an
+// error. That their noise levels and targets are the same is for the caller to see to.
 func (m *Model) LoadSecond(backend compute.Backend, store *model.Store, f *weights.File, second *Model) error {
 	shape := func(m *Model) string {
-		return fmt.Sprintf("%d past, %d current and %d future frames of %dx%dx%d, self-conditioned %t, told times %t",
-			m.Frames.Past, m.Frames.Current, m.Frames.Future, m.Size, m.Size, m.Channels, m.SelfConditioned(), m.ToldTimes())
+		return fmt.Sprintf("%d past, %d current and %d future frames of %dx%dx%d, self-conditioned %t, told times %t, told the noise of the past %t",
+			m.Frames.Past, m.Frames.Current, m.Frames.Future, m.Size, m.Size, m.Channels, m.SelfConditioned(), m.ToldTimes(), m.ToldPastNoise())
 	}
 	if got, want := shape(second), shape(m); got != want {
 		return fmt.Errorf("a model of %s, want that of the run: %s", got, want)

@@ -310,7 +310,7 @@ func TestARunFolderInTheOldSpellingGoesOn(t *testing.T) {
 		return strings.ReplaceAll(strings.TrimPrefix(section, "  options:\n"), "    ", "  ")
 	})
 	old = strings.ReplaceAll(old, "published_", "reference_")
-	old = regexp.MustCompile(`(?m)^  (shift|zero_terminal|self_conditioning|level_per_frame|frame_times|frame_levels|variance|teacher): .*\n`).ReplaceAllString(old, "") // which are younger
+	old = regexp.MustCompile(`(?m)^  (shift|zero_terminal|self_conditioning|level_per_frame|frame_times|past_noise|frame_levels|variance|teacher): .*\n`).ReplaceAllString(old, "") // which are younger
 	old = strings.Replace(old, "  times:\n    kind: consecutive\n    span: 0\n", "", 1)
 	if strings.Contains(old, "times") || !strings.Contains(old, "\n  width: 4\n") || !strings.Contains(old, "\n  beta_end: 0.2\n") || !strings.Contains(old, "\n  eta: 0.0\n") {
 		t.Fatalf("not in the old spelling:\n%s", old)

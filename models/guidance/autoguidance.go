@@ -15,7 +15,9 @@ type Autoguidance struct {
 	Adjust     `yaml:",inline"`
 }
 
-func (g Autoguidance) branches(f configs.Frames) []branch { return []branch{{everything(f), g.Scale}} }
+func (g Autoguidance) branches(f configs.Frames) []branch {
+	return []branch{{visible: everything(f), weight: g.Scale}}
+}
 
 // second is the weight of the weaker model's prediction, and its checkpoint.
 func (g Autoguidance) second() (weight float64, checkpoint string) { return 1 - g.Scale, g.Checkpoint }

@@ -31,9 +31,9 @@ func (g *Frames) Complete(c *configs.Config, isSet func(string) bool) {
 // are added up.
 func (g Frames) branches(f configs.Frames) []branch {
 	return []branch{
-		{everything(f), g.Future},
-		{without(f, f.Past, false), g.Past - g.Future},
-		{without(f, 0, false), 1 - g.Past},
+		{visible: everything(f), weight: g.Future},
+		{visible: without(f, f.Past, false), weight: g.Past - g.Future},
+		{visible: without(f, 0, false), weight: 1 - g.Past},
 	}
 }
 

@@ -33,6 +33,7 @@ type kind interface {
 type branch struct {
 	visible []bool // which conditioning frames the network sees, the past's first
 	weight  float64
+	noise   float64 // the noise level of the past that it sees
 }
 
 // giver is a guidance that gives frames of a block.
@@ -123,7 +124,7 @@ func read(c configs.Guidance) (kind, error) {
 // none is the network as it is.
 type none struct{}
 
-func (none) branches(f configs.Frames) []branch    { return []branch{{everything(f), 1}} }
+func (none) branches(f configs.Frames) []branch    { return []branch{{visible: everything(f), weight: 1}} }
 func (none) adjustment() Adjust                    { return plain }
 func (none) check(configs.Frames) configs.Problems { return nil }
 

@@ -29,6 +29,7 @@ type Plan struct {
 	weight float64 // of [Reconstruction]
 	second float64 // the weight of a second model's prediction; 0 if there is none
 	led    float64 // the weight of a classifier's gradient; 0 if there is none
+	noised Noised  // the noise of past frames
 	// Checkpoint is that of the second model. It is "" if there is none.
 	Checkpoint string
 	// Classifier is the run folder of a classifier, and Classes are those of it that videos should
@@ -55,6 +56,9 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 	if of, ok := k.(reconstructing); ok {
 		p.weight = of.reconstruction()
 	}
+	if of, ok := k.(noising); ok {
+		p.noised = of.noise()
+	}
 	if of, ok := k.(comparing); ok {
 		if p.second, p.Checkpoint = of.second(); p.second == 0 {
 			p.Checkpoint = ""
@@ -66,11 +70,11 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 		}
 	}
 	whole := everything(f)
-	isWhole := func(b branch) bool { return slices.Equal(b.visible, whole) }
+	isWhole := func(b branch) bool { return b.noise == 0 && slices.Equal(b.visible, whole) }
 	if len(p.all) == 1 && isWhole(p.all[0]) && p.second == 0 && p.led == 0 {
 		p.adjust = plain // there is nothing to adjust
 	} else if p.adjust != plain && !isWhole(p.all[0]) {
-		p.all = slices.Insert(p.all, 0, branch{whole, 0})
+		p.all = slices.Insert(p.all, 0, branch{visible: whole})
 	}
 	p.unit = p.led
 	for _, b := range p.all {
@@ -83,10 +87,10 @@ func New(c configs.Guidance, f configs.Frames) (*Plan, error) {
 	return p, nil
 }
 
-// sum adds up branches with the same mask, and leaves out those without weight.
+// sum adds up branches with the same mask and noise, and leaves out those without weight.
 func sum(terms []branch) (all []branch) {
 	for _, term := range terms {
-		same := slices.IndexFunc(all, func(b branch) bool { return slices.Equal(b.visible, term.visible) })
+		same := slices.IndexFunc(all, func(b branch) bool { return b.noise == term.noise && slices.Equal(b.visible, term.visible) })
 		if same >= 0 {
 			all[same].weight += term.weight
 		} else {
@@ -274,10 +278,11 @@ func (p *Plan) Learned(past, future bool) bool {
 }
 
 // Acts says whether guidance changes anything where the past, or the future, or neither is visible:
-// whether the branches then see other frames than the network would without guidance, frames of the
-// block are known, or there is a second model or a classifier.
+// whether the branches then see other frames than the network would without guidance, generated frames
+// get noise, frames of the block are known, or there is a second model or a classifier. (Beside a
+// branch with noise, another one always sees less of the past.)
 func (p *Plan) Acts(past, future bool) bool {
-	if p.Compares() || p.Leads() || past && p.known.Past > 0 || future && p.known.Future > 0 {
+	if p.Compares() || p.Leads() || past && (p.known.Past > 0 || p.noised.Stabilize > 0) || future && p.known.Future > 0 {
 		return true
 	}
 	whole := p.seen(branch{visible: everything(p.frames)}, past, future)

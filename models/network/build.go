@@ -12,7 +12,7 @@ import (
 // like in.X, or [batch, classes] of a classifier.
 func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 	inputs := []*Node{in.X, in.Label}
-	optional := []**Node{&in.Past, &in.Future, &in.Visible, &in.Before, &in.Times}
+	optional := []**Node{&in.Past, &in.Future, &in.Visible, &in.Before, &in.Times, &in.PastNoise}
 	for _, x := range optional {
 		if *x != nil {
 			inputs = append(inputs, *x)
@@ -22,7 +22,7 @@ func Build(net Network, b *nn.Builder, scope *model.Scope, in Input) *Node {
 		one := in
 		one.X, one.Label, one.Cache = part[0], part[1], in.Cache.ofPart(number)
 		rest := part[2:]
-		for _, x := range []**Node{&one.Past, &one.Future, &one.Visible, &one.Before, &one.Times} {
+		for _, x := range []**Node{&one.Past, &one.Future, &one.Visible, &one.Before, &one.Times, &one.PastNoise} {
 			if *x != nil {
 				*x, rest = rest[0], rest[1:]
 			}

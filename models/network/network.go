@@ -26,6 +26,9 @@ type Input struct {
 	// current frame on, [batch, past+current+future] float32; those of hidden frames are 0. It is nil
 	// unless the network is [ToldTimes].
 	Times *Node
+	// PastNoise is the noise level of the past frames, [batch] float32 in [0, 1]: see package mask. It is
+	// nil unless the network is [ToldPastNoise].
+	PastNoise *Node
 	// Variance says whether the network gives a second number for each value of X, from which its
 	// variance follows.
 	Variance bool
@@ -76,6 +79,13 @@ func LevelPerFrame(n Network) bool {
 func ToldTimes(n Network) bool {
 	told, ok := n.(interface{ ToldTimes() bool })
 	return ok && told.ToldTimes()
+}
+
+// ToldPastNoise says whether a network is told how much noise the past frames have (Ho et al. 2022,
+// Cascaded Diffusion Models, section 4). Such a network has a method of this name.
+func ToldPastNoise(n Network) bool {
+	told, ok := n.(interface{ ToldPastNoise() bool })
+	return ok && told.ToldPastNoise()
 }
 
 // Where networks, and the ways of conditioning of those that have some, are chosen, and where their

@@ -51,6 +51,7 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 	}
 	f := c.Frames
 	p.Check(!u.MaskEmbedding || f.Past > 0, "model.options.mask_embedding", true, "false, because frames.past is 0", "frames.past")
+	p.Check(!u.PastNoise || f.Past > 0, "model.options.past_noise", true, "false, because frames.past is 0", "frames.past")
 	p.Check(!u.PerFrame || f.Current > 1, "model.options.level_per_frame", true, "false, because frames.current is 1", "frames.current")
 	p.Check(u.Conditioning != "spatin" || f.Past+f.Future > 0, conditioningPath, u.Conditioning,
 		"concat, because there are no past or future frames", "frames.past", "frames.future")

@@ -27,6 +27,7 @@ type UNet struct {
 	Self          bool    `yaml:"self_conditioning" doc:"Whether the network also sees the clean frames that it predicted in the evaluation before, as more input channels. Training then takes a third longer."`
 	PerFrame      bool    `yaml:"level_per_frame" doc:"Whether the network is told a noise level for each of the current frames, instead of one for all. It needs 2 current frames or more."`
 	Times         bool    `yaml:"frame_times" doc:"Whether the network is told the time of each frame, in frames of the video. Then frames.times may draw times at random, and windows may be given frames that are far away."`
+	PastNoise     bool    `yaml:"past_noise" doc:"Whether the network is told how much noise the past frames have. Then training adds some, by frames.mask.noised, and guidance history may do so. It needs past frames."`
 	Conditioning  string  `yaml:"conditioning" doc:"How past and future frames enter: concat (as more input channels) or spatin (through the norms; needs past or future frames)."`
 
 	conditioning conditioning
@@ -49,6 +50,9 @@ func (u *UNet) LevelPerFrame() bool { return u.PerFrame }
 
 // ToldTimes says whether Graph uses Input.Times.
 func (u *UNet) ToldTimes() bool { return u.Times }
+
+// ToldPastNoise says whether Graph uses Input.PastNoise.
+func (u *UNet) ToldPastNoise() bool { return u.PastNoise }
 
 // unetGraph is a UNet being built.
 type unetGraph struct {
@@ -89,6 +93,10 @@ func (n *unetGraph) embed() {
 		times := dense("times0", besides(n.in.Times, n.Width))
 		e = Add(e, dense("times1", n.b.SiLU(times)))
 	}
+	if n.PastNoise {
+		noise := dense("past0", nn.TimeEmbedding(MulScalar(n.in.PastNoise, labels), n.Width))
+		e = Add(e, dense("past1", n.b.SiLU(noise)))
+	}
 	if n.MaskEmbedding {
 		g := e.Graph()
 		table := nn.Param(g, n.scope.At("mask"), "w", nn.Init{Normal: true}, 2, n.Width/2)
@@ -102,6 +110,10 @@ func (n *unetGraph) embed() {
 	}
 	n.temb = n.b.SiLU(e)
 }
+
+// labels is what a level from 0 to 1 is multiplied by before it is embedded, because embeddings are
+// made for numbers up to about 1000.
+const labels = 1000
 
 // levels is the embedding of the noise level, [batch, width]; or those of all frames side by side,
 // [batch, frames*width], as frames are stacked as channels. The layer behind it has weights for each

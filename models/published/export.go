@@ -33,6 +33,9 @@ func Export(f *weights.File, scope string, m *models.Model, l models.Listing, sc
 	if m.Classes() != nil {
 		return nil, errors.New("the published code has no classifiers (model.network: classifier)")
 	}
+	if m.ToldPastNoise() {
+		return nil, errors.New("the published network has no input for model.options.past_noise")
+	}
 	places, err := published(l)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (e published) want() *configs.Config {
 		c.Data.Name, c.Data.Flip = "digits", false
 	}
 	c.Model = configs.Model{Network: "unet", Options: configs.Options{"conditioning": "concat", "width": e.width, "multipliers": e.multipliers,
-		"blocks": e.blocks, "attention": e.attention, "head_channels": e.head, "dropout": e.dropout, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false, "frame_times": false}}
+		"blocks": e.blocks, "attention": e.attention, "head_channels": e.head, "dropout": e.dropout, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false, "frame_times": false, "past_noise": false}}
 	if e.spatin > 0 {
 		c.Model.Options["conditioning"], c.Model.Options["spatin_width"] = "spatin", e.spatin
 	}
@@ -160,7 +160,7 @@ func TestSavedFixture(t *testing.T) {
 		t.Error("the schemas are taken for each other")
 	}
 	want := configs.Model{Network: "unet", Options: configs.Options{"conditioning": "spatin", "spatin_width": 10, "width": 12,
-		"multipliers": []any{1, 1, 2}, "blocks": 2, "attention": []any{4, 8}, "head_channels": 12, "dropout": 0.0, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false, "frame_times": false}}
+		"multipliers": []any{1, 1, 2}, "blocks": 2, "attention": []any{4, 8}, "head_channels": 12, "dropout": 0.0, "mask_embedding": false, "self_conditioning": false, "level_per_frame": false, "frame_times": false, "past_noise": false}}
 	if !reflect.DeepEqual(c.Model, want) {
 		t.Errorf("model %+v, want %+v", c.Model, want)
 	}
