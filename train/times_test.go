@@ -25,10 +25,9 @@ import (
 	"mcvd/models/nn"
 )
 
-// timed is a toy whose clips have times that are drawn.
-func timed(t *testing.T, kind string) *configs.Config {
+// timed is an experiment whose clips have times that are drawn.
+func timed(t *testing.T, c *configs.Config, kind string) *configs.Config {
 	t.Helper()
-	c := toy()
 	c.Model.Options["frame_times"] = true
 	c.Frames.Times = configs.Times{Kind: kind, Span: 7}
 	if err := experiment.Resolve(c); err != nil {
@@ -42,7 +41,7 @@ func timed(t *testing.T, kind string) *configs.Config {
 func TestRunsWithDrawnTimesResume(t *testing.T) {
 	b := backendtest.Open(t)
 	for _, kind := range []string{"strides", "random"} {
-		c, whole, dir := timed(t, kind), t.TempDir(), t.TempDir()
+		c, whole, dir := timed(t, dense(), kind), t.TempDir(), t.TempDir()
 		mustTrain(t, options(b, c, whole))
 		ctx, o := stopAt(options(b, c, dir), 5)
 		if p, err := Train(ctx, o); !errors.Is(err, ErrStopped) || p.Step != 5 {
@@ -54,7 +53,7 @@ func TestRunsWithDrawnTimesResume(t *testing.T) {
 		o = options(b, c, untold)
 		o.Train = still{8} // whose clips are the same at any times
 		mustTrain(t, o)
-		other, elsewhere := timed(t, kind), t.TempDir()
+		other, elsewhere := timed(t, dense(), kind), t.TempDir()
 		other.Frames.Times.Span = 9
 		o = options(b, other, elsewhere)
 		o.Train = still{8}
@@ -72,7 +71,7 @@ const timesVariable = "MCVD_TIMES_STEPS"
 // A network that has learned from clips of several strides predicts better if it is told the true
 // times than if it is told those of consecutive frames: of the same clips, with the same noise.
 func TestTheNetworkUsesTimes(t *testing.T) {
-	b, c := backendtest.Open(t), timed(t, "strides")
+	b, c := backendtest.Open(t), timed(t, toy(), "strides")
 	c.Model.Options["width"], c.Model.Options["dropout"] = 8, 0
 	c.Optimizer.LearningRate, c.Optimizer.WeightDecay = 5e-3, 0
 	c.Frames.Mask.Past, c.Frames.Mask.Future, c.Diffusion.Target = 0, 1, "x0"
@@ -186,7 +185,7 @@ func weightsOf(t *testing.T, dir string) (all []byte) {
 // Times that are drawn need a network that is told them.
 func TestDrawnTimesNeedANetworkThatIsToldThem(t *testing.T) {
 	for _, network := range []configs.Model{{Network: "unet"}, {Network: "mlp"}} {
-		c := timed(t, "random")
+		c := timed(t, toy(), "random")
 		if network.Network == "unet" {
 			c.Model.Options["frame_times"] = false
 		} else {
@@ -198,7 +197,7 @@ func TestDrawnTimesNeedANetworkThatIsToldThem(t *testing.T) {
 			t.Errorf("%s: error %v, want %s", network.Network, err, want)
 		}
 	}
-	c := timed(t, "random")
+	c := timed(t, toy(), "random")
 	c.Model = configs.Model{Network: "mlp", Options: configs.Options{"frame_times": true}}
 	if _, err := models.New(c); err != nil {
 		t.Error(err)
@@ -207,7 +206,7 @@ func TestDrawnTimesNeedANetworkThatIsToldThem(t *testing.T) {
 
 // The estimate of memory, and the benchmark, know the input.
 func TestDrawnTimesAreAnInput(t *testing.T) {
-	b, c := backendtest.OpenGo(t), timed(t, "random")
+	b, c := backendtest.OpenGo(t), timed(t, toy(), "random")
 	m, err := models.New(c)
 	if err != nil {
 		t.Fatal(err)
