@@ -62,6 +62,9 @@ var distillations = map[string]distillation{
 	},
 }
 
+// Distillations lists the kinds of distillation.
+func Distillations() []string { return configs.Names(distillations) }
+
 // NewDistillation makes the distillation of a model into the sampler that the configuration names. It
 // is an error if the sampler can't be learned so, or the model can't learn it.
 func NewDistillation(m *Model, c *configs.Config) (*Distillation, error) {

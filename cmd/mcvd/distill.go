@@ -69,7 +69,7 @@ one that was never stopped.`,
 	f := cmd.Flags()
 	f.StringVarP(&c.folders, "out", "o", "", "folder for the students' run folders")
 	c.kind = progressive
-	f.Var(oneOf(&c.kind, []string{progressive, consistency}), "kind", "progressive or consistency")
+	f.Var(oneOf(&c.kind, models.Distillations()), "kind", strings.Join(models.Distillations(), " or "))
 	f.Var(count(&c.from), "from", "steps of the first teacher; for progressive --until times a power of two (default: at most the sampler.steps of RUN)")
 	c.until = 1
 	f.Var(count(&c.until), "until", "steps of the last student")

@@ -13,6 +13,7 @@ import (
 	"mcvd/data"
 	"mcvd/eval"
 	"mcvd/eval/metric"
+	"mcvd/models"
 	"mcvd/models/backend"
 	"mcvd/models/diffusion"
 	"mcvd/models/guidance"
@@ -34,6 +35,7 @@ var kinds = map[string]kind{
 	"backends":      {"--backend", backend.Names},
 	"conditionings": {"model.options.conditioning", network.Conditionings},
 	"datasets":      {"data.name", data.Names},
+	"distillations": {"train.distillation", models.Distillations},
 	"frame-levels":  {"diffusion.frame_levels", diffusion.FrameSpreads},
 	"guidance":      {"sampler.guidance.name", guidance.Names},
 	"levels":        {"diffusion.levels", diffusion.Spreads},

@@ -43,7 +43,7 @@ var mistakes = []struct {
 	{"distill run -o new --from 6", 2, "--from 6: halving it doesn't lead to --until 1, want 1 times 2, 4, 8"},
 	{"distill run -o new --from 4 --until 4", 2, "--from 4: halving it doesn't lead to --until 4"},
 	{"distill run -o new --until 5", 1, "--until 5: run samples in 5 steps; give --from"},
-	{"distill run -o new --kind some", 2, "--kind some: want one of progressive, consistency"},
+	{"distill run -o new --kind some", 2, "--kind some: want one of consistency, progressive"},
 	{"distill run -o new --kind consistency --from 3 --until 4", 2, "--from 3: want 4 or more steps of a teacher whose student takes --until 4"},
 	{"distill run -o new --kind consistency", 1, "train.teacher: a network that predicts eps can't be distilled into few steps"},
 	{"distill missing -o new", 1, "missing: no such run folder"},
