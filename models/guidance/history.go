@@ -47,5 +47,8 @@ func (g History) check(f configs.Frames) (p configs.Problems) {
 		p.Check(n < f.Past, path, n, fmt.Sprintf("less than frames.past, which is %d", f.Past), "frames.past")
 		p.Check(!slices.Contains(g.Lengths[:i], n), path, n, "each length once")
 	}
+	if g.Noise > 0 && g.Scale == 1 {
+		p.Unused(optionsPath+".noise", g.Noise, optionsPath+".scale is 1", optionsPath+".scale")
+	}
 	return append(p, g.Adjust.check()...)
 }

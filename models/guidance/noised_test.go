@@ -67,6 +67,15 @@ func TestNoNoiseIsVanillaHistory(t *testing.T) {
 	}
 }
 
+// Noise in a branch that a scale of 1 leaves out has no effect, which is said where settings are read.
+func TestNoiseBesideAScaleOfOneHasNoEffect(t *testing.T) {
+	for scale, want := range map[float64]int{1: 1, 1.5: 0} {
+		if p := (History{Scale: scale, Noised: Noised{Noise: 0.5}, Adjust: plain}).check(frames); len(p) != want {
+			t.Errorf("scale %g: problems %v, want %d", scale, p, want)
+		}
+	}
+}
+
 // Noise acts where the task shows the past, and a network that isn't told of it is refused.
 func TestNoiseOfThePast(t *testing.T) {
 	for option, o := range map[string]configs.Options{
