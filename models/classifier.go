@@ -69,20 +69,25 @@ func (c Classifier) LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d D
 }
 
 // ErrorGraph is the loss of each clip, the sum over all classes of the cross-entropy of whether the
-// clip shows it, times the weight of the level; and 1 for the clips that are classified right and 0
-// for the others, both [batch]. A clip is right if each class that it shows is more probable than
-// each that it doesn't. If it shows none, all have to be less probable than 1/2.
+// clip shows it, times the weight of the level; and which clips are [classified] right. Both are
+// [batch].
 func (c Classifier) ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d Draws) (loss, right *Node) {
 	_, xt, _ := c.given(clip, d)
 	logits := c.logits(b, scope, xt, d.Level)
 	// -log p is softplus(-logit) for a class that the clip shows, and softplus(logit) for another.
 	entropy := softplus(Mul(logits, OneMinus(MulScalar(d.Labels, 2))))
-	loss = Mul(ReduceSum(entropy, 1), Reshape(d.Level.Weight, -1))
-	shown, far := GreaterThan(d.Labels, ZerosLike(d.Labels)), MulScalar(OnesLike(logits), 1e30)
+	return Mul(ReduceSum(entropy, 1), Reshape(d.Level.Weight, -1)), classified(logits, d.Labels)
+}
+
+// classified is 1 for the clips that are classified right and 0 for the others, [batch]. A clip is right
+// if each class that it shows is more probable than each that it doesn't. If it shows none, all have to
+// be less probable than 1/2. Logits and labels are [batch, classes].
+func classified(logits, labels *Node) *Node {
+	shown, far := GreaterThan(labels, ZerosLike(labels)), MulScalar(OnesLike(logits), 1e30)
 	least := ReduceMin(Where(shown, logits, far), 1)
-	least = Where(GreaterThan(ReduceMax(d.Labels, 1), ZerosLike(least)), least, ZerosLike(least))
+	least = Where(GreaterThan(ReduceMax(labels, 1), ZerosLike(least)), least, ZerosLike(least))
 	most := ReduceMax(Where(shown, Neg(far), logits), 1)
-	return loss, ConvertDType(GreaterThan(least, most), loss.DType())
+	return ConvertDType(GreaterThan(least, most), logits.DType())
 }
 
 // logits are those of frames x_t at a level, [batch, classes]. The network gets frames of about the

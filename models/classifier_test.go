@@ -120,6 +120,28 @@ func TestTheLossOfAClassifier(t *testing.T) {
 	}
 }
 
+// A class that a clip shows has to be ahead of the others, whatever its probability; several all have
+// to be; and without any, none may be probable.
+func TestClipsThatAreClassifiedRight(t *testing.T) {
+	for _, c := range []struct {
+		logits, labels []float32
+		right          float32
+	}{
+		{[]float32{-2, -3, -4}, []float32{1, 0, 0}, 1},
+		{[]float32{3, 4, -4}, []float32{1, 0, 0}, 0},
+		{[]float32{-2, -3, -4}, []float32{1, 1, 0}, 1},
+		{[]float32{5, 1, 2}, []float32{1, 1, 0}, 0},
+		{[]float32{-2, -3, -4}, []float32{0, 0, 0}, 1},
+		{[]float32{-2, 0.1, -4}, []float32{0, 0, 0}, 0},
+		{[]float32{-2, -3, -4}, []float32{1, 1, 1}, 1},
+	} {
+		out := backendtest.Run(t, func(in []*Node) []*Node { return []*Node{classified(in[0], in[1])} }, [][]float32{c.logits}, [][]float32{c.labels})
+		if got := out[0][0]; got != c.right {
+			t.Errorf("logits %v of a clip that shows %v: right %g, want %g", c.logits, c.labels, got, c.right)
+		}
+	}
+}
+
 // Logits of any size have a finite loss with the gradient of the logistic function, and 1/2 at 0.
 func TestSoftplus(t *testing.T) {
 	xs := []float32{-200, -3, 0, 2, 200}
