@@ -129,6 +129,8 @@ func TestClipsThatAreClassifiedRight(t *testing.T) {
 	}{
 		{[]float32{-2, -3, -4}, []float32{1, 0, 0}, 1},
 		{[]float32{3, 4, -4}, []float32{1, 0, 0}, 0},
+		{[]float32{-3, -2, -4}, []float32{1, 0, 0}, 0},
+		{[]float32{4, 3, -4}, []float32{1, 0, 0}, 1},
 		{[]float32{-2, -3, -4}, []float32{1, 1, 0}, 1},
 		{[]float32{5, 1, 2}, []float32{1, 1, 0}, 0},
 		{[]float32{-2, -3, -4}, []float32{0, 0, 0}, 1},
