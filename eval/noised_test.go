@@ -113,3 +113,13 @@ func TestHistoryWithoutNoiseIsVanilla(t *testing.T) {
 		}
 	}
 }
+
+// Frames that are given among those of the video are real ones, as those before and behind it are.
+func TestGeneratedFrames(t *testing.T) {
+	b := &batch{job: Job{Frames: 4, Given: []int{2}}}
+	for frame, want := range map[int]bool{-1: false, 0: true, 1: true, 2: false, 3: true, 4: false} {
+		if got := b.generated(frame); got != want {
+			t.Errorf("frame %d is generated: %t, want %t", frame, got, want)
+		}
+	}
+}
