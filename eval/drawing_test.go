@@ -20,6 +20,11 @@ o given, # generated, - there but not given, . not there yet
 3  --oo-##oo---
 o given, # generated, - there but not given, . not there yet
 `},
+		{Job{Predict, 4, 2, "rolling", nil}, `     0
+1  oo##~.
+2  --oo##
+o given, # generated, ~ still noisy, - there but not given, . not there yet
+`},
 		{Job{Predict, 4, 1, "rolling", nil}, `     0
 1  oo#~~.
 2  -oo#~~
