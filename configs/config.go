@@ -54,8 +54,9 @@ type Frames struct {
 // leaves.
 type Times struct {
 	// How the frames of a clip are chosen: consecutive (each follows the one before it), strides
-	// (every k-th frame; k is drawn for each clip from all that fit into span) or random (any frames,
-	// drawn for each clip from all that lie within span). All but consecutive need
+	// (every k-th frame; k is drawn for each clip from all that fit into span), random (any frames,
+	// drawn for each clip from all that lie within span) or scales (like random, within a part of span
+	// whose length is drawn for each clip uniformly in its logarithm). All but consecutive need
 	// model.options.frame_times.
 	Kind string `yaml:"kind"`
 	// The greatest number of frames of the video from the first to the last one of a clip, both

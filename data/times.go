@@ -3,6 +3,7 @@ package data
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -27,6 +28,7 @@ var timings = map[string]timing{
 	"consecutive": consecutive{},
 	"strides":     strides{},
 	"random":      scattered{},
+	"scales":      scales{},
 }
 
 // Timings lists the ways to draw times.
@@ -112,6 +114,16 @@ func (scattered) shows(slots, times []int, n, span int) bool {
 }
 
 func (scattered) least(n int) int { return n + 1 }
+
+// scales has scattered frames of a part of the span. The length of the part is drawn uniformly in
+// its logarithm, so neighbouring and distant frames are both common. With scattered alone,
+// neighbouring frames are rare in a long span.
+type scales struct{ scattered }
+
+func (s scales) draw(rng *rand.Rand, n, span int) []int {
+	part := float64(n) * math.Pow(float64(span+1)/float64(n), rng.Float64())
+	return s.scattered.draw(rng, n, min(int(part), span))
+}
 
 // every is n times, each stride behind the one before it.
 func every(n, stride int) []int {

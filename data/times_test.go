@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -140,6 +141,31 @@ func TestTimesAreUniform(t *testing.T) {
 	}
 }
 
+// The part of the span from which scales draws a clip is as often shorter than any geometric mean
+// as its logarithm says. Of 2 frames in a part of k frames, the first and the last one are a pair of
+// k(k-1)/2. So a distance of d comes with the sum over k > d of ln((k+1)/k)/ln((span+1)/2) times
+// 2(k-d)/(k(k-1)).
+func TestScalesDrawTheLogarithmOfTheirPart(t *testing.T) {
+	const drawn, span = 40000, 64
+	b := NewBatches(numbered{[]int{80}}, timed("scales", 5, 1, 2, span), slog.New(slog.DiscardHandler))
+	counts := map[int]float64{}
+	for i := range drawn {
+		counts[b.times(i)[1]]++
+	}
+	chi2 := 0.0
+	for d := 1; d < span; d++ {
+		want := 0.0
+		for k := d + 1; k <= span; k++ {
+			want += math.Log(float64(k+1)/float64(k)) / math.Log((span+1)/2.) * float64(2*(k-d)) / float64(k*(k-1))
+		}
+		want *= drawn
+		chi2 += (counts[d] - want) * (counts[d] - want) / want
+	}
+	if !(chi2 < 130) { // 62 degrees of freedom: 130 comes once in a million times
+		t.Errorf("distances %v: chi2 %.0f", counts, chi2)
+	}
+}
+
 // A clip that takes the place of another has its times, so that the network is told nothing else.
 func TestAReplacedClipHasTheTimes(t *testing.T) {
 	c := timed("random", 3, 1, 3, 30)
@@ -173,8 +199,10 @@ func TestSpansInWhichTimesCannotDiffer(t *testing.T) {
 		{"strides", 10, 18, "frames.times.span: 18, want 19 or more, so that clips of 10 frames differ in their times"},
 		{"random", 10, 11, ""},
 		{"random", 10, 10, "frames.times.span: 10, want 11 or more"},
+		{"scales", 10, 11, ""},
+		{"scales", 10, 10, "frames.times.span: 10, want 11 or more"},
 		{"random", 1, 5, `frames.times.kind: "random", want consecutive, because clips have one frame`},
-		{"often", 10, 20, `frames.times.kind: unknown "often" (known: consecutive, random, strides)`},
+		{"often", 10, 20, `frames.times.kind: unknown "often" (known: consecutive, random, scales, strides)`},
 	} {
 		err := checkTimes(timed(tt.kind, 1, 1, tt.frames, tt.span).Frames)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
@@ -194,6 +222,7 @@ func TestShowsWhatIsDrawn(t *testing.T) {
 			}
 		}
 	}
+	possible["scales"] = possible["random"]
 	for kind, clips := range possible {
 		f := timed(kind, 1, 1, n, span).Frames
 		for _, slots := range [][]int{{0, 1, 2}, {0, 1}, {1, 2}, {0, 2}} {

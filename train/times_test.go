@@ -40,7 +40,7 @@ func timed(t *testing.T, c *configs.Config, kind string) *configs.Config {
 // loss: with times of another span, and otherwise the same clips, weights become others.
 func TestRunsWithDrawnTimesResume(t *testing.T) {
 	b := backendtest.Open(t)
-	for _, kind := range []string{"strides", "random"} {
+	for _, kind := range []string{"strides", "random", "scales"} {
 		c, whole, dir := timed(t, dense(), kind), t.TempDir(), t.TempDir()
 		mustTrain(t, options(b, c, whole))
 		ctx, o := stopAt(options(b, c, dir), 5)

@@ -70,7 +70,7 @@ func needs(choice, name string) []string {
 		return []string{"diffusion.target=x0"}
 	case "independent", "monotone": // levels for frames
 		return []string{"model.options.level_per_frame=true"}
-	case "strides", "random": // times of frames
+	case "strides", "random", "scales": // times of frames
 		return []string{"model.options.frame_times=true", "frames.times.span=100"}
 	case "consistency": // which samples students
 		return []string{"train.teacher=run", "train.distillation=consistency"}
