@@ -1,9 +1,12 @@
 package nn
 
 import (
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+	mlnn "github.com/gomlx/gomlx/ml/nn"
 )
 
 // Conv is a convolution layer with a bias, stride 1, that keeps the size: x [B,H,W,C] ->
@@ -48,73 +51,48 @@ func plainConv(x, w, bias *Node) *Node {
 	return Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1)))
 }
 
-// goConv is im2col and one matrix product that includes the bias, as a row of the weights that
-// meets a column of ones. The gradient of the input is the convolution of the adjoint with the
-// flipped kernel, again by im2col. The gradient that GoMLX would derive scatters slices, which is
-// slow.
+// goConv is im2col and one matrix product, which adds the bias, too. The gradient of the input is the
+// convolution of the adjoint with the flipped kernel, again by im2col. The gradient that GoMLX would
+// derive scatters slices, which is slow.
 func goConv(x, w, bias *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
-	batch, height, width := d[0], d[1], d[2]
 	k, in, out := wd[0], wd[2], wd[3]
-	taps := k * k * in
 	var columns *Node
 	return withGradient([]*Node{x, w, bias}, func(inputs []*Node) *Node {
-		columns = im2col(inputs[0], k, true)
-		rows := []*Node{Reshape(inputs[1], taps, out), Reshape(inputs[2], 1, out)}
-		if more := columns.Shape().Dimensions[1] - taps - 1; more > 0 {
-			rows = append(rows, Zeros(x.Graph(), F32(more, out)))
-		}
-		matrix := Concatenate(rows, 0)
-		return Reshape(Dot(columns, matrix).Product(), batch, height, width, out)
+		columns = im2col(inputs[0], k)
+		y := mlnn.Dense(columns, Reshape(inputs[1], k*k*in, out), inputs[2], compute.DenseLayoutInputOutputs)
+		return Reshape(y, d[0], d[1], d[2], out)
 	}, func(v *Node) []*Node {
 		flipped := Reshape(TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2), k*k*out, in)
-		dx := Reshape(Dot(im2col(v, k, false), flipped).Product(), batch, height, width, in)
+		dx := Reshape(Dot(im2col(v, k), flipped).Product(), d...)
 		// This computes [out, columns]. Two products give the weights' gradient; the one whose
 		// contracted axis is last is the fast one.
-		dMatrix := Transpose(Dot(transposed(Reshape(v, -1, out)), columns).Product(), 0, 1)
-		dw := Reshape(Slice(dMatrix, AxisRange(0, taps)), k, k, in, out)
-		return []*Node{dx, dw, Reshape(Slice(dMatrix, AxisElem(taps)), out)}
+		flat := Reshape(v, 1, -1, out)
+		dw := Transpose(Dot(transposed(Reshape(flat, -1, out)), columns).Product(), 0, 1)
+		return []*Node{dx, Reshape(dw, wd...), Reshape(channelSum(flat), out)}
 	})
 }
 
-// im2col returns the k x k neighbourhood of each pixel as a row, [B*H*W, k*k*C], with zeros beyond
-// the border. If asked for, a column of ones for a bias follows.
+// im2col returns the k x k neighbourhood of each pixel of x [B,H,W,C] as a row, [B*H*W, k*k*C], with
+// zeros beyond the border; k is 1 or 3.
 //
-// The Go backend slices value by value. So an even number of channels travels as half as many
-// values of twice the size; then a column of zeros follows the one of ones. This takes a tenth off
-// a training step.
-func im2col(x *Node, k int, ones bool) *Node {
-	g, d := x.Graph(), x.Shape().Dimensions
+// Three neighbours in a row of the image lie side by side in memory. The Go backend gathers such
+// runs by copying memory, where it would slice value by value.
+func im2col(x *Node, k int) *Node {
+	d := x.Shape().Dimensions
 	batch, height, width, c := d[0], d[1], d[2], d[3]
-	wide := k == 3 && c%2 == 0
-	if wide {
-		x = Bitcast(Reshape(x, batch, height, width, c/2, 2), dtypes.Float64)
+	if k == 1 {
+		return Reshape(x, -1, c)
 	}
-	parts := []*Node{x}
-	if k == 3 {
-		parts = nil
-		padded := Pad(x, ScalarZero(g, x.DType()), PadAxis{}, PadAxis{Start: 1, End: 1}, PadAxis{Start: 1, End: 1})
-		for i := range 3 {
-			for j := range 3 {
-				parts = append(parts, Slice(padded, AxisRange(), AxisRange(i, i+height), AxisRange(j, j+width)))
-			}
-		}
+	padded := Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, PadAxis{Start: 1, End: 1}, PadAxis{Start: 1, End: 1})
+	// The first pixel of each run, counted through the padded images.
+	pixel := func(axis, step int) *Node {
+		return MulScalar(Iota(x.Graph(), shapes.Make(dtypes.Int32, batch, height, width, k), axis), step)
 	}
-	if ones {
-		one := Const(g, float32(1))
-		if wide {
-			one = Bitcast(Const(g, []float32{1, 0}), dtypes.Float64)
-		}
-		parts = append(parts, BroadcastToDims(one, batch, height, width, 1))
-	}
-	y := parts[0]
-	if len(parts) > 1 {
-		y = Concatenate(parts, -1)
-	}
-	if wide {
-		y = Bitcast(y, dtypes.Float32)
-	}
-	return Reshape(y, batch*height*width, -1)
+	row := width + 2
+	first := Add(Add(pixel(0, (height+2)*row), pixel(1, row)), Add(pixel(2, 1), pixel(3, row)))
+	runs := GatherSlices(Reshape(padded, -1, c), []int{0}, Reshape(first, -1, 1), []int{k}, false)
+	return Reshape(runs, batch*height*width, k*k*c)
 }
 
 // transposed transposes a matrix by a product with the identity. On the Go backend that is three
