@@ -87,6 +87,9 @@ type Formulation struct {
 	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or
 	// 3, bias [O].
 	Conv func(x, w, bias *Node) *Node
+	// Forward is Conv for graphs that train no weights. It has the same gradients, but they may take
+	// more time.
+	Forward func(x, w, bias *Node) *Node
 	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C];
 	// then SiLU, if asked for.
 	Norm func(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
@@ -104,12 +107,12 @@ type Formulation struct {
 
 // Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The
 // others are compared with it.
-var Plain = Formulation{Conv: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
+var Plain = Formulation{Conv: plainConv, Forward: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
 
 // Go is the formulation for the pure-Go backend, where matrix products are fast and everything else
-// runs on one core. Convolutions are im2col with hand-written gradients; sums and broadcasts are
-// products with ones. It takes 1/30 of Plain's time.
-var Go = Formulation{Conv: goConv, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
+// runs on one core. Convolutions are im2col or Winograd's, with hand-written gradients; sums and
+// broadcasts are products with ones. It takes 1/30 of Plain's time.
+var Go = Formulation{Conv: goConv, Forward: goForward, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
 
 // InParts calls f on each of the parts into which the formulation cuts a batch, and joins the
 // results. All inputs have the batch as their first axis. f also gets the number of the part. A
