@@ -27,7 +27,8 @@ func newDoctor(*app) *cobra.Command {
 		Long: `Report what is installed, what is missing, and how to install it.
 
 Each backend is opened in a process of its own. The exit status is 1 if ffmpeg is missing or
-something is broken. A backend that is just not installed is no failure.`,
+something is broken. A backend that is just not installed is no failure. Of a plugin of XLA, it says
+which kernels of mcvd it has, or why none.`,
 		Example: "  mcvd doctor",
 		Args:    arguments(0, 0, "none"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -26,6 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a := newApp(os.Stderr)
+	slog.SetDefault(a.log) // for what is noticed below the commands, such as by xlakernels
 	a.restart = restart
 	os.Exit(a.run(ctx, os.Args[1:], os.Stdout))
 }

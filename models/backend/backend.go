@@ -39,6 +39,7 @@ func Open(name string) (compute.Backend, error) {
 // Open opens the backend. The caller finalizes it.
 func (c Choice) Open() (compute.Backend, error) {
 	reserveHeap()
+	_ = c.kernels() // without them the plugin is as it was; Describe says why
 	var opened compute.Backend
 	var err error
 	panicked := exceptions.TryCatch[error](func() {

@@ -87,7 +87,7 @@ func TestInstalledCPUPlugin(t *testing.T) {
 	if b.Name() != "xla" {
 		t.Errorf("opened %s", b.Name())
 	}
-	if said, err := c.Describe(b); err != nil || !strings.Contains(said, "PJRT 0.") || !strings.Contains(said, " virtual devices, which share the machine's cores: ") {
+	if said, err := c.Describe(b); err != nil || !strings.Contains(said, "PJRT 0.") || !strings.Contains(said, " virtual devices, which share the machine's cores: ") || !strings.Contains(said, "kernels of mcvd") {
 		t.Errorf("it is %q, error %v, want its version and devices", said, err)
 	}
 	if v := c.Versions(); v["backend"] != "xla-cpu" || v["plugin"] != c.Plugin || !strings.HasPrefix(v["pjrt"], "0.") {

@@ -21,6 +21,7 @@ type Choice struct {
 	config  string // GoMLX's string
 	kind    kind
 	missing []string // what CUDA needs beside the plugin, and was not found
+	plain   string   // why the plugin gets no kernels, or empty
 	environment
 }
 
@@ -183,6 +184,9 @@ func (m machine) xla(name string, k kind, path, options string) (Choice, error) 
 		c.missing = m.missing(path)
 	}
 	var err error
+	if c.plain, err = m.whyNoKernels(k); err != nil {
+		return c, err
+	}
 	c.environment, err = m.wants(k, path)
 	return c, err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
+
+	"mcvd/models/backend/xlakernels"
 )
 
 // Missing lists what the backend needs and was not found. It may fail when it is opened, or later.
@@ -28,15 +30,20 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	if c.virtual() {
 		what = "virtual devices, which share the machine's cores"
 	}
+	kernels := "kernels of mcvd for " + xlakernels.What
+	if err := c.kernels(); err != nil {
+		kernels = "no kernels of mcvd (" + err.Error() + ")"
+	}
 	plugin := c.Plugin
 	if from := packageOf(c.Plugin); from != "" {
 		plugin += " of " + from
 	}
-	return fmt.Sprintf("%s, PJRT %s, %d %s: %s", plugin, version, len(devices), what, strings.Join(devices, ", ")), nil
+	return fmt.Sprintf("%s, PJRT %s, %s, %d %s: %s", plugin, version, kernels, len(devices), what, strings.Join(devices, ", ")), nil
 }
 
 // Versions describes an opened backend for the record of a result: its name, and for a plugin the
-// file, the Python package from which it came, and the version of its interface.
+// file, the Python package from which it came, the version of its interface, and which kernels of mcvd
+// it has.
 func (c Choice) Versions() map[string]string {
 	v := map[string]string{"backend": c.Name}
 	if c.Plugin == "" {
@@ -51,6 +58,10 @@ func (c Choice) Versions() map[string]string {
 		version = "unknown: " + err.Error()
 	}
 	v["pjrt"] = version
+	v["kernels"] = xlakernels.What
+	if err := c.kernels(); err != nil {
+		v["kernels"] = "none: " + err.Error()
+	}
 	return v
 }
 

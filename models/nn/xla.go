@@ -115,6 +115,9 @@ func siluSlope(x *Node) *Node {
 }
 
 func xlaNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
+	if kernelsServe(x) {
+		return kernelNorm(x, scale, shift, groups, epsilon, silu)
+	}
 	a, s := xlaStatistics(x, groups, epsilon)
 	if scale != nil {
 		a, s = Mul(a, scale), Mul(s, scale)

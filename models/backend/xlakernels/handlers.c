@@ -1,0 +1,113 @@
+//go:build cgo && linux && amd64 && !noxla
+
+// A handler gets the arrays of a call. It checks every shape, because a kernel that is given others
+// would read and write anywhere.
+#include "handlers.h"
+#include "kernels.h"
+#include "layouts.h"
+
+#include <limits.h>
+
+static int threads = 1;
+void use_threads(int n) { threads = n; }
+
+static int schedule(void *ctx, void (*task)(void *), void *data) {
+  frame *f = ctx;
+  schedule_args a = {sizeof a, NULL, f->ctx, task, data};
+  void *error = f->api->schedule(&a);
+  if (!error) return 0;
+  error_destroy_args e = {sizeof e, NULL, error};
+  f->api->error_destroy(&e);
+  return 1;
+}
+
+static pool pool_of(frame *f) { return (pool){schedule, f, threads}; }
+
+// asks_version answers XLA, which calls each handler once without arrays, for the version of the FFI.
+static int asks_version(frame *f) {
+  extension *e = f->ext;
+  while (e && e->type != metadata_type) e = e->next;
+  if (!e) return 0;
+  metadata_extension *m = (metadata_extension *)e;
+  m->metadata->version.major = f->api ? f->api->version.major : 0;
+  m->metadata->version.minor = f->api ? f->api->version.minor : 1;
+  m->metadata->traits = 0;
+  return 1;
+}
+
+static void *failure(frame *f, int code, const char *message) {
+  error_create_args a = {sizeof a, NULL, message, code};
+  return f->api->error_create(&a);
+}
+
+static void *wrong(frame *f) { return failure(f, invalid_argument, "mcvd's kernels: these arrays are not for this kernel"); }
+
+static void *result(frame *f, int failed) {
+  return failed ? failure(f, resource_exhausted, "mcvd's kernels: out of memory; MCVD_KERNELS=off needs less of it") : NULL;
+}
+
+static int is(const buffer *b, int rank, const int64_t *dims) {
+  if (b->dtype != float32 || b->rank != rank) return 0;
+  for (int i = 0; i < rank; i++)
+    if (b->dims[i] != dims[i]) return 0;
+  return 1;
+}
+#define IS(b, rank, ...) is(b, rank, (const int64_t[]){__VA_ARGS__})
+
+// images reads the shape of [b,h,w,c], whose channels and pixels must fit.
+static int images(const buffer *b, int multiple, shape *s) {
+  if (b->dtype != float32 || b->rank != 4) return 0;
+  int64_t *d = b->dims, most = INT_MAX / 64;
+  for (int i = 0; i < 4; i++)
+    if (d[i] < 1 || d[i] > most) return 0;
+  *s = (shape){d[0], d[1], d[2], d[3], d[3]};
+  return d[3] % multiple == 0 && d[1] * d[2] <= most && d[0] * (d[1] * d[2]) <= most;
+}
+
+enum form { plain, transposed, weights };
+
+static void *convolve(frame *f, enum form form) {
+  if (asks_version(f)) return NULL;
+  if (f->args.size != 2 || f->rets.size != 1) return wrong(f);
+  buffer *x = f->args.list[0], *w = f->args.list[1], *y = f->rets.list[0], *out = form == weights ? w : y;
+  shape s, t;
+  if (!images(x, 32, &s) || !images(out, 32, &t)) return wrong(f);
+  int fits = t.b == s.b && t.h == s.h && t.w == s.w;
+  s.o = t.c;
+  if (form == weights) fits = fits && IS(y, 4, 3, 3, s.c, s.o);
+  else fits = fits && (form == plain ? IS(w, 4, 3, 3, s.c, s.o) : IS(w, 4, 3, 3, s.o, s.c));
+  if (!fits) return wrong(f);
+  pool p = pool_of(f);
+  if (form == weights) return result(f, kernel_conv_weights(&p, s, x->data, w->data, y->data));
+  return result(f, kernel_conv(&p, s, x->data, w->data, form == transposed, y->data));
+}
+static void *conv(frame *f) { return convolve(f, plain); }
+static void *conv_transposed(frame *f) { return convolve(f, transposed); }
+static void *conv_weights(frame *f) { return convolve(f, weights); }
+
+// norm's operands are x, for gradients the adjoint, and coefficients, which sums(x) has none of.
+static void *norm(frame *f, int sums, int silu) {
+  if (asks_version(f)) return NULL;
+  int64_t n = f->args.size;
+  if (f->rets.size != 1 || (n != 3 && n != (sums ? 1 : 2))) return wrong(f);
+  buffer *x = f->args.list[0], *v = n == 3 ? f->args.list[1] : NULL, *k = n > 1 ? f->args.list[n - 1] : NULL, *y = f->rets.list[0];
+  shape s;
+  if (!images(x, 16, &s)) return wrong(f);
+  int fits = sums ? IS(y, 3, s.b, 2, s.c) : IS(y, 4, s.b, s.h, s.w, s.c);
+  fits = fits && (!v || IS(v, 4, s.b, s.h, s.w, s.c)) && (!k || IS(k, 3, s.b, v && !sums ? 4 : 2, s.c));
+  if (!fits) return wrong(f);
+  pool p = pool_of(f);
+  const float *with = v ? v->data : NULL, *by = k ? k->data : NULL;
+  return result(f, (sums ? kernel_sums : kernel_affine)(&p, s, silu, x->data, with, by, y->data));
+}
+static void *norm_sums(frame *f) { return norm(f, 1, 0); }
+static void *norm_sums_silu(frame *f) { return norm(f, 1, 1); }
+static void *norm_affine(frame *f) { return norm(f, 0, 0); }
+static void *norm_affine_silu(frame *f) { return norm(f, 0, 1); }
+
+const handler handlers[] = {
+    {"mcvd_conv", conv}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
+    {"mcvd_sums", norm_sums}, {"mcvd_sums_silu", norm_sums_silu},
+    {"mcvd_affine", norm_affine}, {"mcvd_affine_silu", norm_affine_silu},
+    {NULL, NULL},
+};

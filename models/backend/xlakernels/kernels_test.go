@@ -1,0 +1,247 @@
+//go:build cgo && linux && amd64 && !noxla
+
+package xlakernels_test
+
+import (
+	"bytes"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/models/backend/xlakernels"
+	"mcvd/models/devices"
+	"mcvd/models/nn"
+)
+
+// cases are batch, height, width, channels in and out: odd batches, sides that tiles don't divide,
+// channels that differ, more than one part of output channels (128), blocks of tiles that are not full.
+var cases = [][5]int{
+	{2, 16, 16, 32, 64}, {3, 16, 20, 96, 32}, {1, 64, 64, 32, 32}, {33, 4, 4, 32, 32}, {8, 8, 8, 64, 160},
+	{5, 10, 18, 32, 32}, {4, 11, 13, 32, 32}, {2, 16, 16, 256, 32}, {4, 12, 12, 32, 256}, {1, 32, 32, 128, 128},
+}
+
+// Convolutions and their gradients by the input and by the weights are those of the plain formulation.
+func TestConvolutions(t *testing.T) {
+	var inputs []*tensors.Tensor
+	for _, c := range cases {
+		inputs = append(inputs, random(c[0], c[1], c[2], c[3]), random(3, 3, c[3], c[4]), random(c[4]))
+	}
+	of := func(f nn.Formulation) func(in []*Node) []*Node {
+		return func(in []*Node) (results []*Node) {
+			for i := range cases {
+				results = append(results, f.Conv(in[3*i], in[3*i+1], in[3*i+2]))
+			}
+			return results
+		}
+	}
+	n := len(cases)
+	agree(t, of(nn.XLA), of(nn.Plain), map[string]int{"conv": n, "conv_transposed": n, "conv_weights": n}, inputs...)
+}
+
+// So are norms with SiLU and without, with scale and shift and without.
+func TestNorms(t *testing.T) {
+	var inputs []*tensors.Tensor
+	for _, c := range cases {
+		inputs = append(inputs, random(c[0], c[1], c[2], c[3]), random(c[0], c[3]), random(c[0], c[3]))
+	}
+	of := func(f nn.Formulation) func(in []*Node) []*Node {
+		return func(in []*Node) (results []*Node) {
+			for i, c := range cases {
+				x, scale, shift := in[3*i], in[3*i+1], in[3*i+2]
+				results = append(results, f.Norm(x, scale, shift, nn.Groups(c[3]), 1e-6, i%2 == 0), f.Norm(MulScalar(x, 30), nil, shift, nn.Groups(c[3]), 1e-6, true))
+			}
+			return results
+		}
+	}
+	n := len(cases)
+	want := map[string]int{"affine": n/2 + n/2, "affine_silu": 4*n - n, "sums": 2*n + n/2, "sums_silu": n + n/2}
+	agree(t, of(nn.XLA), of(nn.Plain), want, inputs...)
+}
+
+// agree compares results and gradients with kernels with those of a plain formulation on the plugin as
+// it is. want has how many operations each kernel serves.
+func agree(t *testing.T, f, reference func(in []*Node) []*Node, want map[string]int, inputs ...*tensors.Tensor) {
+	t.Helper()
+	kernels, plain := both(t)
+	before := xlakernels.Totals()
+	got, err := run(t, kernels, withGradients(f), inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, by := since(before)
+	if refused := xlakernels.Totals().Refused - before.Refused; refused > 0 || !maps.Equal(by, want) {
+		t.Errorf("kernels serve %v, want %v; %d refused: %s", by, want, refused, xlakernels.Totals().Refusal)
+	}
+	values, err := run(t, plain, withGradients(reference), inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for i := range values {
+		d := off(got[i], values[i])
+		if worst = max(worst, d); !(d <= 4e-5) { // Winograd rounds more than a sum of products does
+			t.Errorf("result %d: off by %g of the largest value", i, d)
+		}
+	}
+	t.Logf("%d results, the worst is off by %.1e", len(values), worst)
+	again, err := run(t, kernels, withGradients(f), inputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if !slices.Equal(got[i], again[i]) {
+			t.Errorf("result %d: other bits the second time", i)
+		}
+	}
+}
+
+// A kernel that is called with what it doesn't compute is an error of the call, and so is one that
+// finds no memory. The next call works.
+func TestFailuresAreErrorsOfTheCall(t *testing.T) {
+	kernels, plain := both(t)
+	wrong := func(in []*Node) []*Node {
+		f := NewFunction(in[0].Graph(), xlakernels.Prefix+"affine__wrong", func(g *Graph) []*Node {
+			p := Parameter(g, "x", in[0].Shape())
+			Parameter(g, "k", shapes.Make(dtypes.Float32, 2, 3, 32))
+			return []*Node{Mul(p, p)}
+		})
+		return f.Call(in...)
+	}
+	inputs := []*tensors.Tensor{random(2, 8, 8, 32), random(2, 3, 32)}
+	if _, err := run(t, plain, wrong, inputs...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, kernels, wrong, inputs...); err == nil || !strings.Contains(err.Error(), "not for this kernel") {
+		t.Errorf("wrong shapes: error %v", err)
+	}
+	x, w := random(4, 16, 16, 32), random(3, 3, 32, 32)
+	conv := withGradients(func(in []*Node) []*Node { return []*Node{Convolve(in[0], in[1]).PadSame().Done()} })
+	want, err := run(t, plain, conv, x, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing; what lies between passes; what a thread needs for its tiles.
+	for _, floats := range []int{1, 9 * 32 * 32, 36 * 32 * 32} {
+		xlakernels.LimitScratch(floats)
+		_, err := run(t, kernels, conv, x, w)
+		xlakernels.LimitScratch(0)
+		if err == nil || !strings.Contains(err.Error(), "out of memory") {
+			t.Errorf("at most %d floats: error %v", floats, err)
+		}
+	}
+	got, err := run(t, kernels, conv, x, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if d := off(got[i], want[i]); !(d <= 2e-5) {
+			t.Errorf("after the errors, result %d is off by %g", i, d)
+		}
+	}
+}
+
+// A program that XLA refuses once it is rewritten runs as it was, and the first time a warning says so.
+func TestRefusedProgramsRunAsTheyWere(t *testing.T) {
+	kernels, plain := both(t)
+	defer xlakernels.Twist(nil)
+	var log bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(old)
+	norm := func(in []*Node) []*Node { return []*Node{nn.XLA.Norm(in[0], nil, nil, 8, 1e-6, false)} }
+	x := random(2, 8, 8, 32)
+	want, err := run(t, plain, norm, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := xlakernels.Totals()
+	for name, twist := range map[string]func([]byte) []byte{
+		"an unknown kernel": func(p []byte) []byte { return bytes.ReplaceAll(p, []byte(`"mcvd_affine"`), []byte(`"mcvd_none"`)) },
+		"no program":        func([]byte) []byte { return []byte("module {\n what\n}\n") },
+		"a panic":           func([]byte) []byte { panic("oh") },
+	} {
+		xlakernels.Twist(twist)
+		got, err := run(t, kernels, norm, x)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if d := off(got[0], want[0]); !(d <= 2e-6) {
+			t.Errorf("%s: off by %g", name, d)
+		}
+	}
+	if n := xlakernels.Totals().Refused - before.Refused; n != 3 {
+		t.Errorf("%d programs were refused, want 3", n)
+	}
+	if before.Refused == 0 && strings.Count(log.String(), "XLA refused a program") != 1 {
+		t.Errorf("want one warning, got %q", log.String())
+	}
+}
+
+// On several devices XLA divides programs, without kernels, and they give the same.
+func TestSeveralDevices(t *testing.T) {
+	kernels, _ := both(t)
+	if kernels.NumDevices() < 2 {
+		t.Fatal("the CPU plugin shows one device, want several virtual ones")
+	}
+	x, w := random(4, 16, 16, 32), random(3, 3, 32, 32)
+	var results [][]float32
+	for _, n := range []int{1, 2} {
+		before := xlakernels.Totals()
+		values, err := divided(kernels, n, x, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, values)
+		if all, by := since(before); (all > 0) != (n == 1) {
+			t.Errorf("%d devices: kernels serve %v", n, by)
+		}
+	}
+	if d := off(results[1], results[0]); !(d <= 2e-5) {
+		t.Errorf("two devices are off by %g", d)
+	}
+}
+
+// divided runs a program whose batch x so many devices share.
+func divided(b compute.Backend, n int, x, w *tensors.Tensor) ([]float32, error) {
+	d, err := devices.Open(b, n, x.Shape().Dimensions[0])
+	if err != nil {
+		return nil, err
+	}
+	exec, err := model.NewExec(d.Backend(), model.NewStore(), func(_ *model.Scope, in []*Node) []*Node {
+		y := nn.XLA.Norm(Convolve(in[0], in[1]).PadSame().Done(), nil, nil, 8, 1e-6, true)
+		return Gradient(ReduceAllSum(Mul(y, in[0])), in[1])
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.Program(exec, devices.Copies, devices.Parts, devices.Copies)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	var args []devices.Value
+	for i, v := range []*tensors.Tensor{x, w} {
+		clone, err := v.LocalClone()
+		if err != nil {
+			return nil, err
+		}
+		arg, err := d.Put(clone, []devices.Place{devices.Parts, devices.Copies}[i])
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+	}
+	values, err := p.Call(args...)
+	if err != nil {
+		return nil, err
+	}
+	return values[0].Numbers()
+}

@@ -1,0 +1,98 @@
+package xlakernels
+
+import (
+	"math"
+	"strings"
+)
+
+// plainAttributes are those of a convolution with stride 1 that is padded by 1, besides the order of its
+// axes. A convolution with any other attribute, or without one of these, has no kernel.
+var plainAttributes = map[string]bool{
+	"batch_group_count = 1 : i64":                                                       true,
+	"feature_group_count = 1 : i64":                                                     true,
+	"lhs_dilation = array<i64: 1, 1>":                                                   true,
+	"padding = dense<[[1, 1], [1, 1]]> : tensor<2x2xi64>":                               true,
+	"precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]": true,
+	"rhs_dilation = array<i64: 1, 1>":                                                   true,
+	"window_reversal = array<i1: false, false>":                                         true,
+	"window_strides = array<i64: 1, 1>":                                                 true,
+}
+
+// axes has the kernel for each order of axes that GoMLX gives an NHWC convolution and its gradients by
+// the input and by the weights.
+var axes = map[string]string{
+	"dimension_numbers = #stablehlo.conv<[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]>": "conv",
+	"dimension_numbers = #stablehlo.conv<[b, 0, 1, f]x[0, 1, o, i]->[b, 0, 1, f]>": "conv_transposed",
+	"dimension_numbers = #stablehlo.conv<[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]>": "conv_weights",
+}
+
+const (
+	// convolutionChannels divides the channels of images on both sides of a convolution.
+	convolutionChannels = 32
+	// minTiles is the fewest tiles of 4x4 pixels for which Winograd pays, because transformed weights
+	// are four times as large as weights.
+	minTiles = 32
+	// maxPixels keeps the kernels' ints from overflowing.
+	maxPixels = math.MaxInt32 / 64
+)
+
+// convolutionKernel is the kernel that serves a convolution, or nothing.
+func convolutionKernel(attributes []string, in []tensor, out tensor) string {
+	kernel, plain := "", 0
+	for _, a := range attributes {
+		a = strings.TrimSuffix(strings.TrimSpace(a), ",")
+		switch {
+		case axes[a] != "":
+			kernel = axes[a]
+		case plainAttributes[a]:
+			plain++
+		default:
+			return ""
+		}
+	}
+	if kernel == "" || plain != len(plainAttributes) || len(in) != 2 {
+		return ""
+	}
+	for _, t := range append(in, out) {
+		if len(t.dims) != 4 {
+			return ""
+		}
+	}
+	weights := in[1].dims
+	if kernel == "conv_weights" {
+		weights = out.dims
+	}
+	x := in[0].dims
+	if weights[0] != 3 || weights[1] != 3 || weights[2]%convolutionChannels != 0 || weights[3]%convolutionChannels != 0 || !fits(x, convolutionChannels) {
+		return ""
+	}
+	if tiles := x[0] * ((x[1] + 3) / 4) * ((x[2] + 3) / 4); tiles < minTiles {
+		return ""
+	}
+	return kernel
+}
+
+// callKernel is the kernel that a function of this name stands for, or nothing.
+func callKernel(function string, in []tensor) string {
+	name, ours := strings.CutPrefix(function, Prefix)
+	kernel, _, _ := strings.Cut(name, "__")
+	if !ours || !Calls[kernel] || !fits(in[0].dims, Channels) {
+		return ""
+	}
+	return kernel
+}
+
+// fits says whether images are of a size that kernels take.
+func fits(images []int, channels int) bool {
+	if len(images) != 4 || images[3]%channels != 0 || images[3] > maxPixels {
+		return false
+	}
+	pixels := 1
+	for _, n := range images[:3] {
+		if n > maxPixels/pixels {
+			return false
+		}
+		pixels *= n
+	}
+	return true
+}

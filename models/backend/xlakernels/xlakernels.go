@@ -1,0 +1,83 @@
+// Package xlakernels gives XLA's CPU plugin kernels of its own, without a change to any library: 3x3
+// convolutions by Winograd's F(4x4,3x3) (arXiv 1509.09308), their gradients, and group norm with SiLU.
+//
+// [Register] hands go-xla the plugin's own table of functions with one of them replaced, the one that
+// compiles. That one replaces operations in the text of a program by custom calls ([Rewrite]) and
+// passes the program on. XLA calls the kernels, in C, while it runs the program. README.md in this
+// folder says more.
+package xlakernels
+
+import (
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+)
+
+// What says in a few words what has kernels.
+const What = "3x3 convolutions (Winograd) and norms with SiLU"
+
+// Prefix begins the names of functions in a program that stand for a kernel: Prefix, a name of [Calls],
+// "__" and anything. The function's body says what it computes, and the kernel computes the same, so a
+// program means the same with and without kernels.
+const Prefix = "mcvd_kernel_"
+
+// Calls are the kernels that functions stand for. x is [B,H,W,C], v is like x, and the coefficients k
+// are [B,n,C]; C is a multiple of [Channels], and all are float32:
+//
+//	sums(x)          [B,2,C]: the sums over pixels of x and of its square
+//	sums(x, v, k)    the sums of v' x and of v', where v' is v, in sums_silu times the slope of SiLU at x k0 + k1
+//	affine(x, k)     x k0 + k1, in affine_silu SiLU of that
+//	affine(x, v, k)  v' k0 + k2 + x k3
+var Calls = map[string]bool{"sums": true, "sums_silu": true, "affine": true, "affine_silu": true}
+
+// Channels divides the number of channels of an image that [Calls] serve: they are a vector's values.
+const Channels = 16
+
+// Report is what has become of programs since the process began.
+type Report struct {
+	Programs  int            // given to Rewrite
+	Rewritten map[string]int // operations, by kernel
+	Kept      map[string]int // convolutions and calls of functions that no kernel serves
+	Time      time.Duration  // spent rewriting
+	Refused   int            // rewritten programs that XLA refused, so that the plain ones ran
+	Refusal   string         // why, of the last
+}
+
+var totals = struct {
+	sync.Mutex
+	Report
+}{Report: Report{Rewritten: map[string]int{}, Kept: map[string]int{}}}
+
+// Totals is the report so far.
+func Totals() Report {
+	totals.Lock()
+	defer totals.Unlock()
+	r := totals.Report
+	r.Rewritten, r.Kept = maps.Clone(r.Rewritten), maps.Clone(r.Kept)
+	return r
+}
+
+// add counts a program.
+func (r *Report) add(rewritten, kept map[string]int, took time.Duration) {
+	r.Programs++
+	for kernel, n := range rewritten {
+		r.Rewritten[kernel] += n
+	}
+	for what, n := range kept {
+		r.Kept[what] += n
+	}
+	r.Time += took
+}
+
+// refuse counts a program that was refused, and warns of the first: such a program is slower, and a
+// user who knows can report it.
+func refuse(why string) {
+	totals.Lock()
+	defer totals.Unlock()
+	if totals.Refused == 0 {
+		slog.Warn("XLA refused a program with the kernels of mcvd, which now runs without them, more slowly; MCVD_KERNELS=off avoids this warning", "reason", why)
+	}
+	totals.Refused++
+	totals.Refusal = why
+}

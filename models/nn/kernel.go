@@ -1,0 +1,155 @@
+package nn
+
+import (
+	"strconv"
+
+	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"mcvd/models/backend/xlakernels"
+)
+
+// kernelsServe says whether a kernel of xlakernels may serve an operation on the images x. If none
+// does, the formulation of XLA's own operations is the faster one.
+func kernelsServe(x *Node) bool {
+	g, d := x.Graph(), x.Shape().Dimensions
+	return x.DType() == dtypes.Float32 && d[3]%xlakernels.Channels == 0 && xlakernels.Serve(g.Backend()) && g.DistributedStrategy() == distributed.None
+}
+
+// kernel is f(inputs) as a function of its own in the program, for which the kernel of that name
+// stands in where it can; otherwise XLA puts the function's body in its place. f is called once for
+// inputs of the same shapes.
+//
+// In f, scalars are made by Const, not by MulScalar, OnePlus and the like: GoMLX keeps those for the
+// graph, and they belong to the function in which they were first used. There is no gradient, so a
+// kernel stands in [withLinkedGradient].
+func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
+	g := inputs[0].Graph()
+	name = xlakernels.Prefix + name + "_"
+	for _, x := range inputs {
+		name += "_"
+		for _, d := range x.Shape().Dimensions {
+			name += "_" + strconv.Itoa(d)
+		}
+	}
+	functions, ok := g.State(kernelFunctions{}).(map[string]*Function)
+	if !ok {
+		functions = map[string]*Function{}
+		g.AttachState(kernelFunctions{}, functions)
+	}
+	if functions[name] == nil {
+		functions[name] = NewFunction(g, name, func(g *Graph) []*Node {
+			parameters := make([]*Node, len(inputs))
+			for i, x := range inputs {
+				parameters[i] = Parameter(g, "p"+strconv.Itoa(i), x.Shape())
+			}
+			return []*Node{f(parameters)}
+		})
+	}
+	return functions[name].Call(inputs...)[0]
+}
+
+// kernelFunctions is the key of what [kernel] keeps in a graph.
+type kernelFunctions struct{}
+
+// kernelSums is the sums over pixels of x and y, [B,2,C].
+func kernelSums(x, y *Node) *Node {
+	d := x.Shape().Dimensions
+	ones := BroadcastToDims(Const(x.Graph(), float32(1)), d[0], 1, d[1]*d[2])
+	sum := func(x *Node) *Node { return Einsum("bij,bjc->bic", ones, Reshape(x, d[0], d[1]*d[2], d[3])) }
+	return Concatenate([]*Node{sum(x), sum(y)}, 1)
+}
+
+// coefficient is row i of k [B,n,C], for each pixel: [B,1,1,C].
+func coefficient(k *Node, i int) *Node {
+	d := k.Shape().Dimensions
+	return Reshape(Slice(k, AxisRange(), AxisElem(i)), d[0], 1, 1, d[2])
+}
+
+// normKernels are the passes over the pixels of a norm, with SiLU or without, as xlakernels has them.
+type normKernels struct{ silu bool }
+
+func (n normKernels) name(name string) string {
+	if n.silu {
+		return name + "_silu"
+	}
+	return name
+}
+
+// moments is the sums of x and of its square.
+func (n normKernels) moments(x *Node) *Node {
+	return kernel("sums", func(in []*Node) *Node { return kernelSums(in[0], Mul(in[0], in[0])) }, x)
+}
+
+// apply is x*a + s, then SiLU.
+func (n normKernels) apply(x, a, s *Node) *Node {
+	return kernel(n.name("affine"), func(in []*Node) *Node {
+		y := Add(Mul(in[0], coefficient(in[1], 0)), coefficient(in[1], 1))
+		return siluIf(n.silu, y, func(x *Node) *Node { return Mul(x, Logistic(x)) })
+	}, x, Stack([]*Node{a, s}, 1))
+}
+
+// throughSiLU is the adjoint v of the result of apply as that of x*a + s; k begins with a and s.
+func (n normKernels) throughSiLU(x, v, k *Node) *Node {
+	if !n.silu {
+		return v
+	}
+	y := Add(Mul(x, coefficient(k, 0)), coefficient(k, 1))
+	sigmoid, one := Logistic(y), Const(x.Graph(), float32(1))
+	return Mul(v, Mul(sigmoid, Add(one, Mul(y, Sub(one, sigmoid)))))
+}
+
+// adjoints is the sums of v' x and of v', the adjoints of a and s.
+func (n normKernels) adjoints(x, v, a, s *Node) *Node {
+	return kernel(n.name("sums"), func(in []*Node) *Node {
+		v := n.throughSiLU(in[0], in[1], in[2])
+		return kernelSums(Mul(v, in[0]), v)
+	}, x, v, Stack([]*Node{a, s}, 1))
+}
+
+// gradient is v' a + p + q x, the adjoint of x.
+func (n normKernels) gradient(x, v, a, s, p, q *Node) *Node {
+	return kernel(n.name("affine"), func(in []*Node) *Node {
+		v := n.throughSiLU(in[0], in[1], in[2])
+		return Add(Add(Mul(v, coefficient(in[2], 0)), coefficient(in[2], 2)), Mul(in[0], coefficient(in[2], 3)))
+	}, x, v, Stack([]*Node{a, s, p, q}, 1))
+}
+
+// kernelNorm is [xlaNorm] whose passes over the pixels are kernels. The normalized x is x*a + s, with
+//
+//	a = r scale, s = shift - m a, r = 1/sqrt(q - m^2 + epsilon)
+//
+// where m and q are the means of x and of its square over each group.
+func kernelNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
+	d := x.Shape().Dimensions
+	batch, c := d[0], d[3]
+	if scale == nil {
+		scale = Ones(x.Graph(), F32(batch, c))
+	}
+	if shift == nil {
+		shift = Zeros(x.Graph(), F32(batch, c))
+	}
+	means := groupMean(x.Graph(), c, groups, d[1]*d[2])
+	mean := func(sums *Node) *Node { return Dot(sums, means).Product() }
+	row := func(k *Node, i int) *Node { return Reshape(coefficient(k, i), batch, c) }
+	n := normKernels{silu}
+	var m, r, a, s *Node
+	return withLinkedGradient([]*Node{x, scale, shift}, func(in []*Node) *Node {
+		moments := n.moments(in[0])
+		m = mean(row(moments, 0))
+		variance := MaxScalar(Sub(mean(row(moments, 1)), Square(m)), 0)
+		r = reciprocalSqrt(AddScalar(variance, epsilon))
+		a = Mul(r, in[1])
+		s = Sub(in[2], Mul(m, a))
+		return n.apply(in[0], a, s)
+	}, func(v *Node) []*Node {
+		both := n.adjoints(x, v, a, s)
+		da, ds := row(both, 0), row(both, 1)
+		da = Sub(da, Mul(ds, m)) // a is in s, too
+		dVariance := Mul(MulScalar(Mul(scale, da), -0.5), Mul(r, Square(r)))
+		dMean := Neg(Add(Mul(ds, a), MulScalar(Mul(m, dVariance), 2)))
+		dx := n.gradient(x, v, a, s, mean(dMean), MulScalar(mean(dVariance), 2))
+		return []*Node{dx, Mul(r, da), ds}
+	})
+}
