@@ -63,8 +63,10 @@ type timing struct {
 	Precision string  `json:"precision,omitempty"`
 	N         int     `json:"n,omitempty"`
 	TFLOPS    float64 `json:"tflops,omitempty"`
-	// FirstMS is the first step, which compiles; MS are the others.
+	// FirstMS is the first step, which compiles; Warmup is the number of steps after it that are left
+	// out; MS are the others.
 	FirstMS float64   `json:"first_ms"`
+	Warmup  int       `json:"warmup,omitempty"`
 	MS      []float64 `json:"ms"`
 	// WindowMS is the time that sampling needs before the first step of a window, once compiled.
 	WindowMS float64 `json:"window_ms,omitempty"`
@@ -82,7 +84,9 @@ func newBench(a *app) *cobra.Command {
 		Long: `Time training steps, sampling steps and the reading of batches for a configuration and a backend.
 
 train, sample: a step of training, a network evaluation of sampling. Weights are first weights, and
-clips stay the same. The first step, which compiles, is shown apart.
+clips stay the same. The first step, which compiles, is shown apart. The five after it are left out,
+because steps still become faster. GFLOP/s are those of convolutions as direct sums; Winograd's
+algorithm takes fewer operations, so where it runs, they may exceed what the processor can do.
 
 loader: the reading of the configuration's data. Videos are decoded before the clock starts, and
 what was read or decoded lately may still be in memory. A step is 50 batches, and its time is the
@@ -104,7 +108,7 @@ Machines are noisy: compare only what ran in turns. scripts/bench compares with 
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as train.batch=16; may be repeated")
 	c.what, c.steps = all, 10
 	f.Var(oneOf(&c.what, append(configs.Names(benchmarks), all)), "what", strings.Join(configs.Names(benchmarks), ", ")+" or "+all)
-	f.Var(count(&c.steps), "steps", "steps to time, after the first")
+	f.Var(count(&c.steps), "steps", "steps to time, after those that are left out")
 	f.BoolVar(&c.json, "json", false, "print one JSON object a line instead of text")
 	backendFlag(cmd, &c.backend)
 	return cmd
@@ -164,11 +168,14 @@ func (c *benchCommand) print(cmd *cobra.Command, t timing) error {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(t)
 	}
 	of, more := fmt.Sprintf("%-12s %-4s batch %-3d", t.Network, t.Backend, t.Batch), ""
+	if t.Warmup > 0 {
+		more = fmt.Sprintf(", %d after it left out", t.Warmup)
+	}
 	if t.N > 0 {
 		of = fmt.Sprintf("%-12s %-4s size %-4d", t.Precision, t.Backend, t.N)
 	}
 	if t.GFLOP > 0 {
-		more = fmt.Sprintf(", %.1f GFLOP/s", t.GFLOP/median(t.MS)*1e3)
+		more += fmt.Sprintf(", %.1f GFLOP/s", t.GFLOP/median(t.MS)*1e3)
 	}
 	if t.TFLOPS > 0 {
 		more += fmt.Sprintf(", at best %.1f", t.TFLOPS*1e3)
@@ -198,11 +205,11 @@ func (c *benchCommand) train(ctx context.Context, b compute.Backend, config *con
 	if err != nil {
 		return nil, err
 	}
-	times, err := train.Benchmark(ctx, b, config, 1+c.steps)
+	times, err := train.Benchmark(ctx, b, config, 1+warmup+c.steps)
 	if err != nil {
 		return nil, err
 	}
-	t := timed(times)
+	t := steady(times)
 	t.Millions, t.GFLOP = float64(s.Parameters)/1e6, s.TrainingFLOPs(config.Train.Accumulate, false)/1e9
 	return []timing{t}, nil
 }
@@ -212,11 +219,11 @@ func (c *benchCommand) sample(ctx context.Context, b compute.Backend, config *co
 	if err != nil {
 		return nil, err
 	}
-	window, times, err := eval.Benchmark(ctx, b, config, config.Train.Batch, 1+c.steps)
+	window, times, err := eval.Benchmark(ctx, b, config, config.Train.Batch, 1+warmup+c.steps)
 	if err != nil {
 		return nil, err
 	}
-	t := timed(times)
+	t := steady(times)
 	t.Millions, t.GFLOP, t.WindowMS = float64(s.Parameters)/1e6, s.FLOPs/1e9, milliseconds(window)
 	if s.Cached > 0 {
 		t.GFLOP = 0 // some are of the window, not of the step
@@ -276,6 +283,16 @@ func (c *benchCommand) matmul(ctx context.Context, b compute.Backend, _ *configs
 		all = append(all, t)
 	}
 	return all, nil
+}
+
+// warmup is the number of steps of training and sampling that are left out after the first.
+const warmup = 5
+
+// steady separates the first step from those after the warm-up.
+func steady(times []time.Duration) timing {
+	t := timed(append(times[:1:1], times[1+warmup:]...))
+	t.Warmup = warmup
+	return t
 }
 
 // timed separates the first step from the others.

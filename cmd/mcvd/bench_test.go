@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // benched are the lines of JSON that mcvd bench prints.
@@ -45,6 +46,17 @@ func TestBenchOfMatrixProducts(t *testing.T) {
 	}
 }
 
+// Of eight steps the first is shown apart, five are left out, and two are timed.
+func TestBenchLeavesOutTheWarmUp(t *testing.T) {
+	var times []time.Duration
+	for i := range 8 {
+		times = append(times, time.Duration(i+1)*time.Millisecond)
+	}
+	if got := steady(times); got.FirstMS != 1 || !slices.Equal(got.MS, []float64{7, 8}) || got.Warmup != 5 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A training step is three network evaluations for each of its batches; sampling's is one.
 func TestBenchOfSteps(t *testing.T) {
 	inNewFolder(t)
@@ -54,7 +66,7 @@ func TestBenchOfSteps(t *testing.T) {
 		t.Errorf("%g GFLOP a training step, want %g", got, want)
 	}
 	for _, v := range []timing{training, sampling} {
-		if v.Network != "tiny" || v.Batch != 4 || !(v.Millions > 0) || !(v.FirstMS > 0) || len(v.MS) != 2 {
+		if v.Network != "tiny" || v.Batch != 4 || !(v.Millions > 0) || !(v.FirstMS > 0) || len(v.MS) != 2 || v.Warmup != 5 {
 			t.Errorf("%+v", v)
 		}
 	}

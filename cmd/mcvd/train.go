@@ -21,6 +21,7 @@ import (
 	"mcvd/eval"
 	"mcvd/models"
 	"mcvd/models/backend"
+	"mcvd/models/backend/xlakernels"
 	"mcvd/models/guidance"
 	"mcvd/models/nn"
 	"mcvd/models/sampler"
@@ -238,6 +239,9 @@ func (c *trainCommand) peak(ctx context.Context, b compute.Backend, choice backe
 	peak, err := choice.Peak(ctx, b, dtype, cmp.Or(config.Train.Devices, b.NumDevices()))
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("the log will have no share of the device's peak", "reason", err)
+	}
+	if peak > 0 && xlakernels.Serve(b) {
+		c.log.Info("shares of the peak count convolutions as direct sums; Winograd's take fewer operations, so a share may exceed 100 %")
 	}
 	return peak
 }

@@ -149,7 +149,7 @@ def arguments():
     p.add_argument("--variant", default=None, help="eager (default), compiled; with -channels-last, -bf16")
     p.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: the cores that it may use")
-    p.add_argument("--warmup", type=int, default=3, help="steps that are not counted, the first of which compiles")
+    p.add_argument("--warmup", type=int, default=6, help="steps that are not counted, the first of which compiles: as many as mcvd bench leaves out")
     p.add_argument("--steps", type=int, default=20, help="steps that are")
     p.add_argument("--seconds", type=float, default=120, help="stop counting after so long, but not before 3 steps")
     p.add_argument("--cache", action="store_true", help="sampling keeps SPATIN's maps, unlike the published code")
