@@ -11,7 +11,9 @@ skip() {
 
 [ "$(go env CGO_ENABLED)" = 1 ] || skip "cgo is off (CGO_ENABLED=0, or no C compiler), which XLA needs"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+MCVD_XLA_CACHE=$(mktemp -d) # what the tests of one package compile, those of another may need
+export MCVD_XLA_CACHE
+trap 'rm -rf "$log" "$MCVD_XLA_CACHE"' EXIT
 status=0
 scripts/install-xla.sh cpu >"$log" 2>&1 || status=$?
 case $status in

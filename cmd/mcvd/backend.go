@@ -50,7 +50,7 @@ func (a *app) openBackend(name string) (compute.Backend, backend.Choice, error) 
 	}
 	b, err := c.Open()
 	if err == nil && c.Plugin != "" {
-		a.log.Info("XLA compiles a program when it is first used, for seconds to a minute; --backend go starts at once, for small things")
+		a.log.Info("XLA compiles a program when it is first used, for seconds to a minute, unless it has done so before; --backend go starts at once, for small things")
 	}
 	return b, c, err
 }

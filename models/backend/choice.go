@@ -22,6 +22,9 @@ type Choice struct {
 	kind    kind
 	missing []string // what CUDA needs beside the plugin, and was not found
 	plain   string   // why the plugin gets no kernels, or empty
+
+	programs string // where compiled programs are kept, or empty
+	identity string // what they depend on besides program and plugin
 	environment
 }
 
@@ -187,6 +190,10 @@ func (m machine) xla(name string, k kind, path, options string) (Choice, error) 
 	if c.plain, err = m.whyNoKernels(k); err != nil {
 		return c, err
 	}
+	if c.programs, err = m.programsFolder(k); err != nil {
+		return c, err
+	}
+	c.identity = m.identity()
 	c.environment, err = m.wants(k, path)
 	return c, err
 }

@@ -38,7 +38,7 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	if from := packageOf(c.Plugin); from != "" {
 		plugin += " of " + from
 	}
-	return fmt.Sprintf("%s, PJRT %s, %s, %d %s: %s", plugin, version, kernels, len(devices), what, strings.Join(devices, ", ")), nil
+	return fmt.Sprintf("%s, PJRT %s, %s, %s, %d %s: %s", plugin, version, kernels, c.keeps(), len(devices), what, strings.Join(devices, ", ")), nil
 }
 
 // Versions describes an opened backend for the record of a result: its name, and for a plugin the

@@ -121,13 +121,18 @@ func quotedFlag(path string) string {
 // cacheFolder is where a plugin keeps what it found out about kernels. Kernels of one version need
 // not exist in another, so each version has its own folder, by the plugin's size.
 func (m machine) cacheFolder(path string) string {
-	base := m.env["XDG_CACHE_HOME"]
-	if !filepath.IsAbs(base) {
-		base = filepath.Join(m.env["HOME"], ".cache")
-	}
 	var size int64
 	if info, err := os.Stat(path); err == nil {
 		size = info.Size()
 	}
-	return filepath.Join(base, "mcvd", fmt.Sprintf("xla-kernels-%d", size))
+	return filepath.Join(m.userCache(), fmt.Sprintf("xla-kernels-%d", size))
+}
+
+// userCache is the program's folder in the user's cache.
+func (m machine) userCache() string {
+	base := m.env["XDG_CACHE_HOME"]
+	if !filepath.IsAbs(base) {
+		base = filepath.Join(m.env["HOME"], ".cache")
+	}
+	return filepath.Join(base, "mcvd")
 }

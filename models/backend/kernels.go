@@ -3,8 +3,6 @@ package backend
 import (
 	"errors"
 	"fmt"
-
-	"mcvd/models/backend/xlakernels"
 )
 
 // kernelsVariable switches the kernels of xlakernels off.
@@ -25,13 +23,16 @@ func (m machine) whyNoKernels(k kind) (string, error) {
 	return "", nil
 }
 
-// kernels gives the plugin its kernels, or says why it has none. It is the same after the first time.
+// kernels gives the plugin its kernels, or says why it has none.
 func (c Choice) kernels() error {
 	if c.Plugin == "" {
 		return errors.New("no plugin")
 	}
-	if c.plain != "" {
+	if c.kind != cpu {
 		return errors.New(c.plain)
 	}
-	return xlakernels.Register(c.Plugin)
+	if err := c.register(); c.plain == "" {
+		return err
+	}
+	return errors.New(c.plain)
 }

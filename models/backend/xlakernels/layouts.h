@@ -2,6 +2,7 @@
 // xla/pjrt/c/pjrt_c_api_ffi_extension.h and xla/ffi/api/c_api.h at the version of the known plugin. They
 // were checked against that plugin, and other versions of these headers have others. That is why only a
 // known plugin gets kernels.
+#pragma once
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,11 +43,29 @@ typedef struct {
   size_t struct_size; extension *ext; void *client; const program *program;
   const char *options; size_t options_size; void *executable;
 } compile_args;
+typedef struct { size_t struct_size; extension *ext; void *loaded, *executable; } get_executable_args;
+typedef struct { size_t struct_size; extension *ext; void *executable; } executable_destroy_args;
+typedef struct {
+  size_t struct_size; extension *ext; void *executable;
+  const char *bytes; size_t size; void *backing; void (*delete)(void *backing);
+} serialize_args;
+typedef struct {
+  size_t struct_size; extension *ext; void *client; const char *bytes; size_t size; void *executable;
+  const char *options; size_t options_size; // NULL: those of the executable
+} load_args;
 typedef struct {
   size_t struct_size; extension *ext; version version;
   void (*error_destroy)(destroy_args *); void (*error_message)(message_args *);
   void *others[18]; // PJRT_Error_GetCode to PJRT_Client_AddressableMemories
   void *(*compile)(compile_args *);
+  void *others2[19]; // PJRT_Client_DefaultDeviceAssignment to PJRT_Memory_AddressableByDevices
+  void *(*executable_destroy)(executable_destroy_args *);
+  void *others3[8]; // PJRT_Executable_Name to PJRT_Executable_OptimizedProgram
+  void *(*serialize)(serialize_args *);
+  void *loaded_destroy;
+  void *(*get_executable)(get_executable_args *);
+  void *others4[4]; // PJRT_LoadedExecutable_AddressableDevices to PJRT_LoadedExecutable_Execute
+  void *(*load)(load_args *);
 } pjrt_api;
 
 typedef struct {

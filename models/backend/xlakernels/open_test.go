@@ -30,7 +30,7 @@ func both(t *testing.T) (kernels, plain compute.Backend) {
 		t.Fatal(err)
 	}
 	kernels = backendtest.Open(t)
-	if err := xlakernels.Register(c.Plugin); err != nil {
+	if err := xlakernels.Register(c.Plugin, xlakernels.Options{}); err != nil {
 		t.Skip(err) // such as a processor without AVX-512
 	}
 	if !xlakernels.Serve(kernels) {

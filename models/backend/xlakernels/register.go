@@ -31,23 +31,33 @@ var known = map[string]string{
 	"259284552 9167ac5c535aa41b2fd5fbf6c82f9a3db98b45ea9f3632c19725e0b63eeaf191": "xla-cpu-pjrt 0.0.1",
 }
 
-// registered remembers what became of each path, because a process can hand in a plugin only once.
+// registered remembers what became of each path, because a process can hand in a plugin only once, and
+// the options of the one that could be.
 var registered = struct {
 	sync.Mutex
-	paths map[string]error
+	paths   map[string]error
+	options Options
 }{paths: map[string]error{}}
 
-// Register makes go-xla use the kernels with the plugin at an absolute path, whenever it is opened by
-// that path after this. An error says why it can't; then the plugin stays as it is.
-func Register(path string) error {
+// Register makes go-xla use kernels and cache with the plugin at an absolute path, whenever it is opened
+// by that path after this. An error says why it can't; then the plugin stays as it is. The first call
+// for a path counts.
+func Register(path string, o Options) error {
 	registered.Lock()
 	defer registered.Unlock()
 	err, done := registered.paths[path]
 	if !done {
-		err = register(path)
+		err = register(path, o)
 		registered.paths[path] = err
 	}
 	return err
+}
+
+// served is the options of the plugin that was registered.
+func served() Options {
+	registered.Lock()
+	defer registered.Unlock()
+	return registered.options
 }
 
 // Serve says whether kernels serve the programs of a backend.
@@ -59,45 +69,54 @@ func Serve(b compute.Backend) bool {
 	registered.Lock()
 	defer registered.Unlock()
 	err, done := registered.paths[plugin.PluginName()]
-	return done && err == nil
+	return done && err == nil && registered.options.Kernels
 }
 
-func register(path string) error {
-	if err := isKnown(path); err != nil {
+func register(path string, o Options) error {
+	build, err := isKnown(path)
+	if err != nil {
 		return err
 	}
+	o.Machine += "\n" + build
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var problem [512]C.char
-	api := C.mcvd_shim(name, &problem[0], C.size_t(len(problem)))
+	kernels := C.int(0)
+	if o.Kernels {
+		kernels = 1
+	}
+	api := C.mcvd_shim(name, kernels, &problem[0], C.size_t(len(problem)))
 	if api == nil {
 		return errors.New(C.GoString(&problem[0]))
 	}
+	registered.options = o
 	// go-xla first looks among the plugins that it has, by the name that it is given: the path.
 	return pjrt.RegisterPreloadedPlugin(path, uintptr(api))
 }
 
-func isKnown(path string) error {
+// isKnown is the build of a plugin that is known, and an error for any other.
+func isKnown(path string) (build string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
 	const end = 1 << 20
 	h := sha256.New()
 	for _, at := range []int64{0, max(0, info.Size()-end)} {
 		if _, err := io.Copy(h, io.NewSectionReader(f, at, end)); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if known[fmt.Sprintf("%d %x", info.Size(), h.Sum(nil))] == "" {
-		return errors.New("another plugin than xla-cpu-pjrt 0.0.1, for which they were made")
+	build = fmt.Sprintf("%d %x", info.Size(), h.Sum(nil))
+	if known[build] == "" {
+		return "", errors.New("another plugin than xla-cpu-pjrt 0.0.1, for which they were made")
 	}
-	return nil
+	return build, nil
 }
 
 // twist changes what XLA is given, in tests.
@@ -111,6 +130,9 @@ func mcvdRewrite(code *C.char, size C.size_t, rewritten *C.size_t) (text *C.char
 			text = nil
 		}
 	}()
+	if !served().Kernels {
+		return nil
+	}
 	out := Rewrite(unsafe.Slice((*byte)(unsafe.Pointer(code)), int(size)))
 	if out == nil {
 		return nil

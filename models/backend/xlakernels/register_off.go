@@ -9,7 +9,7 @@ import (
 )
 
 // Register says that this program has none.
-func Register(string) error {
+func Register(string, Options) error {
 	return errors.New("this program was built without them: they need cgo (a C compiler) on Linux and x86-64")
 }
 

@@ -5,6 +5,7 @@
 #include "shim.h"
 #include "handlers.h"
 #include "layouts.h"
+#include "load.h"
 #include "_cgo_export.h"
 
 #include <dlfcn.h>
@@ -29,20 +30,20 @@ static void refused(void *error) {
 // compile compiles the rewritten program. If XLA refuses it, the plain one is compiled.
 static void *compile(compile_args *a) {
   const program *p = a->program;
-  if (p->format_size != 4 || memcmp(p->format, "mlir", 4)) return original->compile(a);
+  if (p->format_size != 4 || memcmp(p->format, "mlir", 4)) return compile_or_load(original, a);
   size_t size = 0;
   char *code = mcvdRewrite(p->code, p->code_size, &size);
-  if (!code) return original->compile(a);
+  if (!code) return compile_or_load(original, a);
   program rewritten = *p;
   rewritten.code = code;
   rewritten.code_size = size;
   compile_args b = *a;
   b.program = &rewritten;
-  void *error = original->compile(&b);
+  void *error = compile_or_load(original, &b);
   free(code);
   if (error) {
     refused(error);
-    return original->compile(a);
+    return compile_or_load(original, a);
   }
   a->executable = b.executable;
   return NULL;
@@ -73,8 +74,8 @@ static int register_handlers(pjrt_api *p, char *problem, size_t size) {
   return 0;
 }
 
-void *mcvd_shim(const char *plugin, char *problem, size_t size) {
-  if (!has_avx512()) return snprintf(problem, size, "the processor has no AVX-512"), NULL;
+void *mcvd_shim(const char *plugin, int kernels, char *problem, size_t size) {
+  if (kernels && !has_avx512()) return snprintf(problem, size, "the processor has no AVX-512"), NULL;
   void *library = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
   if (!library) return snprintf(problem, size, "%s", dlerror()), NULL;
   pjrt_api *(*get)(void) = (pjrt_api * (*)(void)) dlsym(library, "GetPjrtApi");
@@ -86,7 +87,7 @@ void *mcvd_shim(const char *plugin, char *problem, size_t size) {
     return snprintf(problem, size, "the plugin has PJRT %d.%d, want 0.81", p->version.major, p->version.minor), NULL;
   cpu_set_t set;
   use_threads(sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set));
-  if (register_handlers(p, problem, size)) return NULL;
+  if (kernels && register_handlers(p, problem, size)) return NULL;
   // go-xla's header is newer than the plugin's: what it reads beyond the plugin's table is NULL.
   pjrt_api *table = calloc(1, p->struct_size + 4096);
   if (!table) return snprintf(problem, size, "out of memory"), NULL;

@@ -12,6 +12,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"mcvd/models/backend/compiled"
 )
 
 // What says in a few words what has kernels.
@@ -34,6 +36,17 @@ var Calls = map[string]bool{"sums": true, "sums_silu": true, "affine": true, "af
 // Channels divides the number of channels of an image that [Calls] serve: they are a vector's values.
 const Channels = 16
 
+// Options say what a plugin gets.
+type Options struct {
+	// Kernels serve its programs. This needs a processor with AVX-512.
+	Kernels bool
+	// Cache has the executables of programs that were compiled before; nil for none.
+	Cache *compiled.Cache
+	// Machine says on what, besides plugin and program, an executable depends: the processor, the
+	// environment. Executables of other machines in the cache are not used.
+	Machine string
+}
+
 // Report is what has become of programs since the process began.
 type Report struct {
 	Programs  int            // given to Rewrite
@@ -42,6 +55,9 @@ type Report struct {
 	Time      time.Duration  // spent rewriting
 	Refused   int            // rewritten programs that XLA refused, so that the plain ones ran
 	Refusal   string         // why, of the last
+	Loaded    int            // executables that came from the cache
+	Stored    int            // executables that went into it
+	Lost      int            // executables that couldn't be kept or loaded
 }
 
 var totals = struct {
