@@ -152,10 +152,13 @@ func (g *Generator) NFE(j Job) (int, error) {
 // list is the job's windows, if the sampler can run them.
 func (g *Generator) list(j Job) (iter.Seq[Window], error) {
 	windows, err := j.List(g.wide)
+	if err == nil {
+		err = j.CheckTold(g.model.ToldTimes(), g.model.LevelPerFrame())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return windows, errors.Join(g.checkRolling(j), g.checkTimes(j))
+	return windows, errors.Join(g.checkRolling(j), g.checkChoice(j))
 }
 
 // Evaluations is the number of network evaluations for that many of the job's videos. An evaluation

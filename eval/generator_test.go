@@ -307,7 +307,7 @@ func TestRollingWindows(t *testing.T) {
 		}
 	}
 	for want, g := range map[string]*Generator{
-		"want 2 or more, so that 5 steps fit into a block of 3 frames that moves on by 1": generator(1, 1, 0),
+		"want 2 or more, so that 5 steps fit into a block of 3 (frames.current) that moves on by 1": generator(1, 1, 0),
 		"want sampler.start 0": generator(2, 1, 0.5),
 	} {
 		if _, err := g.NFE(job(rollingName)); err == nil || !strings.Contains(err.Error(), want) {

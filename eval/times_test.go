@@ -176,8 +176,9 @@ func numbersTo(n int) func(yield func(int) bool) {
 	}
 }
 
-// Windows that give distant frames are refused for a network that isn't told times.
-func TestWindowsThatNeedTimes(t *testing.T) {
+// Windows that give distant frames are refused for a network that isn't told times, and rolling ones
+// for a network that is told one noise level for all frames.
+func TestWindowsThatNeedToldNetworks(t *testing.T) {
 	b := backendtest.Open(t)
 	untold, err := NewGenerator(b, model.NewStore(), counting(t), config().Sampler, 7, 1, 1)
 	if err != nil {
@@ -185,15 +186,19 @@ func TestWindowsThatNeedTimes(t *testing.T) {
 	}
 	defer untold.Close()
 	for _, name := range WindowNames() {
-		j := Job{Task: Interpolate, Frames: 8, Advance: 3, Windows: name}
-		needs := name == adaptiveName || name == NearestWindows
-		if err := j.CheckTimes(false); (err != nil) != needs || j.CheckTimes(true) != nil {
-			t.Errorf("%s: error %v", name, err)
+		j := Job{Task: makers[name].tasks[0], Frames: 8, Advance: 3, Windows: name}
+		times, levels := name == adaptiveName || name == NearestWindows, name == rollingName
+		if (j.CheckTold(false, true) != nil) != times || (j.CheckTold(true, false) != nil) != levels || j.CheckTold(true, true) != nil {
+			t.Errorf("%s: errors %v, %v", name, j.CheckTold(false, true), j.CheckTold(true, false))
 		}
-		if needs {
-			if _, err := untold.NFE(j); err == nil || !strings.Contains(err.Error(), "(model.options.frame_times)") {
-				t.Errorf("%s: error %v", name, err)
-			}
+		want := ""
+		if times {
+			want = "(model.options.frame_times)"
+		} else if levels {
+			want = "(model.options.level_per_frame)"
+		}
+		if _, err := untold.NFE(j); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}
 	s := config().Sampler

@@ -173,10 +173,14 @@ func Unseen(windows iter.Seq[Window], model configs.Frames) (hidden []int, numbe
 // NeedsTimes says whether windows are for networks alone that are told times.
 func NeedsTimes(windows string) bool { return makers[windows].times }
 
-// CheckTimes reports windows that need a network that is told times, for one that isn't.
-func (j Job) CheckTimes(told bool) error {
-	if NeedsTimes(j.windows()) && !told {
+// CheckTold reports windows that need a network that is told more: the times of frames, or a noise
+// level for each of them.
+func (j Job) CheckTold(times, levels bool) error {
+	switch {
+	case NeedsTimes(j.windows()) && !times:
 		return fmt.Errorf("windows %q give frames that are far away, want a network that is told when frames were taken (model.options.frame_times), or other windows", j.windows())
+	case j.windows() == rollingName && !levels:
+		return fmt.Errorf("windows %q have frames with more and less noise in a block, want a network that is told a noise level for each frame (model.options.level_per_frame), or other windows", j.windows())
 	}
 	return nil
 }

@@ -113,12 +113,8 @@ func (s side) numbers(among []int) (frames []int) {
 	return frames
 }
 
-// checkTimes reports windows that need a network that is told times, for one that isn't, and
-// windows that choose given frames where a guidance gives frames of the block.
-func (g *Generator) checkTimes(j Job) error {
-	if err := j.CheckTimes(g.model.ToldTimes()); err != nil {
-		return err
-	}
+// checkChoice reports windows that choose given frames where a guidance gives frames of the block.
+func (g *Generator) checkChoice(j Job) error {
 	if f := g.model.Frames; Chooses(j.windows()) && (g.wide.Past != f.Past || g.wide.Future != f.Future) {
 		return fmt.Errorf("windows %q: choose frames that are far away, but the guidance takes given frames for ones of the block; want another guidance", adaptiveName)
 	}

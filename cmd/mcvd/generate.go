@@ -256,7 +256,7 @@ func (a *app) checkJob(j eval.Job, l *loaded) error {
 	if err != nil {
 		return err
 	}
-	if err := j.CheckTimes(l.model.ToldTimes()); err != nil {
+	if err := j.CheckTold(l.model.ToldTimes(), l.model.LevelPerFrame()); err != nil {
 		return err
 	}
 	windows = eval.Narrow(windows, wide, c.Frames)

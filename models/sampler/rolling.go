@@ -10,7 +10,7 @@ import (
 // frames at its end must still be pure noise, before their first step.
 func (l Lag) CheckRolling(steps []Step, frames, by int) error {
 	if least := (len(steps) + frames - by) / (frames - by + 1); l.Turns < least {
-		return fmt.Errorf("sampler.frame_lag: %d, want %d or more, so that %d steps fit into a block of %d frames that moves on by %d", l.Turns, least, len(steps), frames, by)
+		return fmt.Errorf("sampler.frame_lag: %d, want %d or more, so that %d steps fit into a block of %d (frames.current) that moves on by %d", l.Turns, least, len(steps), frames, by)
 	}
 	return nil
 }
