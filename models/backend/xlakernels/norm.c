@@ -14,7 +14,7 @@ typedef struct {
 } job;
 
 // exp16 is e^x by x = n ln 2 + r and a polynomial in r (Cephes), to 2 units in the last place. It is kept
-// between e^-87 and e^88, where the sigmoid is 0 or 1 in float32.
+// between e^-87 and e^88. Beyond these, the sigmoid is 1 in float32, or less than 1e-38.
 INLINE v16 exp16(v16 x) {
   __m512 v = _mm512_max_ps(_mm512_min_ps((__m512)x, _mm512_set1_ps(88.f)), _mm512_set1_ps(-87.f));
   __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(v, _mm512_set1_ps(1.44269504088896341f)), 8);
