@@ -7,12 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -104,33 +103,63 @@ func agree(t *testing.T, f, reference func(in []*Node) []*Node, want map[string]
 	}
 }
 
-// A kernel that is called with what it doesn't compute is an error of the call, and so is one that
-// finds no memory. The next call works.
+// A kernel that is called with arrays that are not for it is an error of the call: it would read and
+// write beyond them.
+func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
+	kernels, _ := both(t)
+	defer xlakernels.Twist(nil)
+	for _, c := range []struct {
+		name, kernel string
+		result       []int
+		arguments    [][]int
+	}{
+		{"weights for another result", "conv", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {3, 3, 32, 64}}},
+		{"a result with fewer pixels", "conv", []int{2, 8, 4, 32}, [][]int{{2, 8, 8, 32}, {3, 3, 32, 32}}},
+		{"channels of no multiple", "conv", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 16}, {3, 3, 16, 32}}},
+		{"no weights", "conv", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}}},
+		{"weights that are not transposed", "conv_transposed", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 64}, {3, 3, 64, 32}}},
+		{"an adjoint with fewer pixels", "conv_weights", []int{3, 3, 32, 64}, [][]int{{2, 8, 8, 32}, {2, 8, 4, 64}}},
+		{"weights with fewer channels", "conv_weights", []int{3, 3, 32, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 64}}},
+		{"sums of fewer channels", "sums", []int{2, 2, 16}, [][]int{{2, 8, 8, 32}}},
+		{"an image with fewer pixels", "affine", []int{2, 8, 4, 32}, [][]int{{2, 8, 8, 32}, {2, 2, 32}}},
+		{"three coefficients", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 3, 32}}},
+		{"an adjoint of fewer images", "affine_silu", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {1, 8, 8, 32}, {2, 4, 32}}},
+	} {
+		call := func(in []*Node) []*Node {
+			f := NewFunction(in[0].Graph(), xlakernels.Prefix+"affine__wrong", func(g *Graph) []*Node {
+				for i, x := range in {
+					Parameter(g, "p"+strconv.Itoa(i), x.Shape())
+				}
+				return []*Node{BroadcastToDims(Const(g, float32(0)), c.result...)}
+			})
+			return f.Call(in...)
+		}
+		var inputs []*tensors.Tensor
+		for _, dims := range c.arguments {
+			inputs = append(inputs, random(dims...))
+		}
+		xlakernels.Twist(func(p []byte) []byte {
+			return bytes.ReplaceAll(p, []byte(`"mcvd_affine"`), []byte(`"mcvd_`+c.kernel+`"`))
+		})
+		if _, err := run(t, kernels, call, inputs...); err == nil || !strings.Contains(err.Error(), "not for this kernel") {
+			t.Errorf("%s, %s: error %v", c.kernel, c.name, err)
+		}
+	}
+}
+
+// A kernel that finds no memory is an error of the call. The next call works.
 func TestFailuresAreErrorsOfTheCall(t *testing.T) {
 	kernels, plain := both(t)
-	wrong := func(in []*Node) []*Node {
-		f := NewFunction(in[0].Graph(), xlakernels.Prefix+"affine__wrong", func(g *Graph) []*Node {
-			p := Parameter(g, "x", in[0].Shape())
-			Parameter(g, "k", shapes.Make(dtypes.Float32, 2, 3, 32))
-			return []*Node{Mul(p, p)}
-		})
-		return f.Call(in...)
-	}
-	inputs := []*tensors.Tensor{random(2, 8, 8, 32), random(2, 3, 32)}
-	if _, err := run(t, plain, wrong, inputs...); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := run(t, kernels, wrong, inputs...); err == nil || !strings.Contains(err.Error(), "not for this kernel") {
-		t.Errorf("wrong shapes: error %v", err)
-	}
-	x, w := random(4, 16, 16, 32), random(3, 3, 32, 32)
+	// So few tiles that those of a thread need more memory than the sums of the gradient.
+	x, w := random(2, 16, 16, 32), random(3, 3, 32, 32)
 	conv := withGradients(func(in []*Node) []*Node { return []*Node{Convolve(in[0], in[1]).PadSame().Done()} })
 	want, err := run(t, plain, conv, x, w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing; what lies between passes; what a thread needs for its tiles.
-	for _, floats := range []int{1, 9 * 32 * 32, 36 * 32 * 32} {
+	// Nothing; the transposed kernel; the transformed kernel; the sums of the gradient, so that only its
+	// threads find too little.
+	for _, floats := range []int{1, 9 * 32 * 32, 36 * 32 * 32, 2 * 36 * 32 * 32} {
 		xlakernels.LimitScratch(floats)
 		_, err := run(t, kernels, conv, x, w)
 		xlakernels.LimitScratch(0)
