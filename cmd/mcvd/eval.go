@@ -88,7 +88,7 @@ the real ones. They are generated again after the evaluation, which keeps none.`
 	f.Var(count(&c.Frames), "frames", "frames to generate (default: the protocol's for the run's past frames, or one block, frames.current)")
 	f.Var(count(&c.Advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.Windows)
-	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 16)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which changes them by rounding at most (default: all, at most 16)")
 	splitFlag(cmd, &c.Split)
 	f.Var(&someOf{values: &c.metrics, names: metric.Names()}, "metrics", "any of "+strings.Join(metric.Names(), ",")+", separated by commas (default: all that can be computed, without digit, fid, fvd_pooled, fvmd, kid and lpips_vgg, which have to be asked for)")
 	f.StringVar(&c.list, "clips-file", "", "score the clips of this list (default: those that the protocol and --seed choose)")

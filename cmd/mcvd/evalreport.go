@@ -106,7 +106,7 @@ generate each video is shown beside the nearest clip of the training split.`,
 	f.StringVar(&c.run, "run", "", "folder of the run that was evaluated, to show videos of it")
 	f.StringVar(&c.checkpoint, "checkpoint", "", "the checkpoint that was evaluated (default: the file of that name in the run)")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of lpips (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
-	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, which are at most 6)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which changes them by rounding at most (default: all, which are at most 6)")
 	backendFlag(cmd, &c.backend)
 	c.dataFlag(cmd)
 	return cmd

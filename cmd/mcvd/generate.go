@@ -79,7 +79,7 @@ func newGenerateCommand(a *app, task eval.Task, short, example string) *cobra.Co
 	f.Var(count(&c.trajectories), "trajectories", "videos of each clip, with different noise")
 	f.Var(count(&c.advance), "advance", "frames that are kept of each block; fewer is slower (default: all)")
 	windowsFlag(cmd, &c.windows)
-	f.Var(count(&c.batch), "batch", "videos generated at a time, which does not change them (default: all, at most 8)")
+	f.Var(count(&c.batch), "batch", "videos generated at a time, which changes them by rounding at most (default: all, at most 8)")
 	f.StringVarP(&c.out, "out", "o", "", "folder for the videos (default: RUN/"+task.String()+")")
 	f.Var(&someOf{values: &c.formats, names: eval.Formats()}, "format", strings.Join(eval.Formats(), ", ")+"; may be repeated; png is a folder of frames")
 	f.Var(oneOf(&c.quality, []string{string(video.Share), string(video.Lossless)}), "quality", "of an MP4: share (plays everywhere) or lossless (RGB, bit for bit)")

@@ -73,10 +73,15 @@ func mcvdKeep(code *C.char, size C.size_t, options *C.char, optionsSize C.size_t
 //export mcvdLost
 func mcvdLost(message *C.char, size C.size_t) { lose(C.GoStringN(message, C.int(size))) }
 
-// lose counts an executable that can't be kept or loaded, and warns: a start takes longer than it need.
+// lose counts an executable that can't be kept or loaded, and warns of the first: starts take longer
+// than they need.
 func lose(why string) {
-	slog.Warn("a program that XLA compiled can't be kept, or taken from where it was kept, so it is compiled", "reason", why)
-	count(func(r *Report) { r.Lost++ })
+	count(func(r *Report) {
+		if r.Lost == 0 {
+			slog.Warn("what XLA compiled can't be kept, or loaded again, so it compiles once more; MCVD_XLA_CACHE is another folder for it, or off", "reason", why)
+		}
+		r.Lost++
+	})
 }
 
 func count(f func(r *Report)) {
