@@ -23,7 +23,8 @@ func Open(t testing.TB) compute.Backend {
 }
 
 // OpenGo opens the pure-Go backend until the end of the test. It is for tests that don't depend on
-// what a backend computes, such as tests of files, or of the layout of networks that are never run.
+// what a backend computes, such as tests of files, or of the layout of networks that are never run,
+// and for what the results of other backends are compared with.
 func OpenGo(t testing.TB) compute.Backend {
 	t.Helper()
 	return open(t, "go")
