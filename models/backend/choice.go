@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"mcvd/configs"
+	"mcvd/models/backend/xlakernels"
 )
 
 // Choice is a backend, and the reason for choosing it.
@@ -20,8 +21,9 @@ type Choice struct {
 
 	config  string // GoMLX's string
 	kind    kind
-	missing []string // what CUDA needs beside the plugin, and was not found
-	plain   string   // why the plugin gets no kernels, or empty
+	missing []string           // what CUDA needs beside the plugin, and was not found
+	vectors xlakernels.Vectors // of the kernels that the plugin gets
+	plain   string             // why it gets none, or empty
 
 	programs string // where compiled programs are kept, or empty
 	identity string // what they depend on besides program and plugin
@@ -187,7 +189,7 @@ func (m machine) xla(name string, k kind, path, options string) (Choice, error) 
 		c.missing = m.missing(path)
 	}
 	var err error
-	if c.plain, err = m.whyNoKernels(k); err != nil {
+	if c.vectors, c.plain, err = m.chooseKernels(k); err != nil {
 		return c, err
 	}
 	if c.programs, err = m.programsFolder(k); err != nil {

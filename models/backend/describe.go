@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-
-	"mcvd/models/backend/xlakernels"
 )
 
 // Missing lists what the backend needs and was not found. It may fail when it is opened, or later.
@@ -30,9 +28,11 @@ func (c Choice) Describe(b compute.Backend) (string, error) {
 	if c.virtual() {
 		what = "virtual devices, which share the machine's cores"
 	}
-	kernels := "kernels of mcvd for " + xlakernels.What
-	if err := c.kernels(); err != nil {
+	kernels, err := c.describeKernels()
+	if err != nil {
 		kernels = "no kernels of mcvd (" + err.Error() + ")"
+	} else {
+		kernels = "kernels of mcvd for " + kernels
 	}
 	plugin := c.Plugin
 	if from := packageOf(c.Plugin); from != "" {
@@ -58,8 +58,7 @@ func (c Choice) Versions() map[string]string {
 		version = "unknown: " + err.Error()
 	}
 	v["pjrt"] = version
-	v["kernels"] = xlakernels.What
-	if err := c.kernels(); err != nil {
+	if v["kernels"], err = c.describeKernels(); err != nil {
 		v["kernels"] = "none: " + err.Error()
 	}
 	return v

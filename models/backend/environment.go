@@ -47,7 +47,7 @@ func (m machine) wants(k kind, path string) (environment, error) {
 	switch k {
 	case cpu:
 		add("GLIBC_TUNABLES", m.tunables())
-		if m.avx512 {
+		if m.has("avx512f") {
 			flags = append(flags, "--xla_cpu_prefer_vector_width=512")
 		}
 	case cuda:

@@ -3,18 +3,23 @@ package backend
 import (
 	"strings"
 	"testing"
+
+	"mcvd/models/backend/xlakernels"
 )
 
-// Kernels are for the CPU plugin on a processor with AVX-512, unless they are switched off. Where a
-// plugin gets none, there is a reason.
+// Kernels are for the CPU plugin, for the longest vectors of the processor, unless they are switched off
+// or others are chosen. Where a plugin gets none, there is a reason.
 func TestWhichPluginsGetKernels(t *testing.T) {
-	const avx512 = "flags : fpu avx2 avx512f avx512dq avx512bw avx512vl"
+	const avx2, avx512 = "flags : fpu fma avx2", "flags : fpu fma avx2 avx512f avx512dq avx512bw avx512vl"
 	for _, tt := range []struct{ name, flags, variable, backend, want string }{
 		{"the CPU plugin", avx512, "", "xla-cpu", ""},
 		{"switched on", avx512, "on", "xla-cpu", ""},
 		{"switched off", avx512, "off", "xla-cpu", "MCVD_KERNELS=off"},
-		{"no AVX-512", "flags : fpu avx2", "", "xla-cpu", "no AVX-512"},
-		{"nothing known of the processor", "", "", "xla-cpu", "no AVX-512"},
+		{"AVX2 alone", avx2, "", "xla-cpu", ""},
+		{"AVX2 wanted", avx512, "avx2", "xla-cpu", ""},
+		{"AVX-512 wanted", avx512, "avx512", "xla-cpu", ""},
+		{"no FMA", "flags : fpu avx2", "", "xla-cpu", "no AVX2"},
+		{"nothing known of the processor", "", "", "xla-cpu", "no AVX2"},
 		{"the CUDA plugin", avx512, "", "xla-cuda", "they are for the CPU"},
 	} {
 		r := newTree(t)
@@ -33,6 +38,16 @@ func TestWhichPluginsGetKernels(t *testing.T) {
 		if (c.plain == "") != (tt.want == "") || !strings.Contains(c.plain, tt.want) {
 			t.Errorf("%s: no kernels because of %q, want %q", tt.name, c.plain, tt.want)
 		}
+		want := xlakernels.None
+		switch {
+		case tt.want == "" && (tt.flags == avx2 || tt.variable == "avx2"):
+			want = xlakernels.AVX2
+		case tt.want == "":
+			want = xlakernels.AVX512
+		}
+		if c.vectors != want {
+			t.Errorf("%s: kernels with %s, want %s", tt.name, c.vectors, want)
+		}
 		// The plugin of this test is only a file, so with no reason against it Register finds one.
 		if err := c.kernels(); err == nil || tt.want != "" && err.Error() != c.plain {
 			t.Errorf("%s: error %v, want %q", tt.name, err, c.plain)
@@ -40,8 +55,14 @@ func TestWhichPluginsGetKernels(t *testing.T) {
 	}
 	r := newTree(t)
 	r.plugin(ownCPU)
-	if _, err := r.look("MCVD_KERNELS=no").choose("xla-cpu"); err == nil || !strings.Contains(err.Error(), "MCVD_KERNELS=no: want on or off") {
-		t.Errorf("MCVD_KERNELS=no: error %v", err)
+	r.write("proc/cpuinfo", "flags : fma avx2\n")
+	for variable, want := range map[string]string{
+		"MCVD_KERNELS=no":     "MCVD_KERNELS=no: want on, off, avx2 or avx512",
+		"MCVD_KERNELS=avx512": "MCVD_KERNELS=avx512: the processor has no AVX-512",
+	} {
+		if _, err := r.look(variable).choose("xla-cpu"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v", variable, err)
+		}
 	}
 }
 
@@ -52,7 +73,7 @@ func TestUnknownPluginsGetNoKernels(t *testing.T) {
 	}
 	r := newTree(t)
 	r.plugin(ownCPU)
-	r.write("proc/cpuinfo", "flags : avx512f\n")
+	r.write("proc/cpuinfo", "flags : fma avx2\n")
 	c, err := r.look().choose("xla-cpu")
 	if err != nil {
 		t.Fatal(err)

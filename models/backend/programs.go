@@ -59,7 +59,7 @@ func (m machine) identity() string {
 // register hands the plugin to go-xla with kernels and with a cache of compiled programs, as far as it
 // gets them. An error says why it gets neither. It is the same after the first time.
 func (c Choice) register() error {
-	o := xlakernels.Options{Kernels: c.plain == "", Machine: c.identity}
+	o := xlakernels.Options{Kernels: c.vectors, Machine: c.identity}
 	if c.programs != "" {
 		o.Cache = compiled.New(c.programs, cacheBytes)
 	}

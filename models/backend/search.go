@@ -2,7 +2,6 @@ package backend
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,7 +23,6 @@ type machine struct {
 	unlinked  string // why this program has no XLA, or empty
 	noDevice  string // why there is no NVIDIA device to use, or empty
 	cpu, cuda plugin
-	avx512    bool
 }
 
 // plugin is the result of looking for a plugin.
@@ -48,7 +46,6 @@ func look(root string, environ []string, unlinked string) machine {
 		return m
 	}
 	m.noDevice = m.whyNoDevice()
-	m.avx512 = m.hasAVX512()
 	m.cpu.find(m.folders("cpu"), "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", "pjrt_c_api_cpu*_plugin.so", "pjrt?plugin?cpu*.so")
 	m.cuda.find(m.folders("cuda13"), "jax_plugins/xla_cuda*/xla_cuda_plugin.so", "pjrt_c_api_cuda*_plugin.so", "pjrt?plugin?cuda*.so",
 		"nvidia/pjrt_c_api_cuda*_plugin.so")
@@ -138,12 +135,6 @@ func (m machine) whyNoDevice() string {
 		return fmt.Sprintf("no NVIDIA device visible (CUDA_VISIBLE_DEVICES=%s)", visible)
 	}
 	return ""
-}
-
-// hasAVX512 says whether the CPU has vectors of 512 bits.
-func (m machine) hasAVX512() bool {
-	info, err := os.ReadFile(filepath.Join(m.root, "proc/cpuinfo"))
-	return err == nil && slices.Contains(strings.Fields(string(info)), "avx512f")
 }
 
 // short is a path as people write it.

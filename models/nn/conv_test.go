@@ -58,12 +58,8 @@ func TestConvolutionsOfAllSizes(t *testing.T) {
 					ways["tiles of 2"], ways["tiles of 4"] = newWinograd(0, 1, -1).conv, tilesOfFour.conv
 				}
 				for name, conv := range ways {
-					tolerance := 1e-5
-					if name == "xla" {
-						tolerance = 3e-5 // kernels of xlakernels round more
-					}
 					for i, got := range run(b, conv) {
-						if want := float64(plain[i]); !(math.Abs(float64(got)-want) <= tolerance*(1+math.Abs(want))) {
+						if want := float64(plain[i]); !(math.Abs(float64(got)-want) <= 1e-5*(1+math.Abs(want))) {
 							t.Fatalf("%s: value %d: %g, want %g", name, i, got, want)
 						}
 					}

@@ -2,7 +2,10 @@
 
 package xlakernels
 
-var LimitScratch = limitScratch
+var (
+	LimitScratch = limitScratch
+	UseVectors   = useVectors
+)
 
 // Twist lets f change what XLA is given; nil ends it.
 func Twist(f func([]byte) []byte) { twist = f }

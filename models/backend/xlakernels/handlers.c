@@ -11,6 +11,19 @@
 static int threads = 1;
 void use_threads(int n) { threads = n; }
 
+static const kernels *chosen = &avx2_kernels;
+
+// The builtins ask the processor, and whether the system saves these registers.
+int use_vectors(int lanes) {
+  __builtin_cpu_init();
+  int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (lanes == 16 ? !avx512 : !avx2) return -1;
+  chosen = lanes == 16 ? &avx512_kernels : &avx2_kernels;
+  return 0;
+}
+
 static int schedule(void *ctx, void (*task)(void *), void *data) {
   frame *f = ctx;
   schedule_args a = {sizeof a, NULL, f->ctx, task, data};
@@ -55,13 +68,13 @@ static int is(const buffer *b, int rank, const int64_t *dims) {
 #define IS(b, rank, ...) is(b, rank, (const int64_t[]){__VA_ARGS__})
 
 // images reads the shape of [b,h,w,c], whose channels and pixels must fit.
-static int images(const buffer *b, int multiple, shape *s) {
+static int images(const buffer *b, shape *s) {
   if (b->dtype != float32 || b->rank != 4) return 0;
   int64_t *d = b->dims, most = INT_MAX / 64;
   for (int i = 0; i < 4; i++)
     if (d[i] < 1 || d[i] > most) return 0;
   *s = (shape){d[0], d[1], d[2], d[3], d[3]};
-  return d[3] % multiple == 0 && d[1] * d[2] <= most && d[0] * (d[1] * d[2]) <= most;
+  return d[3] % 16 == 0 && d[1] * d[2] <= most && d[0] * (d[1] * d[2]) <= most;
 }
 
 enum form { plain, transposed, weights };
@@ -71,15 +84,15 @@ static void *convolve(frame *f, enum form form) {
   if (f->args.size != 2 || f->rets.size != 1) return wrong(f);
   buffer *x = f->args.list[0], *w = f->args.list[1], *y = f->rets.list[0], *out = form == weights ? w : y;
   shape s, t;
-  if (!images(x, 32, &s) || !images(out, 32, &t)) return wrong(f);
+  if (!images(x, &s) || !images(out, &t)) return wrong(f);
   int fits = t.b == s.b && t.h == s.h && t.w == s.w;
   s.o = t.c;
   if (form == weights) fits = fits && IS(y, 4, 3, 3, s.c, s.o);
   else fits = fits && (form == plain ? IS(w, 4, 3, 3, s.c, s.o) : IS(w, 4, 3, 3, s.o, s.c));
   if (!fits) return wrong(f);
   pool p = pool_of(f);
-  if (form == weights) return result(f, kernel_conv_weights(&p, s, x->data, w->data, y->data));
-  return result(f, kernel_conv(&p, s, x->data, w->data, form == transposed, y->data));
+  if (form == weights) return result(f, chosen->conv_weights(&p, s, x->data, w->data, y->data));
+  return result(f, chosen->conv(&p, s, x->data, w->data, form == transposed, y->data));
 }
 static void *conv(frame *f) { return convolve(f, plain); }
 static void *conv_transposed(frame *f) { return convolve(f, transposed); }
@@ -92,13 +105,13 @@ static void *norm(frame *f, int sums, int silu) {
   if (f->rets.size != 1 || (n != 3 && n != (sums ? 1 : 2))) return wrong(f);
   buffer *x = f->args.list[0], *v = n == 3 ? f->args.list[1] : NULL, *k = n > 1 ? f->args.list[n - 1] : NULL, *y = f->rets.list[0];
   shape s;
-  if (!images(x, 16, &s)) return wrong(f);
+  if (!images(x, &s)) return wrong(f);
   int fits = sums ? IS(y, 3, s.b, 2, s.c) : IS(y, 4, s.b, s.h, s.w, s.c);
   fits = fits && (!v || IS(v, 4, s.b, s.h, s.w, s.c)) && (!k || IS(k, 3, s.b, v && !sums ? 4 : 2, s.c));
   if (!fits) return wrong(f);
   pool p = pool_of(f);
   const float *with = v ? v->data : NULL, *by = k ? k->data : NULL;
-  return result(f, (sums ? kernel_sums : kernel_affine)(&p, s, silu, x->data, with, by, y->data));
+  return result(f, (sums ? chosen->sums : chosen->affine)(&p, s, silu, x->data, with, by, y->data));
 }
 static void *norm_sums(frame *f) { return norm(f, 1, 0); }
 static void *norm_sums_silu(frame *f) { return norm(f, 1, 1); }

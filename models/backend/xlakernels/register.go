@@ -6,6 +6,7 @@ package xlakernels
 #cgo CFLAGS: -O3 -Wall
 #cgo LDFLAGS: -ldl -lpthread
 #include <stdlib.h>
+#include "handlers.h"
 #include "parallel.h"
 #include "shim.h"
 */
@@ -69,7 +70,7 @@ func Serve(b compute.Backend) bool {
 	registered.Lock()
 	defer registered.Unlock()
 	err, done := registered.paths[plugin.PluginName()]
-	return done && err == nil && registered.options.Kernels
+	return done && err == nil && registered.options.Kernels != None
 }
 
 func register(path string, o Options) error {
@@ -81,11 +82,7 @@ func register(path string, o Options) error {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var problem [512]C.char
-	kernels := C.int(0)
-	if o.Kernels {
-		kernels = 1
-	}
-	api := C.mcvd_shim(name, kernels, &problem[0], C.size_t(len(problem)))
+	api := C.mcvd_shim(name, C.int(o.Kernels), &problem[0], C.size_t(len(problem)))
 	if api == nil {
 		return errors.New(C.GoString(&problem[0]))
 	}
@@ -130,7 +127,7 @@ func mcvdRewrite(code *C.char, size C.size_t, rewritten *C.size_t) (text *C.char
 			text = nil
 		}
 	}()
-	if !served().Kernels {
+	if served().Kernels == None {
 		return nil
 	}
 	out := Rewrite(unsafe.Slice((*byte)(unsafe.Pointer(code)), int(size)))
@@ -149,3 +146,6 @@ func mcvdRefused(message *C.char, size C.size_t) { refuse(C.GoStringN(message, C
 
 // limitScratch lets kernels find no more memory than so many floats; 0 is no limit. Only tests call it.
 func limitScratch(floats int) { C.limit_scratch(C.size_t(floats)) }
+
+// useVectors changes the kernels that run, in tests; it says if the processor can.
+func useVectors(v Vectors) bool { return C.use_vectors(C.int(v)) == 0 }

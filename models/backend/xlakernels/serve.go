@@ -27,8 +27,6 @@ var axes = map[string]string{
 }
 
 const (
-	// convolutionChannels divides the channels of images on both sides of a convolution.
-	convolutionChannels = 32
 	// minTiles is the fewest tiles of 4x4 pixels for which Winograd pays, because transformed weights
 	// are four times as large as weights.
 	minTiles = 32
@@ -63,7 +61,7 @@ func convolutionKernel(attributes []string, in []tensor, out tensor) string {
 		weights = out.dims
 	}
 	x := in[0].dims
-	if weights[0] != 3 || weights[1] != 3 || weights[2]%convolutionChannels != 0 || weights[3]%convolutionChannels != 0 || !fits(x, convolutionChannels) {
+	if weights[0] != 3 || weights[1] != 3 || weights[2]%Channels != 0 || weights[3]%Channels != 0 || !fits(x) {
 		return ""
 	}
 	if tiles := x[0] * ((x[1] + 3) / 4) * ((x[2] + 3) / 4); tiles < minTiles {
@@ -76,15 +74,15 @@ func convolutionKernel(attributes []string, in []tensor, out tensor) string {
 func callKernel(function string, in []tensor) string {
 	name, ours := strings.CutPrefix(function, Prefix)
 	kernel, _, _ := strings.Cut(name, "__")
-	if !ours || !Calls[kernel] || !fits(in[0].dims, Channels) {
+	if !ours || !Calls[kernel] || !fits(in[0].dims) {
 		return ""
 	}
 	return kernel
 }
 
 // fits says whether images are of a size that kernels take.
-func fits(images []int, channels int) bool {
-	if len(images) != 4 || images[3]%channels != 0 || images[3] > maxPixels {
+func fits(images []int) bool {
+	if len(images) != 4 || images[3]%Channels != 0 || images[3] > maxPixels {
 		return false
 	}
 	pixels := 1

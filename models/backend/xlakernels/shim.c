@@ -49,13 +49,6 @@ static void *compile(compile_args *a) {
   return NULL;
 }
 
-// has_avx512 asks the processor, and whether the system saves these registers.
-static int has_avx512(void) {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-}
-
 static int register_handlers(pjrt_api *p, char *problem, size_t size) {
   extension *e = p->ext;
   while (e && e->type != ffi_type) e = e->next;
@@ -74,8 +67,8 @@ static int register_handlers(pjrt_api *p, char *problem, size_t size) {
   return 0;
 }
 
-void *mcvd_shim(const char *plugin, int kernels, char *problem, size_t size) {
-  if (kernels && !has_avx512()) return snprintf(problem, size, "the processor has no AVX-512"), NULL;
+void *mcvd_shim(const char *plugin, int lanes, char *problem, size_t size) {
+  if (lanes && use_vectors(lanes)) return snprintf(problem, size, "the processor has no vectors of %d floats", lanes), NULL;
   void *library = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
   if (!library) return snprintf(problem, size, "%s", dlerror()), NULL;
   pjrt_api *(*get)(void) = (pjrt_api * (*)(void)) dlsym(library, "GetPjrtApi");
@@ -87,7 +80,7 @@ void *mcvd_shim(const char *plugin, int kernels, char *problem, size_t size) {
     return snprintf(problem, size, "the plugin has PJRT %d.%d, want 0.81", p->version.major, p->version.minor), NULL;
   cpu_set_t set;
   use_threads(sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set));
-  if (kernels && register_handlers(p, problem, size)) return NULL;
+  if (lanes && register_handlers(p, problem, size)) return NULL;
   // go-xla's header is newer than the plugin's: what it reads beyond the plugin's table is NULL.
   pjrt_api *table = calloc(1, p->struct_size + 4096);
   if (!table) return snprintf(problem, size, "out of memory"), NULL;

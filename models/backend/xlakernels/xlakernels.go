@@ -33,13 +33,29 @@ const Prefix = "mcvd_kernel_"
 //	affine(x, v, k)  v' k0 + k2 + x k3
 var Calls = map[string]bool{"sums": true, "sums_silu": true, "affine": true, "affine_silu": true}
 
-// Channels divides the number of channels of an image that [Calls] serve: they are a vector's values.
+// Channels divides the number of channels of images that kernels serve, those of a convolution on both
+// sides: they are a line of the cache, one or two vectors.
 const Channels = 16
+
+// Vectors are the processor's vectors for which kernels were compiled; the number is that of their
+// floats.
+type Vectors int
+
+const (
+	None   Vectors = 0 // no kernels
+	AVX2   Vectors = 8 // with FMA
+	AVX512 Vectors = 16
+)
+
+// String is the name that processors' makers give them.
+func (v Vectors) String() string {
+	return map[Vectors]string{None: "none", AVX2: "AVX2", AVX512: "AVX-512"}[v]
+}
 
 // Options say what a plugin gets.
 type Options struct {
-	// Kernels serve its programs. This needs a processor with AVX-512.
-	Kernels bool
+	// Kernels serve its programs, or none.
+	Kernels Vectors
 	// Cache has the executables of programs that were compiled before; nil for none.
 	Cache *compiled.Cache
 	// Machine says on what, besides plugin and program, an executable depends: the processor, the

@@ -1,9 +1,5 @@
-//go:build cgo && linux && amd64 && !noxla
-
 // The gradient of a convolution's weights. Transformed, it is for each of the 36 elements the product
 // of the inputs [C,tiles] with the adjoints [tiles,O].
-#include "kernels.h"
-#include "vector.h"
 
 enum {
   width = 128,     // output channels of a part
@@ -17,7 +13,7 @@ typedef struct {
   const float *x, *v;
   float *u, *dw; // u: a sum [36,c,o] for each group
   int tiles, groups, columns;
-} job;
+} gradient_job;
 
 // groups_of divides the tiles for several threads. It depends on the shape alone: the sums are rounded
 // in the same way on any number of threads, and a run that is resumed gets the same bits.
@@ -28,9 +24,9 @@ static int groups_of(shape s) {
   return groups ? (int)groups : 1;
 }
 
-// tiles_part adds up a group's tiles, for some of the output channels.
-static void tiles_part(const void *data, int number, float *scratch) {
-  const job *j = data;
+// gradient_part adds up a group's tiles, for some of the output channels.
+TARGET static void gradient_part(const void *data, int number, float *scratch) {
+  const gradient_job *j = data;
   shape s = j->s;
   int group = number / j->columns, from = number % j->columns * width, n = s.o - from < width ? s.o - from : width;
   int first = (int)((long long)j->tiles * group / j->groups), last = (int)((long long)j->tiles * (group + 1) / j->groups);
@@ -42,24 +38,24 @@ static void tiles_part(const void *data, int number, float *scratch) {
       tile_input(j->x, s, at + t, v + (size_t)t * s.c, in);
       tile_adjoint(j->v, s, at + t, from, n, m + (size_t)t * n, out);
     }
-    for (int i = 0; i < 36; i++) product(s.c, n, some, v + i * in, 1, s.c, m + i * out, n, u + i * size, s.o, at > first);
+    for (int i = 0; i < 36; i++) product(s.c, n, some, v + i * in, 1, s.c, m + i * out, panel, n, u + i * size, s.o, at > first);
   }
 }
 
-// sums_part transforms the groups' sums back, for 16 input channels.
-static void sums_part(const void *data, int number, float *scratch) {
-  const job *j = data;
-  size_t some = (size_t)16 * j->s.o;
+// gradient_sums_part transforms the groups' sums back, for LANES input channels.
+TARGET static void gradient_sums_part(const void *data, int number, float *scratch) {
+  const gradient_job *j = data;
+  size_t some = (size_t)LANES * j->s.o;
   kernel_backward(j->u, j->groups, (size_t)j->s.c * j->s.o, number * some, (number + 1) * some, j->dw);
 }
 
-int kernel_conv_weights(const pool *p, shape s, const float *x, const float *v, float *dw) {
-  job j = {s, x, v, NULL, dw, tiles_of(s), groups_of(s), (s.o + width - 1) / width};
+static int conv_weights(const pool *p, shape s, const float *x, const float *v, float *dw) {
+  gradient_job j = {s, x, v, NULL, dw, tiles_of(s), groups_of(s), (s.o + width - 1) / width};
   j.u = take((size_t)36 * s.c * s.o * j.groups);
   if (!j.u) return -1;
   int wide = s.o < width ? s.o : width;
-  int failed = parallel(p, j.groups * j.columns, 36 * (size_t)depth * (s.c + wide), tiles_part, &j);
-  if (!failed) failed = parallel(p, s.c / 16, 0, sums_part, &j);
+  int failed = parallel(p, j.groups * j.columns, 36 * (size_t)depth * (s.c + wide), gradient_part, &j);
+  if (!failed) failed = parallel(p, s.c / LANES, 0, gradient_sums_part, &j);
   give(j.u);
   return failed;
 }

@@ -1,0 +1,8 @@
+//go:build cgo && linux && amd64 && !noxla
+
+// The kernels with vectors of 8 floats.
+#define LANES 8
+#include "winograd.h"
+#include "norm.h"
+
+const kernels avx2_kernels = {conv, conv_weights, sums, affine};

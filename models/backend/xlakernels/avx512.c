@@ -1,0 +1,8 @@
+//go:build cgo && linux && amd64 && !noxla
+
+// The kernels with vectors of 16 floats.
+#define LANES 16
+#include "winograd.h"
+#include "norm.h"
+
+const kernels avx512_kernels = {conv, conv_weights, sums, affine};
