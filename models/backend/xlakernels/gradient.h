@@ -2,60 +2,65 @@
 // of the inputs [C,tiles] with the adjoints [tiles,O].
 
 enum {
-  width = 128,     // output channels of a part
-  depth = 48,      // tiles that are transformed at a time, so that they stay in the cache
-  most_groups = 8, // of tiles
-  most_sums = 1 << 23 // floats of all groups' sums
+  most_values = 1 << 19, // of transformed tiles at a time: they should stay in the cache
+  least_tiles = 128,     // at a time nevertheless: each time, all sums are read and written
+  tiles_of_part = 4,     // that are transformed together
+  depth = 128,           // tiles that are multiplied together, which should stay in the nearest cache
+  width = 128,           // output channels of a part of a product
 };
 
+// Of some tiles from the first on, in is [36,some,c] and out [36,panels,some,panel]; u is the sum
+// [36,c,o] of the products.
 typedef struct {
   shape s;
   const float *x, *v;
-  float *u, *dw; // u: a sum [36,c,o] for each group
-  int tiles, groups, columns;
+  float *in, *out, *u, *dw;
+  int first, some;
 } gradient_job;
 
-// groups_of divides the tiles for several threads. It depends on the shape alone: the sums are rounded
-// in the same way on any number of threads, and a run that is resumed gets the same bits.
-static int groups_of(shape s) {
-  size_t groups = tiles_of(s) / 16, most = most_sums / ((size_t)36 * s.c * s.o);
-  if (groups > most_groups) groups = most_groups;
-  if (groups > most) groups = most;
-  return groups ? (int)groups : 1;
-}
-
-// gradient_part adds up a group's tiles, for some of the output channels.
-TARGET static void gradient_part(const void *data, int number, float *scratch) {
+TARGET static void gradient_tiles_part(const void *data, int number, float *scratch) {
   const gradient_job *j = data;
   shape s = j->s;
-  int group = number / j->columns, from = number % j->columns * width, n = s.o - from < width ? s.o - from : width;
-  int first = (int)((long long)j->tiles * group / j->groups), last = (int)((long long)j->tiles * (group + 1) / j->groups);
-  size_t in = (size_t)depth * s.c, out = (size_t)depth * n, size = (size_t)s.c * s.o;
-  float *v = scratch, *m = scratch + 36 * in, *u = j->u + 36 * size * group + from;
-  for (int at = first; at < last; at += depth) {
-    int some = last - at < depth ? last - at : depth;
-    for (int t = 0; t < some; t++) {
-      tile_input(j->x, s, at + t, v + (size_t)t * s.c, in);
-      tile_adjoint(j->v, s, at + t, from, n, m + (size_t)t * n, out);
-    }
-    for (int i = 0; i < 36; i++) product(s.c, n, some, v + i * in, 1, s.c, m + i * out, panel, n, u + i * size, s.o, at > first);
+  int from = number * tiles_of_part, to = from + tiles_of_part < j->some ? from + tiles_of_part : j->some;
+  for (int t = from; t < to; t++) {
+    tile_input(j->x, s, j->first + t, j->in + (size_t)t * s.c, (size_t)j->some * s.c);
+    tile_adjoint(j->v, s, j->first + t, j->out + (size_t)t * panel, j->some * padded(s.o), (size_t)j->some * panel);
   }
 }
 
-// gradient_sums_part transforms the groups' sums back, for LANES input channels.
-TARGET static void gradient_sums_part(const void *data, int number, float *scratch) {
+// gradient_product_part adds up the tiles of one element, for some of the output channels. The order of
+// the sum depends on the shape alone: a run that is resumed with another number of threads gets the same
+// bits.
+TARGET static void gradient_product_part(const void *data, int number, float *scratch) {
   const gradient_job *j = data;
-  size_t some = (size_t)LANES * j->s.o;
-  kernel_backward(j->u, j->groups, (size_t)j->s.c * j->s.o, number * some, (number + 1) * some, j->dw);
+  size_t c = j->s.c, o = j->s.o, some = j->some, i = number % 36, from = number / 36 * width;
+  size_t n = o - from < width ? o - from : width;
+  for (size_t t = 0; t < some; t += depth)
+    product(c, n, some - t < depth ? some - t : depth, j->in + (i * some + t) * c, 1, c,
+            j->out + (i * padded(o) + from) * some + t * panel, some * panel, panel, j->u + i * c * o + from, o, j->first || t);
+}
+
+// gradient_weights_part transforms the sum back, for LANES input channels.
+TARGET static void gradient_weights_part(const void *data, int number, float *scratch) {
+  const gradient_job *j = data;
+  size_t n = (size_t)LANES * j->s.o;
+  kernel_backward(j->u, (size_t)j->s.c * j->s.o, number * n, (number + 1) * n, j->dw);
 }
 
 static int conv_weights(const pool *p, shape s, const float *x, const float *v, float *dw) {
-  gradient_job j = {s, x, v, NULL, dw, tiles_of(s), groups_of(s), (s.o + width - 1) / width};
-  j.u = take((size_t)36 * s.c * s.o * j.groups);
-  if (!j.u) return -1;
-  int wide = s.o < width ? s.o : width;
-  int failed = parallel(p, j.groups * j.columns, 36 * (size_t)depth * (s.c + wide), gradient_part, &j);
-  if (!failed) failed = parallel(p, s.c / LANES, 0, gradient_sums_part, &j);
-  give(j.u);
+  size_t of_tile = 36 * (s.c + padded(s.o)), most = most_values / of_tile;
+  if (most < least_tiles) most = least_tiles;
+  int tiles = tiles_of(s), turns = (tiles + most - 1) / most, some = (tiles + turns - 1) / turns;
+  float *in = take(of_tile * some), *u = take((size_t)36 * s.c * s.o);
+  int failed = in && u ? 0 : -1;
+  gradient_job j = {s, x, v, in, in + 36 * (size_t)some * s.c, u, dw, 0, some};
+  for (; !failed && j.first < tiles; j.first += some) {
+    if (tiles - j.first < some) j.some = tiles - j.first;
+    failed = parallel(p, (j.some + tiles_of_part - 1) / tiles_of_part, 0, gradient_tiles_part, &j);
+    if (!failed) failed = parallel(p, 36 * ((s.o + width - 1) / width), 0, gradient_product_part, &j);
+  }
+  if (!failed) failed = parallel(p, s.c / LANES, 0, gradient_weights_part, &j);
+  give(in);
+  give(u);
   return failed;
 }

@@ -157,16 +157,16 @@ func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
 // A kernel that finds no memory is an error of the call. The next call works.
 func TestFailuresAreErrorsOfTheCall(t *testing.T) {
 	kernels, plain := both(t)
-	// So few tiles that those of a thread need more memory than the sums of the gradient.
-	x, w := random(2, 16, 16, 32), random(3, 3, 32, 32)
+	// So few channels that the tiles of a thread need more memory than the transformed kernel.
+	x, w := random(2, 16, 16, 16), random(3, 3, 16, 16)
 	conv := withGradients(func(in []*Node) []*Node { return []*Node{Convolve(in[0], in[1]).PadSame().Done()} })
 	want, err := run(t, plain, conv, x, w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing; the transposed kernel; the transformed kernel; the sums of the gradient, so that only its
-	// threads find too little.
-	for _, floats := range []int{1, 9 * 32 * 32, 36 * 32 * 32, 2 * 36 * 32 * 32} {
+	// Nothing; the transformed kernel, so that only threads find too little; their tiles, too, but not
+	// those of the gradient.
+	for _, floats := range []int{1, 36 * 16 * 16, 36 * 12 * 32} {
 		xlakernels.LimitScratch(floats)
 		_, err := run(t, kernels, conv, x, w)
 		xlakernels.LimitScratch(0)

@@ -80,11 +80,11 @@ TARGET static void tile_input(const float *x, shape s, int tile, float *v, size_
   }
 }
 
-// tile_adjoint is A y A^T of a tile, for some of the channels.
-TARGET static void tile_adjoint(const float *y, shape s, int tile, int from, int channels, float *v, size_t stride) {
+// tile_adjoint is A y A^T of a tile, whose panels are so many floats apart.
+TARGET static void tile_adjoint(const float *y, shape s, int tile, float *v, size_t stride, size_t panels) {
   place at = place_of(s, tile);
-  const float *base = y + ((at.image * s.h + at.row) * s.w + at.column) * s.o + from;
-  for (int c = 0; c < channels; c += LANES) {
+  const float *base = y + ((at.image * s.h + at.row) * s.w + at.column) * s.o;
+  for (int c = 0; c < s.o; c += LANES) {
     vec m[4][6];
     for (int i = 0; i < 4; i++) {
       vec q[4] = {{0}};
@@ -92,10 +92,11 @@ TARGET static void tile_adjoint(const float *y, shape s, int tile, int from, int
         if (at.row + i < s.h && at.column + j < s.w) q[j] = load(base + ((size_t)i * s.w + j) * s.o + c);
       adjoint6(m[i], q);
     }
+    float *to = v + c / panel * panels + c % panel;
     UNROLL for (int j = 0; j < 6; j++) {
       vec q[4] = {m[0][j], m[1][j], m[2][j], m[3][j]}, z[6];
       adjoint6(z, q);
-      UNROLL for (int i = 0; i < 6; i++) *(vec *)(v + (i * 6 + j) * stride + c) = z[i];
+      UNROLL for (int i = 0; i < 6; i++) *(vec *)(to + (i * 6 + j) * stride) = z[i];
     }
   }
 }
@@ -140,17 +141,13 @@ TARGET static void kernel_forward(const float *w, size_t n, size_t c, size_t o, 
   }
 }
 
-// kernel_backward is w [3,3,n] = G^T u G, of the sum of so many u [36,n], which are added up in their
-// order, for the elements from..to of n.
-TARGET static void kernel_backward(const float *u, int sums, size_t n, size_t from, size_t to, float *w) {
+// kernel_backward is w [3,3,n] = G^T u G of u [36,n], for the elements from..to of n.
+TARGET static void kernel_backward(const float *u, size_t n, size_t from, size_t to, float *w) {
   for (size_t e = from; e < to; e += LANES) {
     vec m[3][6];
     UNROLL for (int j = 0; j < 6; j++) {
       vec q[6], z[3];
-      UNROLL for (int i = 0; i < 6; i++) {
-        q[i] = *(const vec *)(u + (i * 6 + j) * n + e);
-        for (int k = 1; k < sums; k++) q[i] += *(const vec *)(u + (k * 36 + i * 6 + j) * n + e);
-      }
+      UNROLL for (int i = 0; i < 6; i++) q[i] = *(const vec *)(u + (i * 6 + j) * n + e);
       kernel3(z, q);
       UNROLL for (int i = 0; i < 3; i++) m[i][j] = z[i];
     }
