@@ -96,6 +96,9 @@ type Formulation struct {
 	// SpatialNorm is group normalization, then times gain, plus bias, both shaped like x [B,H,W,C];
 	// then as in Norm.
 	SpatialNorm func(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node
+	// Attend is, for each pixel and head, the sum of v of all pixels, weighed by the softmax of q k /
+	// sqrt(D): q, k and v [B,P,heads,D].
+	Attend func(q, k, v *Node) *Node
 	// SiLU is x times the logistic function of x.
 	SiLU func(x *Node) *Node
 	// Resample doubles (up) or halves height and width with the FIR filter [1,3,3,1].
@@ -107,12 +110,12 @@ type Formulation struct {
 
 // Plain is the formulation in GoMLX's own operations, with the gradients that GoMLX derives. The
 // others are compared with it.
-var Plain = Formulation{Conv: plainConv, Forward: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, SiLU: plainSiLU, Resample: plainResample, Split: 1}
+var Plain = Formulation{Conv: plainConv, Forward: plainConv, Norm: plainNorm, SpatialNorm: plainSpatialNorm, Attend: plainAttend, SiLU: plainSiLU, Resample: plainResample, Split: 1}
 
 // Go is the formulation for the pure-Go backend, where matrix products are fast and everything else
 // runs on one core. Convolutions are im2col or Winograd's, with hand-written gradients; sums and
 // broadcasts are products with ones. It takes 1/30 of Plain's time.
-var Go = Formulation{Conv: goConv, Forward: goForward, Norm: goNorm, SpatialNorm: goSpatialNorm, SiLU: goSiLU, Resample: goResample, Split: 2}
+var Go = Formulation{Conv: goConv, Forward: goForward, Norm: goNorm, SpatialNorm: goSpatialNorm, Attend: plainAttend, SiLU: goSiLU, Resample: goResample, Split: 2}
 
 // InParts calls f on each of the parts into which the formulation cuts a batch, and joins the
 // results. All inputs have the batch as their first axis. f also gets the number of the part. A

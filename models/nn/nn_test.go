@@ -64,6 +64,8 @@ func operations() []operation {
 			func(f Formulation, in []*Node) *Node {
 				return f.SpatialNorm(in[0], in[1], in[2], nil, nil, 4, 1e-6, false)
 			}},
+		{"attention", []*tensors.Tensor{wave(2, 15, 2, 8), wave(2, 15, 2, 8), wave(2, 15, 2, 8)},
+			func(f Formulation, in []*Node) *Node { return f.Attend(in[0], Sin(MulScalar(in[1], 3)), Neg(in[2])) }},
 		{"SiLU", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.SiLU(in[0]) }},
 		{"up", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
 		{"down", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},

@@ -10,7 +10,7 @@ import (
 // Sums over pixels are batched products with ones, because XLA's reductions compute their producers
 // again, and are not vectorized where the statistics of a group are spread over its channels.
 // docs/performance.md has measurements.
-var XLA = Formulation{Conv: xlaConv, Forward: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
+var XLA = Formulation{Conv: xlaConv, Forward: xlaConv, Norm: xlaNorm, SpatialNorm: xlaSpatialNorm, Attend: xlaAttend, SiLU: plainSiLU, Resample: xlaResample, Split: 1}
 
 // withLinkedGradient is [withGradient] for XLA: the inputs are linked to the result by Where(false,
 // input, result), which XLA's simplifier removes, so that the forward pass stays fusible. The

@@ -9,6 +9,7 @@ steps=${STEPS:-1500}
 backend=${BACKEND:-xla-cpu}
 out=${1:-out/bench-targets}
 mcvd=bin/mcvd
+mkdir -p "$out"
 
 score() { # RUN TASK: mean PSNR and share of right digits
 	"$mcvd" eval "$1" --backend "$backend" --task "$2" --frames 2 --clips 24 --trajectories 3 --metrics psnr,digit --json 2>/dev/null |

@@ -4,5 +4,6 @@
 #define LANES 8
 #include "winograd.h"
 #include "norm.h"
+#include "attention.h"
 
-const kernels avx2_kernels = {conv, conv_weights, sums, affine};
+const kernels avx2_kernels = {conv, conv_weights, sums, affine, attend, attend_gradient};

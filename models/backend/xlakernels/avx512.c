@@ -4,5 +4,6 @@
 #define LANES 16
 #include "winograd.h"
 #include "norm.h"
+#include "attention.h"
 
-const kernels avx512_kernels = {conv, conv_weights, sums, affine};
+const kernels avx512_kernels = {conv, conv_weights, sums, affine, attend, attend_gradient};

@@ -25,11 +25,11 @@ TARGET static void conv_part(const void *data, int number, float *scratch) {
   const conv_job *j = data;
   shape s = j->s;
   int first = number * j->block, n = j->tiles - first < j->block ? j->tiles - first : j->block;
-  size_t in = (size_t)j->block * s.c, out = (size_t)j->block * s.o;
+  size_t in = apart((size_t)j->block * s.c), out = apart((size_t)j->block * s.o);
   float *v = scratch, *m = scratch + 36 * in;
   for (int t = 0; t < n; t++) tile_input(j->x, s, first + t, v + t * s.c, in);
   for (int i = 0; i < 36; i++)
-    product(n, s.o, s.c, v + i * in, s.c, 1, j->u + i * s.c * padded(s.o), (size_t)s.c * panel, panel, m + i * out, s.o, 0);
+    product(n, s.o, s.c, v + i * in, s.c, 1, j->u + i * apart(s.c * padded(s.o)), (size_t)s.c * panel, panel, m + i * out, s.o, 0);
   for (int t = 0; t < n; t++) tile_output(j->y, s, first + t, m + t * s.o, out);
 }
 
@@ -42,12 +42,12 @@ static int block_of(int tiles, int threads) {
 }
 
 static int conv(const pool *p, shape s, const float *x, const float *w, int transposed, float *y) {
-  float *u = take(36 * s.c * padded(s.o));
+  float *u = take(36 * apart(s.c * padded(s.o)));
   if (!u) return -1;
   conv_job j = {s, x, w, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};
   pool alone = {0};
   int failed = parallel(s.c * s.o < 4096 ? &alone : p, s.c / LANES, transposed ? 9 * LANES * (size_t)s.o : 0, kernel_part, &j);
-  if (!failed) failed = parallel(p, (j.tiles + j.block - 1) / j.block, 36 * (size_t)j.block * (s.c + s.o), conv_part, &j);
+  if (!failed) failed = parallel(p, (j.tiles + j.block - 1) / j.block, 36 * (apart((size_t)j.block * s.c) + apart((size_t)j.block * s.o)), conv_part, &j);
   give(u);
   return failed;
 }

@@ -10,7 +10,7 @@ enum {
 };
 
 // Of some tiles from the first on, in is [36,some,c] and out [36,panels,some,panel]; u is the sum
-// [36,c,o] of the products.
+// [36,c,o] of the products. The 36 elements of each are apart.
 typedef struct {
   shape s;
   const float *x, *v;
@@ -23,8 +23,8 @@ TARGET static void gradient_tiles_part(const void *data, int number, float *scra
   shape s = j->s;
   int from = number * tiles_of_part, to = from + tiles_of_part < j->some ? from + tiles_of_part : j->some;
   for (int t = from; t < to; t++) {
-    tile_input(j->x, s, j->first + t, j->in + (size_t)t * s.c, (size_t)j->some * s.c);
-    tile_adjoint(j->v, s, j->first + t, j->out + (size_t)t * panel, j->some * padded(s.o), (size_t)j->some * panel);
+    tile_input(j->x, s, j->first + t, j->in + (size_t)t * s.c, apart((size_t)j->some * s.c));
+    tile_adjoint(j->v, s, j->first + t, j->out + (size_t)t * panel, apart(j->some * padded(s.o)), (size_t)j->some * panel);
   }
 }
 
@@ -36,8 +36,8 @@ TARGET static void gradient_product_part(const void *data, int number, float *sc
   size_t c = j->s.c, o = j->s.o, some = j->some, i = number % 36, from = number / 36 * width;
   size_t n = o - from < width ? o - from : width;
   for (size_t t = 0; t < some; t += depth)
-    product(c, n, some - t < depth ? some - t : depth, j->in + (i * some + t) * c, 1, c,
-            j->out + (i * padded(o) + from) * some + t * panel, some * panel, panel, j->u + i * c * o + from, o, j->first || t);
+    product(c, n, some - t < depth ? some - t : depth, j->in + i * apart(some * c) + t * c, 1, c, j->out + i * apart(some * padded(o)) + from * some + t * panel,
+            some * panel, panel, j->u + i * apart(c * o) + from, o, j->first || t);
 }
 
 // gradient_weights_part transforms the sum back, for LANES input channels.
@@ -51,9 +51,10 @@ static int conv_weights(const pool *p, shape s, const float *x, const float *v, 
   size_t of_tile = 36 * (s.c + padded(s.o)), most = most_values / of_tile;
   if (most < least_tiles) most = least_tiles;
   int tiles = tiles_of(s), turns = (tiles + most - 1) / most, some = (tiles + turns - 1) / turns;
-  float *in = take(of_tile * some), *u = take((size_t)36 * s.c * s.o);
+  size_t inputs = 36 * apart((size_t)some * s.c);
+  float *in = take(inputs + 36 * apart(some * padded(s.o))), *u = take(36 * apart((size_t)s.c * s.o));
   int failed = in && u ? 0 : -1;
-  gradient_job j = {s, x, v, in, in + 36 * (size_t)some * s.c, u, dw, 0, some};
+  gradient_job j = {s, x, v, in, in + inputs, u, dw, 0, some};
   for (; !failed && j.first < tiles; j.first += some) {
     if (tiles - j.first < some) j.some = tiles - j.first;
     failed = parallel(p, (j.some + tiles_of_part - 1) / tiles_of_part, 0, gradient_tiles_part, &j);

@@ -118,9 +118,28 @@ static void *norm_sums_silu(frame *f) { return norm(f, 1, 1); }
 static void *norm_affine(frame *f) { return norm(f, 0, 0); }
 static void *norm_affine_silu(frame *f) { return norm(f, 0, 1); }
 
+// attention's operands are q, k, v, and for the gradient the adjoint.
+static void *attention(frame *f, int gradient) {
+  if (asks_version(f)) return NULL;
+  if (f->rets.size != 1 || f->args.size != 3 + gradient) return wrong(f);
+  buffer **in = f->args.list, *y = f->rets.list[0];
+  shape s;
+  if (!images(in[0], &s) || s.h % 16) return wrong(f);
+  for (int i = 1; i < 3 + gradient; i++)
+    if (!IS(in[i], 4, s.b, s.h, s.w, s.c)) return wrong(f);
+  if (!(gradient ? IS(y, 5, 3, s.b, s.h, s.w, s.c) : IS(y, 4, s.b, s.h, s.w, s.c))) return wrong(f);
+  heads h = {s.b, s.h, s.w, s.c};
+  pool p = pool_of(f);
+  if (!gradient) return result(f, chosen->attend(&p, h, in[0]->data, in[1]->data, in[2]->data, y->data));
+  return result(f, chosen->attend_gradient(&p, h, in[0]->data, in[1]->data, in[2]->data, in[3]->data, y->data));
+}
+static void *attention_forward(frame *f) { return attention(f, 0); }
+static void *attention_gradient(frame *f) { return attention(f, 1); }
+
 const handler handlers[] = {
     {"mcvd_conv", conv}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
     {"mcvd_sums", norm_sums}, {"mcvd_sums_silu", norm_sums_silu},
     {"mcvd_affine", norm_affine}, {"mcvd_affine_silu", norm_affine_silu},
+    {"mcvd_attention", attention_forward}, {"mcvd_attention_gradient", attention_gradient},
     {NULL, NULL},
 };

@@ -6,6 +6,9 @@
 // are multiples of 16.
 typedef struct { int b, h, w, c, o; } shape;
 
+// heads is the shape [b,pixels,heads,d] of attention. pixels and d are multiples of 16.
+typedef struct { int b, pixels, heads, d; } heads;
+
 // kernels are those that were compiled for one kind of vectors.
 typedef struct {
   // conv is y = x convolved with w [3,3,c,o]; transposed, w is [3,3,o,c], which for the flipped kernel
@@ -22,6 +25,11 @@ typedef struct {
   // affine is y like x: v' k0 + k2 + x k3; without v, x k0 + k1, and with silu SiLU of that.
   int (*sums)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
   int (*affine)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
+
+  // attend is, for each pixel and head, the sum of v weighed by softmax(q k / sqrt(d)); attend_gradient is
+  // [3,...], the gradients by q, k and v, from the adjoint dy.
+  int (*attend)(const pool *, heads, const float *q, const float *k, const float *v, float *y);
+  int (*attend_gradient)(const pool *, heads, const float *q, const float *k, const float *v, const float *dy, float *to);
 } kernels;
 
 extern const kernels avx2_kernels, avx512_kernels;

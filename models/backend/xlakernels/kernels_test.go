@@ -67,6 +67,28 @@ func TestNorms(t *testing.T) {
 	agree(t, of(nn.XLA), of(nn.Plain), want, inputs...)
 }
 
+// So is attention: heads that are cut from channels, numbers of pixels that queries and keys don't divide,
+// one head of many channels.
+func TestAttention(t *testing.T) {
+	shapes := [][4]int{{2, 64, 2, 32}, {3, 16, 1, 64}, {1, 400, 3, 16}, {2, 256, 1, 192}, {1, 1024, 2, 64}}
+	var inputs []*tensors.Tensor
+	for _, s := range shapes {
+		for range 3 {
+			inputs = append(inputs, random(s[:]...))
+		}
+	}
+	of := func(f nn.Formulation) func(in []*Node) []*Node {
+		return func(in []*Node) (results []*Node) {
+			for i := range shapes {
+				results = append(results, f.Attend(MulScalar(in[3*i], 2), in[3*i+1], in[3*i+2]))
+			}
+			return results
+		}
+	}
+	n := len(shapes)
+	agree(t, of(nn.XLA), of(nn.Plain), map[string]int{"attention": n, "attention_gradient": n}, inputs...)
+}
+
 // agree compares results and gradients with kernels with those of a plain formulation on the plugin as
 // it is. want has how many operations each kernel serves.
 func agree(t *testing.T, f, reference func(in []*Node) []*Node, want map[string]int, inputs ...*tensors.Tensor) {
@@ -127,6 +149,10 @@ func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
 		{"weights that are not transposed", "conv_transposed", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 64}, {3, 3, 64, 32}}},
 		{"an adjoint with fewer pixels", "conv_weights", []int{3, 3, 32, 64}, [][]int{{2, 8, 8, 32}, {2, 8, 4, 64}}},
 		{"weights with fewer channels", "conv_weights", []int{3, 3, 32, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 64}}},
+		{"keys of fewer pixels", "attention", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 8, 2, 32}, {2, 16, 2, 32}}},
+		{"pixels of no multiple", "attention", []int{2, 8, 2, 32}, [][]int{{2, 8, 2, 32}, {2, 8, 2, 32}, {2, 8, 2, 32}}},
+		{"no adjoint", "attention_gradient", []int{3, 2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
+		{"a result for one", "attention_gradient", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
 		{"sums of fewer channels", "sums", []int{2, 2, 16}, [][]int{{2, 8, 8, 32}}},
 		{"an image with fewer pixels", "affine", []int{2, 8, 4, 32}, [][]int{{2, 8, 8, 32}, {2, 2, 32}}},
 		{"three coefficients", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 3, 32}}},

@@ -1,5 +1,6 @@
 #include "kernels.h"
 #include "vector.h"
+#include "exponential.h"
 
 // What a group norm with SiLU does to each pixel, and its gradient: see kernels.h.
 
@@ -12,24 +13,9 @@ typedef struct {
   float *y;
 } norm_job;
 
-// exponential is e^x by x = n ln 2 + r and a polynomial in r (Cephes), to 2 units in the last place. It is kept
-// between e^-87 and e^88. Beyond these, the sigmoid is 1 in float32, or less than 1e-38.
-INLINE vec exponential(vec x) {
-  vec v = between(-87.f, x, 88.f), n = nearest(v * 1.44269504088896341f);
-  vec r = fma_(n, splat(-0.693359375f), v); // ln 2 in two parts
-  r = fma_(n, splat(2.12194440e-4f), r);
-  vec e = splat(1.9875691500e-4f);
-  e = fma_(e, r, splat(1.3981999507e-3f));
-  e = fma_(e, r, splat(8.3334519073e-3f));
-  e = fma_(e, r, splat(4.1665795894e-2f));
-  e = fma_(e, r, splat(1.6666665459e-1f));
-  e = fma_(e, r, splat(5.0000001201e-1f));
-  return scale(fma_(e, r * r, r) + 1.f, n);
-}
-
 INLINE vec sigmoid(vec x) { return 1.f / (1.f + exponential(-x)); }
 
-INLINE vec slope(vec z) { // of SiLU
+INLINE vec silu_slope(vec z) { // of SiLU
   vec s = sigmoid(z);
   return s * (1.f + z * (1.f - s));
 }
@@ -44,7 +30,7 @@ INLINE void add_pixel(partial *to, const norm_job *j, const float *x, const floa
     vec e = load(x + i * LANES), g = e;
     if (j->v) {
       g = load(v + i * LANES);
-      if (j->silu) g *= slope(e * load(k + i * LANES) + load(k + j->c + i * LANES));
+      if (j->silu) g *= silu_slope(e * load(k + i * LANES) + load(k + j->c + i * LANES));
     }
     to->first[i] += j->v ? g * e : e;
     to->second[i] += j->v ? g : e * e;
@@ -79,7 +65,7 @@ TARGET static void backward_pixel(const norm_job *j, const float *x, const float
   size_t c = j->c;
   for (size_t i = 0; i < c; i += LANES) {
     vec e = load(x + i), k0 = load(k + i), g = load(v + i);
-    if (j->silu) g *= slope(e * k0 + load(k + c + i));
+    if (j->silu) g *= silu_slope(e * k0 + load(k + c + i));
     store(y + i, g * k0 + load(k + 2 * c + i) + e * load(k + 3 * c + i));
   }
 }

@@ -1,8 +1,12 @@
+#pragma once
 // Products of matrices, of which the 36 of Winograd's algorithm are made.
 
 // panel is the columns of a product that are computed together; rows of them fill the registers, but for
 // the two vectors of b and one of a.
 enum { panel = 2 * LANES, rows = registers == 32 ? 12 : 6 };
+
+// padded is so many columns, rounded up to whole panels.
+static inline size_t padded(size_t columns) { return (columns + panel - 1) / panel * panel; }
 
 // block is a product of m rows with so many vectors of columns. Each sum runs over k in its order,
 // whatever m is, so results don't depend on how a matrix is cut into blocks.

@@ -4,7 +4,7 @@ package xlakernels
 
 /*
 #cgo CFLAGS: -O3 -Wall
-#cgo LDFLAGS: -ldl -lpthread
+#cgo LDFLAGS: -ldl -lm -lpthread
 #include <stdlib.h>
 #include "handlers.h"
 #include "parallel.h"

@@ -74,7 +74,7 @@ func convolutionKernel(attributes []string, in []tensor, out tensor) string {
 func callKernel(function string, in []tensor) string {
 	name, ours := strings.CutPrefix(function, Prefix)
 	kernel, _, _ := strings.Cut(name, "__")
-	if !ours || !Calls[kernel] || !fits(in[0].dims) {
+	if !ours || !Calls[kernel] || !fits(in[0].dims) || strings.HasPrefix(kernel, "attention") && in[0].dims[1]%Channels != 0 {
 		return ""
 	}
 	return kernel

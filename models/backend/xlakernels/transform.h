@@ -7,9 +7,9 @@
 #define Q 1.41421356f // its square is 2
 
 INLINE void input6(vec o[6], const vec i[6]) { // B^T
-  vec a = i[4] - 2 * i[2], b = P * i[3] - Q * i[1], c = i[4] - 0.5f * i[2], d = Q * i[3] - P * i[1];
+  vec a = i[4] - 2 * i[2], b = i[3] - 2 * i[1], c = i[4] - 0.5f * i[2], d = i[3] - 0.5f * i[1];
   o[0] = i[0] - 2.5f * i[2] + i[4];
-  o[1] = a + b; o[2] = a - b; o[3] = c + d; o[4] = c - d;
+  o[1] = a + P * b; o[2] = a - P * b; o[3] = c + Q * d; o[4] = c - Q * d;
   o[5] = i[1] - 2.5f * i[3] + i[5];
 }
 
@@ -22,9 +22,9 @@ INLINE void output4(vec o[4], const vec i[6]) { // A^T
 }
 
 INLINE void adjoint6(vec o[6], const vec i[4]) { // A
-  vec a = i[0] + 0.5f * i[2], b = P * i[1] + (P / 2) * i[3], c = i[0] + 2 * i[2], d = Q * i[1] + (2 * Q) * i[3];
+  vec a = i[0] + 0.5f * i[2], b = i[1] + 0.5f * i[3], c = i[0] + 2 * i[2], d = i[1] + 2 * i[3];
   o[0] = i[0];
-  o[1] = a + b; o[2] = a - b; o[3] = c + d; o[4] = c - d;
+  o[1] = a + P * b; o[2] = a - P * b; o[3] = c + Q * d; o[4] = c - Q * d;
   o[5] = i[3];
 }
 
@@ -123,9 +123,9 @@ TARGET static void tile_output(float *y, shape s, int tile, const float *v, size
 }
 
 // kernel_forward transforms channel k of a kernel w [3,3,n], whose o values are the first of each n, and
-// puts it into u [36,panels,c,panel].
+// puts it into u [36,panels,c,panel], whose elements are apart.
 TARGET static void kernel_forward(const float *w, size_t n, size_t c, size_t o, size_t k, float *u) {
-  size_t size = c * padded(o);
+  size_t size = apart(c * padded(o));
   for (size_t e = 0; e < o; e += LANES) {
     vec m[3][6];
     UNROLL for (int i = 0; i < 3; i++) {
@@ -141,13 +141,13 @@ TARGET static void kernel_forward(const float *w, size_t n, size_t c, size_t o, 
   }
 }
 
-// kernel_backward is w [3,3,n] = G^T u G of u [36,n], for the elements from..to of n.
+// kernel_backward is w [3,3,n] = G^T u G of u [36,n], whose elements are apart, for the elements from..to of n.
 TARGET static void kernel_backward(const float *u, size_t n, size_t from, size_t to, float *w) {
   for (size_t e = from; e < to; e += LANES) {
     vec m[3][6];
     UNROLL for (int j = 0; j < 6; j++) {
       vec q[6], z[3];
-      UNROLL for (int i = 0; i < 6; i++) q[i] = *(const vec *)(u + (i * 6 + j) * n + e);
+      UNROLL for (int i = 0; i < 6; i++) q[i] = *(const vec *)(u + (i * 6 + j) * apart(n) + e);
       kernel3(z, q);
       UNROLL for (int i = 0; i < 3; i++) m[i][j] = z[i];
     }

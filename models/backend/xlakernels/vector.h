@@ -4,6 +4,7 @@
 // so the rest of the program runs on any processor, and may find out what this one has.
 #pragma once
 #include <immintrin.h>
+#include <math.h>
 #include <stddef.h>
 
 #ifdef __clang__
@@ -22,6 +23,7 @@ enum { registers = 32 };
 INLINE vec splat(float f) { return (vec)_mm512_set1_ps(f); }
 INLINE vec fma_(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 INLINE vec between(float least, vec v, float most) { return (vec)_mm512_max_ps(_mm512_min_ps((__m512)v, (__m512)splat(most)), (__m512)splat(least)); }
+INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
 INLINE vec nearest(vec v) { return (vec)_mm512_roundscale_ps((__m512)v, 8); }
 // scale is p 2^n, for whole n from -126 to 127.
 INLINE vec scale(vec p, vec n) { return (vec)_mm512_scalef_ps((__m512)p, (__m512)n); }
@@ -67,6 +69,7 @@ enum { registers = 16 };
 INLINE vec splat(float f) { return (vec)_mm256_set1_ps(f); }
 INLINE vec fma_(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE vec between(float least, vec v, float most) { return (vec)_mm256_max_ps(_mm256_min_ps((__m256)v, (__m256)splat(most)), (__m256)splat(least)); }
+INLINE vec larger(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
 INLINE vec nearest(vec v) { return (vec)_mm256_round_ps((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE vec scale(vec p, vec n) { // 2^n by its exponent's bits
   return p * (vec)_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32((__m256)n), _mm256_set1_epi32(127)), 23);

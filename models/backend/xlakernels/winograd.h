@@ -12,8 +12,9 @@
 // tiles_of is the number of tiles of all images. Those at the right and at the bottom may stand out.
 static inline int tiles_of(shape s) { return s.b * ((s.h + 3) / 4) * ((s.w + 3) / 4); }
 
-// padded is so many columns, rounded up to whole panels.
-static inline size_t padded(size_t columns) { return (columns + panel - 1) / panel * panel; }
+// apart is by how much the 36 elements of so many floats lie apart: a line of the cache more, because
+// at a distance of 4 KiB or its multiples all would fall into the same few lines.
+static inline size_t apart(size_t floats) { return floats + 16; }
 
 #include "transform.h"
 #include "convolution.h"
