@@ -237,7 +237,7 @@ func (b *batch) split(x *tensors.Tensor) ([]Frame, error) {
 		}
 	})
 	if err == nil && !finite {
-		err = errors.New("the generated frames are not finite: the weights are broken")
+		err = errors.New("the generated frames are not finite: the weights are broken, or the sampler diverges (another sampler or number of steps may not)")
 	}
 	return frames, err
 }

@@ -363,7 +363,7 @@ func TestFramesThatAreNotFiniteAreAnError(t *testing.T) {
 	}
 	defer g.Close()
 	err = g.Run(context.Background(), Job{Task: Generate, Frames: 3, Advance: 3}, []Case{{}}, func(int, int, Frame) error { return nil }, nil)
-	if want := "window 1 (frames 0 to 2 of 3): the generated frames are not finite: the weights are broken"; err == nil || err.Error() != want {
+	if want := "window 1 (frames 0 to 2 of 3): the generated frames are not finite: the weights are broken, or the sampler diverges (another sampler or number of steps may not)"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

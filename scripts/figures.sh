@@ -14,7 +14,15 @@ toy() { # CONFIG RUN SETTINGS...
 }
 
 # The two numbers that `mcvd points` prints: of what is generated, and expected of data.
-distance() { $mcvd points "$@" --backend go | sed -n 's/.*points: \([0-9.]*\) .* data \([0-9.]*\)$/| \1 | \2 |/p'; }
+distance() {
+	if ! text=$($mcvd points "$@" --backend go 2>&1); then
+		case $text in
+		*"are not finite"*) echo "| diverges | |" && return ;;
+		*) echo "$text" >&2 && return 1 ;;
+		esac
+	fi
+	echo "$text" | sed -n 's/.*points: \([0-9.]*\) .* data \([0-9.]*\)$/| \1 | \2 |/p' | grep .
+}
 
 toy scurve eps
 toy moons moons
@@ -24,14 +32,16 @@ $mcvd points $out/moons --backend go -o docs/moons.png >&2
 echo "| sampler, 100 steps | energy distance | expected of data |"
 echo "| --- | --- | --- |"
 for sampler in $($mcvd list samplers | sed -n 's/^samplers *sampler.name *consistency//p'); do # which is for students
-	echo "| \`$sampler\` $(distance $out/eps --sampler "$sampler")"
+	cells=$(distance $out/eps --sampler "$sampler")
+	echo "| \`$sampler\` $cells"
 done
 echo
 echo "| target, \`ddpm\` | energy distance | expected of data |"
 echo "| --- | --- | --- |"
 for target in $($mcvd list targets | sed -n 's/^targets *diffusion.target *//p'); do
 	toy scurve "$target" --set diffusion.target="$target"
-	echo "| \`$target\` $(distance $out/"$target")"
+	cells=$(distance $out/"$target")
+	echo "| \`$target\` $cells"
 done
 
 echo
