@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,14 +102,14 @@ func claim(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// backend is what the run was last run on, empty if that is not known.
-func (r *Run) backend() string {
+// versions describe what the run was last run on; nil if that is not known.
+func (r *Run) versions() map[string]string {
 	var versions map[string]string
 	text, err := configs.ReadFile(filepath.Join(r.Dir, runs.VersionsFile))
 	if err != nil || json.Unmarshal(text, &versions) != nil {
-		return ""
+		return nil
 	}
-	return versions["backend"]
+	return versions
 }
 
 // describe writes the experiment, what it is run with, and how it was started.
@@ -238,4 +239,19 @@ func appendLine(path, line string) error {
 	}
 	_, err = f.WriteString(line + "\n")
 	return errors.Join(err, f.Close())
+}
+
+// warnOfRoundings says that a run goes on where its numbers are rounded in another way, so that it
+// doesn't end with the bytes of a run that was never stopped.
+func (r *Run) warnOfRoundings(log *slog.Logger, now map[string]string) {
+	before := r.versions()
+	for _, of := range []struct{ key, warning string }{
+		{"backend", "this run was trained on %s; on %s it goes on, with other roundings"},
+		{"kernels", "this run was trained with kernels %q; with %q it goes on, with other roundings"},
+	} {
+		if b, n := before[of.key], now[of.key]; b != "" && n != "" && b != n {
+			log.Warn(fmt.Sprintf(of.warning, b, n))
+			return
+		}
+	}
 }

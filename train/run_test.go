@@ -197,13 +197,14 @@ func TestEachStartIsWrittenDown(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.ValidateEvery = 0
 	dir := t.TempDir()
-	for i, start := range []struct{ backend, warned string }{
-		{"go", ""}, {"go", ""}, {"xla-cpu", "this run was trained on go; on xla-cpu it goes on, with other roundings"},
+	for i, start := range []struct{ backend, kernels, warned string }{
+		{"go", "", ""}, {"go", "", ""}, {"xla-cpu", "AVX2", "this run was trained on go; on xla-cpu it goes on, with other roundings"},
+		{"xla-cpu", "AVX2", ""}, {"xla-cpu", "none", `this run was trained with kernels \"AVX2\"; with \"none\" it goes on, with other roundings`},
 	} {
 		var log bytes.Buffer
 		c.Train.Steps = i + 1
 		o := options(b, c, dir)
-		o.Versions["backend"], o.Log = start.backend, slog.New(slog.NewTextHandler(&log, nil))
+		o.Versions["backend"], o.Versions["kernels"], o.Log = start.backend, start.kernels, slog.New(slog.NewTextHandler(&log, nil))
 		mustTrain(t, o)
 		if !strings.Contains(log.String(), start.warned) || strings.Contains(log.String(), "other roundings") != (start.warned != "") {
 			t.Errorf("start %d says %q, want %q", i, &log, start.warned)
@@ -211,8 +212,8 @@ func TestEachStartIsWrittenDown(t *testing.T) {
 		if got := string(readFile(t, filepath.Join(dir, runs.CommandsFile))); got != strings.Repeat("mcvd train\n", i+1) {
 			t.Errorf("start %d: commands %q, want a line for each start", i, got)
 		}
-		if run, err := OpenRun(dir); err != nil || run.backend() != start.backend || run.Config.Train.Steps != i+1 {
-			t.Errorf("start %d: %+v on %s, error %v", i, run.Config.Train, run.backend(), err)
+		if run, err := OpenRun(dir); err != nil || run.versions()["backend"] != start.backend || run.Config.Train.Steps != i+1 {
+			t.Errorf("start %d: %+v on %s, error %v", i, run.Config.Train, run.versions(), err)
 		}
 	}
 }

@@ -112,9 +112,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
-		if before, now := run.backend(), o.Versions["backend"]; before != "" && now != "" && before != now {
-			o.Log.Warn(fmt.Sprintf("this run was trained on %s; on %s it goes on, with other roundings", before, now))
-		}
+		run.warnOfRoundings(o.Log, o.Versions)
 	}
 	if err := run.describe(o.Command, o.Versions); err != nil {
 		return progress, err

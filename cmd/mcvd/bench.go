@@ -93,7 +93,7 @@ what was read or decoded lately may still be in memory. A step is 50 batches, an
 mean of one of them; the first batch is shown apart.
 
 matmul: products of large matrices in float32 and, where the backend can, in bfloat16. It needs no
-configuration. No network can be faster than this.
+configuration. No network can be faster than this, but for what Winograd's algorithm saves.
 
 Machines are noisy: compare only what ran in turns. scripts/bench compares with PyTorch in that way.`,
 		Example: `  mcvd bench -c configs/tiny.yml --steps 2
