@@ -26,10 +26,10 @@ func (m machine) chooseKernels(k kind) (v xlakernels.Vectors, why string, err er
 		return v, kernelsVariable + "=off", nil
 	case k != cpu:
 		return v, "they are for the CPU", nil
+	case value == "avx512" && !avx512, value == "avx2" && !avx2:
+		return v, "", fmt.Errorf("%s=%s: the processor doesn't have it", kernelsVariable, value)
 	case !avx2:
 		return v, "the processor has no AVX2", nil
-	case value == "avx512" && !avx512:
-		return v, "", fmt.Errorf("%s=%s: the processor has no AVX-512", kernelsVariable, value)
 	case avx512 && value != "avx2":
 		return xlakernels.AVX512, "", nil
 	}

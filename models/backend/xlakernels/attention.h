@@ -50,7 +50,7 @@ INLINE void weigh(heads s, int n, float scale, float *w) {
     float top = most[0];
     for (int l = 1; l < LANES; l++) top = most[l] > top ? most[l] : top;
     for (int p = 0; p < s.pixels; p += LANES) {
-      vec z = (load(row + p) - top) * scale, e = exponential(z) + (z - z); // what is not finite stays so
+      vec z = load(row + p) * scale - top * scale, e = exponential(z) + (z - z); // what is not finite stays so
       store(row + p, e);
       sum += e;
     }

@@ -26,8 +26,8 @@ typedef struct {
   int (*sums)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
   int (*affine)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
 
-  // attend is, for each pixel and head, the sum of v weighed by softmax(q k / sqrt(d)); attend_gradient is
-  // [3,...], the gradients by q, k and v, from the adjoint dy.
+  // attend is, for each pixel and head, the sum of v weighed by softmax(q k / sqrt(d)), not finite if a
+  // product isn't; attend_gradient is [3,...], the gradients by q, k and v, from the adjoint dy.
   int (*attend)(const pool *, heads, const float *q, const float *k, const float *v, float *y);
   int (*attend_gradient)(const pool *, heads, const float *q, const float *k, const float *v, const float *dy, float *to);
 } kernels;

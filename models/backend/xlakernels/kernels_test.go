@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,13 +81,58 @@ func TestAttention(t *testing.T) {
 	of := func(f nn.Formulation) func(in []*Node) []*Node {
 		return func(in []*Node) (results []*Node) {
 			for i := range shapes {
-				results = append(results, f.Attend(MulScalar(in[3*i], 2), in[3*i+1], in[3*i+2]))
+				// The last has one product that is far above all others, as after long training.
+				q := MulScalar(in[3*i], []float64{2, 2, 2, 2, 100}[i])
+				results = append(results, f.Attend(q, in[3*i+1], in[3*i+2]))
 			}
 			return results
 		}
 	}
 	n := len(shapes)
 	agree(t, of(nn.XLA), of(nn.Plain), map[string]int{"attention": n, "attention_gradient": n}, inputs...)
+}
+
+// What is not finite makes what depends on it not finite: a kernel must not hide a run that diverges.
+func TestWhatIsNotFiniteStaysSo(t *testing.T) {
+	kernels, _ := both(t)
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		for at, name := range []string{"q", "k", "v", "adjoint"} {
+			in := make([]*tensors.Tensor, 4)
+			for i := range in {
+				in[i] = random(1, 16, 1, 16)
+			}
+			values := tensors.MustCopyFlatData[float32](in[at])
+			values[35] = bad // of pixel 2
+			in[at] = tensors.FromFlatDataAndDimensions(values, 1, 16, 1, 16)
+			results, err := run(t, kernels, func(in []*Node) []*Node {
+				y := nn.XLA.Attend(in[0], in[1], in[2])
+				return append([]*Node{y}, Gradient(ReduceAllSum(Mul(y, in[3])), in[:3]...)...)
+			}, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name != "adjoint" && finite(results[0][2*16:3*16]) {
+				t.Errorf("%g in %s: attention of pixel 2 is finite", bad, name)
+			}
+			for i, of := range []string{"q", "k", "v"} {
+				if of == "v" && name == "v" {
+					continue // its gradient doesn't depend on it
+				}
+				if finite(results[1+i]) {
+					t.Errorf("%g in %s: the gradient of %s is finite", bad, name, of)
+				}
+			}
+		}
+	}
+}
+
+func finite(values []float32) bool {
+	for _, v := range values {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // agree compares results and gradients with kernels with those of a plain formulation on the plugin as
@@ -149,6 +195,10 @@ func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
 		{"weights that are not transposed", "conv_transposed", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 64}, {3, 3, 64, 32}}},
 		{"an adjoint with fewer pixels", "conv_weights", []int{3, 3, 32, 64}, [][]int{{2, 8, 8, 32}, {2, 8, 4, 64}}},
 		{"weights with fewer channels", "conv_weights", []int{3, 3, 32, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 64}}},
+		{"values of fewer pixels", "attention", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 8, 2, 32}}},
+		{"an adjoint of fewer pixels", "attention_gradient", []int{3, 2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}, {2, 8, 2, 32}}},
+		{"a result with other rows", "conv", []int{2, 4, 8, 32}, [][]int{{2, 8, 8, 32}, {3, 3, 32, 32}}},
+		{"a result with more images", "conv", []int{3, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {3, 3, 32, 32}}},
 		{"keys of fewer pixels", "attention", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 8, 2, 32}, {2, 16, 2, 32}}},
 		{"pixels of no multiple", "attention", []int{2, 8, 2, 32}, [][]int{{2, 8, 2, 32}, {2, 8, 2, 32}, {2, 8, 2, 32}}},
 		{"no adjoint", "attention_gradient", []int{3, 2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},

@@ -45,8 +45,8 @@ TARGET static void sums_part(const void *data, int number, float *scratch) {
   partial sum[4] = {0};
   size_t p = 0;
   for (; p + 4 <= j->pixels; p += 4)
-    UNROLL for (size_t q = 0; q < 4; q++) add_pixel(&sum[q], j, x + (p + q) * c, v + (p + q) * c, k);
-  for (; p < j->pixels; p++) add_pixel(&sum[p & 3], j, x + p * c, v + p * c, k);
+    UNROLL for (size_t q = 0; q < 4; q++) add_pixel(&sum[q], j, x + (p + q) * c, v ? v + (p + q) * c : NULL, k);
+  for (; p < j->pixels; p++) add_pixel(&sum[p & 3], j, x + p * c, v ? v + p * c : NULL, k);
   float *y = j->y + image * 2 * c + at;
   UNROLL for (int i = 0; i < line_vectors; i++) {
     store(y + i * LANES, (sum[0].first[i] + sum[1].first[i]) + (sum[2].first[i] + sum[3].first[i]));

@@ -13,17 +13,17 @@ static inline size_t padded(size_t columns) { return (columns + panel - 1) / pan
 INLINE void block(int m, int vectors, int k, const float *a, size_t a_row, size_t a_column, const float *b, size_t b_row, float *y, size_t y_row, int add) {
   vec sum[rows][2];
   UNROLL for (int r = 0; r < m; r++)
-    UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = add ? *(vec *)(y + r * y_row + j * LANES) : (vec){0};
+    UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = add ? load(y + r * y_row + j * LANES) : (vec){0};
   for (int i = 0; i < k; i++, a += a_column, b += b_row) {
     vec of[2];
-    UNROLL for (int j = 0; j < vectors; j++) of[j] = *(const vec *)(b + j * LANES);
+    UNROLL for (int j = 0; j < vectors; j++) of[j] = load(b + j * LANES);
     UNROLL for (int r = 0; r < m; r++) {
       vec v = splat(a[r * a_row]);
       UNROLL for (int j = 0; j < vectors; j++) sum[r][j] = fma_(v, of[j], sum[r][j]);
     }
   }
   UNROLL for (int r = 0; r < m; r++)
-    UNROLL for (int j = 0; j < vectors; j++) *(vec *)(y + r * y_row + j * LANES) = sum[r][j];
+    UNROLL for (int j = 0; j < vectors; j++) store(y + r * y_row + j * LANES, sum[r][j]);
 }
 
 // column is a product whose y has so many vectors of columns, 1 or 2.

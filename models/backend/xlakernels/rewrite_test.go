@@ -56,6 +56,8 @@ func TestWhatIsRewritten(t *testing.T) {
 		{"few pixels", "module @a", with(forward, "8x8x8", "1x8x8"), ""},
 		{"bfloat16", "module @a", with(forward, "xf32", "xbf16"), ""},
 		{"a kernel's function", "module @a", affine, "mcvd_affine"},
+		{"attention", "module @a", with(affine, "affine", "attention", "8x8x8x32", "8x16x2x32"), "mcvd_attention"},
+		{"attention of pixels that vectors don't divide", "module @a", with(affine, "affine", "attention", "8x8x8x32", "8x15x2x32"), ""},
 		{"another function", "module @a", with(affine, "mcvd_kernel_affine", "mcvd_kernel_afine"), ""},
 		{"a function of bfloat16", "module @a", with(affine, "xf32", "xbf16"), ""},
 		{"not ours", "HloModule a", forward, ""},
