@@ -55,7 +55,7 @@ func start(t *testing.T, more ...chromedp.ExecAllocatorOption) *Browser {
 	if path == "" {
 		t.Skip("no chromium in PATH, in which the page would be looked at")
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(stop)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1200, 1000))
 	options = append(options, more...)
@@ -124,7 +124,7 @@ func (b *Browser) Go(address string) {
 func (b *Browser) Until(expression string) {
 	b.t.Helper()
 	script := `new Promise(done => { const look = () => { let is = false; try { is = ` + expression + ` } catch {} is ? done(true) : setTimeout(look, 20); }; look(); })`
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise)); err != nil {
 		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 2000)`))
