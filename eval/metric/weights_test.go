@@ -207,7 +207,8 @@ func TestLPIPSOfBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		for frame, d := range alone[0].Frames {
-			if got := together[i].Frames[frame]; !(math.Abs(got-d) <= 1e-5*d) {
+			// Of equal frames it is 0 alone; in a batch, XLA's products may round both differently.
+			if got := together[i].Frames[frame]; !(math.Abs(got-d) <= 1e-5*d+1e-11) {
 				t.Errorf("clip %d, frame %d: %g in a batch, %g alone", i, frame, got, d)
 			}
 		}
