@@ -42,12 +42,12 @@ static int block_of(int tiles, int threads) {
 }
 
 static int conv(const pool *p, shape s, const float *x, const float *w, int transposed, float *y) {
-  float *u = take(36 * apart(s.c * padded(s.o)));
+  float *u = take(sizeof(float) * 36 * apart(s.c * padded(s.o)));
   if (!u) return -1;
   conv_job j = {s, x, w, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};
   pool alone = {0};
   int failed = parallel(s.c * s.o < 4096 ? &alone : p, s.c / LANES, transposed ? 9 * LANES * (size_t)s.o : 0, kernel_part, &j);
   if (!failed) failed = parallel(p, (j.tiles + j.block - 1) / j.block, 36 * (apart((size_t)j.block * s.c) + apart((size_t)j.block * s.o)), conv_part, &j);
-  give(u);
+  if (u) give(u);
   return failed;
 }

@@ -3,7 +3,10 @@
 package xlakernels
 
 var (
-	LimitScratch = limitScratch
+	TakeMemory   = takeMemory
+	GiveMemory   = giveMemory
+	MemoryCounts = memoryCounts
+	LimitMemory  = limitMemory
 	UseVectors   = useVectors
 )
 

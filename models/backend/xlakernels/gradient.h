@@ -52,7 +52,7 @@ static int conv_weights(const pool *p, shape s, const float *x, const float *v, 
   if (most < least_tiles) most = least_tiles;
   int tiles = tiles_of(s), turns = (tiles + most - 1) / most, some = (tiles + turns - 1) / turns;
   size_t inputs = 36 * apart((size_t)some * s.c);
-  float *in = take(inputs + 36 * apart(some * padded(s.o))), *u = take(36 * apart((size_t)s.c * s.o));
+  float *in = take(sizeof(float) * (inputs + 36 * apart(some * padded(s.o)))), *u = take(sizeof(float) * 36 * apart((size_t)s.c * s.o));
   int failed = in && u ? 0 : -1;
   gradient_job j = {s, x, v, in, in + inputs, u, dw, 0, some};
   for (; !failed && j.first < tiles; j.first += some) {
@@ -61,7 +61,7 @@ static int conv_weights(const pool *p, shape s, const float *x, const float *v, 
     if (!failed) failed = parallel(p, 36 * ((s.o + width - 1) / width), 0, gradient_product_part, &j);
   }
   if (!failed) failed = parallel(p, s.c / LANES, 0, gradient_weights_part, &j);
-  give(in);
-  give(u);
+  if (in) give(in);
+  if (u) give(u);
   return failed;
 }

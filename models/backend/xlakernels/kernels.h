@@ -1,5 +1,6 @@
 // The kernels. Arrays are row-major float32. Each returns 0, or -1 if memory was not to be had.
 #pragma once
+#include "memory.h"
 #include "parallel.h"
 
 // shape is that of a convolution with stride 1 that keeps the size: x [b,h,w,c], y [b,h,w,o]. c and o

@@ -243,9 +243,9 @@ func TestFailuresAreErrorsOfTheCall(t *testing.T) {
 	// Nothing; the transformed kernel, so that only threads find too little; their tiles, too, but not
 	// those of the gradient.
 	for _, floats := range []int{1, 36 * 16 * 16, 36 * 12 * 32} {
-		xlakernels.LimitScratch(floats)
+		xlakernels.LimitMemory(4 * floats)
 		_, err := run(t, kernels, conv, x, w)
-		xlakernels.LimitScratch(0)
+		xlakernels.LimitMemory(0)
 		if err == nil || !strings.Contains(err.Error(), "out of memory") {
 			t.Errorf("at most %d floats: error %v", floats, err)
 		}

@@ -1,57 +1,11 @@
 //go:build cgo && linux && amd64 && !noxla
 
 #include "parallel.h"
+#include "memory.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-// ---- scratch memory ----
-
-enum { slots = 64 };
-static struct { float *p; size_t floats; int used; } kept[slots];
-static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_size_t limit;
-
-void limit_scratch(size_t floats) { atomic_store(&limit, floats); }
-
-float *take(size_t floats) {
-  size_t most = atomic_load(&limit);
-  if (most && floats > most) return NULL;
-  pthread_mutex_lock(&kept_lock);
-  int vacant = -1, best = -1;
-  for (int i = 0; i < slots; i++) {
-    if (kept[i].used) continue;
-    if (!kept[i].p) vacant = i;
-    else if (kept[i].floats >= floats && (best < 0 || kept[i].floats < kept[best].floats)) best = i;
-  }
-  float *p;
-  if (best >= 0 && kept[best].floats <= 4 * floats + 65536) { // not a large one for a small want
-    kept[best].used = 1;
-    p = kept[best].p;
-  } else {
-    p = aligned_alloc(64, (floats * sizeof(float) + 4095) / 4096 * 4096);
-    if (p && vacant >= 0) {
-      kept[vacant].p = p;
-      kept[vacant].floats = floats;
-      kept[vacant].used = 1;
-    }
-  }
-  pthread_mutex_unlock(&kept_lock);
-  return p;
-}
-
-void give(float *p) {
-  if (!p) return;
-  pthread_mutex_lock(&kept_lock);
-  int i = 0;
-  while (i < slots && kept[i].p != p) i++;
-  if (i < slots) kept[i].used = 0;
-  pthread_mutex_unlock(&kept_lock);
-  if (i == slots) free(p);
-}
-
-// ---- parts that several threads share ----
 
 // work outlives its call: a task that the pool begins late finds no part left, and is the last to
 // hold it. Only a thread that has a part touches the job.
@@ -77,11 +31,11 @@ static void do_parts(work *w) {
   int number, did = 0;
   while ((number = atomic_fetch_add(&w->next, 1)) < w->parts) {
     did++;
-    if (w->scratch && !scratch) scratch = take(w->scratch);
+    if (w->scratch && !scratch) scratch = take(sizeof(float) * w->scratch);
     if (w->scratch && !scratch) atomic_store(&w->failed, 1);
     else w->part(w->job, number, scratch);
   }
-  give(scratch);
+  if (scratch) give(scratch);
   if (did && atomic_fetch_sub(&w->left, did) == did) {
     pthread_mutex_lock(&w->lock);
     pthread_cond_signal(&w->done);

@@ -12,11 +12,3 @@ typedef struct {
 // so many floats. What a part computes must not depend on the thread that it runs on. Returns 0, or
 // -1 if memory was not to be had: then some parts did not run.
 int parallel(const pool *, int parts, size_t scratch, void (*part)(const void *job, int number, float *scratch), const void *job);
-
-// take is memory for so many floats, at a multiple of 64 bytes, or NULL. give keeps it for the next
-// that takes: new memory would be pages that the system clears first, a tenth of a training step.
-float *take(size_t floats);
-void give(float *);
-
-// limit_scratch lets take fail for more than so many floats; 0 is no limit. It is for tests.
-void limit_scratch(size_t floats);

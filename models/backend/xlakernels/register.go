@@ -7,7 +7,6 @@ package xlakernels
 #cgo LDFLAGS: -ldl -lm -lpthread
 #include <stdlib.h>
 #include "handlers.h"
-#include "parallel.h"
 #include "shim.h"
 */
 import "C"
@@ -143,9 +142,6 @@ func mcvdRewrite(code *C.char, size C.size_t, rewritten *C.size_t) (text *C.char
 
 //export mcvdRefused
 func mcvdRefused(message *C.char, size C.size_t) { refuse(C.GoStringN(message, C.int(size))) }
-
-// limitScratch lets kernels find no more memory than so many floats; 0 is no limit. Only tests call it.
-func limitScratch(floats int) { C.limit_scratch(C.size_t(floats)) }
 
 // useVectors changes the kernels that run, in tests; it says if the processor can.
 func useVectors(v Vectors) bool { return C.use_vectors(C.int(v)) == 0 }

@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "layouts.h"
 #include "load.h"
+#include "memory.h"
 #include "_cgo_export.h"
 
 #include <dlfcn.h>
@@ -81,6 +82,7 @@ void *mcvd_shim(const char *plugin, int lanes, char *problem, size_t size) {
   cpu_set_t set;
   use_threads(sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set));
   if (lanes && register_handlers(p, problem, size)) return NULL;
+  if (lanes && keep_memory(library)) return snprintf(problem, size, "the plugin doesn't allocate memory as was expected"), NULL;
   // go-xla's header is newer than the plugin's: what it reads beyond the plugin's table is NULL.
   pjrt_api *table = calloc(1, p->struct_size + 4096);
   if (!table) return snprintf(problem, size, "out of memory"), NULL;
