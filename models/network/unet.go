@@ -202,11 +202,10 @@ func (n *unetGraph) block(name string, channels int, c change, xs ...*Node) *Nod
 		h = b.Conv(s.At("conv0"), h, 3, channels, 1)
 		h = n.normalize(s.At("norm1"), h)
 		h = b.Dropout(h, n.Dropout)
-		h = b.Conv(s.At("conv1"), h, 3, channels, 0)
 		if in != channels || c != same {
 			x = b.Conv(s.At("skip"), x, 1, channels, 1)
 		}
-		return nn.HalfSum(x, h)
+		return b.ConvTo(s.At("conv1"), h, 3, channels, 0, x)
 	})
 }
 

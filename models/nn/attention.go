@@ -18,14 +18,15 @@ func (b *Builder) Attention(scope *model.Scope, x *Node, headChannels int) *Node
 	d := x.Shape().Dimensions
 	batch, pixels, c := d[0], d[1]*d[2], d[3]
 	heads := max(1, c/headChannels)
-	y := Reshape(b.GroupNorm(scope.At("norm"), x, 1e-6, false), batch*pixels, c)
-	project := func(name string, in *Node, scale float64) *Node { return b.Dense(scope.At("%s", name), in, c, scale) }
-	split := func(name string) *Node { return Reshape(project(name, y, 0.1), batch, pixels, heads, c/heads) }
+	y := b.GroupNorm(scope.At("norm"), x, 1e-6, false)
+	split := func(name string) *Node {
+		return Reshape(b.Pointwise(scope.At("%s", name), y, c, 0.1, nil), batch, pixels, heads, c/heads)
+	}
 	q, k, v := split("q"), split("k"), split("v")
 
 	b.FLOPs += 4 * float64(batch*pixels) * float64(pixels*c)
-	h := Reshape(b.Attend(q, k, v), batch*pixels, c)
-	return HalfSum(x, Reshape(project("out", h, 0), d...))
+	h := Reshape(b.Attend(q, k, v), d...)
+	return b.Pointwise(scope.At("out"), h, c, 0, x)
 }
 
 // plainAttend is attention in GoMLX's own operations; the softmax is in float32.
@@ -89,3 +90,11 @@ func largest(x *Node) *Node {
 
 // HalfSum is (x + h)/sqrt(2), the sum that keeps the variance.
 func HalfSum(x, h *Node) *Node { return MulScalar(Add(x, h), 1/math.Sqrt2) }
+
+// halfSumIf is the half sum of h and to, or h if to is nil.
+func halfSumIf(to, h *Node) *Node {
+	if to == nil {
+		return h
+	}
+	return HalfSum(to, h)
+}

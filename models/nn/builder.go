@@ -85,11 +85,11 @@ func (b *Builder) Layer(name string, y *Node) *Node {
 // same function and the same gradients; a test compares them with [Plain].
 type Formulation struct {
 	// Conv is a convolution with stride 1 that keeps the size: x [B,H,W,C], w [k,k,C,O] with k 1 or
-	// 3, bias [O].
-	Conv func(x, w, bias *Node) *Node
+	// 3, bias [O]. If to [B,H,W,O] is not nil, it is [HalfSum] of that and to.
+	Conv func(x, w, bias, to *Node) *Node
 	// Forward is Conv for graphs that train no weights. It has the same gradients, but they may take
 	// more time.
-	Forward func(x, w, bias *Node) *Node
+	Forward func(x, w, bias, to *Node) *Node
 	// Norm is group normalization, then times scale, plus shift, each [B,C] or nil: x [B,H,W,C];
 	// then SiLU, if asked for.
 	Norm func(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node

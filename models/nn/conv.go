@@ -13,19 +13,24 @@ import (
 // [B,H,W,out]. kernel is 1 or 3, scale that of [FanAvg]. Parameters: w [kernel,kernel,C,out], b
 // [out].
 func (b *Builder) Conv(scope *model.Scope, x *Node, kernel, out int, scale float64) *Node {
+	return b.ConvTo(scope, x, kernel, out, scale, nil)
+}
+
+// ConvTo is [HalfSum] of to and of a [Builder.Conv], or the convolution alone if to is nil.
+func (b *Builder) ConvTo(scope *model.Scope, x *Node, kernel, out int, scale float64, to *Node) *Node {
 	d := x.Shape().Dimensions
 	w := Param(x.Graph(), scope, "w", FanAvg(scale, kernel*kernel*d[3], kernel*kernel*out), kernel, kernel, d[3], out)
 	bias := Param(x.Graph(), scope, "b", Init{}, out)
 	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(kernel*kernel*d[3]*out)
-	return b.conv(scope, x, like(x, w), bias)
+	return b.conv(scope, x, like(x, w), bias, to)
 }
 
 // conv is the formulation's convolution for a graph that trains the weights of scope, or doesn't.
-func (b *Builder) conv(scope *model.Scope, x, w, bias *Node) *Node {
+func (b *Builder) conv(scope *model.Scope, x, w, bias, to *Node) *Node {
 	if scope.IsTraining(x.Graph()) {
-		return b.Formulation.Conv(x, w, bias)
+		return b.Formulation.Conv(x, w, bias, to)
 	}
-	return b.Formulation.Forward(x, w, bias)
+	return b.Formulation.Forward(x, w, bias, to)
 }
 
 // Convs is a [Builder.Conv] for each scope, all on the same x and of the same size, computed as one
@@ -38,12 +43,22 @@ func (b *Builder) Convs(scopes []*model.Scope, x *Node, kernel, out int, scale f
 		biases = append(biases, Param(x.Graph(), scope, "b", Init{}, out))
 	}
 	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(kernel*kernel*d[3]*out*len(scopes))
-	y := b.conv(scopes[0], x, like(x, Concatenate(ws, -1)), Concatenate(biases, -1))
+	y := b.conv(scopes[0], x, like(x, Concatenate(ws, -1)), Concatenate(biases, -1), nil)
 	outputs := make([]*Node, len(scopes))
 	for i := range outputs {
 		outputs[i] = Slice(y, AxisRange(), AxisRange(), AxisRange(), AxisRange(i*out, (i+1)*out))
 	}
 	return outputs
+}
+
+// Pointwise is a [Builder.Dense] for each pixel: x [B,H,W,C] -> [B,H,W,out], with the same parameters. If
+// to is not nil, it is [HalfSum] of to and that.
+func (b *Builder) Pointwise(scope *model.Scope, x *Node, out int, scale float64, to *Node) *Node {
+	d := x.Shape().Dimensions
+	w := Param(x.Graph(), scope, "w", FanAvg(scale, d[3], out), d[3], out)
+	bias := Param(x.Graph(), scope, "b", Init{}, out)
+	b.FLOPs += 2 * float64(d[0]*d[1]*d[2]) * float64(d[3]*out)
+	return b.conv(scope, x, like(x, Reshape(w, 1, 1, d[3], out)), bias, to)
 }
 
 // Dense is a linear layer with a bias: x [N,C] -> [N,out]. Parameters: w [C,out], b [out].
@@ -55,30 +70,30 @@ func (b *Builder) Dense(scope *model.Scope, x *Node, out int, scale float64) *No
 	return Add(Dot(x, like(x, w)).Product(), like(x, Reshape(bias, 1, out)))
 }
 
-func plainConv(x, w, bias *Node) *Node {
-	return Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1)))
+func plainConv(x, w, bias, to *Node) *Node {
+	return halfSumIf(to, Add(Convolve(x, w).PadSame().Done(), like(x, Reshape(bias, 1, 1, 1, -1))))
 }
 
 // goConv is im2col and one matrix product, which adds the bias, too.
-func goConv(x, w, bias *Node) *Node {
+func goConv(x, w, bias, to *Node) *Node {
 	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
 	var columns *Node
-	return withGradient([]*Node{x, w, bias}, func(inputs []*Node) *Node {
+	return halfSumIf(to, withGradient([]*Node{x, w, bias}, func(inputs []*Node) *Node {
 		columns = im2col(inputs[0], wd[0])
 		y := mlnn.Dense(columns, Reshape(inputs[1], -1, wd[3]), inputs[2], compute.DenseLayoutInputOutputs)
 		return Reshape(y, d[0], d[1], d[2], wd[3])
-	}, func(v *Node) []*Node { return goConvAdjoints(w, columns, v) })
+	}, func(v *Node) []*Node { return goConvAdjoints(w, columns, v) }))
 }
 
 // goForward convolves by Winograd's method where that pays. Training has no use for it: the
 // gradient of the weights needs the columns of im2col anyway.
-func goForward(x, w, bias *Node) *Node {
+func goForward(x, w, bias, to *Node) *Node {
 	if !tilesOfFour.pays(x, w) {
-		return goConv(x, w, bias)
+		return goConv(x, w, bias, to)
 	}
-	return withGradient([]*Node{x, w, bias}, func(inputs []*Node) *Node {
+	return halfSumIf(to, withGradient([]*Node{x, w, bias}, func(inputs []*Node) *Node {
 		return tilesOfFour.conv(inputs[0], inputs[1], inputs[2])
-	}, func(v *Node) []*Node { return goConvAdjoints(w, im2col(x, 3), v) })
+	}, func(v *Node) []*Node { return goConvAdjoints(w, im2col(x, 3), v) }))
 }
 
 // goConvAdjoints is the adjoints of the input, of w and of the bias for the adjoint v [B,H,W,O] of

@@ -16,6 +16,11 @@ import (
 
 type convolution func(x, w, bias *Node) *Node
 
+// alone is a formulation's convolution that is added to nothing.
+func alone(conv func(x, w, bias, to *Node) *Node) convolution {
+	return func(x, w, bias *Node) *Node { return conv(x, w, bias, nil) }
+}
+
 // convInputs are a random image, kernel and bias, for which the results are about 1.
 func convInputs(seed uint64, batch, height, width, in, kernel, out int) []any {
 	random := rand.New(rand.NewPCG(1, seed))
@@ -52,8 +57,8 @@ func TestConvolutionsOfAllSizes(t *testing.T) {
 					}
 					return tensors.MustCopyFlatData[float32](out[0])
 				}
-				plain := run(exact, plainConv)
-				ways := map[string]convolution{"go": goConv, "go forward": goForward, "xla": xlaConv}
+				plain := run(exact, alone(plainConv))
+				ways := map[string]convolution{"go": alone(goConv), "go forward": alone(goForward), "xla": alone(xlaConv)}
 				if kernel == 3 {
 					ways["tiles of 2"], ways["tiles of 4"] = newWinograd(0, 1, -1).conv, tilesOfFour.conv
 				}
@@ -89,8 +94,8 @@ func TestForwardGradients(t *testing.T) {
 		}
 		return out
 	}
-	want := run(goConv)
-	for i, got := range run(goForward) {
+	want := run(alone(goConv))
+	for i, got := range run(alone(goForward)) {
 		if d := distance(got, want[i]); !(d <= 1e-4) {
 			t.Errorf("gradient %d (image, kernel, bias): differs by %g", i, d)
 		}
@@ -113,7 +118,7 @@ func TestForwardIsNotForTraining(t *testing.T) {
 		exec, err := model.NewExec(b, store, func(s *model.Scope, x *Node) *Node {
 			store.SetTraining(x.Graph(), training)
 			counted := Plain
-			counted.Forward = func(x, w, bias *Node) *Node { forward++; return plainConv(x, w, bias) }
+			counted.Forward = func(x, w, bias, to *Node) *Node { forward++; return plainConv(x, w, bias, to) }
 			builder := &Builder{Formulation: counted}
 			y := builder.Conv(s.At("one"), x, 3, 2, 1)
 			return builder.Convs([]*model.Scope{s.At("two"), s.At("three")}, y, 1, 2, 1)[1]

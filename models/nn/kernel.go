@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/gomlx/compute/distributed"
@@ -53,6 +54,43 @@ func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
 
 // kernelFunctions is the key of what [kernel] keeps in a graph.
 type kernelFunctions struct{}
+
+// kernelsConvolve says whether a kernel may serve the convolution of x with w.
+func kernelsConvolve(x, w *Node) bool {
+	return kernelsServe(x) && w.Shape().Dim(-1)%xlakernels.Channels == 0
+}
+
+// kernelConv is [xlaConv] whose bias and half sum are the kernel's, too. Its gradient is that of a
+// convolution of XLA's, which a kernel replaces.
+func kernelConv(x, w, bias, to *Node) *Node {
+	inputs := []*Node{x, w, bias}
+	linked := []*Node{Convolve(x, w).PadSame().Done(), bias}
+	if to != nil {
+		inputs, linked = append(inputs, to), append(linked, to)
+	}
+	half := func(x *Node) *Node { return Mul(x, Const(x.Graph(), float32(1/math.Sqrt2))) }
+	return withLinkedGradient(linked, func([]*Node) *Node {
+		return kernel("conv_bias", func(in []*Node) *Node {
+			y := Add(xlaProduct(in[0], in[1]), Reshape(in[2], 1, 1, 1, -1))
+			if to != nil {
+				y = half(Add(y, in[3]))
+			}
+			return y
+		}, inputs...)
+	}, func(v *Node) []*Node {
+		if to == nil {
+			return []*Node{v, ReduceSum(kernelPixelSum(v), 0)}
+		}
+		v = half(v)
+		return []*Node{v, ReduceSum(kernelPixelSum(v), 0), v}
+	})
+}
+
+// kernelPixelSum is [pixelSum] by a kernel.
+func kernelPixelSum(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return Reshape(coefficient(normKernels{}.moments(x), 0), d[0], d[3])
+}
 
 // kernelSums is the sums over pixels of x and y, [B,2,C].
 func kernelSums(x, y *Node) *Node {

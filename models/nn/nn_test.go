@@ -47,9 +47,13 @@ func operations() []operation {
 	x := wave(2, 4, 6, 8)
 	return []operation{
 		{"3x3 convolution", []*tensors.Tensor{x, wave(3, 3, 8, 5), wave(5)},
-			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2]) }},
+			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2], nil) }},
+		{"3x3 convolution, half sum", []*tensors.Tensor{x, wave(3, 3, 8, 5), wave(5), wave(2, 4, 6, 5)},
+			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2], in[3]) }},
+		{"1x1 convolution, half sum", []*tensors.Tensor{x, wave(1, 1, 8, 5), wave(5), wave(2, 4, 6, 5)},
+			func(f Formulation, in []*Node) *Node { return f.Forward(in[0], in[1], in[2], in[3]) }},
 		{"1x1 convolution", []*tensors.Tensor{x, wave(1, 1, 8, 5), wave(5)},
-			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2]) }},
+			func(f Formulation, in []*Node) *Node { return f.Conv(in[0], in[1], in[2], nil) }},
 		{"norm", []*tensors.Tensor{x, wave(2, 8), wave(2, 8)},
 			func(f Formulation, in []*Node) *Node { return f.Norm(in[0], in[1], in[2], 2, 1e-5, false) }},
 		{"norm and SiLU", []*tensors.Tensor{x, wave(2, 8), wave(2, 8)},

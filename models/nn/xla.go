@@ -33,20 +33,24 @@ func withLinkedGradient(inputs []*Node, forward func(inputs []*Node) *Node, back
 	return IdentityWithCustomGradient(y, func(_, v *Node) *Node { adjoints = backward(v); return v })
 }
 
-// xlaConv is XLA's convolution, or a product of matrices for a 1x1 kernel. The gradient of the bias
-// is a batched product with ones: an unbatched one is fused with all its producers into a kernel
-// that runs on one core.
-func xlaConv(x, w, bias *Node) *Node {
-	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
-	var y *Node
-	if wd[0] == 1 {
-		y = Reshape(Dot(Reshape(x, -1, d[3]), Reshape(w, wd[2], wd[3])).Product(), d[0], d[1], d[2], wd[3])
-	} else {
-		y = Convolve(x, w).PadSame().Done()
+// xlaConv is XLA's convolution, or a kernel's. The gradient of the bias is a batched product with ones:
+// an unbatched one is fused with all its producers into a kernel that runs on one core.
+func xlaConv(x, w, bias, to *Node) *Node {
+	if kernelsConvolve(x, w) {
+		return kernelConv(x, w, bias, to)
 	}
-	return withLinkedGradient([]*Node{y, bias}, func(in []*Node) *Node {
+	return halfSumIf(to, withLinkedGradient([]*Node{xlaProduct(x, w), bias}, func(in []*Node) *Node {
 		return Add(in[0], like(in[0], Reshape(in[1], 1, 1, 1, -1)))
-	}, func(v *Node) []*Node { return []*Node{v, ReduceSum(pixelSum(v), 0)} })
+	}, func(v *Node) []*Node { return []*Node{v, ReduceSum(pixelSum(v), 0)} }))
+}
+
+// xlaProduct is x convolved with w: XLA's convolution, or a product of matrices for a 1x1 kernel.
+func xlaProduct(x, w *Node) *Node {
+	d, wd := x.Shape().Dimensions, w.Shape().Dimensions
+	if wd[0] != 1 {
+		return Convolve(x, w).PadSame().Done()
+	}
+	return Reshape(Dot(Reshape(x, -1, d[3]), Reshape(w, wd[2], wd[3])).Product(), d[0], d[1], d[2], wd[3])
 }
 
 // f32 is x in float32.

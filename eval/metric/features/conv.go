@@ -95,7 +95,7 @@ func (b *builder) convolve(x, w, bias *Node, u unit) *Node {
 	keeps := u.stride == [3]int{1, 1, 1} && u.pads(d[1:4]) == samePads(d[1:4], k, u.stride)
 	switch {
 	case keeps && k[1] == k[2] && (k[1] == 1 || k[1] == 3) && k[0] == 1:
-		return unfold(b.Formulation.Conv(fold(x), Reshape(w, w.Shape().Dimensions[1:]...), bias), d)
+		return unfold(b.Formulation.Conv(fold(x), Reshape(w, w.Shape().Dimensions[1:]...), bias, nil), d)
 	case keeps && k[1] == k[2] && k[1] == 3:
 		return b.timeSum(x, w, bias)
 	case b.native:
@@ -132,7 +132,7 @@ func (b *builder) timeSum(x, w, bias *Node) *Node {
 	steps, out := k[0], k[4]
 	// [time,h,w,in,out] -> [h,w,in,time*out]
 	flat := Reshape(TransposeAllAxes(w, 1, 2, 3, 0, 4), k[1], k[2], k[3], steps*out)
-	y := unfold(b.Formulation.Conv(fold(x), flat, Zeros(x.Graph(), nn.F32(steps*out))), d)
+	y := unfold(b.Formulation.Conv(fold(x), flat, Zeros(x.Graph(), nn.F32(steps*out)), nil), d)
 	before := (steps - 1) / 2
 	y = Pad(y, ScalarZero(x.Graph(), x.DType()), PadAxis{}, PadAxis{Start: before, End: steps - 1 - before}, PadAxis{}, PadAxis{}, PadAxis{})
 	var sum *Node

@@ -20,18 +20,6 @@ typedef struct {
 
 static size_t of_head(heads s, int number) { return ((size_t)(number / s.heads) * s.pixels * s.heads + number % s.heads) * s.d; }
 
-// pack_transposed is x [pixels,d], whose rows are so many floats apart, as panels [d,panel] of pixels.
-INLINE void pack_transposed(heads s, const float *x, size_t row, float *to) {
-  for (int p = 0; p < s.pixels; p += LANES)
-    for (int c = 0; c < s.d; c += LANES) transpose_block(x + p * row + c, row, to + (size_t)(p / panel * s.d + c) * panel + p % panel, panel);
-}
-
-// pack is x as panels [pixels,panel] of its columns.
-INLINE void pack(heads s, const float *x, size_t row, float *to) {
-  for (int p = 0; p < s.pixels; p++)
-    for (int c = 0; c < s.d; c += LANES) *(vec *)(to + ((size_t)(c / panel) * s.pixels + p) * panel + c % panel) = load(x + p * row + c);
-}
-
 // packed is the floats of an array that is packed.
 static size_t packed(heads s) { return padded(s.pixels) * padded(s.d); }
 
@@ -70,8 +58,8 @@ TARGET static void attend_part(const void *data, int number, float *scratch) {
   heads s = j->s;
   size_t at = of_head(s, number), row = j->row;
   float *k = scratch, *v = k + packed(s), *w = v + packed(s);
-  pack_transposed(s, j->k + at, row, k);
-  pack(s, j->v + at, row, v);
+  pack_transposed(s.pixels, s.d, j->k + at, row, k);
+  pack(s.pixels, s.d, j->v + at, row, v);
   for (int i = 0; i < s.pixels; i += queries) {
     int n = s.pixels - i < queries ? s.pixels - i : queries;
     product(n, s.pixels, s.d, j->q + at + i * row, row, 1, k, (size_t)s.d * panel, panel, w, s.pixels, 0);
@@ -97,9 +85,9 @@ TARGET static void attend_gradient_part(const void *data, int number, float *scr
   heads s = j->s;
   size_t at = of_head(s, number), row = j->row, size = (size_t)queries * s.pixels;
   float *k = scratch, *kt = k + packed(s), *vt = kt + packed(s), *w = vt + packed(s), *dw = w + size, scale = 1 / sqrtf(s.d);
-  pack(s, j->k + at, row, k);
-  pack_transposed(s, j->k + at, row, kt);
-  pack_transposed(s, j->v + at, row, vt);
+  pack(s.pixels, s.d, j->k + at, row, k);
+  pack_transposed(s.pixels, s.d, j->k + at, row, kt);
+  pack_transposed(s.pixels, s.d, j->v + at, row, vt);
   for (int i = 0; i < s.pixels; i += queries) {
     int n = s.pixels - i < queries ? s.pixels - i : queries;
     const float *q = j->q + at + i * row, *dy = j->dy + at + i * row;

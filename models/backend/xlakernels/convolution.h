@@ -3,7 +3,7 @@
 
 typedef struct {
   shape s;
-  const float *x, *w;
+  const float *x, *w, *bias, *to;
   float *u, *y; // u: the transformed kernel, [36,panels,c,panel]
   int transposed, tiles, block;
 } conv_job;
@@ -30,7 +30,7 @@ TARGET static void conv_part(const void *data, int number, float *scratch) {
   for (int t = 0; t < n; t++) tile_input(j->x, s, first + t, v + t * s.c, in);
   for (int i = 0; i < 36; i++)
     product(n, s.o, s.c, v + i * in, s.c, 1, j->u + i * apart(s.c * padded(s.o)), (size_t)s.c * panel, panel, m + i * out, s.o, 0);
-  for (int t = 0; t < n; t++) tile_output(j->y, s, first + t, m + t * s.o, out);
+  for (int t = 0; t < n; t++) tile_output(j->y, j->bias, j->to, s, first + t, m + t * s.o, out);
 }
 
 // block_of is how many tiles a part has: a multiple of the rows of a product's block, and few enough
@@ -41,10 +41,11 @@ static int block_of(int tiles, int threads) {
   return block;
 }
 
-static int conv(const pool *p, shape s, const float *x, const float *w, int transposed, float *y) {
+static int conv(const pool *p, shape s, const float *x, const float *w, int transposed, const float *bias, const float *to, float *y) {
+  if (s.side == 1) return pointwise(p, s, x, w, transposed, bias, to, y);
   float *u = take(sizeof(float) * 36 * apart(s.c * padded(s.o)));
   if (!u) return -1;
-  conv_job j = {s, x, w, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};
+  conv_job j = {s, x, w, bias, to, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};
   pool alone = {0};
   int failed = parallel(s.c * s.o < 4096 ? &alone : p, s.c / LANES, transposed ? 9 * LANES * (size_t)s.o : 0, kernel_part, &j);
   if (!failed) failed = parallel(p, (j.tiles + j.block - 1) / j.block, 36 * (apart((size_t)j.block * s.c) + apart((size_t)j.block * s.o)), conv_part, &j);

@@ -48,6 +48,7 @@ TARGET static void gradient_weights_part(const void *data, int number, float *sc
 }
 
 static int conv_weights(const pool *p, shape s, const float *x, const float *v, float *dw) {
+  if (s.side == 1) return pointwise_weights(p, s, x, v, dw);
   size_t of_tile = 36 * (s.c + padded(s.o)), most = most_values / of_tile;
   if (most < least_tiles) most = least_tiles;
   int tiles = tiles_of(s), turns = (tiles + most - 1) / most, some = (tiles + turns - 1) / turns;

@@ -73,28 +73,35 @@ static int images(const buffer *b, shape *s) {
   int64_t *d = b->dims, most = INT_MAX / 64;
   for (int i = 0; i < 4; i++)
     if (d[i] < 1 || d[i] > most) return 0;
-  *s = (shape){d[0], d[1], d[2], d[3], d[3]};
+  *s = (shape){.b = d[0], .h = d[1], .w = d[2], .c = d[3], .o = d[3]};
   return d[3] % 16 == 0 && d[1] * d[2] <= most && d[0] * (d[1] * d[2]) <= most;
 }
 
-enum form { plain, transposed, weights };
+enum form { plain, biased, transposed, weights };
 
+// convolve's operands are images and weights, for the gradient of these images and adjoint; with a bias
+// the third is that, and the fourth, if there is one, what the result is added to.
 static void *convolve(frame *f, enum form form) {
   if (asks_version(f)) return NULL;
-  if (f->args.size != 2 || f->rets.size != 1) return wrong(f);
+  int64_t n = f->args.size;
+  if ((form == biased ? n != 3 && n != 4 : n != 2) || f->rets.size != 1) return wrong(f);
   buffer *x = f->args.list[0], *w = f->args.list[1], *y = f->rets.list[0], *out = form == weights ? w : y;
   shape s, t;
   if (!images(x, &s) || !images(out, &t)) return wrong(f);
   int fits = t.b == s.b && t.h == s.h && t.w == s.w;
   s.o = t.c;
-  if (form == weights) fits = fits && IS(y, 4, 3, 3, s.c, s.o);
-  else fits = fits && (form == plain ? IS(w, 4, 3, 3, s.c, s.o) : IS(w, 4, 3, 3, s.o, s.c));
+  buffer *kernel = form == weights ? y : w;
+  int k = s.side = kernel->rank == 4 && kernel->dims[0] == 1 ? 1 : 3;
+  fits = fits && (form == transposed ? IS(kernel, 4, k, k, s.o, s.c) : IS(kernel, 4, k, k, s.c, s.o));
+  buffer *bias = n > 2 ? f->args.list[2] : NULL, *to = n > 3 ? f->args.list[3] : NULL;
+  fits = fits && (!bias || IS(bias, 1, s.o)) && (!to || IS(to, 4, s.b, s.h, s.w, s.o));
   if (!fits) return wrong(f);
   pool p = pool_of(f);
   if (form == weights) return result(f, chosen->conv_weights(&p, s, x->data, w->data, y->data));
-  return result(f, chosen->conv(&p, s, x->data, w->data, form == transposed, y->data));
+  return result(f, chosen->conv(&p, s, x->data, w->data, form == transposed, bias ? bias->data : NULL, to ? to->data : NULL, y->data));
 }
 static void *conv(frame *f) { return convolve(f, plain); }
+static void *conv_bias(frame *f) { return convolve(f, biased); }
 static void *conv_transposed(frame *f) { return convolve(f, transposed); }
 static void *conv_weights(frame *f) { return convolve(f, weights); }
 
@@ -137,7 +144,7 @@ static void *attention_forward(frame *f) { return attention(f, 0); }
 static void *attention_gradient(frame *f) { return attention(f, 1); }
 
 const handler handlers[] = {
-    {"mcvd_conv", conv}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
+    {"mcvd_conv", conv}, {"mcvd_conv_bias", conv_bias}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
     {"mcvd_sums", norm_sums}, {"mcvd_sums_silu", norm_sums_silu},
     {"mcvd_affine", norm_affine}, {"mcvd_affine_silu", norm_affine_silu},
     {"mcvd_attention", attention_forward}, {"mcvd_attention_gradient", attention_gradient},

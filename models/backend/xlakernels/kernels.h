@@ -3,20 +3,21 @@
 #include "memory.h"
 #include "parallel.h"
 
-// shape is that of a convolution with stride 1 that keeps the size: x [b,h,w,c], y [b,h,w,o]. c and o
-// are multiples of 16.
-typedef struct { int b, h, w, c, o; } shape;
+// shape is that of a convolution with stride 1 that keeps the size: x [b,h,w,c], y [b,h,w,o], a kernel of
+// side x side weights, 3 or 1. c and o are multiples of 16.
+typedef struct { int b, h, w, c, o, side; } shape;
 
 // heads is the shape [b,pixels,heads,d] of attention. pixels and d are multiples of 16.
 typedef struct { int b, pixels, heads, d; } heads;
 
 // kernels are those that were compiled for one kind of vectors.
 typedef struct {
-  // conv is y = x convolved with w [3,3,c,o]; transposed, w is [3,3,o,c], which for the flipped kernel
-  // of a backward pass is the gradient of the input.
-  int (*conv)(const pool *, shape, const float *x, const float *w, int transposed, float *y);
+  // conv is y = x convolved with w [side,side,c,o]; transposed, w is [side,side,o,c], which for the flipped kernel
+  // of a backward pass is the gradient of the input. If they are not NULL, bias [o] is added, and then
+  // (y + to) / sqrt(2) is the result, where to is like y.
+  int (*conv)(const pool *, shape, const float *x, const float *w, int transposed, const float *bias, const float *to, float *y);
 
-  // conv_weights is the gradient dw [3,3,c,o] of the weights, from x and the adjoint v [b,h,w,o].
+  // conv_weights is the gradient dw [side,side,c,o] of the weights, from x and the adjoint v [b,h,w,o].
   int (*conv_weights)(const pool *, shape, const float *x, const float *v, float *dw);
 
   // With x and v [b,h,w,c] and coefficients k [b,n,c]. v' is v, or with silu v times the slope of SiLU

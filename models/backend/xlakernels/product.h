@@ -46,3 +46,15 @@ TARGET static void product(int m, int n, int k, const float *a, size_t a_row, si
   for (; n >= panel; n -= panel, b += b_panel, y += panel) column(2, m, k, a, a_row, a_column, b, b_row, y, y_row, add);
   if (n) column(1, m, k, a, a_row, a_column, b, b_row, y, y_row, add);
 }
+
+// pack is x [m,n], whose rows are so many floats apart, as panels [m,panel] of its columns;
+// pack_transposed is its transpose, as panels [n,panel] of its rows. m and n are multiples of LANES.
+INLINE void pack(size_t m, size_t n, const float *x, size_t row, float *to) {
+  for (size_t i = 0; i < m; i++)
+    for (size_t c = 0; c < n; c += LANES) store(to + (c / panel * m + i) * panel + c % panel, load(x + i * row + c));
+}
+
+INLINE void pack_transposed(size_t m, size_t n, const float *x, size_t row, float *to) {
+  for (size_t i = 0; i < m; i += LANES)
+    for (size_t c = 0; c < n; c += LANES) transpose_block(x + i * row + c, row, to + (i / panel * n + c) * panel + i % panel, panel);
+}

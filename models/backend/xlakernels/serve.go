@@ -5,17 +5,22 @@ import (
 	"strings"
 )
 
-// plainAttributes are those of a convolution with stride 1 that is padded by 1, besides the order of its
-// axes. A convolution with any other attribute, or without one of these, has no kernel.
+// plainAttributes are those of a convolution with stride 1, besides the order of its axes and its padding.
+// A convolution with any other attribute, or without one of these, has no kernel.
 var plainAttributes = map[string]bool{
-	"batch_group_count = 1 : i64":                                                       true,
-	"feature_group_count = 1 : i64":                                                     true,
-	"lhs_dilation = array<i64: 1, 1>":                                                   true,
-	"padding = dense<[[1, 1], [1, 1]]> : tensor<2x2xi64>":                               true,
+	"batch_group_count = 1 : i64":     true,
+	"feature_group_count = 1 : i64":   true,
+	"lhs_dilation = array<i64: 1, 1>": true,
 	"precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]": true,
-	"rhs_dilation = array<i64: 1, 1>":                                                   true,
-	"window_reversal = array<i1: false, false>":                                         true,
-	"window_strides = array<i64: 1, 1>":                                                 true,
+	"rhs_dilation = array<i64: 1, 1>":           true,
+	"window_reversal = array<i1: false, false>": true,
+	"window_strides = array<i64: 1, 1>":         true,
+}
+
+// sides has the side of the kernel for the padding that keeps the size of the images.
+var sides = map[string]int{
+	"padding = dense<[[0, 0], [0, 0]]> : tensor<2x2xi64>": 1,
+	"padding = dense<[[1, 1], [1, 1]]> : tensor<2x2xi64>": 3,
 }
 
 // axes has the kernel for each order of axes that GoMLX gives an NHWC convolution and its gradients by
@@ -36,12 +41,14 @@ const (
 
 // convolutionKernel is the kernel that serves a convolution, or nothing.
 func convolutionKernel(attributes []string, in []tensor, out tensor) string {
-	kernel, plain := "", 0
+	kernel, side, plain := "", 0, 0
 	for _, a := range attributes {
 		a = strings.TrimSuffix(strings.TrimSpace(a), ",")
 		switch {
 		case axes[a] != "":
 			kernel = axes[a]
+		case sides[a] > 0:
+			side = sides[a]
 		case plainAttributes[a]:
 			plain++
 		default:
@@ -51,31 +58,46 @@ func convolutionKernel(attributes []string, in []tensor, out tensor) string {
 	if kernel == "" || plain != len(plainAttributes) || len(in) != 2 {
 		return ""
 	}
-	for _, t := range append(in, out) {
-		if len(t.dims) != 4 {
-			return ""
-		}
-	}
 	weights := in[1].dims
 	if kernel == "conv_weights" {
 		weights = out.dims
 	}
-	x := in[0].dims
-	if weights[0] != 3 || weights[1] != 3 || weights[2]%Channels != 0 || weights[3]%Channels != 0 || !fits(x) {
-		return ""
-	}
-	if tiles := x[0] * ((x[1] + 3) / 4) * ((x[2] + 3) / 4); tiles < minTiles {
+	if len(out.dims) != 4 || len(in[1].dims) != 4 || !convolves(in[0].dims, weights) || weights[0] != side {
 		return ""
 	}
 	return kernel
+}
+
+// convolves says whether kernels take images and weights of these dimensions.
+func convolves(x, w []int) bool {
+	if !fits(x) || len(w) != 4 || w[0] != w[1] || w[2]%Channels != 0 || w[3]%Channels != 0 {
+		return false
+	}
+	switch w[0] {
+	case 1:
+		return true
+	case 3:
+		return x[0]*((x[1]+3)/4)*((x[2]+3)/4) >= minTiles
+	}
+	return false
 }
 
 // callKernel is the kernel that a function of this name stands for, or nothing.
 func callKernel(function string, in []tensor) string {
 	name, ours := strings.CutPrefix(function, Prefix)
 	kernel, _, _ := strings.Cut(name, "__")
-	if !ours || !Calls[kernel] || !fits(in[0].dims) || strings.HasPrefix(kernel, "attention") && in[0].dims[1]%Channels != 0 {
+	if !ours || !Calls[kernel] || !fits(in[0].dims) {
 		return ""
+	}
+	switch kernel {
+	case "attention", "attention_gradient":
+		if in[0].dims[1]%Channels != 0 {
+			return ""
+		}
+	case "conv_bias":
+		if len(in) < 2 || !convolves(in[0].dims, in[1].dims) {
+			return ""
+		}
 	}
 	return kernel
 }

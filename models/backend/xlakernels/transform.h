@@ -3,7 +3,7 @@
 //
 // The points are 0, P, -P, Q, -Q and infinity, because these round least: errors are a sixth of those
 // with 0, 1, -1, 2, -2.
-#define P 0.70710678f // its square is 1/2
+#define P root_half
 #define Q 1.41421356f // its square is 2
 
 INLINE void input6(vec o[6], const vec i[6]) { // B^T
@@ -101,12 +101,13 @@ TARGET static void tile_adjoint(const float *y, shape s, int tile, float *v, siz
   }
 }
 
-// tile_output is A^T v A, of which only what lies inside of the image is written.
-TARGET static void tile_output(float *y, shape s, int tile, const float *v, size_t stride) {
+// tile_output is A^T v A, of which only what lies inside of the image is written, with bias and to: see
+// kernels.h.
+TARGET static void tile_output(float *y, const float *bias, const float *to, shape s, int tile, const float *v, size_t stride) {
   place at = place_of(s, tile);
-  float *base = y + ((at.image * s.h + at.row) * s.w + at.column) * s.o;
+  size_t base = ((at.image * s.h + at.row) * s.w + at.column) * s.o;
   for (int c = 0; c < s.o; c += LANES) {
-    vec m[4][6];
+    vec m[4][6], more = bias ? load(bias + c) : (vec){0};
     UNROLL for (int j = 0; j < 6; j++) {
       vec q[6], z[4];
       UNROLL for (int i = 0; i < 6; i++) q[i] = *(const vec *)(v + (i * 6 + j) * stride + c);
@@ -116,8 +117,12 @@ TARGET static void tile_output(float *y, shape s, int tile, const float *v, size
     for (int i = 0; i < 4 && at.row + i < s.h; i++) {
       vec z[4];
       output4(z, m[i]);
-      UNROLL for (int j = 0; j < 4; j++)
-        if (at.column + j < s.w) store(base + ((size_t)i * s.w + j) * s.o + c, z[j]);
+      UNROLL for (int j = 0; j < 4; j++) {
+        if (at.column + j >= s.w) continue;
+        size_t p = base + ((size_t)i * s.w + j) * s.o + c;
+        z[j] += more;
+        store(y + p, to ? (z[j] + load(to + p)) * root_half : z[j]);
+      }
     }
   }
 }

@@ -95,5 +95,7 @@ INLINE void transpose_block(const float *from, size_t from_row, float *to, size_
 }
 #endif
 
+#define root_half 0.70710678f // of which the square is 1/2
+
 INLINE vec load(const float *p) { return (vec)*(const unaligned *)p; }
 INLINE void store(float *p, vec v) { *(unaligned *)p = (unaligned)v; }

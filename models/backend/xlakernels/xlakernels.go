@@ -1,5 +1,5 @@
 // Package xlakernels gives XLA's CPU plugin kernels of its own, without a change to any library: 3x3
-// convolutions by Winograd's F(4x4,3x3) (arXiv 1509.09308), group norm with SiLU, attention, and their
+// convolutions by Winograd's F(4x4,3x3) (arXiv 1509.09308), 1x1 convolutions, group norm with SiLU, attention, and their
 // gradients.
 //
 // [Register] hands go-xla the plugin's own table of functions with one of them replaced, the one that
@@ -18,7 +18,7 @@ import (
 )
 
 // What says in a few words what has kernels.
-const What = "3x3 convolutions (Winograd), norms with SiLU, attention"
+const What = "convolutions (3x3 by Winograd, 1x1), norms with SiLU, attention"
 
 // Prefix begins the names of functions in a program that stand for a kernel: Prefix, a name of [Calls],
 // "__" and anything. The function's body says what it computes, and the kernel computes the same, so a
@@ -33,12 +33,17 @@ const Prefix = "mcvd_kernel_"
 //	affine(x, k)     x k0 + k1, in affine_silu SiLU of that
 //	affine(x, v, k)  v' k0 + k2 + x k3
 //
+// w is [3,3,C,O] or [1,1,C,O], bias [O] and to [B,H,W,O]; O is a multiple of [Channels], too:
+//
+//	conv_bias(x, w, bias)      x convolved with w, plus bias
+//	conv_bias(x, w, bias, to)  that plus to, by sqrt(2)
+//
 // q, k and v and the adjoint dy are [B,P,heads,D]; P and D are multiples of [Channels]:
 //
 //	attention(q, k, v)               for each pixel the sum of v, weighed by softmax(q k / sqrt(D))
 //	attention_gradient(q, k, v, dy)  [3,B,P,heads,D]: the adjoints of q, k and v
 var Calls = map[string]bool{
-	"sums": true, "sums_silu": true, "affine": true, "affine_silu": true, "attention": true, "attention_gradient": true,
+	"conv_bias": true, "sums": true, "sums_silu": true, "affine": true, "affine_silu": true, "attention": true, "attention_gradient": true,
 }
 
 // Channels divides the number of channels of images that kernels serve, those of a convolution on both
