@@ -43,6 +43,7 @@ static int block_of(int tiles, int threads) {
 
 static int conv(const pool *p, shape s, const float *x, const float *w, int transposed, const float *bias, const float *to, float *y) {
   if (s.side == 1) return pointwise(p, s, x, w, transposed, bias, to, y);
+  if (tiles_of(s) < few_tiles) return direct(p, s, x, w, transposed, bias, to, y);
   float *u = take(sizeof(float) * 36 * apart(s.c * padded(s.o)));
   if (!u) return -1;
   conv_job j = {s, x, w, bias, to, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};

@@ -51,7 +51,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 	_, by := since(start)
 	t.Logf("%d programs, kernels serve %v", programs, by)
-	for _, kernel := range []string{"conv", "conv_transposed", "conv_weights", "sums_silu", "affine"} {
+	for _, kernel := range []string{"conv", "conv_transposed", "conv_weights", "conv_bias", "sums_silu", "affine"} {
 		if by[kernel] == 0 {
 			t.Errorf("kernels serve %v: the programs don't test %s", by, kernel)
 		}
@@ -89,7 +89,7 @@ func (p randomProgram) operation(rng *rand.Rand, x *Node, stack []*Node, weights
 		return Slice(weights, AxisRange(0, size), AxisRange(0, size), AxisRange(0, d[3]), AxisRange(0, out))
 	}
 	row := func() *Node { return Slice(rows, AxisRange(), AxisRange(0, d[3])) }
-	switch rng.IntN(11) {
+	switch rng.IntN(12) {
 	case 0, 1, 2:
 		return Convolve(x, kernel(3, pick(rng, 8, 32, 32, 64, 96))).PadSame().Done()
 	case 3:
@@ -108,6 +108,13 @@ func (p randomProgram) operation(rng *rand.Rand, x *Node, stack []*Node, weights
 		return nn.XLA.SiLU(x)
 	case 8:
 		return Add(x, nn.XLA.SiLU(Mul(x, Tanh(x))))
+	case 10:
+		out, to := pick(rng, d[3], d[3], 32), x
+		if out != d[3] || rng.IntN(2) == 0 {
+			to = nil
+		}
+		bias := Reshape(Slice(rows, AxisRange(0, 1), AxisRange(0, out)), out)
+		return nn.XLA.Conv(x, kernel(pick(rng, 1, 3), out), bias, to)
 	case 9:
 		for _, other := range stack {
 			if o := other.Shape().Dimensions; other != x && o[1] == d[1] && o[2] == d[2] && o[3]+d[3] <= 96 {

@@ -23,11 +23,12 @@ import (
 )
 
 // cases are batch, height, width, channels in and out: odd batches, sides that tiles don't divide,
-// channels that differ, more than one part of output channels (128), blocks of tiles that are not full.
+// channels that differ, more than one part of output channels (128), blocks of tiles that are not full,
+// and few pixels.
 var cases = [][5]int{
 	{2, 16, 16, 32, 64}, {3, 16, 20, 96, 32}, {1, 64, 64, 32, 32}, {33, 4, 4, 32, 32}, {8, 8, 8, 64, 160},
 	{5, 10, 18, 32, 32}, {4, 11, 13, 32, 32}, {2, 16, 16, 256, 32}, {4, 12, 12, 32, 256}, {1, 32, 32, 128, 128},
-	{3, 16, 16, 48, 16}, {3, 12, 20, 80, 144},
+	{3, 16, 16, 48, 16}, {3, 12, 20, 80, 144}, {2, 8, 8, 64, 48}, {1, 1, 1, 16, 16}, {3, 7, 3, 32, 80}, {1, 2, 9, 48, 32},
 }
 
 // Convolutions and their gradients by the input and by the weights are those of the plain formulation.

@@ -1,4 +1,5 @@
 // The 1x1 convolution, a product for each pixel, and its gradients.
+#pragma once
 #include "kernels.h"
 #include "vector.h"
 #include "product.h"
@@ -26,12 +27,11 @@ TARGET static void pointwise_panel(const void *data, int number, float *scratch)
   else pack(j->c, n, j->w + from, j->o, to);
 }
 
-// add_to adds a bias and halves the sum with to: see kernels.h.
-INLINE void add_to(const pointwise_job *j, size_t pixel) {
-  size_t at = pixel * j->o;
-  for (size_t c = 0; c < j->o; c += LANES) {
-    vec y = load(j->y + at + c) + load(j->bias + c);
-    store(j->y + at + c, j->to ? (y + load(j->to + at + c)) * root_half : y);
+// add_to adds to n channels of a pixel a bias, and halves the sum with to: see kernels.h.
+INLINE void add_to(size_t n, const float *bias, const float *to, float *y) {
+  for (size_t c = 0; c < n; c += LANES) {
+    vec sum = load(y + c) + load(bias + c);
+    store(y + c, to ? (sum + load(to + c)) * root_half : sum);
   }
 }
 
@@ -39,8 +39,8 @@ TARGET static void pointwise_part(const void *data, int number, float *scratch) 
   const pointwise_job *j = data;
   size_t from = (size_t)number * pixels_of_part, n = j->pixels - from < pixels_of_part ? j->pixels - from : pixels_of_part;
   product(n, j->o, j->c, j->x + from * j->c, j->c, 1, j->panels, j->c * panel, panel, j->y + from * j->o, j->o, 0);
-  if (j->bias)
-    for (size_t p = from; p < from + n; p++) add_to(j, p);
+  if (!j->bias) return;
+  for (size_t p = from * j->o; p < (from + n) * j->o; p += j->o) add_to(j->o, j->bias, j->to ? j->to + p : NULL, j->y + p);
 }
 
 static int pointwise(const pool *p, shape s, const float *x, const float *w, int transposed, const float *bias, const float *to, float *y) {

@@ -29,8 +29,9 @@ INLINE void block(int m, int vectors, int k, const float *a, size_t a_row, size_
 // column is a product whose y has so many vectors of columns, 1 or 2.
 INLINE void column(int vectors, int m, int k, const float *a, size_t a_row, size_t a_column, const float *b, size_t b_row, float *y, size_t y_row, int add) {
   int i = 0;
+  // With 6 rows at a time, the last 8 are 4 and 4, not 6 and 2: so few sums wait for one another.
 #define BLOCKS(of) \
-  for (; i + of <= m; i += of) block(of, vectors, k, a + i * a_row, a_row, a_column, b, b_row, y + i * y_row, y_row, add)
+  for (; i + of <= m && !(of == 6 && m - i == 8); i += of) block(of, vectors, k, a + i * a_row, a_row, a_column, b, b_row, y + i * y_row, y_row, add)
   BLOCKS(rows);
   if (rows > 8) BLOCKS(8);
   BLOCKS(4);

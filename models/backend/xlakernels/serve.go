@@ -31,13 +31,8 @@ var axes = map[string]string{
 	"dimension_numbers = #stablehlo.conv<[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]>": "conv_weights",
 }
 
-const (
-	// minTiles is the fewest tiles of 4x4 pixels for which Winograd pays, because transformed weights
-	// are four times as large as weights.
-	minTiles = 32
-	// maxPixels keeps the kernels' ints from overflowing.
-	maxPixels = math.MaxInt32 / 64
-)
+// maxPixels keeps the kernels' ints from overflowing.
+const maxPixels = math.MaxInt32 / 64
 
 // convolutionKernel is the kernel that serves a convolution, or nothing.
 func convolutionKernel(attributes []string, in []tensor, out tensor) string {
@@ -73,13 +68,7 @@ func convolves(x, w []int) bool {
 	if !fits(x) || len(w) != 4 || w[0] != w[1] || w[2]%Channels != 0 || w[3]%Channels != 0 {
 		return false
 	}
-	switch w[0] {
-	case 1:
-		return true
-	case 3:
-		return x[0]*((x[1]+3)/4)*((x[2]+3)/4) >= minTiles
-	}
-	return false
+	return w[0] == 1 || w[0] == 3
 }
 
 // callKernel is the kernel that a function of this name stands for, or nothing.

@@ -16,6 +16,7 @@ static inline int tiles_of(shape s) { return s.b * ((s.h + 3) / 4) * ((s.w + 3) 
 // at a distance of 4 KiB or its multiples all would fall into the same few lines.
 static inline size_t apart(size_t floats) { return floats + 16; }
 
+#include "direct.h"
 #include "pointwise.h"
 #include "transform.h"
 #include "convolution.h"
