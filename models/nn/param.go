@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -47,32 +49,60 @@ func like(x, parameter *Node) *Node { return ConvertDType(parameter, x.DType()) 
 // F32 is the shape of a float32 tensor.
 func F32(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 
-// Initialize gives first values to every parameter under the scope that has none: see [First].
+// Initialize gives first values to every parameter under the scope that has none: see [First]. They are
+// drawn side by side, on all cores.
 func Initialize(scope *model.Scope, seed uint64) error {
+	type first struct {
+		v      *model.Variable
+		values []float32
+	}
+	var draws []func() first
 	for v := range scope.IterVariables() {
 		if v.HasValue() {
 			continue
 		}
-		values, err := First(scope, v, seed)
+		draw, err := drawOf(scope, v, seed)
 		if err != nil {
 			return err
 		}
-		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
-			return fmt.Errorf("parameter %s: %w", v.Path(), err)
+		draws = append(draws, func() first { return first{v, draw()} })
+	}
+	drawn := make(chan first)
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(len(draws)); i = next.Add(1) - 1 {
+				drawn <- draws[i]()
+			}
+		}()
+	}
+	var failed error
+	for range draws { // one at a time, because a store is not for several writers
+		f := <-drawn
+		if err := f.v.SetValue(tensors.FromFlatDataAndDimensions(f.values, f.v.Shape().Dimensions...)); err != nil && failed == nil {
+			failed = fmt.Errorf("parameter %s: %w", f.v.Path(), err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // First returns the first values of a parameter under the scope, a function of the seed and of the
 // parameter's name within the scope. The parameter must have been declared by [Param].
 func First(scope *model.Scope, v *model.Variable, seed uint64) ([]float32, error) {
+	draw, err := drawOf(scope, v, seed)
+	if err != nil {
+		return nil, err
+	}
+	return draw(), nil
+}
+
+func drawOf(scope *model.Scope, v *model.Variable, seed uint64) (draw func() []float32, err error) {
 	path, name := model.SplitPath(v.Path())
 	init, ok := scope.Store().Scope(path).GetParam(initKey + name)
 	if !ok {
 		return nil, fmt.Errorf("parameter %s: not declared by nn.Param", v.Path())
 	}
-	return init.(Init).draw(seed, v.Path()[len(scope.Scope()):], v.Shape().Size()), nil
+	return func() []float32 { return init.(Init).draw(seed, v.Path()[len(scope.Scope()):], v.Shape().Size()) }, nil
 }
 
 // draw returns n first values.
@@ -81,13 +111,17 @@ func (i Init) draw(seed uint64, name string, n int) []float32 {
 	h.Write([]byte(name))
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
 	values := make([]float32, n)
-	for k := range values {
-		switch {
-		case i.One:
+	switch {
+	case i.One:
+		for k := range values {
 			values[k] = 1
-		case i.Normal:
+		}
+	case i.Normal:
+		for k := range values {
 			values[k] = float32(rng.NormFloat64())
-		case i.Bound > 0:
+		}
+	case i.Bound > 0:
+		for k := range values {
 			values[k] = float32(i.Bound * (2*rng.Float64() - 1))
 		}
 	}
