@@ -72,6 +72,8 @@ func operations() []operation {
 			func(f Formulation, in []*Node) *Node { return f.Attend(in[0], Sin(MulScalar(in[1], 3)), Neg(in[2])) }},
 		{"SiLU", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.SiLU(in[0]) }},
 		{"up", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
+		{"down to a pixel", []*tensors.Tensor{wave(2, 2, 2, 8)}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},
+		{"up from a pixel", []*tensors.Tensor{wave(2, 1, 1, 8)}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], true) }},
 		{"down", []*tensors.Tensor{x}, func(f Formulation, in []*Node) *Node { return f.Resample(in[0], false) }},
 	}
 }

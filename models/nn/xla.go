@@ -221,6 +221,9 @@ func shift(x *Node, axis, by int) *Node {
 	}
 	n := d[axis]
 	d[axis] = 1
+	if n == 1 {
+		return ZerosLike(x)
+	}
 	zero := ZerosLike(Slice(x, append(append(append([]SliceAxisSpec(nil), rest[:axis]...), AxisRange(0, 1)), rest[axis+1:]...)...))
 	if by < 0 {
 		rest[axis] = AxisRange(0, n-1)
