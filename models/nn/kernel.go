@@ -155,40 +155,115 @@ func (n normKernels) gradient(x, v, a, s, p, q *Node) *Node {
 	}, x, v, Stack([]*Node{a, s, p, q}, 1))
 }
 
+// groupStatistics is what a norm knows of the groups of x, for each channel [B,C]: the mean m, and
+//
+//	r = 1/sqrt(q - m^2 + epsilon)
+//
+// where q is the mean of the square.
+type groupStatistics struct {
+	means *Node // [C,C], see groupMean
+	m, r  *Node
+}
+
+func kernelStatistics(x *Node, groups int, epsilon float64) groupStatistics {
+	d := x.Shape().Dimensions
+	s := groupStatistics{means: groupMean(x.Graph(), d[3], groups, d[1]*d[2])}
+	moments := normKernels{}.moments(x)
+	s.m = s.mean(row(moments, 0))
+	variance := MaxScalar(Sub(s.mean(row(moments, 1)), Square(s.m)), 0)
+	s.r = reciprocalSqrt(AddScalar(variance, epsilon))
+	return s
+}
+
+// mean is the mean over each group of sums over pixels.
+func (s groupStatistics) mean(sums *Node) *Node { return Dot(sums, s.means).Product() }
+
+// adjoints are p and q, such that p + q x is the part of the adjoint of x that comes by m and r, whose
+// adjoints these are.
+func (s groupStatistics) adjoints(dm, dr *Node) (p, q *Node) {
+	dVariance := Mul(MulScalar(dr, -0.5), Mul(s.r, Square(s.r)))
+	dm = Sub(dm, MulScalar(Mul(s.m, dVariance), 2))
+	return s.mean(dm), MulScalar(s.mean(dVariance), 2)
+}
+
+// row is row i of k [B,n,C], [B,C].
+func row(k *Node, i int) *Node {
+	d := k.Shape().Dimensions
+	return Reshape(coefficient(k, i), d[0], d[2])
+}
+
 // kernelNorm is [xlaNorm] whose passes over the pixels are kernels. The normalized x is x*a + s, with
 //
-//	a = r scale, s = shift - m a, r = 1/sqrt(q - m^2 + epsilon)
-//
-// where m and q are the means of x and of its square over each group.
+//	a = r scale, s = shift - m a
 func kernelNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
-	d := x.Shape().Dimensions
-	batch, c := d[0], d[3]
-	if scale == nil {
-		scale = Ones(x.Graph(), F32(batch, c))
-	}
-	if shift == nil {
-		shift = Zeros(x.Graph(), F32(batch, c))
-	}
-	means := groupMean(x.Graph(), c, groups, d[1]*d[2])
-	mean := func(sums *Node) *Node { return Dot(sums, means).Product() }
-	row := func(k *Node, i int) *Node { return Reshape(coefficient(k, i), batch, c) }
+	scale, shift = orNothing(x, scale, shift)
 	n := normKernels{silu}
-	var m, r, a, s *Node
+	var of groupStatistics
+	var a, s *Node
 	return withLinkedGradient([]*Node{x, scale, shift}, func(in []*Node) *Node {
-		moments := n.moments(in[0])
-		m = mean(row(moments, 0))
-		variance := MaxScalar(Sub(mean(row(moments, 1)), Square(m)), 0)
-		r = reciprocalSqrt(AddScalar(variance, epsilon))
-		a = Mul(r, in[1])
-		s = Sub(in[2], Mul(m, a))
+		of = kernelStatistics(in[0], groups, epsilon)
+		a = Mul(of.r, in[1])
+		s = Sub(in[2], Mul(of.m, a))
 		return n.apply(in[0], a, s)
 	}, func(v *Node) []*Node {
 		both := n.adjoints(x, v, a, s)
 		da, ds := row(both, 0), row(both, 1)
-		da = Sub(da, Mul(ds, m)) // a is in s, too
-		dVariance := Mul(MulScalar(Mul(scale, da), -0.5), Mul(r, Square(r)))
-		dMean := Neg(Add(Mul(ds, a), MulScalar(Mul(m, dVariance), 2)))
-		dx := n.gradient(x, v, a, s, mean(dMean), MulScalar(mean(dVariance), 2))
-		return []*Node{dx, Mul(r, da), ds}
+		da = Sub(da, Mul(ds, of.m)) // a is in s, too
+		p, q := of.adjoints(Neg(Mul(ds, a)), Mul(scale, da))
+		return []*Node{n.gradient(x, v, a, s, p, q), Mul(of.r, da), ds}
+	})
+}
+
+// orNothing is scale and shift, or for nil those that change nothing.
+func orNothing(x, scale, shift *Node) (*Node, *Node) {
+	d := x.Shape().Dimensions
+	if scale == nil {
+		scale = Ones(x.Graph(), F32(d[0], d[3]))
+	}
+	if shift == nil {
+		shift = Zeros(x.Graph(), F32(d[0], d[3]))
+	}
+	return scale, shift
+}
+
+// kernelSpatialNorm is [xlaSpatialNorm] whose forward pass and sums over pixels are kernels.
+func kernelSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
+	affine := scale != nil
+	scale, shift = orNothing(x, scale, shift)
+	inputs := []*Node{x, gain, bias}
+	if affine {
+		inputs = append(inputs, scale, shift)
+	}
+	n := normKernels{silu}
+	var of groupStatistics
+	var s *Node
+	return withLinkedGradient(inputs, func(in []*Node) *Node {
+		of = kernelStatistics(in[0], groups, epsilon)
+		s = Neg(Mul(of.m, of.r))
+		return kernel(n.name("spatial"), func(in []*Node) *Node {
+			k := in[3]
+			y := Add(Mul(in[0], coefficient(k, 0)), coefficient(k, 1))
+			y = Add(Mul(y, in[1]), in[2])
+			y = Add(Mul(y, coefficient(k, 2)), coefficient(k, 3))
+			return siluIf(silu, y, func(x *Node) *Node { return Mul(x, Logistic(x)) })
+		}, in[0], in[1], in[2], Stack([]*Node{of.r, s, scale, shift}, 1))
+	}, func(v *Node) []*Node {
+		normalized := Add(Mul(x, eachPixel(of.r)), eachPixel(s))
+		spatial := Add(Mul(normalized, gain), bias)
+		if silu {
+			v = Mul(v, siluSlope(Add(Mul(spatial, eachPixel(scale)), eachPixel(shift))))
+		}
+		dSpatial := Mul(v, eachPixel(scale))
+		dNormalized := Mul(dSpatial, gain)
+		sums := normKernels{}.adjoints(x, dNormalized, of.r, s)
+		dr, ds := row(sums, 0), row(sums, 1)
+		p, q := of.adjoints(Neg(Mul(ds, of.r)), Sub(dr, Mul(ds, of.m)))
+		dx := Add(Add(Mul(dNormalized, eachPixel(of.r)), eachPixel(p)), Mul(x, eachPixel(q)))
+		adjoints := []*Node{dx, Mul(dSpatial, normalized), dSpatial}
+		if affine {
+			sums := normKernels{}.adjoints(spatial, v, of.r, s)
+			adjoints = append(adjoints, row(sums, 0), row(sums, 1))
+		}
+		return adjoints
 	})
 }

@@ -134,6 +134,9 @@ func xlaNorm(x, scale, shift *Node, groups int, epsilon float64, silu bool) *Nod
 
 // xlaSpatialNorm has one gradient for everything after the statistics.
 func xlaSpatialNorm(x, gain, bias, scale, shift *Node, groups int, epsilon float64, silu bool) *Node {
+	if kernelsServe(x) {
+		return kernelSpatialNorm(x, gain, bias, scale, shift, groups, epsilon, silu)
+	}
 	a, s := xlaStatistics(x, groups, epsilon)
 	inputs := []*Node{x, gain, bias, a, s}
 	if scale != nil {

@@ -6,4 +6,4 @@
 #include "norm.h"
 #include "attention.h"
 
-const kernels avx512_kernels = {conv, conv_weights, sums, affine, attend, attend_gradient};
+const kernels avx512_kernels = {conv, conv_weights, sums, affine, spatial, attend, attend_gradient};

@@ -125,6 +125,21 @@ static void *norm_sums_silu(frame *f) { return norm(f, 1, 1); }
 static void *norm_affine(frame *f) { return norm(f, 0, 0); }
 static void *norm_affine_silu(frame *f) { return norm(f, 0, 1); }
 
+// spatial's operands are x, gain, bias and coefficients.
+static void *spatial(frame *f, int silu) {
+  if (asks_version(f)) return NULL;
+  if (f->rets.size != 1 || f->args.size != 4) return wrong(f);
+  buffer **in = f->args.list, *y = f->rets.list[0];
+  shape s;
+  if (!images(in[0], &s) || !IS(in[3], 3, s.b, 4, s.c) || !IS(y, 4, s.b, s.h, s.w, s.c)) return wrong(f);
+  for (int i = 1; i < 3; i++)
+    if (!IS(in[i], 4, s.b, s.h, s.w, s.c)) return wrong(f);
+  pool p = pool_of(f);
+  return result(f, chosen->spatial(&p, s, silu, in[0]->data, in[1]->data, in[2]->data, in[3]->data, y->data));
+}
+static void *norm_spatial(frame *f) { return spatial(f, 0); }
+static void *norm_spatial_silu(frame *f) { return spatial(f, 1); }
+
 // attention's operands are q, k, v, and for the gradient the adjoint.
 static void *attention(frame *f, int gradient) {
   if (asks_version(f)) return NULL;
@@ -147,6 +162,7 @@ const handler handlers[] = {
     {"mcvd_conv", conv}, {"mcvd_conv_bias", conv_bias}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
     {"mcvd_sums", norm_sums}, {"mcvd_sums_silu", norm_sums_silu},
     {"mcvd_affine", norm_affine}, {"mcvd_affine_silu", norm_affine_silu},
+    {"mcvd_spatial", norm_spatial}, {"mcvd_spatial_silu", norm_spatial_silu},
     {"mcvd_attention", attention_forward}, {"mcvd_attention_gradient", attention_gradient},
     {NULL, NULL},
 };

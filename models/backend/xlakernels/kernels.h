@@ -28,6 +28,10 @@ typedef struct {
   int (*sums)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
   int (*affine)(const pool *, shape, int silu, const float *x, const float *v, const float *k, float *y);
 
+  // spatial is y like x: (x k0 + k1) gain + bias, times k2, plus k3, and with silu SiLU of that. gain and
+  // bias are like x, k is [b,4,c].
+  int (*spatial)(const pool *, shape, int silu, const float *x, const float *gain, const float *bias, const float *k, float *y);
+
   // attend is, for each pixel and head, the sum of v weighed by softmax(q k / sqrt(d)), not finite if a
   // product isn't; attend_gradient is [3,...], the gradients by q, k and v, from the adjoint dy.
   int (*attend)(const pool *, heads, const float *q, const float *k, const float *v, float *y);

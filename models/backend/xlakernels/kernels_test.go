@@ -82,6 +82,27 @@ func TestNorms(t *testing.T) {
 	agree(t, of(nn.XLA), of(nn.Plain), want, inputs...)
 }
 
+// So is SPATIN's norm.
+func TestSpatialNorms(t *testing.T) {
+	var inputs []*tensors.Tensor
+	for _, c := range cases {
+		image := func() *tensors.Tensor { return random(c[0], c[1], c[2], c[3]) }
+		inputs = append(inputs, image(), image(), image(), random(c[0], c[3]), random(c[0], c[3]))
+	}
+	of := func(f nn.Formulation) func(in []*Node) []*Node {
+		return func(in []*Node) (results []*Node) {
+			for i, c := range cases {
+				x, gain, bias, scale, shift := in[5*i], in[5*i+1], in[5*i+2], in[5*i+3], in[5*i+4]
+				results = append(results, f.SpatialNorm(x, gain, bias, scale, shift, nn.Groups(c[3]), 1e-6, i%2 == 0),
+					f.SpatialNorm(x, bias, gain, nil, nil, nn.Groups(c[3]), 1e-6, i%2 == 1))
+			}
+			return results
+		}
+	}
+	n := len(cases)
+	agree(t, of(nn.XLA), of(nn.Plain), map[string]int{"spatial": n, "spatial_silu": n, "sums": 5 * n}, inputs...)
+}
+
 // So is attention: heads that are cut from channels, numbers of pixels that queries and keys don't divide,
 // one head of many channels.
 func TestAttention(t *testing.T) {
@@ -222,6 +243,8 @@ func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
 		{"pixels of no multiple", "attention", []int{2, 8, 2, 32}, [][]int{{2, 8, 2, 32}, {2, 8, 2, 32}, {2, 8, 2, 32}}},
 		{"no adjoint", "attention_gradient", []int{3, 2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
 		{"a result for one", "attention_gradient", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
+		{"a gain of fewer pixels", "spatial", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 4, 32}, {2, 8, 8, 32}, {2, 4, 32}}},
+		{"two coefficients", "spatial_silu", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 32}, {2, 8, 8, 32}, {2, 2, 32}}},
 		{"sums of fewer channels", "sums", []int{2, 2, 16}, [][]int{{2, 8, 8, 32}}},
 		{"an image with fewer pixels", "affine", []int{2, 8, 4, 32}, [][]int{{2, 8, 8, 32}, {2, 2, 32}}},
 		{"three coefficients", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 3, 32}}},

@@ -9,7 +9,7 @@ enum { chunk = 128, small = 65536 }; // pixels of a part; values below which one
 typedef struct {
   size_t pixels, c, chunks; // of an image
   int silu;
-  const float *x, *v, *k;
+  const float *x, *v, *k, *gain, *bias;
   float *y;
 } norm_job;
 
@@ -70,14 +70,24 @@ TARGET static void backward_pixel(const norm_job *j, const float *x, const float
   }
 }
 
+TARGET static void spatial_pixel(const norm_job *j, const float *x, const float *gain, const float *bias, const float *k, float *y) {
+  size_t c = j->c;
+  for (size_t i = 0; i < c; i += LANES) {
+    vec z = (load(x + i) * load(k + i) + load(k + c + i)) * load(gain + i) + load(bias + i);
+    z = z * load(k + 2 * c + i) + load(k + 3 * c + i);
+    store(y + i, j->silu ? z * sigmoid(z) : z);
+  }
+}
+
 static void affine_part(const void *data, int number, float *scratch) {
   const norm_job *j = data;
   size_t image = number / j->chunks, from = number % j->chunks * chunk;
   size_t to = from + chunk < j->pixels ? from + chunk : j->pixels;
-  const float *k = j->k + image * (j->v ? 4 : 2) * j->c;
+  const float *k = j->k + image * (j->v || j->gain ? 4 : 2) * j->c;
   for (size_t p = image * j->pixels + from; p < image * j->pixels + to; p++) {
     size_t at = p * j->c;
-    if (j->v) backward_pixel(j, j->x + at, j->v + at, k, j->y + at);
+    if (j->gain) spatial_pixel(j, j->x + at, j->gain + at, j->bias + at, k, j->y + at);
+    else if (j->v) backward_pixel(j, j->x + at, j->v + at, k, j->y + at);
     else forward_pixel(j, j->x + at, k, j->y + at);
   }
 }
@@ -89,7 +99,7 @@ static int each(const pool *p, shape s, int parts, void (*part)(const void *, in
 
 static norm_job norm_job_of(shape s, int silu, const float *x, const float *v, const float *k, float *y) {
   size_t pixels = (size_t)s.h * s.w;
-  return (norm_job){pixels, s.c, (pixels + chunk - 1) / chunk, silu, x, v, k, y};
+  return (norm_job){.pixels = pixels, .c = s.c, .chunks = (pixels + chunk - 1) / chunk, .silu = silu, .x = x, .v = v, .k = k, .y = y};
 }
 
 static int sums(const pool *p, shape s, int silu, const float *x, const float *v, const float *k, float *y) {
@@ -99,5 +109,12 @@ static int sums(const pool *p, shape s, int silu, const float *x, const float *v
 
 static int affine(const pool *p, shape s, int silu, const float *x, const float *v, const float *k, float *y) {
   norm_job j = norm_job_of(s, silu, x, v, k, y);
+  return each(p, s, s.b * (int)j.chunks, affine_part, &j);
+}
+
+static int spatial(const pool *p, shape s, int silu, const float *x, const float *gain, const float *bias, const float *k, float *y) {
+  norm_job j = norm_job_of(s, silu, x, NULL, k, y);
+  j.gain = gain;
+  j.bias = bias;
   return each(p, s, s.b * (int)j.chunks, affine_part, &j);
 }

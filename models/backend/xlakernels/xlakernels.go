@@ -33,6 +33,10 @@ const Prefix = "mcvd_kernel_"
 //	affine(x, k)     x k0 + k1, in affine_silu SiLU of that
 //	affine(x, v, k)  v' k0 + k2 + x k3
 //
+// gain and bias are like x:
+//
+//	spatial(x, gain, bias, k)  (x k0 + k1) gain + bias, times k2, plus k3, in spatial_silu SiLU of that
+//
 // w is [3,3,C,O] or [1,1,C,O], bias [O] and to [B,H,W,O]; O is a multiple of [Channels], too:
 //
 //	conv_bias(x, w, bias)      x convolved with w, plus bias
@@ -43,7 +47,8 @@ const Prefix = "mcvd_kernel_"
 //	attention(q, k, v)               for each pixel the sum of v, weighed by softmax(q k / sqrt(D))
 //	attention_gradient(q, k, v, dy)  [3,B,P,heads,D]: the adjoints of q, k and v
 var Calls = map[string]bool{
-	"conv_bias": true, "sums": true, "sums_silu": true, "affine": true, "affine_silu": true, "attention": true, "attention_gradient": true,
+	"conv_bias": true, "sums": true, "sums_silu": true, "affine": true, "affine_silu": true,
+	"spatial": true, "spatial_silu": true, "attention": true, "attention_gradient": true,
 }
 
 // Channels divides the number of channels of images that kernels serve, those of a convolution on both
