@@ -117,7 +117,7 @@ int give(void *p) {
   int i = 0;
   while (i < count && table[i].p != p) i++;
   int found = i < count;
-  if (found) {
+  if (found && table[i].used) {
     table[i].used = 0;
     table[i].given = ++turn;
     counts.taken -= table[i].size;
