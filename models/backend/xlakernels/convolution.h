@@ -48,7 +48,7 @@ static int conv(const pool *p, shape s, const float *x, const float *w, int tran
   if (!u) return -1;
   conv_job j = {s, x, w, bias, to, u, y, transposed, tiles_of(s), block_of(tiles_of(s), p->threads)};
   pool alone = {0};
-  int failed = parallel(s.c * s.o < 4096 ? &alone : p, s.c / LANES, transposed ? 9 * LANES * (size_t)s.o : 0, kernel_part, &j);
+  int failed = parallel((size_t)s.c * s.o < 4096 ? &alone : p, s.c / LANES, transposed ? 9 * LANES * (size_t)s.o : 0, kernel_part, &j);
   if (!failed) failed = parallel(p, (j.tiles + j.block - 1) / j.block, 36 * (apart((size_t)j.block * s.c) + apart((size_t)j.block * s.o)), conv_part, &j);
   if (u) give(u);
   return failed;

@@ -62,6 +62,35 @@ func TestConvolutions(t *testing.T) {
 	}
 }
 
+// One image may go through several kernels of the same name.
+func TestConvolutionsOfOneImage(t *testing.T) {
+	of := func(f nn.Formulation) func(in []*Node) []*Node {
+		return func(in []*Node) []*Node {
+			return []*Node{f.Conv(in[0], in[1], in[2], nil), f.Conv(in[0], in[3], in[2], nil), f.Conv(in[0], in[1], in[2], in[0])}
+		}
+	}
+	want := map[string]int{"conv_bias": 3, "conv": 5, "conv_transposed": 3, "conv_weights": 3, "sums": 3}
+	agree(t, of(nn.XLA), of(nn.Plain), want, random(2, 12, 12, 32), random(3, 3, 32, 32), random(32), random(1, 1, 32, 32))
+}
+
+// A norm of an image whose pixels are all equal is finite: rounding may make its variance negative.
+func TestNormsOfEqualPixels(t *testing.T) {
+	kernels, _ := both(t)
+	results, err := run(t, kernels, func(in []*Node) []*Node {
+		x := BroadcastToDims(in[0], 2, 16, 16, 32)
+		ones := OnesLike(x)
+		return []*Node{nn.XLA.Norm(x, nil, nil, 8, 1e-6, false), nn.XLA.SpatialNorm(x, ones, ones, nil, nil, 8, 1e-6, true)}
+	}, tensors.FromFlatDataAndDimensions([]float32{1234.567}, 1, 1, 1, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, y := range results {
+		if !finite(y) {
+			t.Errorf("norm %d is not finite", i)
+		}
+	}
+}
+
 // So are norms with SiLU and without, with scale and shift and without.
 func TestNorms(t *testing.T) {
 	var inputs []*tensors.Tensor
@@ -245,6 +274,12 @@ func TestWrongArraysAreErrorsOfTheCall(t *testing.T) {
 		{"a result for one", "attention_gradient", []int{2, 16, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
 		{"a gain of fewer pixels", "spatial", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 4, 32}, {2, 8, 8, 32}, {2, 4, 32}}},
 		{"two coefficients", "spatial_silu", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 32}, {2, 8, 8, 32}, {2, 2, 32}}},
+		{"a bias of fewer pixels", "spatial", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 32}, {2, 8, 4, 32}, {2, 4, 32}}},
+		{"two coefficients for a gradient", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 8, 8, 32}, {2, 2, 32}}},
+		{"coefficients of fewer images", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {1, 2, 32}}},
+		{"sums of fewer images", "sums", []int{1, 2, 32}, [][]int{{2, 8, 8, 32}}},
+		{"attention of fewer pixels", "attention", []int{2, 8, 2, 32}, [][]int{{2, 16, 2, 32}, {2, 16, 2, 32}, {2, 16, 2, 32}}},
+		{"five operands", "conv_bias", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {3, 3, 32, 32}, {32}, {2, 8, 8, 32}, {32}}},
 		{"sums of fewer channels", "sums", []int{2, 2, 16}, [][]int{{2, 8, 8, 32}}},
 		{"an image with fewer pixels", "affine", []int{2, 8, 4, 32}, [][]int{{2, 8, 8, 32}, {2, 2, 32}}},
 		{"three coefficients", "affine", []int{2, 8, 8, 32}, [][]int{{2, 8, 8, 32}, {2, 3, 32}}},
@@ -290,6 +325,15 @@ func TestFailuresAreErrorsOfTheCall(t *testing.T) {
 		xlakernels.LimitMemory(0)
 		if err == nil || !strings.Contains(err.Error(), "out of memory") {
 			t.Errorf("at most %d floats: error %v", floats, err)
+		}
+	}
+	// 1x1, and few pixels.
+	for _, in := range [][]*tensors.Tensor{{x, random(1, 1, 16, 16)}, {random(1, 8, 8, 16), w}} {
+		xlakernels.LimitMemory(1)
+		_, err := run(t, kernels, func(in []*Node) []*Node { return []*Node{Convolve(in[0], in[1]).PadSame().Done()} }, in...)
+		xlakernels.LimitMemory(0)
+		if err == nil || !strings.Contains(err.Error(), "out of memory") {
+			t.Errorf("%s: error %v", in[1].Shape(), err)
 		}
 	}
 	got, err := run(t, kernels, conv, x, w)

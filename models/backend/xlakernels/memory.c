@@ -18,19 +18,17 @@
 // ---- blocks ----
 
 enum {
-  blocks = 2048,        // at most
   page = 4096,
   large_page = 1 << 21, // the system's larger pages: fewer to map, and fewer to look up
   spare = 16 << 20,     // bytes that may be held beyond what was in use
-  odd = 1 << 18,        // bytes that a block may have beyond twice what is wanted
+  odd = 1 << 18,        // bytes that a block may have beyond a quarter more than what is wanted
 };
 
-typedef struct { char *p; size_t size; int used; unsigned long given; } block;
+typedef struct { char *p; size_t size, wanted; unsigned long given; } block; // wanted is 0 if it is not in use
 
-static block table[blocks]; // in no order
-static int count;
+static block *table; // in no order
+static size_t count, room;
 static memory_counts counts;
-static size_t most;        // bytes that were in use at one time
 static unsigned long turn; // counts what was given back
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_size_t limit;
@@ -45,29 +43,24 @@ memory_counts count_memory(void) {
   return c;
 }
 
-static void unmap(int i) {
-  munmap(table[i].p, table[i].size);
-  counts.held -= table[i].size;
-  table[i] = table[--count];
+// unmap_oldest unmaps what was given back first, or says that all is in use.
+static int unmap_oldest(void) {
+  size_t oldest = count;
+  for (size_t i = 0; i < count; i++)
+    if (!table[i].wanted && (oldest == count || table[i].given < table[oldest].given)) oldest = i;
+  if (oldest == count) return -1;
+  munmap(table[oldest].p, table[oldest].size);
+  counts.held -= table[oldest].size;
+  table[oldest] = table[--count];
+  return 0;
 }
 
-// make_room unmaps what was given back first, until so many bytes more may be held, and the table has a
-// place.
-static int make_room(size_t size) {
-  size_t top = counts.taken + size > most ? counts.taken + size : most;
-  for (;;) {
-    if (counts.held + size <= top + top / 4 + spare && count < blocks) return 0;
-    int oldest = -1;
-    for (int i = 0; i < count; i++)
-      if (!table[i].used && (oldest < 0 || table[i].given < table[oldest].given)) oldest = i;
-    if (oldest < 0) return count < blocks ? 0 : -1;
-    unmap(oldest);
-  }
-}
-
+// map is new memory from the system, for which others are unmapped where it has no more.
 static char *map(size_t size) {
-  size_t more = size >= large_page ? large_page : 0; // so that one boundary of large pages is inside
-  char *p = mmap(NULL, size + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  size_t more = size >= large_page ? large_page : 0; // so that it can begin with a large page
+  char *p;
+  do p = mmap(NULL, size + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  while (p == MAP_FAILED && !unmap_oldest());
   if (p == MAP_FAILED) return NULL;
   if (more) {
     size_t before = -(uintptr_t)p & (large_page - 1);
@@ -80,63 +73,81 @@ static char *map(size_t size) {
   return p;
 }
 
-static void *take_locked(size_t size) {
-  int best = -1;
-  for (int i = 0; i < count; i++)
-    if (!table[i].used && table[i].size >= size && (best < 0 || table[i].size < table[best].size)) best = i;
-  if (best < 0 || table[best].size > 2 * size + odd) { // not a large one for a small want
-    if (make_room(size)) return NULL;
-    char *p = map(size);
-    if (!p) return NULL;
-    best = count++;
-    table[best] = (block){.p = p, .size = size};
-    counts.held += size;
-    if ((uintptr_t)p < atomic_load(&lowest)) atomic_store(&lowest, (uintptr_t)p);
-    if ((uintptr_t)p > atomic_load(&highest)) atomic_store(&highest, (uintptr_t)p);
+// new_block is one more in the table, or NULL. Before it, blocks are unmapped until so many bytes more may
+// be held.
+static block *new_block(size_t size) {
+  size_t top = counts.taken + size > counts.most ? counts.taken + size : counts.most;
+  while (counts.held + size > top + top / 4 + spare && !unmap_oldest()) {}
+  if (count == room) {
+    block *larger = realloc(table, (2 * room + 64) * sizeof *table);
+    if (!larger) return NULL;
+    table = larger;
+    room = 2 * room + 64;
   }
-  table[best].used = 1;
-  counts.taken += table[best].size;
-  if (counts.taken > most) most = counts.taken;
-  return table[best].p;
+  char *p = map(size);
+  if (!p) return NULL;
+  counts.held += size;
+  if ((uintptr_t)p < atomic_load(&lowest)) atomic_store(&lowest, (uintptr_t)p);
+  if ((uintptr_t)p > atomic_load(&highest)) atomic_store(&highest, (uintptr_t)p);
+  table[count] = (block){.p = p, .size = size};
+  return &table[count++];
 }
 
 void *take(size_t bytes) {
   size_t bound = atomic_load(&limit);
   if ((bound && bytes > bound) || bytes > SIZE_MAX / 2) return NULL;
+  size_t size = (bytes + !bytes + page - 1) / page * page;
   pthread_mutex_lock(&lock);
   counts.takes++;
-  void *p = take_locked((bytes + !bytes + page - 1) / page * page);
+  block *best = NULL;
+  for (block *b = table; b < table + count; b++)
+    if (!b->wanted && b->size >= size && (!best || b->size < best->size)) best = b;
+  if (!best || best->size > size + size / 4 + odd) best = new_block(size);
+  if (best) {
+    best->wanted = size;
+    counts.taken += size;
+    if (counts.taken > counts.most) counts.most = counts.taken;
+  }
+  void *p = best ? best->p : NULL;
   pthread_mutex_unlock(&lock);
   return p;
 }
 
-int give(void *p) {
+// size_of is the size of what take gave, or 0 for anything else. Unless keep is set, it is given back.
+static size_t size_of(void *p, int keep) {
   uintptr_t at = (uintptr_t)p;
-  if (at % page || at < atomic_load(&lowest) || at > atomic_load(&highest)) return -1; // most of what is freed
+  if (at % page || at < atomic_load(&lowest) || at > atomic_load(&highest)) return 0; // most of what is freed
+  size_t size = 0;
   pthread_mutex_lock(&lock);
-  int i = 0;
-  while (i < count && table[i].p != p) i++;
-  int found = i < count;
-  if (found && table[i].used) {
-    table[i].used = 0;
-    table[i].given = ++turn;
-    counts.taken -= table[i].size;
+  block *b = table;
+  while (b < table + count && b->p != p) b++;
+  if (b < table + count) {
+    if (!b->wanted) abort(); // a second time: the C library ends the process, too
+    size = b->wanted;
+    if (!keep) {
+      counts.taken -= size;
+      b->wanted = 0;
+      b->given = ++turn;
+    }
   }
   pthread_mutex_unlock(&lock);
-  return found ? 0 : -1;
+  return size;
 }
+
+int give(void *p) { return size_of(p, 0) ? 0 : -1; }
 
 // ---- what a library calls instead ----
 
-enum { large = 1 << 18 }; // bytes: smaller arrays stay with the C library
+// ours says whether an array comes from take: smaller ones stay with the C library.
+static int ours(size_t alignment, size_t size) { return size >= 1 << 18 && alignment <= page && !(alignment & (alignment - 1)); }
 
 static void *library_aligned_alloc(size_t alignment, size_t size) {
-  void *p = size >= large && alignment <= page ? take(size) : NULL;
+  void *p = ours(alignment, size) ? take(size) : NULL;
   return p ? p : aligned_alloc(alignment, size);
 }
 
 static int library_posix_memalign(void **p, size_t alignment, size_t size) {
-  void *block = size >= large && alignment <= page ? take(size) : NULL;
+  void *block = ours(alignment, size) && alignment % sizeof *p == 0 ? take(size) : NULL;
   if (!block) return posix_memalign(p, alignment, size);
   *p = block;
   return 0;
@@ -144,6 +155,16 @@ static int library_posix_memalign(void **p, size_t alignment, size_t size) {
 
 static void library_free(void *p) {
   if (give(p)) free(p);
+}
+
+static void *library_realloc(void *p, size_t size) {
+  size_t before = size_of(p, 1);
+  if (!before) return realloc(p, size);
+  void *to = malloc(size);
+  if (!to) return NULL;
+  memcpy(to, p, before < size ? before : size);
+  give(p);
+  return to;
 }
 
 // slot is where a library keeps the address of a function of another library.
@@ -191,12 +212,12 @@ int keep_memory(void *library) {
     if (d->d_tag == DT_PLTRELSZ) calls_size = d->d_un.d_val / sizeof *calls;
     if (d->d_tag == DT_RELASZ) others_size = d->d_un.d_val / sizeof *others;
   }
-  // free comes first: it takes back what the C library gave, too, so nothing is lost if the rest fails.
+  // free and realloc come first: they take what the C library gave, too, so nothing is lost if the rest fails.
   const struct { const char *name; void *to; } replaced[] = {
-      {"free", library_free}, {"aligned_alloc", library_aligned_alloc}, {"posix_memalign", library_posix_memalign}};
+      {"free", library_free}, {"realloc", library_realloc}, {"aligned_alloc", library_aligned_alloc}, {"posix_memalign", library_posix_memalign}};
   slot slots[most_slots];
   int found = 0;
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < 4; k++) {
     int before = found;
     if (calls) found = find_slots(map, calls, calls_size, symbols, names, replaced[k].name, replaced[k].to, slots, found);
     if (others) found = find_slots(map, others, others_size, symbols, names, replaced[k].name, replaced[k].to, slots, found);

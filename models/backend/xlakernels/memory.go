@@ -21,11 +21,12 @@ func takeMemory(bytes int) []byte {
 // giveMemory says whether the memory was taken, and gives it back.
 func giveMemory(b []byte) bool { return C.give(unsafe.Pointer(&b[0])) == 0 }
 
-// memoryCounts are how often memory was taken, how often it came from the system, and the bytes that are
-// held and that are taken.
-func memoryCounts() (takes, maps, held, taken int) {
+// counts are those of memory.h.
+type counts struct{ Takes, Maps, Held, Taken, Most int }
+
+func memoryCounts() counts {
 	c := C.count_memory()
-	return int(c.takes), int(c.maps), int(c.held), int(c.taken)
+	return counts{int(c.takes), int(c.maps), int(c.held), int(c.taken), int(c.most)}
 }
 
 // limitMemory lets kernels find no more memory at once than so many bytes; 0 is no limit.

@@ -1,8 +1,9 @@
 #include <stddef.h>
 
 // take is memory of at least so many bytes, at a multiple of 4096 bytes, or NULL. give keeps it for the
-// next that takes as much, because new memory is pages that the system clears first. What is held never
-// exceeds the most that was taken at one time by more than a quarter and 16 MiB.
+// next that takes as much, because new memory is pages that the system clears first. What is held
+// exceeds the most that was taken at one time by at most a quarter and 16 MiB, and by what blocks in use
+// have more than was asked for: at most a quarter and 256 KiB each.
 void *take(size_t bytes);
 
 // give takes back what take gave. It returns -1 if take did not give it.
@@ -14,8 +15,8 @@ int give(void *);
 int keep_memory(void *library);
 
 // memory_counts are how often take was called, how often it asked the system for memory, and the bytes
-// that are held and that are taken.
-typedef struct { size_t takes, maps, held, taken; } memory_counts;
+// that are held, that are taken, and the most that were taken at one time.
+typedef struct { size_t takes, maps, held, taken, most; } memory_counts;
 memory_counts count_memory(void);
 
 // limit_memory lets take fail for more than so many bytes; 0 is no limit. It is for tests.

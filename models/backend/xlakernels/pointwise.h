@@ -48,7 +48,7 @@ static int pointwise(const pool *p, shape s, const float *x, const float *w, int
   if (!panels) return -1;
   pointwise_job j = {(size_t)s.b * s.h * s.w, s.c, s.o, x, w, bias, to, panels, y, transposed};
   pool alone = {0};
-  int failed = parallel(s.c * s.o < small_weights ? &alone : p, (s.o + panel - 1) / panel, 0, pointwise_panel, &j);
+  int failed = parallel((size_t)s.c * s.o < small_weights ? &alone : p, (s.o + panel - 1) / panel, 0, pointwise_panel, &j);
   if (!failed) failed = parallel(p, (j.pixels + pixels_of_part - 1) / pixels_of_part, 0, pointwise_part, &j);
   give(panels);
   return failed;
