@@ -276,6 +276,10 @@ type Train struct {
 	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
 	// How many of the newest checkpoints stay, beside the one with the lowest validation loss.
 	Keep int `yaml:"keep" range:"[1, 1e6]"`
+	// What happens when the loss is not finite in 10 steps in a row, or a weight is not: stop ends the
+	// training, rollback goes back to the newest checkpoint and passes over the batches since then. A
+	// run may change it when it is resumed.
+	OnDivergence string `yaml:"on_divergence" choices:"stop rollback"`
 	// The number of steps between measurements of the loss on the validation split; 0 for none.
 	ValidateEvery int `yaml:"validate_every" range:"[0, 1e9]"`
 	// The number of steps between contact sheets of generated frames; 0 for none.
@@ -381,7 +385,7 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
-		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, ValidateEvery: 5000,
+		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, OnDivergence: "stop", ValidateEvery: 5000,
 			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true, Guidance: Guidance{Name: "none"}},
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,19 +20,19 @@ import (
 )
 
 // Check reports why an experiment can't be trained in a folder, new or not: no folder can be there,
-// it is somebody else's, another process trains in it, or it holds another experiment. It writes
-// nothing, and reads no weights.
-func Check(dir string, c *configs.Config) error {
+// it is somebody else's, another process trains in it, or it holds another experiment. If accept, other
+// settings are none, as long as the weights mean the same. It writes nothing, and reads no weights.
+func Check(dir string, c *configs.Config, accept bool) error {
 	if err := checkPlace(dir); err != nil {
 		return err
 	}
 	if runs.Locked(dir) {
 		return errLocked(dir)
 	}
-	if err := checkSameExperiment(dir, c); err != nil {
+	if err := checkSameExperiment(dir, c, accept); err != nil {
 		return err
 	}
-	run := &Run{dir, c}
+	run := &Run{Dir: dir, Config: c}
 	for _, path := range run.Checkpoints() {
 		f, err := weights.Open(path)
 		if err != nil {
@@ -41,6 +42,9 @@ func Check(dir string, c *configs.Config) error {
 			return err
 		}
 		defer f.Close()
+		if accept {
+			return nil
+		}
 		return run.checkUnchanged(f)
 	}
 	return checkTeacher(c)
@@ -53,6 +57,9 @@ func CheckNew(dir string) error {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return fmt.Errorf("%s: holds a run already; use another folder", dir)
 		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, unfinished)); err == nil {
+		return checkPlace(dir) // what a killed process has left is no run
 	}
 	entries, _ := os.ReadDir(filepath.Join(dir, runs.CheckpointsDir))
 	for _, e := range entries {
@@ -72,10 +79,20 @@ func checkPlace(dir string) error {
 	if err := checkFolders(dir); err != nil {
 		return err
 	}
-	for _, name := range runs.Files() {
-		// Opening a named pipe would wait for whoever is at its other end.
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.Mode().IsRegular() {
-			return fmt.Errorf("%s: not a regular file, want a run's own; use another folder", filepath.Join(dir, name))
+	for _, name := range append(runs.Files(), runs.CheckpointsDir, runs.SamplesDir) {
+		path := filepath.Join(dir, name)
+		info, err := os.Lstat(path)
+		folder := name == runs.CheckpointsDir || name == runs.SamplesDir
+		switch {
+		case err != nil:
+		case info.Mode().Type() == fs.ModeSymlink:
+			// What it leads to may be anything, and training overwrites it.
+			return fmt.Errorf("%s: a link, want a run's own; only the run folder as a whole may be one", path)
+		case !folder && !info.Mode().IsRegular():
+			// Opening a named pipe would wait for whoever is at its other end.
+			return fmt.Errorf("%s: not a regular file, want a run's own; use another folder", path)
+		case folder && !info.IsDir():
+			return fmt.Errorf("%s: not a folder, want a run's own; use another run folder", path)
 		}
 	}
 	return checkForeign(dir)
@@ -110,7 +127,7 @@ func checkForeign(dir string) error {
 	return nil
 }
 
-func checkSameExperiment(dir string, c *configs.Config) error {
+func checkSameExperiment(dir string, c *configs.Config, accept bool) error {
 	if _, err := os.Stat(filepath.Join(dir, runs.ConfigFile)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -118,25 +135,14 @@ func checkSameExperiment(dir string, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	if diff := forbidden(old.Config, c); len(diff) > 0 {
-		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), or give the same (only %s may change):\n  %s",
+	if diff := Differences(old.Config, c); len(diff) > 0 && accept {
+		return fmt.Errorf("%s: its weights mean something else, which --accept-changes can't change; use another folder:\n  %s", dir, strings.Join(diff, "\n  "))
+	}
+	if diff := forbidden(old.Config, c); len(diff) > 0 && !accept {
+		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), give the same, or take --accept-changes if the changes are meant (only %s may change without it):\n  %s",
 			dir, MayChange, strings.Join(diff, "\n  "))
 	}
 	return nil
-}
-
-// MayChange names the settings that a run may change when it is resumed: how long it is trained, on
-// what it is computed, and where files are. They change steps by rounding at most.
-const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.scores, train.tensorboard and data.path"
-
-// forbidden lists, a line each, the changes with which a run must not go on: of all settings that
-// are not in [MayChange]. With them, the steps to come would not belong to the same experiment.
-func forbidden(was, is *configs.Config) []string {
-	same := *was
-	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
-	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
-	same.Train.Scores, same.Data.Path = is.Train.Scores, is.Data.Path
-	return configs.Diff(&same, is)
 }
 
 // CheckBackend reports settings that the backend can't do. Train does it, too, but a program that opens

@@ -28,7 +28,7 @@ func TestAFolderOfSomethingElseIsRefused(t *testing.T) {
 		before := tree(t, dir)
 		first, _, _ := strings.Cut(name, "/")
 		want := dir + ": not a run folder, because it holds " + first
-		for what, err := range map[string]error{"Check": Check(dir, c), "CheckNew": CheckNew(dir), "Create": create(dir, ones())} {
+		for what, err := range map[string]error{"Check": Check(dir, c, false), "CheckNew": CheckNew(dir), "Create": create(dir, ones())} {
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%s, %s: error %v, want %s", name, what, err, want)
 			}
@@ -59,21 +59,21 @@ func TestCheckRefusesWhatAStartWould(t *testing.T) {
 	c.Train.Steps, c.Train.ValidateEvery = 1, 0
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
-	if err := Check(dir, c); err != nil {
+	if err := Check(dir, c, false); err != nil {
 		t.Errorf("a finished run: %v", err)
 	}
-	_, unlock, err := start(dir, c)
+	_, unlock, err := start(dir, c, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := snapshotFolder(t, dir)
-	if err := Check(dir, c); err == nil || !strings.Contains(err.Error(), "another process is training") {
+	if err := Check(dir, c, false); err == nil || !strings.Contains(err.Error(), "another process is training") {
 		t.Errorf("a run in training: error %v", err)
 	}
 	unlock()
 	edited := *c
 	edited.Seed = 9
-	if err := Check(dir, &edited); err == nil || !strings.Contains(err.Error(), "holds another experiment") {
+	if err := Check(dir, &edited, false); err == nil || !strings.Contains(err.Error(), "holds another experiment") {
 		t.Errorf("another experiment: error %v", err)
 	}
 	if after := snapshotFolder(t, dir); !slices.Equal(after, before) {
@@ -82,13 +82,13 @@ func TestCheckRefusesWhatAStartWould(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, runs.ConfigFile), edited.YAML(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Check(dir, &edited); err == nil || !strings.Contains(err.Error(), "was trained with; restore the first value") {
+	if err := Check(dir, &edited, false); err == nil || !strings.Contains(err.Error(), "was trained with; restore the first value") {
 		t.Errorf("settings that were edited: error %v", err)
 	}
 	if err := os.Truncate(filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(1)), 50); err != nil {
 		t.Fatal(err)
 	}
-	if err := Check(dir, &edited); err != nil {
+	if err := Check(dir, &edited, false); err != nil {
 		t.Errorf("a broken checkpoint says nothing about settings, but: %v", err)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
-	"mcvd/configs/experiment"
 	"mcvd/models"
 	"mcvd/models/weights"
 	"mcvd/train/optimizer"
@@ -36,6 +35,10 @@ type Progress struct {
 	// validation.
 	BestLoss float64 `json:"best_loss"`
 	BestStep int     `json:"best_step"`
+	// Passed is the number of steps whose batches were passed over after divergences.
+	Passed int `json:"passed,omitempty"`
+	// Unvalidated says that the validation that is due after Step could not be made.
+	Unvalidated bool `json:"unvalidated,omitempty"`
 	// Scored is the last step of which generated videos were scored.
 	Scored int `json:"scored,omitempty"`
 	// Replaced is the number of clips so far that stood for others that can't be read.
@@ -47,10 +50,14 @@ type Progress struct {
 	Unlogged means `json:"unlogged,omitzero"`
 }
 
+// Draw is the number, from 0 on, of the step whose batch and random numbers come next.
+func (p Progress) Draw() int { return p.Step + p.Passed }
+
 // Keys of a checkpoint's metadata.
 const (
 	progressKey = "mcvd.progress" // Progress as JSON
 	ConfigKey   = "mcvd.config"   // the experiment as YAML
+	dataKey     = "mcvd.data"     // what the run is trained on: splits as JSON
 )
 
 // BestCheckpoint names the checkpoint with the lowest validation loss among [Run.Checkpoints].
@@ -74,7 +81,7 @@ func (r *Run) Checkpoints() []string {
 	return paths
 }
 
-// OpenCheckpoint opens the newest checkpoint whose checksums are right, or the named one: a path,
+// OpenCheckpoint opens the newest checkpoint whose checksums are right and whose values are finite, or the named one: a path,
 // [BestCheckpoint] or a file of the run's checkpoints. Broken ones are passed over with a warning.
 // Weights of another experiment are an error. It returns os.ErrNotExist if there is no checkpoint.
 func (r *Run) OpenCheckpoint(name string, log *slog.Logger) (*weights.File, Progress, error) {
@@ -167,11 +174,6 @@ func (r *Run) own(f *weights.File, p Progress) (*weights.File, Progress, error) 
 	return f, p, nil
 }
 
-// settings is the experiment that a checkpoint was trained in.
-func settings(f *weights.File) (*configs.Config, error) {
-	return experiment.Parse(f.Path()+": "+ConfigKey, []byte(f.Metadata()[ConfigKey]))
-}
-
 // Differences lists, a line each, the settings that make weights of experiment a mean something
 // else in experiment b.
 func Differences(a, b *configs.Config) []string { return configs.Diff(meaning(a), meaning(b)) }
@@ -207,7 +209,7 @@ func OpenWeights(path string) (*weights.File, *configs.Config, error) {
 	return f, c, nil
 }
 
-// openCheckpoint opens one checkpoint and verifies all of it.
+// openCheckpoint opens one checkpoint and verifies all of it: checksums, and that values are finite.
 func openCheckpoint(path string) (_ *weights.File, p Progress, err error) {
 	f, err := weights.Open(path)
 	if err != nil {
@@ -238,117 +240,48 @@ func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool,
 		return p, true, fmt.Errorf("%s: %s: %w", path, progressKey, err)
 	}
 	within := func(n, most int) bool { return n >= 0 && n <= most }
-	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 || p.Replaced < 0 {
+	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 || p.Replaced < 0 || p.Passed < 0 {
 		return p, true, fmt.Errorf("%s: %s: not the progress of a training: %s", path, progressKey, text)
 	}
 	return p, true, nil
 }
 
-// Metadata is what a checkpoint's metadata says.
-func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
-	progress, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
-}
-
-// save writes a checkpoint under a name.
-func (r *Run) save(name string, store *model.Store, p Progress) error {
-	return r.saveEntries(name, models.Entries(store), p)
-}
-
-func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) error {
-	metadata, err := Metadata(r.Config, p)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(r.Dir, runs.CheckpointsDir, name)
-	if err := weights.Write(path, metadata, entries); err != nil {
-		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
-	}
-	return nil
-}
-
-// saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
-func (r *Run) saveStep(store *model.Store, p Progress) error {
-	if err := r.save(runs.CheckpointName(p.Step), store, p); err != nil {
-		return err
-	}
-	old := r.Checkpoints()
-	var errs []error
-	for _, path := range old[min(len(old), r.Config.Train.Keep):] {
-		errs = append(errs, os.Remove(path))
-	}
-	return errors.Join(errs...)
+// restored is a state to go on from.
+type restored struct {
+	store    *model.Store
+	progress Progress
+	changes  []string // what was accepted: see [Run.checkChanges]
 }
 
 // restore returns the state of the newest checkpoint, or the first state of a run that has none.
-func (r *Run) restore(backend compute.Backend, m *models.Model, log *slog.Logger) (*model.Store, Progress, error) {
+func (r *Run) restore(backend compute.Backend, m *models.Model, accept bool, log *slog.Logger) (s restored, err error) {
 	f, p, err := r.OpenCheckpoint("", log)
+	s.progress = p
 	if all := (brokenError{}); errors.As(err, &all) {
-		return nil, p, all.training()
+		return s, all.training()
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		store, err := firstState(backend, m, r.Config)
+		s.store, err = firstState(backend, m, r.Config)
 		if err == nil && r.Config.Train.Teacher != "" {
-			err = teach(backend, store, m, r.Config, log)
+			err = teach(backend, s.store, m, r.Config, log)
 		}
-		return store, p, err
+		return s, err
 	}
 	if err != nil {
-		return nil, p, err
+		return s, err
 	}
 	defer f.Close()
-	if err := r.checkSettings(f, p, log); err != nil {
-		return nil, p, err
+	if s.changes, err = r.checkChanges(f, p, accept, log); err != nil {
+		return s, err
 	}
 	u, err := optimizer.New(r.Config)
 	if err != nil {
-		return nil, p, err
+		return s, err
 	}
-	store, err := m.Load(backend, f, scopesOf(u, r.Config)...)
-	if err != nil {
-		return nil, p, fmt.Errorf("%s: %w", r.Dir, err)
+	if s.store, err = m.Load(backend, f, scopesOf(u, r.Config)...); err != nil {
+		err = fmt.Errorf("%s: %w", r.Dir, err)
 	}
-	return store, p, nil
-}
-
-// checkUnchanged reports settings that were edited since the checkpoint was written, and that must not
-// change in a run.
-func (r *Run) checkUnchanged(f *weights.File) error {
-	was, err := settings(f)
-	if err != nil {
-		return err
-	}
-	if diff := forbidden(was, r.Config); len(diff) > 0 {
-		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, or train in another folder (only %s may change):\n  %s",
-			filepath.Join(r.Dir, runs.ConfigFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
-	}
-	return nil
-}
-
-// checkSettings is [Run.checkUnchanged], and logs what may change and has changed.
-func (r *Run) checkSettings(f *weights.File, p Progress, log *slog.Logger) error {
-	if err := r.checkUnchanged(f); err != nil {
-		return err
-	}
-	was, err := settings(f)
-	if err != nil {
-		return err
-	}
-	switch diff := configs.Diff(was, r.Config); {
-	case len(diff) == 0:
-	case p.Step >= r.Config.Train.Steps:
-		log.Warn("these changes have no effect, because no step is left: " + strings.Join(diff, ", "))
-	default:
-		log.Info("going on with changed settings: " + strings.Join(diff, ", "))
-	}
-	changed, err := optimizer.ChangedRate(was, r.Config, p.Updates+1)
-	if changed != "" {
-		log.Warn(changed)
-	}
-	return err
+	return s, err
 }
 
 // firstState is the model's first weights, their average, and zeros for what the optimizer

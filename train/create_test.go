@@ -158,6 +158,32 @@ func TestCreateLeavesNothing(t *testing.T) {
 	}
 }
 
+// What a process left that was killed while it made a run is no run: the same call makes it.
+func TestCreateAfterAKill(t *testing.T) {
+	for _, left := range [][]string{
+		{unfinished, runs.LockFile},
+		{unfinished, runs.LockFile, "checkpoints/step-00000003.safetensors", "checkpoints/step-00000007.safetensors"},
+		{unfinished, runs.LockFile, "checkpoints/step-00000003.safetensors", runs.VersionsFile, runs.CommandsFile},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		for _, name := range left {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("half"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := create(dir, ones()); err != nil {
+			t.Fatalf("after %v: %v", left, err)
+		}
+		if got := checkpoints(t, dir); !slices.Equal(got, []string{runs.CheckpointName(3)}) {
+			t.Errorf("after %v: checkpoints %v, want one", left, got)
+		}
+		if _, err := os.Lstat(filepath.Join(dir, unfinished)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("after %v: the mark is there: %v", left, err)
+		}
+	}
+}
+
 func writeIn(dir, name string) error {
 	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name), []byte("mine\n"), 0o644))
 }

@@ -134,7 +134,7 @@ func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
 	train := func(dir string, devices, steps int) {
 		t.Helper()
 		c := dense()
-		c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, CheckpointEvery: 100, Keep: 2, Scores: c.Train.Scores}
+		c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, CheckpointEvery: 100, Keep: 2, OnDivergence: "stop", Scores: c.Train.Scores}
 		o := options(b, c, dir)
 		if _, err := Train(context.Background(), o); err != nil {
 			t.Fatal(err)

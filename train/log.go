@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -15,14 +16,15 @@ import (
 // logWriter appends lines to a run's log.
 type logWriter struct{ file *os.File }
 
-// openLog opens the log for a run that goes on after the given step. Lines about later steps, which
-// a process that was killed has left, are cut off, because those steps come again.
-func openLog(path string, step int) (*logWriter, error) {
+// openLog opens the log for a run that goes on after the given step. Lines behind the last one about a
+// step up to that are cut off, because those steps come again. Other lines stay; those that can't be
+// read, or are of later steps, are named in log.
+func openLog(path string, step int, log *slog.Logger) (*logWriter, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	end, err := endOfStep(f, step)
+	end, damaged, err := endOfStep(f, step)
 	if err == nil {
 		err = f.Truncate(end)
 	}
@@ -33,25 +35,36 @@ func openLog(path string, step int) (*logWriter, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if len(damaged) > 0 {
+		log.Warn("the log is damaged; its other lines are right", "file", path, "lines", damaged)
+	}
 	return &logWriter{f}, nil
 }
 
-// endOfStep is the offset after the last whole line about steps up to the given one.
-func endOfStep(r io.Reader, step int) (end int64, err error) {
+// endOfStep is the offset after the last whole line about steps up to the given one. damaged are the
+// numbers, from 1 on, of lines before that which are none, or of later steps. At most a few are listed.
+func endOfStep(r io.Reader, step int) (end int64, damaged []int, err error) {
+	const most = 10
 	in := bufio.NewReader(r)
-	for {
+	var at int64
+	var since []int // damaged lines behind end
+	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return end, nil
+			return end, damaged, nil
 		}
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
+		at += int64(len(text))
 		var line runs.Line
-		if json.Unmarshal(text, &line) != nil || line.Step > step {
-			return end, nil
+		switch {
+		case json.Unmarshal(text, &line) == nil && line.Step <= step:
+			end, damaged, since = at, append(damaged, since...), nil
+			damaged = damaged[:min(len(damaged), most)]
+		case len(since) < most:
+			since = append(since, n)
 		}
-		end += int64(len(text))
 	}
 }
 
@@ -75,6 +88,8 @@ type means struct {
 	Skipped      int         `json:"skipped"`
 	// Replaced is the number of clips that stood for others that can't be read.
 	Replaced int `json:"replaced,omitempty"`
+	// Passed is the number of steps before these whose batches were passed over.
+	Passed int `json:"passed,omitempty"`
 }
 
 func (m *means) add(r result) {
@@ -92,5 +107,5 @@ func (m *means) add(r result) {
 func (m *means) line(step int) runs.Line {
 	n := runs.Number(m.Steps - m.Skipped)
 	return runs.Line{Step: step, Loss: m.Loss / n, GradientNorm: m.GradientNorm / n, LearningRate: m.LearningRate / n, Skipped: m.Skipped,
-		Replaced: m.Replaced}
+		Replaced: m.Replaced, Passed: m.Passed}
 }

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -43,24 +45,29 @@ func TestProgressSurvivesAFile(t *testing.T) {
 
 func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 	const log = "{\"step\":4,\"loss\":1}\n{\"step\":4,\"loss\":1,\"validation\":[1]}\n{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo"
+	const damaged, three = "{\"step\":1,\"loss\":1}\n\x00\x00\x00\n{\"step\":2,\"loss\":1}\n", "{\"step\":3,\"loss\":1}\n"
 	for _, c := range []struct {
 		name, before, after string
 		step                int
+		named               string // the lines that are named as damaged
 	}{
-		{"none yet", "", "", 0},
-		{"none of it counts", log, "", 0},
-		{"the lines of the step itself stay", log, log[:len(log)-len("{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo")], 4},
-		{"a torn line goes", log, log[:len(log)-len("{\"step\":10,\"lo")], 99},
-		{"what is no line goes, with all behind it", "{\"step\":1,\"loss\":1}\n\x00\x00\x00\n{\"step\":2,\"loss\":1}\n", "{\"step\":1,\"loss\":1}\n", 99},
+		{"none yet", "", "", 0, ""},
+		{"none of it counts", log, "", 0, ""},
+		{"the lines of the step itself stay", log, log[:len(log)-len("{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo")], 4, ""},
+		{"a torn line goes", log, log[:len(log)-len("{\"step\":10,\"lo")], 99, ""},
+		{"what is no line stays, with all behind it", damaged + three, damaged, 2, "[2]"},
+		{"what is no line at the end goes", damaged + "[]\n", damaged, 99, "[2]"},
+		{"a step that is too high by damage stays", "{\"step\":9,\"loss\":1}\n" + damaged + three, "{\"step\":9,\"loss\":1}\n" + damaged, 2, "\"[1 3]\""},
+		{"many that are none", strings.Repeat("x\n", 20) + damaged, strings.Repeat("x\n", 20) + damaged, 2, "\"[1 2 3 4 5 6 7 8 9 10]\""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), runs.LogFile)
+			path, out := filepath.Join(t.TempDir(), runs.LogFile), bytes.Buffer{}
 			if c.before != "" {
 				if err := os.WriteFile(path, []byte(c.before), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			l, err := openLog(path, c.step)
+			l, err := openLog(path, c.step, slog.New(slog.NewTextHandler(&out, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,6 +80,9 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 			var line runs.Line
 			if err := json.Unmarshal([]byte(added), &line); err != nil || !ok || line.Step != 100 || line.Loss != 2 {
 				t.Errorf("the log is %q, error %v, want %q and a line of step 100", log, err, c.after)
+			}
+			if named := out.String(); strings.Contains(named, "damaged") != (c.named != "") || !strings.Contains(named, c.named) {
+				t.Errorf("says %q, want that lines %s are damaged", named, c.named)
 			}
 			if age := float64(time.Now().Unix()) - float64(line.Time); !(math.Abs(age) <= 60) {
 				t.Errorf("the line was written %g s ago, want now", age)

@@ -25,6 +25,8 @@ import (
 type Run struct {
 	Dir    string
 	Config *configs.Config
+	lock   *flock.Flock // what this process holds while it writes into the folder; nil if it only reads
+	data   splits       // what is trained on; nil if that is unknown
 }
 
 // OpenRun reads a run folder's experiment.
@@ -48,7 +50,7 @@ func OpenRun(dir string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{dir, config}, nil
+	return &Run{Dir: dir, Config: config}, nil
 }
 
 // SamplePath is where the samples of a step go.
@@ -58,8 +60,8 @@ func (r *Run) SamplePath(step int) string {
 
 // start makes the folder or opens it again, and locks it. If the folder holds another experiment,
 // the error shows the difference.
-func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
-	if err := Check(dir, c); err != nil { // before anything is made
+func start(dir string, c *configs.Config, accept bool) (run *Run, unlock func(), err error) {
+	if err := Check(dir, c, accept); err != nil { // before anything is made
 		return nil, nil, err
 	}
 	lock, err := claim(dir)
@@ -71,11 +73,11 @@ func start(dir string, c *configs.Config) (run *Run, unlock func(), err error) {
 			lock.Unlock()
 		}
 	}()
-	if err := checkSameExperiment(dir, c); err != nil {
+	if err := checkSameExperiment(dir, c, accept); err != nil {
 		return nil, nil, err
 	}
 	removeLeftovers(dir)
-	return &Run{dir, c}, func() { lock.Unlock() }, nil
+	return &Run{Dir: dir, Config: c, lock: lock}, func() { lock.Unlock() }, nil
 }
 
 // lockPatience is how long training waits for the lock. Whoever asks whether a run is being trained
@@ -98,6 +100,10 @@ func claim(dir string) (*flock.Flock, error) {
 	}
 	if !locked {
 		return nil, errLocked(dir)
+	}
+	if err := (&Run{Dir: dir, lock: lock}).guard(); err != nil { // it was removed between opening and locking it
+		lock.Unlock()
+		return nil, err
 	}
 	return lock, nil
 }
@@ -137,7 +143,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	if err := CheckNew(dir); err != nil {
 		return err
 	}
-	run := &Run{dir, c}
+	run := &Run{Dir: dir, Config: c}
 	checkpoint := filepath.Join(runs.CheckpointsDir, runs.CheckpointName(p.Step))
 	folders := missing(append(above(dir), dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)))
 	var files []string
@@ -150,6 +156,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		return err // what claim made stays, because it may belong to another process by now
 	}
 	defer lock.Unlock()
+	run.lock = lock
 	defer func() {
 		if err != nil {
 			remove(folders)
@@ -163,11 +170,33 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 			remove(files)
 		}
 	}()
+	unmark, err := mark(dir)
+	if err != nil {
+		return err
+	}
+	defer unmark()
 	removeLeftovers(dir)
 	if err := run.saveEntries(runs.CheckpointName(p.Step), entries, p); err != nil {
 		return err
 	}
 	return run.describe(command, versions) // last, because a folder is a run once it has config.yml
+}
+
+// unfinished is a file in a folder that [Create] has not made a run yet. If it is there although nobody
+// holds the lock, what checkpoints there are were left by a process that was killed.
+const unfinished = ".mcvd-unfinished"
+
+// mark makes that file, and removes what a killed process left.
+func mark(dir string) (unmark func(), err error) {
+	path := filepath.Join(dir, unfinished)
+	if _, err := os.Lstat(path); err == nil {
+		for _, left := range (&Run{Dir: dir}).Checkpoints() {
+			if err := os.Remove(left); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return func() { os.Remove(path) }, writeFile(path, nil)
 }
 
 // above are the folders that a path is in, the outermost first.
@@ -194,16 +223,10 @@ func remove(paths []string) {
 	}
 }
 
-// removeLeftovers removes temporary files that a killed process left. While the lock is held,
-// nobody else writes them.
+// removeLeftovers removes temporary files that killed processes have left.
 func removeLeftovers(dir string) {
 	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
-		entries, _ := os.ReadDir(d)
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
-				os.RemoveAll(filepath.Join(d, e.Name()))
-			}
-		}
+		atomicfile.Clean(d)
 	}
 }
 

@@ -103,7 +103,7 @@ func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", foreign, filepath.Base(stray)} {
-		_, _, err := (&Run{dir, c}).OpenCheckpoint(name, slog.Default())
+		_, _, err := (&Run{Dir: dir, Config: c}).OpenCheckpoint(name, slog.Default())
 		if err == nil || !strings.Contains(err.Error(), "another experiment") || !strings.Contains(err.Error(), `diffusion.schedule: "cosine" -> "linear"`) {
 			t.Errorf("%q: error %v, want one about diffusion.schedule", name, err)
 		}
@@ -113,7 +113,7 @@ func TestForeignWeightsAndFoldersAreRefused(t *testing.T) {
 	}
 	same := *c
 	same.Seed, same.Data.Path, same.Train.Steps = 8, "elsewhere", 9
-	f, _, err := (&Run{dir, &same}).OpenCheckpoint(runs.CheckpointName(2), slog.Default())
+	f, _, err := (&Run{Dir: dir, Config: &same}).OpenCheckpoint(runs.CheckpointName(2), slog.Default())
 	if err != nil {
 		t.Fatalf("other data: error %v, want none", err)
 	}
@@ -222,7 +222,7 @@ func TestASecondProcessInTheFolderIsRefused(t *testing.T) {
 	b, c := backendtest.OpenGo(t), toy()
 	c.Train.Steps, c.Train.ValidateEvery = 2, 0
 	dir := t.TempDir()
-	_, unlock, err := start(dir, c)
+	_, unlock, err := start(dir, c, false)
 	if err != nil {
 		t.Fatal(err)
 	}

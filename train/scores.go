@@ -41,18 +41,3 @@ func (t *trainer) score(ctx context.Context) error {
 	p.Scored = p.Step
 	return t.write(line)
 }
-
-// catchUp makes up for scores during which the process before was stopped.
-func (t *trainer) catchUp(ctx context.Context) error {
-	if !t.scoresDue(t.progress) {
-		return nil
-	}
-	if err := t.score(ctx); err != nil {
-		return err
-	}
-	if t.scoresDue(t.progress) {
-		return t.stopped()
-	}
-	t.saved = 0 // the checkpoint gets the bytes that it would have without the stop
-	return t.checkpoint()
-}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -46,6 +47,8 @@ type Options struct {
 	Backend compute.Backend
 	// Train and Valid are the data; Valid is not used if Config.Train.ValidateEvery is 0.
 	Train, Valid clips.Dataset
+	// AcceptChanges goes on with settings and data that are others than those of the checkpoint.
+	AcceptChanges bool
 	// Command and Versions are written into the run folder.
 	Command  []string
 	Versions map[string]string
@@ -96,20 +99,35 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	if err := CheckBackend(o.Backend, o.Config); err != nil { // before anything is written
 		return Progress{}, err
 	}
-	run, unlock, err := start(o.Dir, o.Config)
+	run, unlock, err := start(o.Dir, o.Config, o.AcceptChanges)
 	if err != nil {
 		return Progress{}, err
 	}
 	defer unlock()
-	store, progress, err := run.restore(o.Backend, m, o.Log)
+	run.data = splitsOf(o)
+	for back := (rollbacks{}); ; {
+		progress, err := attempt(ctx, o, run, m, steps, back.passed)
+		if again, err := back.after(o, run, err); !again {
+			return progress, err
+		}
+	}
+}
+
+// attempt trains from the newest checkpoint to the last step. passed is the number of steps whose
+// batches are passed over first.
+func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps objective, passed int) (Progress, error) {
+	state, err := run.restore(o.Backend, m, o.AcceptChanges, o.Log)
+	store, progress := state.store, state.progress
 	if err != nil {
 		return progress, err
 	}
 	defer store.Finalize()
-	if progress.Step >= o.Config.Train.Steps && !o.scoresDue(progress) {
+	progress.Passed += passed
+	progress.Unlogged.Passed += passed
+	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
+	if progress.Step >= o.Config.Train.Steps && !t.owes() {
 		return progress, nil // and the folder stays as it is
 	}
-	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
 		run.warnOfRoundings(o.Log, o.Versions)
@@ -121,8 +139,23 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 		return progress, err
 	}
 	defer t.close()
+	if len(state.changes) > 0 {
+		if err := t.record(state.changes); err != nil {
+			return progress, err
+		}
+	}
 	err = t.loop(ctx)
 	return t.progress, err
+}
+
+// record logs what has changed in the experiment, and writes the checkpoint again, so that it is part of
+// it from here on.
+func (t *trainer) record(changes []string) error {
+	if err := t.write(runs.Line{Step: t.progress.Step, Loss: runs.Number(math.NaN()), Changes: changes}); err != nil {
+		return err
+	}
+	t.saved = 0
+	return t.checkpoint()
 }
 
 // trainer is a run in training.
@@ -171,7 +204,7 @@ func (t *trainer) open() (err error) {
 	if err := t.run.removeSamplesBehind(t.progress.Step); err != nil {
 		return err
 	}
-	if t.log, err = openLog(filepath.Join(t.run.Dir, runs.LogFile), t.progress.Step); err != nil {
+	if t.log, err = openLog(filepath.Join(t.run.Dir, runs.LogFile), t.progress.Step, t.Log); err != nil {
 		return err
 	}
 	if !c.Train.TensorBoard {
@@ -205,7 +238,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	if err := t.catchUp(ctx); err != nil || t.progress.Step >= c.Steps {
 		return err
 	}
-	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Step*c.Accumulate, ahead)}
+	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Draw()*c.Accumulate, ahead)}
 	var step []uploaded
 	t.since = time.Now()
 	for batch, err := range t.feed.each(ctx) {
@@ -213,7 +246,7 @@ func (t *trainer) loop(ctx context.Context) error {
 			if ctx.Err() != nil {
 				break
 			}
-			return fmt.Errorf("step %d: %w", t.progress.Step+1, err)
+			return t.keep(fmt.Errorf("step %d: %w", t.progress.Step+1, err))
 		}
 		step = append(step, batch)
 		if len(step) < c.Accumulate {
@@ -227,10 +260,26 @@ func (t *trainer) loop(ctx context.Context) error {
 			break
 		}
 	}
-	if t.progress.Step < c.Steps || t.scoresDue(t.progress) {
+	if t.progress.Step < c.Steps || ctx.Err() != nil && t.owes() {
 		return cmp.Or(t.checkpoint(), t.stopped()) // what can't be saved does not go on
 	}
 	return t.checkpoint()
+}
+
+// keep writes a checkpoint because training ends with err, which has nothing to do with the weights:
+// data can't be read.
+func (t *trainer) keep(err error) error {
+	if t.progress.SkippedInARow > 0 {
+		return err
+	}
+	before := t.saved
+	if save := t.checkpoint(); save != nil {
+		return fmt.Errorf("%w\nand no checkpoint of step %d could be written: %w", err, t.progress.Step, save)
+	}
+	if t.saved != before {
+		t.Log.Info("a checkpoint was written before the end", "step", t.saved)
+	}
+	return err
 }
 
 func (t *trainer) stopped() error {
@@ -247,9 +296,9 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded) error {
 		batches, times, labels, replaced = append(batches, u.Value), append(times, u.times), append(labels, u.labels), replaced+u.replaced
 	}
 	p := &t.progress
-	draws := drawsOf(t.objective, t.Config, p.Step)
+	draws := drawsOf(t.objective, t.Config, p.Draw())
 	if t.byLoss != nil {
-		draws = t.byLoss.draws(t.model, t.Config, p.Step)
+		draws = t.byLoss.draws(t.model, t.Config, p.Draw())
 	}
 	r, err := t.stepper.run(p.Updates+1, batches, labelledDraws(t.objective, draws, labels), times...)
 	devices.Free(batches)
@@ -288,12 +337,10 @@ func (t *trainer) due(ctx context.Context) error {
 	p, c, began := &t.progress, t.Config.Train, time.Now()
 	defer func() { t.since = t.since.Add(time.Since(began)) }()
 	if p.SkippedInARow >= maxSkipped {
-		return fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row; checkpoints are untouched, the newest is of step %d: try a lower optimizer.learning_rate", p.Step, maxSkipped, t.saved)
+		return diverged{p.Draw(), fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row", p.Step, maxSkipped)}
 	}
 	if c.ValidateEvery > 0 && p.Step%c.ValidateEvery == 0 {
-		// This is done even if ctx has ended, because the checkpoint of this step says that its
-		// validation is done.
-		if err := t.validate(context.WithoutCancel(ctx)); err != nil {
+		if err := t.validate(ctx); err != nil {
 			return err
 		}
 	}
@@ -309,12 +356,21 @@ func (t *trainer) due(ctx context.Context) error {
 			return err
 		}
 	}
-	if t.Sample != nil && c.SampleEvery > 0 && p.Step%c.SampleEvery == 0 {
-		if err := t.Sample(ctx, t.store, t.run.SamplePath(p.Step)); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("samples of step %d: %w", p.Step, err)
-		}
-		t.show()
+	return t.sample(ctx)
+}
+
+// sample writes the samples that are due after a step, unless they are there.
+func (t *trainer) sample(ctx context.Context) error {
+	if !t.samplesDue() {
+		return nil
 	}
+	if err := t.run.guard(); err != nil {
+		return err
+	}
+	if err := t.Sample(ctx, t.store, t.run.SamplePath(t.progress.Step)); err != nil && ctx.Err() == nil {
+		return t.keep(fmt.Errorf("samples of step %d: %w", t.progress.Step, err))
+	}
+	t.show()
 	return nil
 }
 
@@ -364,13 +420,17 @@ func (t *trainer) show() {
 	}
 }
 
-// validate logs the validation loss and keeps the weights if they are the best so far.
+// validate logs the validation loss and keeps the weights if they are the best so far. It does so even
+// if ctx has ended, because it is short. If clips can't be read, the checkpoint says that the validation
+// is still to be made, and the next process makes it.
 func (t *trainer) validate(ctx context.Context) error {
-	v, err := t.validator.run(ctx)
-	if err != nil {
-		return fmt.Errorf("step %d: %w", t.progress.Step, err)
-	}
 	p := &t.progress
+	v, err := t.validator.run(context.WithoutCancel(ctx))
+	if err != nil {
+		p.Unvalidated = true
+		return t.keep(fmt.Errorf("step %d: %w", p.Step, err))
+	}
+	p.Unvalidated = false
 	line := runs.Line{Step: p.Step, Loss: runs.Number(v.loss), Validation: v.bins, X0: runs.Number(v.x0), Accuracy: v.accuracy}
 	if t.Report != nil {
 		t.Report(line)
@@ -378,9 +438,9 @@ func (t *trainer) validate(ctx context.Context) error {
 	if err := t.write(line); err != nil {
 		return err
 	}
-	if finite(v.loss) && (p.BestStep == 0 || v.loss < p.BestLoss) {
+	if finite(v.loss) && p.SkippedInARow == 0 && (p.BestStep == 0 || v.loss < p.BestLoss) {
 		p.BestLoss, p.BestStep = v.loss, p.Step
-		return t.run.save(BestCheckpoint, t.store, *p)
+		return t.writable(t.run.save(BestCheckpoint, t.store, *p))
 	}
 	return nil
 }
@@ -390,7 +450,7 @@ func (t *trainer) checkpoint() error {
 	if t.saved == t.progress.Step && len(t.run.Checkpoints()) > 0 {
 		return nil
 	}
-	if err := t.run.saveStep(t.store, t.progress); err != nil {
+	if err := t.writable(t.run.saveStep(t.store, t.progress)); err != nil {
 		return err
 	}
 	t.saved = t.progress.Step

@@ -208,7 +208,7 @@ func TestTenStepsInARowThatAreNotFiniteEndTraining(t *testing.T) {
 		if err == nil || p.Step != 14 || p.Updates != 3 || p.SkippedInARow != 10 {
 			t.Fatalf("progress %+v, error %v, want an error at step 14 after 3 updates", p, err)
 		}
-		for _, want := range []string{"step 14", "10 steps in a row", "the newest is of step 4", "learning_rate"} {
+		for _, want := range []string{"step 14", "10 steps in a row", "the newest good one is of step 4", "learning_rate"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("error %q, want it to say %q", err, want)
 			}

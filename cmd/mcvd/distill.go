@@ -122,7 +122,7 @@ func (c *distillCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := train.Check(students[0].dir, students[0].config); err != nil {
+	if err := train.Check(students[0].dir, students[0].config, false); err != nil {
 		return err
 	}
 	b, choice, err := c.openBackend(c.backend)
@@ -133,7 +133,7 @@ func (c *distillCommand) run(cmd *cobra.Command) error {
 	with := versions()
 	maps.Copy(with, choice.Versions())
 	for _, s := range students {
-		if err := errors.Join(train.Check(s.dir, s.config), train.CheckBackend(b, s.config)); err != nil {
+		if err := errors.Join(train.Check(s.dir, s.config, false), train.CheckBackend(b, s.config)); err != nil {
 			return err
 		}
 		of := cmp.Or(s.config.Train.TeacherSteps, 2*s.config.Sampler.Steps)

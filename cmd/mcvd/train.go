@@ -34,7 +34,7 @@ type trainCommand struct {
 	*app
 	config, out, backend string
 	set                  []string
-	dryRun               bool
+	dryRun, accept       bool
 }
 
 func newTrain(a *app) *cobra.Command {
@@ -47,7 +47,9 @@ sheets of samples and a log.
 
 The same command again resumes from the newest checkpoint, and on the same backend ends with the
 same weights as a run that was never stopped. Ctrl-C (SIGINT) and SIGTERM write a checkpoint first.
-Of the settings of a run that exists, only these may change:
+Of the settings of a run that exists, only those below may change, and its data may not. Other
+changes, such as a lower learning rate, need --accept-changes: the log then records them, and the run
+no longer ends as one that was never changed. What the weights mean can't change.
 
   ` + strings.NewReplacer(", ", "\n  ", " and ", "\n  ").Replace(train.MayChange),
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
@@ -61,6 +63,7 @@ Of the settings of a run that exists, only these may change:
 	f.StringVarP(&c.config, "config", "c", "", "configuration file; a run that exists keeps its own")
 	f.StringVarP(&c.out, "out", "o", "", "run folder")
 	f.StringArrayVar(&c.set, "set", nil, "override a setting, such as model.options.width=32; may be repeated")
+	f.BoolVar(&c.accept, "accept-changes", false, "resume with other settings or data than before; the log records them")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the resolved configuration and the model's size, and stop")
 	backendFlag(cmd, &c.backend)
 	return cmd
@@ -92,7 +95,7 @@ func (c *trainCommand) run(cmd *cobra.Command) error {
 		return err
 	}
 	if c.out != "" {
-		if err := train.Check(c.out, config); err != nil {
+		if err := train.Check(c.out, config, c.accept); err != nil {
 			return err
 		}
 	}
@@ -162,7 +165,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	bar, steps, validations, accuracy := newProgress(c.stderr, "train: step", config.Train.Steps), 0, 0, ""
 	defer bar.clear()
 	options := train.Options{
-		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid,
+		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid, AcceptChanges: c.accept,
 		Command: os.Args, Versions: versions, Log: c.log,
 		Peak: func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
 		Report: func(l runs.Line) {

@@ -21,10 +21,18 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 		return err
 	}
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, Prefix+"*"+filepath.Ext(path))
+	var tmp *os.File
+	_, unlock, err := temporary(func() (string, error) {
+		var err error
+		if tmp, err = os.CreateTemp(dir, Prefix+"*"+filepath.Ext(path)); err != nil {
+			return "", err
+		}
+		return tmp.Name(), nil
+	})
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	defer func() {
 		if err != nil {
 			tmp.Close()
@@ -43,8 +51,9 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 	return syncDir(dir)
 }
 
-// Prepare makes the folder that path lies in, with those above it, and reports what [Write] would
-// fail at. Commands call it before long work whose result goes to path. It leaves no file.
+// Prepare makes the folder that path lies in, with those above it, reports what [Write] would fail at,
+// and removes what killed processes have left there. Commands call it before long work whose result
+// goes to path. It leaves no file.
 func Prepare(path string) error {
 	if err := checkRegular(path); err != nil {
 		return err
@@ -53,6 +62,7 @@ func Prepare(path string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	Clean(dir)
 	tmp, err := os.CreateTemp(dir, Prefix+"*")
 	if err != nil {
 		return err

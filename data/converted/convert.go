@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mcvd/configs/atomicfile"
 	"mcvd/data/clips"
 	"mcvd/data/store"
 )
@@ -123,7 +124,7 @@ func begin(dir string, x index, splits []clips.Split) error {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
-		store.RemoveLeftovers(folder) // the lock says that nobody writes them
+		atomicfile.Clean(folder)
 	}
 	if whole {
 		return nil

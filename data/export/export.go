@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"mcvd/configs/atomicfile"
 	"mcvd/data/clips"
 )
 
@@ -25,21 +25,22 @@ type Video struct {
 // Videos yields what is written, or an error that ends the writing.
 type Videos = iter.Seq2[Video, error]
 
-// format is how the videos of a split are written below a folder.
+// format is how the videos of a split are written below an empty folder.
 type format struct {
 	write func(ctx context.Context, dir string, split clips.Split, videos Videos) error
-	// suffix is that of its files. None may be there before: readers would take it for one of the set.
-	// It is "" for a format that looks itself for what is there.
-	suffix  string
-	bySplit bool // each split has a folder of its own
+	// own are the names of its files and folders, as patterns. None may be there before: readers would
+	// take it for one of the set. What makes it complete comes last.
+	own     []string
+	beside  string // a file that goes with those of a split; one without them is of others, and is removed
+	bySplit bool   // each split has a folder of its own
 }
 
 // formats are what a format can be.
 var formats = map[string]format{
-	"hdf5":       {writeHDF5, ".hdf5", true},
-	"lerobot":    {writeLeRobot, "", false},
-	"mp4":        {writeMP4, ".mp4", false},
-	"webdataset": {writeTar, ".tar", true},
+	"hdf5":       {writeHDF5, []string{"*.hdf5"}, personsFile, true},
+	"lerobot":    {writeLeRobot, []string{"videos", "data", "meta"}, "", false},
+	"mp4":        {writeMP4, []string{"*.mp4"}, "", false},
+	"webdataset": {writeTar, []string{"*.tar"}, "", true},
 }
 
 // Formats lists the names of the formats.
@@ -55,14 +56,27 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 //	webdataset  SPLIT/000000.tar, with an array 000000.npy for each video: bytes [frames, height,
 //	            width, channels]
 //
-// HDF5 files, recordings and tars are whole or not there. It fails if the folder has such files
+// They grow in a temporary folder and move when all are there. It fails if the folder has such files
 // already, if ctx ends, at an error of videos, and if there are no videos.
 func Write(ctx context.Context, format, dir string, split clips.Split, videos Videos) error {
 	f, some := formats[format], false
-	if err := f.unused(dir, split); err != nil {
+	into := dir
+	if f.bySplit {
+		into = filepath.Join(dir, string(split))
+	}
+	if err := f.unused(into); err != nil {
 		return err
 	}
-	return f.write(ctx, dir, split, func(yield func(Video, error) bool) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	atomicfile.Clean(dir)
+	tmp, done, err := atomicfile.TempDir(dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = f.write(ctx, tmp, split, func(yield func(Video, error) bool) {
 		for v, err := range videos {
 			if err == nil {
 				err = context.Cause(ctx)
@@ -76,20 +90,54 @@ func Write(ctx context.Context, format, dir string, split clips.Split, videos Vi
 			yield(Video{}, errors.New("no videos to write"))
 		}
 	})
+	if err != nil {
+		return err
+	}
+	from, err := filepath.Rel(dir, into)
+	if err != nil {
+		return err
+	}
+	return f.move(filepath.Join(tmp, from), into)
 }
 
-// unused fails if the folder of a split has files of this format.
-func (f format) unused(dir string, split clips.Split) error {
-	if f.bySplit {
-		dir = filepath.Join(dir, string(split))
+// move moves what was written to its place.
+func (f format) move(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
 	}
-	files, err := os.ReadDir(dir)
+	if f.beside != "" {
+		if err := os.Remove(filepath.Join(to, f.beside)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, pattern := range append(f.own, f.beside) {
+		entries, err := os.ReadDir(from)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if ok, err := filepath.Match(pattern, e.Name()); err != nil || !ok {
+				continue
+			}
+			if err := os.Rename(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unused fails if a folder has files of this format.
+func (f format) unused(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	for _, file := range files {
-		if f.suffix != "" && strings.HasSuffix(file.Name(), f.suffix) {
-			return fmt.Errorf("%s: it is there already: remove it and those beside it, or write to another folder", filepath.Join(dir, file.Name()))
+	for _, e := range entries {
+		for _, pattern := range f.own {
+			if ok, err := filepath.Match(pattern, e.Name()); err != nil || ok {
+				return fmt.Errorf("%s: it is there already: remove it and those beside it, or write to another folder", filepath.Join(dir, e.Name()))
+			}
 		}
 	}
 	return nil

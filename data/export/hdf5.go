@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +14,9 @@ import (
 	"mcvd/data/hdf5"
 )
 
+// personsFile lists the persons of the shards that it lies beside.
+const personsFile = "persons.pkl"
+
 // writeHDF5 writes a shard of the published layout: a group for each video with an array for each
 // frame, both named by their numbers, the group len with the lengths, and an empty group videos.
 // Grey frames have no axis of channels, as KTH's. Beside these stands the list of KTH's persons, if
@@ -24,11 +26,7 @@ func writeHDF5(_ context.Context, dir string, split clips.Split, videos Videos) 
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	// A list that was there belongs to another shard.
-	list := filepath.Join(filepath.Dir(path), "persons.pkl")
-	if err := os.Remove(list); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+	list := filepath.Join(filepath.Dir(path), personsFile)
 	persons := map[int][]int{}
 	err := atomicfile.Write(path, func(tmp *os.File) error {
 		w := hdf5.NewWriter(tmp)

@@ -69,38 +69,15 @@ type recording struct {
 }
 
 // writeLeRobot writes a recording in LeRobot's format v3: MP4s of many videos each, without loss, and
-// the tables that say where each of them lies. A folder that has a recording is refused.
+// the tables that say where each of them lies.
 func writeLeRobot(ctx context.Context, dir string, _ clips.Split, videos Videos) error {
 	return writeRecording(ctx, dir, videos, fileBytes)
 }
 
-// writeRecording is [writeLeRobot] with MP4s of up to limit bytes of frames. The recording grows in a
-// folder of its own, so that nothing is left of one that fails.
+// writeRecording is [writeLeRobot] with MP4s of up to limit bytes of frames.
 func writeRecording(ctx context.Context, dir string, videos Videos, limit int) error {
-	parts := []string{"videos", "data", "meta"} // what makes it a recording comes last
-	for _, part := range parts {
-		if _, err := os.Lstat(filepath.Join(dir, part)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%s: it is there already (%v): want a folder without a recording", filepath.Join(dir, part), err)
-		}
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(dir, ".recording-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	r := &recording{ctx: ctx, root: tmp, limit: limit}
-	if err := errors.Join(r.write(videos), r.close()); err != nil {
-		return err
-	}
-	for _, part := range parts {
-		if err := os.Rename(filepath.Join(tmp, part), filepath.Join(dir, part)); err != nil {
-			return err
-		}
-	}
-	return nil
+	r := &recording{ctx: ctx, root: dir, limit: limit}
+	return errors.Join(r.write(videos), r.close())
 }
 
 // write writes everything but what [recording.close] does.

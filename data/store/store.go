@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -114,16 +113,6 @@ func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
 	case err != nil:
 		return nil, err
 	}
-	RemoveLeftovers(s.dir) // the lock says that nobody writes them
+	atomicfile.Clean(s.dir) // the lock says that nobody writes them
 	return func() { lock.Unlock() }, nil
-}
-
-// RemoveLeftovers removes what killed processes left in a folder into which nobody writes.
-func RemoveLeftovers(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
-			os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
 }

@@ -154,11 +154,11 @@ func replaceable(path string) error {
 // at path, it is replaced.
 func writeImages(ctx context.Context, path string, o WriterOptions, frames io.Reader) error {
 	path = filepath.Clean(path)
-	tmp, err := os.MkdirTemp(filepath.Dir(path), atomicfile.Prefix)
+	tmp, done, err := atomicfile.TempDir(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer done()
 	img := image.NewRGBA(image.Rect(0, 0, o.Width, o.Height))
 	rgb := make([]uint8, o.Width*o.Height*3)
 	for i := 0; ; i++ {

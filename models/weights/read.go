@@ -135,13 +135,18 @@ func (f *File) ReadInto(name string, data []byte) error {
 	return f.stream(t, data, func([]byte) {})
 }
 
-// Verify reads the whole file once and compares all checksums, in constant memory. A file without
-// checksums passes if it can be read.
+// Verify reads the whole file once, in constant memory. It compares all checksums, of which files of
+// other programs have none, and reports values that are not finite: a [NotFiniteError] with the name of
+// the tensor.
 func (f *File) Verify() error {
 	buf := make([]byte, bufferSize)
 	for _, t := range f.tensors {
-		if err := f.stream(t, buf, func([]byte) {}); err != nil {
+		bad := 0
+		if err := f.stream(t, buf, func(chunk []byte) { bad += NotFinite(chunk, t.DType) }); err != nil {
 			return err
+		}
+		if bad > 0 {
+			return readError{f.path, t.Name, NotFiniteError{bad, int(t.end-t.start) / t.DType.Width()}}
 		}
 	}
 	return nil

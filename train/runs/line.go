@@ -26,8 +26,8 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Line is one line of a run's log. A line with Scores or a Validation has nothing else but the step
-// and, of a validation, the loss; all others are of training.
+// Line is one line of a run's log. A line with Scores, Changes or a Validation has nothing else but the
+// step and, of a validation, the loss; all others are of training.
 type Line struct {
 	// Step is the number of steps taken.
 	Step int `json:"step"`
@@ -44,6 +44,9 @@ type Line struct {
 	Skipped int `json:"skipped,omitempty"`
 	// Replaced is the number of clips in these steps that stood for others that can't be read.
 	Replaced int `json:"replaced,omitempty"`
+	// Passed is the number of steps before these whose batches were passed over, because training
+	// diverged and went back to a checkpoint.
+	Passed int `json:"passed,omitempty"`
 	// ClipsPerSecond and FLOPs are speeds. FLOPs are floating-point operations a second of the
 	// forward and the backward pass, counted as three forward passes.
 	ClipsPerSecond Number `json:"clips_per_second,omitempty"`
@@ -64,6 +67,9 @@ type Line struct {
 	// Scores are those of generated videos of the validation split, by the name of the metric; NaN
 	// where there is none. Loss is then NaN.
 	Scores map[string]Number `json:"scores,omitempty"`
+	// Changes are settings and data that were changed after the step, each with its values before and
+	// after. Loss is then NaN.
+	Changes []string `json:"changes,omitempty"`
 }
 
 // kind is what a line is of.
@@ -73,10 +79,13 @@ const (
 	ofTraining kind = iota
 	ofValidation
 	ofScores
+	ofChanges
 )
 
 func (l Line) kind() kind {
 	switch {
+	case l.Changes != nil:
+		return ofChanges
 	case l.Scores != nil:
 		return ofScores
 	case l.Validation != nil:

@@ -83,7 +83,7 @@ func (t *tail) take(text []byte, line func(Line)) {
 
 // check reports numbers that no training writes.
 func (l Line) check() error {
-	if l.Step < 1 || l.Step > maxStep || l.Skipped < 0 || l.Replaced < 0 || max(len(l.Validation), len(l.Accuracy)) > Fifths || len(l.Scores) > maxScores {
+	if l.Step < 1 || l.Step > maxStep || l.Skipped < 0 || l.Replaced < 0 || l.Passed < 0 || max(len(l.Validation), len(l.Accuracy)) > Fifths || len(l.Scores) > maxScores {
 		return fmt.Errorf("step %d, %d skipped, %d replaced, %d fifths, %d scores: not a line of a log", l.Step, l.Skipped, l.Replaced, max(len(l.Validation), len(l.Accuracy)), len(l.Scores))
 	}
 	return nil

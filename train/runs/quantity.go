@@ -80,6 +80,7 @@ func always() []Quantity {
 		{"train/learning_rate", "learning rate", false, false, training(func(l Line) (Number, bool) { return known(l.LearningRate) })},
 		{"train/skipped", "steps skipped, since the line before", false, false, training(func(l Line) (Number, bool) { return known(Number(l.Skipped)) })},
 		{"train/replaced", "clips that can't be read, since the line before", false, false, training(func(l Line) (Number, bool) { return known(Number(l.Replaced)) })},
+		{"train/passed", "steps passed over after a divergence", false, false, training(func(l Line) (Number, bool) { return known(Number(l.Passed)) })},
 		{"speed/clips", "clips a second", false, true, training(func(l Line) (Number, bool) { return known(l.ClipsPerSecond) })},
 		{"speed/flops", "FLOP a second", false, true, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
 		{"speed/peak_share", "share of the peak", false, true, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},

@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"mcvd/configs/atomicfile"
@@ -108,12 +107,10 @@ func (c *Cache) Put(key Key, executable []byte) error {
 	return errors.Join(err, c.prune())
 }
 
-// abandoned is how old a temporary file is of which nobody is writing any more.
-const abandoned = time.Hour
-
 // prune removes the files that were not used for the longest time, until the others fit, and what
 // processes left that were killed while they wrote. Another process may do the same.
 func (c *Cache) prune() error {
+	atomicfile.Clean(c.folder)
 	entries, err := os.ReadDir(c.folder)
 	if err != nil {
 		return err
@@ -126,10 +123,6 @@ func (c *Cache) prune() error {
 			continue // another process removed it, or it isn't ours
 		}
 		switch {
-		case strings.HasPrefix(e.Name(), atomicfile.Prefix):
-			if time.Since(info.ModTime()) > abandoned {
-				os.Remove(filepath.Join(c.folder, e.Name()))
-			}
 		case filepath.Ext(e.Name()) == extension:
 			kept = append(kept, info)
 			size += info.Size()

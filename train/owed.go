@@ -1,0 +1,68 @@
+package train
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"mcvd/train/runs"
+)
+
+// What is due after a step may be missing when a process ends: a signal cuts off scores and samples, a
+// clip can't be read, or the process is killed between the checkpoint and the samples. The next process
+// makes up for it before its first step, with the weights of the checkpoint.
+
+// owes says whether something that is due after the last step is missing.
+func (t *trainer) owes() bool {
+	return t.validationOwed() || t.scoresDue(t.progress) || t.samplesDue()
+}
+
+func (t *trainer) validationOwed() bool {
+	return t.progress.Unvalidated && t.Config.Train.ValidateEvery > 0
+}
+
+// samplesDue says whether samples of the last step are to be written, and are not there.
+func (t *trainer) samplesDue() bool {
+	every, step := t.Config.Train.SampleEvery, t.progress.Step
+	if t.Sample == nil || every <= 0 || step == 0 || step%every != 0 {
+		return false
+	}
+	sheet := t.run.SamplePath(step)
+	for _, path := range []string{sheet, strings.TrimSuffix(sheet, runs.Sheet) + runs.Film} {
+		if _, err := os.Lstat(path); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// catchUp makes up for what the process before owes.
+func (t *trainer) catchUp(ctx context.Context) error {
+	validation, scores := t.validationOwed(), t.scoresDue(t.progress)
+	if validation {
+		if err := t.validate(ctx); err != nil {
+			return err
+		}
+	}
+	if scores {
+		if err := t.score(ctx); err != nil {
+			return err
+		}
+		if t.scoresDue(t.progress) {
+			return t.stopped()
+		}
+	}
+	if validation || scores {
+		t.saved = 0 // the checkpoint gets the bytes that it would have without the stop
+		if err := t.checkpoint(); err != nil {
+			return err
+		}
+	}
+	if err := t.sample(ctx); err != nil {
+		return err
+	}
+	if ctx.Err() != nil && t.owes() {
+		return t.stopped()
+	}
+	return nil
+}

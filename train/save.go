@@ -1,0 +1,111 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/gomlx/ml/model"
+
+	"mcvd/configs"
+	"mcvd/models"
+	"mcvd/models/weights"
+	"mcvd/train/runs"
+)
+
+// Metadata is what a checkpoint's metadata says.
+func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
+}
+
+// save writes a checkpoint under a name.
+func (r *Run) save(name string, store *model.Store, p Progress) error {
+	return r.saveEntries(name, models.Entries(store), p)
+}
+
+// saveEntries writes a checkpoint under a name, unless a value in it is not finite or the folder is no
+// longer this process's.
+func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) error {
+	metadata, err := Metadata(r.Config, p)
+	if err != nil {
+		return err
+	}
+	if r.data != nil {
+		text, err := json.Marshal(r.data)
+		if err != nil {
+			return err
+		}
+		metadata[dataKey] = string(text)
+	}
+	path := filepath.Join(r.Dir, runs.CheckpointsDir, name)
+	err = r.guard()
+	if err == nil {
+		err = weights.Write(path, metadata, r.guarded(entries))
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
+	}
+	return nil
+}
+
+// saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
+func (r *Run) saveStep(store *model.Store, p Progress) error {
+	if err := r.save(runs.CheckpointName(p.Step), store, p); err != nil {
+		return err
+	}
+	old := r.Checkpoints()
+	var errs []error
+	for _, path := range old[min(len(old), r.Config.Train.Keep):] {
+		errs = append(errs, os.Remove(path))
+	}
+	return errors.Join(errs...)
+}
+
+// guarded are the entries for a checkpoint of this run. Each one asks again whether the folder is still
+// this process's: the first is read when the temporary file is there already. If the folder is replaced
+// later than that, the file is not in the new one, and can't be renamed.
+func (r *Run) guarded(entries []weights.Entry) []weights.Entry {
+	all := make([]weights.Entry, len(entries))
+	for i, e := range entries {
+		all[i] = weights.Entry{Tensor: e.Tensor, Data: func() ([]byte, error) {
+			if err := r.guard(); err != nil {
+				return nil, err
+			}
+			data, err := e.Data()
+			if err != nil {
+				return nil, err
+			}
+			if n := weights.NotFinite(data, e.DType); n > 0 {
+				return nil, weights.NotFiniteError{Count: n, Of: len(data) / e.DType.Width()}
+			}
+			return data, nil
+		}}
+	}
+	return all
+}
+
+// errReplaced is in the error of a process whose run folder was removed, moved or replaced.
+var errReplaced = errors.New("the run folder was removed or replaced while this process trained in it; nothing was written at its path")
+
+// guard reports that what lies at the run's path is no longer the folder that this process has locked.
+// What it wrote there would get into somebody else's run.
+func (r *Run) guard() error {
+	if r.lock == nil {
+		return nil // a run that is only read
+	}
+	held, err := r.lock.Stat()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", r.Dir, errReplaced, err)
+	}
+	there, err := os.Lstat(r.lock.Path())
+	if err != nil || !os.SameFile(held, there) {
+		return fmt.Errorf("%s: %w", r.Dir, errReplaced)
+	}
+	return nil
+}
