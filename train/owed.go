@@ -21,7 +21,8 @@ func (t *trainer) validationOwed() bool {
 	return t.progress.Unvalidated && t.Config.Train.ValidateEvery > 0
 }
 
-// samplesDue says whether samples of the last step are to be written, and are not there.
+// samplesDue says whether samples of the last step are to be written, and are not there, or not all of
+// them: a process may be killed between the sheet and the film.
 func (t *trainer) samplesDue() bool {
 	every, step := t.Config.Train.SampleEvery, t.progress.Step
 	if t.Sample == nil || every <= 0 || step == 0 || step%every != 0 {
@@ -29,11 +30,11 @@ func (t *trainer) samplesDue() bool {
 	}
 	sheet := t.run.SamplePath(step)
 	for _, path := range []string{sheet, strings.TrimSuffix(sheet, runs.Sheet) + runs.Film} {
-		if _, err := os.Lstat(path); err == nil {
-			return false
+		if _, err := os.Lstat(path); err != nil {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // catchUp makes up for what the process before owes.

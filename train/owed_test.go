@@ -27,9 +27,12 @@ func sheets(t *testing.T, stop int, cancel context.CancelFunc) func(context.Cont
 			cancel()
 			return ctx.Err()
 		}
-		return os.WriteFile(path, fmt.Append(nil, values(t, store, "/ema/out/w")), 0o644)
+		weights := fmt.Append(nil, values(t, store, "/ema/out/w"))
+		return errors.Join(os.WriteFile(path, weights, 0o644), os.WriteFile(filmOf(path), weights, 0o644))
 	}
 }
+
+func filmOf(sheet string) string { return strings.TrimSuffix(sheet, runs.Sheet) + runs.Film }
 
 // Samples during which a process is stopped, or before which it is killed, are made by the next one.
 func TestSamplesThatAreMissingAreMade(t *testing.T) {
@@ -40,8 +43,8 @@ func TestSamplesThatAreMissingAreMade(t *testing.T) {
 	o.Sample = sheets(t, 0, nil)
 	mustTrain(t, o)
 	want := snapshotSamples(t, undisturbed)
-	if len(want) != 3 {
-		t.Fatalf("samples %v, want three", want)
+	if len(want) != 6 {
+		t.Fatalf("samples %v, want three sheets and three films", want)
 	}
 	for stop := 1; stop <= 3; stop++ {
 		dir := t.TempDir()
@@ -62,7 +65,7 @@ func TestSamplesThatAreMissingAreMade(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(undisturbed)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{newest(t, dir), filepath.Join(dir, runs.SamplesDir, runs.SampleName(8, runs.Sheet)), filepath.Join(dir, runs.SamplesDir, runs.SampleName(12, runs.Sheet))} {
+	for _, path := range []string{newest(t, dir), filepath.Join(dir, runs.SamplesDir, runs.SampleName(8, runs.Sheet)), filepath.Join(dir, runs.SamplesDir, runs.SampleName(12, runs.Sheet)), filepath.Join(dir, runs.SamplesDir, runs.SampleName(12, runs.Film))} {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ type Options struct {
 	Command  []string
 	Versions map[string]string
 	// Sample, if not nil, is called every Config.Train.SampleEvery steps to write samples of the
-	// averaged weights to path.
+	// averaged weights: a sheet to path, and a film beside it, whose name ends in [runs.Film].
 	Sample func(ctx context.Context, store *model.Store, path string) error
 	// Score, if not nil, is called every Config.Train.Scores.Every steps, and returns the scores of
 	// videos generated with the averaged weights, by metric; NaN where there is none. An error is
