@@ -276,6 +276,9 @@ type Train struct {
 	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
 	// How many of the newest checkpoints stay, beside the one with the lowest validation loss.
 	Keep int `yaml:"keep" range:"[1, 1e6]"`
+	// Whether each checkpoint is read back after it was written, with all of its checksums, before older
+	// ones are removed. A run may change it when it is resumed.
+	VerifyCheckpoints bool `yaml:"verify_checkpoints"`
 	// What happens when the loss is not finite in 10 steps in a row, or a weight is not: stop ends the
 	// training, rollback goes back to the newest checkpoint and passes over the batches since then. A
 	// run may change it when it is resumed.

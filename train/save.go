@@ -48,10 +48,22 @@ func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) erro
 	if err == nil {
 		err = weights.Write(path, metadata, r.guarded(entries))
 	}
+	if err == nil && r.Config.Train.VerifyCheckpoints {
+		err = readBack(path)
+	}
 	if err != nil {
 		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
 	}
 	return nil
+}
+
+// readBack verifies a checkpoint that was just written, and removes it if it is not whole.
+func readBack(path string) error {
+	f, _, err := openCheckpoint(path)
+	if err != nil {
+		return errors.Join(fmt.Errorf("read back: %w", err), os.Remove(path))
+	}
+	return f.Close()
 }
 
 // saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.

@@ -114,17 +114,11 @@ it. The commands that generate and score videos take that folder.`,
   mcvd predict runs/tiny --frames 8 -o out/predict
   mcvd interpolate runs/tiny -o out/interpolate
   mcvd eval runs/tiny --clips 4 -o out/report.json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q (`mcvd --help` lists them)", args[0])
-			}
-			return nil
-		},
-		RunE:              func(cmd *cobra.Command, args []string) error { return cmd.Help() },
-		Version:           about(versions()),
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:          known,
+		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Version:       about(versions()),
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("{{.Version}}")
 	root.AddCommand(newTrain(a), newDistill(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
@@ -146,16 +140,23 @@ func newApp(stderr io.Writer) *app { return &app{stderr: stderr, log: slog.New(l
 
 // group is a command that only has subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q for %q (see `%s --help`)", args[0], cmd.CommandPath(), cmd.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() }}
+	g := &cobra.Command{Use: use, Short: short, Args: known, RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() }}
 	g.AddCommand(commands...)
 	return g
+}
+
+// known refuses arguments of a command that only has subcommands: the first is none of them. Those
+// that it may have been meant for are named.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	meant := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q%s (`%s --help` lists them)", args[0], cmd.CommandPath(), meant, cmd.CommandPath())
 }
 
 // arguments accepts min to max arguments; max < 0 is any number.

@@ -16,6 +16,8 @@ var mistakes = []struct {
 }{
 	{"nonsense", 2, `unknown command "nonsense"`},
 	{"config nonsense", 2, `unknown command "nonsense"`},
+	{"trian", 2, `unknown command "trian" for "mcvd"; did you mean train? (`},
+	{"data peak", 2, `unknown command "peak" for "mcvd data"; did you mean peek? (`},
 	{"train --nonsense", 2, "unknown flag: --nonsense"},
 	{"train", 2, "no run folder"},
 	{"train -n", 2, "no configuration"},

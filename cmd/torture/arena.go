@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -167,7 +168,8 @@ func last(said string) string {
 	return strings.Join(lines[max(0, len(lines)-3):], " | ")
 }
 
-// tree is a folder's files by their paths, without those that skip says.
+// tree is a folder's files by their paths, without those that skip says, and of logs and records without
+// what depends on the time that things take.
 func tree(dir string, skip func(path string) bool) (map[string]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -182,13 +184,33 @@ func tree(dir string, skip func(path string) bool) (map[string]string, error) {
 			return nil
 		}
 		content, err := os.ReadFile(path)
-		files[name] = string(content)
+		if files[name] = string(content); filepath.Ext(name) == ".jsonl" {
+			files[name] = timeless(files[name])
+		}
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return files, err
+}
+
+// timeless is a log or a record without what depends on time. Lines that are none stay as they are.
+func timeless(log string) string {
+	var out strings.Builder
+	for line := range strings.Lines(log) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) != nil {
+			out.WriteString(line)
+			continue
+		}
+		for _, of := range []string{"time", "seconds", "clips_per_second", "flops", "peak_share", "waiting"} {
+			delete(fields, of)
+		}
+		text, _ := json.Marshal(fields) // it was JSON before
+		out.Write(append(text, '\n'))
+	}
+	return out.String()
 }
 
 // differ says in what two trees differ, "" if in nothing.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -109,9 +108,6 @@ func runTree(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if log, ok := files["log.jsonl"]; ok {
-		files["log.jsonl"], err = timeless(log)
-	}
 	// Which checkpoints are left beside the last one depends on when the run was stopped.
 	for name := range files {
 		if strings.HasPrefix(name, "checkpoints/step-") && name != fmt.Sprintf("checkpoints/step-%08d.safetensors", trainedSteps) {
@@ -119,26 +115,6 @@ func runTree(dir string) (map[string]string, error) {
 		}
 	}
 	return files, err
-}
-
-// timeless is a log without what depends on the time that steps take.
-func timeless(log string) (string, error) {
-	var out strings.Builder
-	for line := range strings.Lines(log) {
-		var fields map[string]any
-		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			return "", fmt.Errorf("log: %q: %w", line, err)
-		}
-		for _, of := range []string{"time", "clips_per_second", "flops", "peak_share", "waiting"} {
-			delete(fields, of)
-		}
-		text, err := json.Marshal(fields)
-		if err != nil {
-			return "", err
-		}
-		out.Write(append(text, '\n'))
-	}
-	return out.String(), nil
 }
 
 // training is the command that trains.

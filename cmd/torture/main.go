@@ -100,6 +100,9 @@ func torture(ctx context.Context, o options, out io.Writer) (failures int, err e
 		rng := rand.New(rand.NewPCG(o.seed, uint64(slices.IndexFunc(campaigns, func(other campaign) bool { return other.name == c.name }))))
 		times := max(1, int(math.Round(float64(c.times)*o.scale)))
 		err := c.run(ctx, a, rng, times, func(t try) {
+			if ctx.Err() != nil { // what was stopped is no failure
+				return
+			}
 			tried++
 			if t.failure != "" {
 				bad++
