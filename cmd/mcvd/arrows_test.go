@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"data/tfrecord":              {"configs/regular"},
 	"data/digits":                {"configs", "data/clips", "data/idx"},
 	"data/points":                {"configs", "data/clips"},
-	"data/converted":             {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/store"},
+	"data/converted":             {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/store", "data/video"},
 	"data/export":                {"configs/atomicfile", "data/clips", "data/hdf5", "data/video"},
 	"data/stats":                 {"configs/atomicfile", "data/clips"},
 	"data/decoded":               {"data/clips", "data/store", "data/video"},

@@ -26,7 +26,7 @@ type bait struct {
 
 func text(content string) func(path, secret string) error {
 	return func(path, secret string) error {
-		return os.WriteFile(path, []byte(strings.ReplaceAll(content, "SECRET", secret)), 0o644)
+		return write(path, []byte(strings.ReplaceAll(content, "SECRET", secret)))
 	}
 }
 

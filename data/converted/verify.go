@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mcvd/data/store"
+	films "mcvd/data/video"
 )
 
 // Checked counts what was verified.
@@ -68,7 +69,7 @@ func find(dir string) (named map[string]shard, paths, broken []string, err error
 		isStore = true
 		broken = append(broken, err.Error())
 	}
-	for _, pattern := range []string{"*", "train/*", "valid/*", "test/*", ".mcvd-cache/*"} {
+	for _, pattern := range []string{"*", "train/*", "valid/*", "test/*", cacheFolder + "/*"} {
 		found, err := fs.Glob(os.DirFS(dir), pattern+store.Extension)
 		if err != nil {
 			return nil, nil, nil, err
@@ -120,6 +121,38 @@ func (c *check) file(ctx context.Context, path string, want shard) {
 		c.Videos++
 		c.Frames += e.Frames
 		c.video(f.Source(i).Name, e)
+		c.source(path, f.Source(i))
+	}
+}
+
+// cacheFolder is where a folder of videos has its cache.
+const cacheFolder = ".mcvd-cache"
+
+// source compares a video of a cache in the folder of its videos with what it was decoded from: a file
+// of the same size and time may have other bytes, which decode to other frames without an error.
+func (c *check) source(path string, s store.Source) {
+	cache := filepath.Dir(path)
+	if s.Content == "" || filepath.Base(cache) != cacheFolder {
+		return
+	}
+	from := filepath.Join(filepath.Dir(cache), filepath.FromSlash(s.Name))
+	files := []string{from}
+	info, err := os.Stat(from)
+	if err == nil && info.IsDir() {
+		files, err = films.Images(from)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return // the source was removed, or moved, and its frames are of no use
+	}
+	content := ""
+	if err == nil {
+		content, err = store.Content(files...)
+	}
+	switch {
+	case err != nil:
+		c.say("video %s: its source can't be read: %v", s.Name, err)
+	case content != s.Content:
+		c.say("video %s: its source has the checksum %s, and had %s when it was decoded: it was changed, or is damaged", s.Name, content, s.Content)
 	}
 }
 

@@ -2,6 +2,7 @@ package converted
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,6 +93,58 @@ func TestVerifyReadsCaches(t *testing.T) {
 	}
 	if _, broken, err = Verify(context.Background(), root, 1); err != nil || len(broken) != 1 || !strings.Contains(broken[0], "video a.mp4: frame 0 has another checksum") {
 		t.Errorf("%q, %v, want the frame", broken, err)
+	}
+}
+
+// A source whose bytes were changed under the same size and time is named, and so is one that can't be
+// read. One that is gone, or of which no checksum is known, is not.
+func TestVerifyComparesSources(t *testing.T) {
+	root := t.TempDir()
+	cache := store.New(filepath.Join(root, ".mcvd-cache"), quiet)
+	unlock, err := cache.Lock(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for name, content := range map[string]string{"same.mp4": "clip", "changed.mp4": "clip", "gone.mp4": "clip", "unknown.mp4": "", "images": "clip", "a folder.mp4": "clip"} {
+		path, file := filepath.Join(root, name), filepath.Join(root, name)
+		switch name {
+		case "images":
+			file = filepath.Join(path, "1.png")
+			err = os.Mkdir(path, 0o755)
+		case "gone.mp4":
+			file = filepath.Join(root, "elsewhere")
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte("clip"), 0o644)
+		}
+		v := store.Video{Name: name, Height: 1, Width: 2, Channels: 1}
+		if content != "" && err == nil {
+			v.Content, err = store.Content(file)
+		}
+		if err == nil {
+			_, err = cache.Put(v, func(add func([]uint8) error) (float64, error) { return 0, add([]uint8{1, 2}) })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, broken, err := Verify(context.Background(), root, 1); err != nil || len(broken) > 0 {
+		t.Fatalf("%q, %v, want nothing", broken, err)
+	}
+	for _, name := range []string{"changed.mp4", "unknown.mp4", "images/1.png"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("clop"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(filepath.Join(root, "a folder.mp4")), os.Mkdir(filepath.Join(root, "a folder.mp4"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	_, broken, err := Verify(context.Background(), root, 1)
+	found := strings.Join(broken, "\n")
+	if err != nil || len(broken) != 3 || !strings.Contains(found, "video changed.mp4: its source has the checksum") ||
+		!strings.Contains(found, "video images: its source has the checksum") || !strings.Contains(found, "video a folder.mp4: its source") {
+		t.Errorf("%v, %v, want three sources:\n%s", err, len(broken), found)
 	}
 }
 

@@ -53,7 +53,11 @@ func (c *cache) lookup(s Source) (cached, bool) {
 // wrong with any.
 func (c *cache) add(ctx context.Context, s Source, each func()) (v cached, broken, err error) {
 	var full error // the disk, most likely
-	e, err := c.store.Put(c.stored(s), func(add func([]uint8) error) (fps float64, err error) {
+	of := c.stored(s)
+	if of.Content, broken = s.content(); broken != nil {
+		return cached{}, broken, nil
+	}
+	e, err := c.store.Put(of, func(add func([]uint8) error) (fps float64, err error) {
 		d, err := s.decode(ctx, c.decode, func(frame []uint8) error {
 			each()
 			full = add(frame)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mcvd/data/store"
 	"mcvd/data/video"
 )
 
@@ -53,18 +54,35 @@ func Stills(name string, files []string) (Source, error) {
 	return s, s.look()
 }
 
-// look takes down what files of a source look like. In a folder it looks only at the images, because
-// the cache may lie there, too.
-func (s *Source) look() error {
-	files := s.Images
+// files are those that a source consists of. In a folder these are only the images, because the cache may
+// lie there, too.
+func (s Source) files() ([]string, error) {
 	switch {
 	case s.Folder:
-		var err error
-		if files, err = video.Images(s.Path); err != nil {
-			return err
-		}
-	case files == nil:
-		files = []string{s.Path}
+		return video.Images(s.Path)
+	case s.Images != nil:
+		return s.Images, nil
+	}
+	return []string{s.Path}, nil
+}
+
+// content is a checksum of the source's bytes; "" for a piece of a file, such as of a tar.
+func (s Source) content() (string, error) {
+	if s.Piece != (video.Piece{}) {
+		return "", nil
+	}
+	files, err := s.files()
+	if err != nil {
+		return "", err
+	}
+	return store.Content(files...)
+}
+
+// look takes down what the files of a source look like.
+func (s *Source) look() error {
+	files, err := s.files()
+	if err != nil {
+		return err
 	}
 	if !s.Folder {
 		s.Modified = time.Time{}

@@ -34,12 +34,13 @@ type Store struct {
 // has to wait.
 func New(dir string, log *slog.Logger) *Store { return &Store{dir, log} }
 
-// Video says what frames were made from. The frames of a store are used as long as all of it stays
-// the same.
+// Video says what frames were made from. The frames of a store are used as long as all of it but Content
+// stays the same.
 type Video struct {
 	Name     string    // of the video in its data set
 	Bytes    int64     // size of the source
 	Modified time.Time // when the source was last changed, to a nanosecond
+	Content  string    // a checksum of the source, see [Content]; it may be unknown, and is not compared
 	Settings string    // everything else that changes the frames, as one line of text; frames for other settings are stored side by side
 	Height   int
 	Width    int
@@ -53,7 +54,7 @@ func (v Video) format() Format {
 	return Format{Settings: v.Settings, Height: v.Height, Width: v.Width, Channels: v.Channels}
 }
 
-func (v Video) source() Source { return Source{v.Name, v.Bytes, v.Modified} }
+func (v Video) source() Source { return Source{v.Name, v.Bytes, v.Modified, v.Content} }
 
 // base is where a video's file lies, without its extension.
 func (s *Store) base(v Video) string {
@@ -65,7 +66,7 @@ func (s *Store) base(v Video) string {
 // is whole.
 func (s *Store) Find(v Video) (Entry, bool) {
 	f, err := OpenFile(s.base(v) + Extension)
-	if err != nil || f.Format != v.format().Written() || len(f.Videos) != 1 || f.Source(0) != v.source().Written() {
+	if err != nil || f.Format != v.format().Written() || len(f.Videos) != 1 || !f.Source(0).is(v.source().Written()) {
 		return Entry{}, false
 	}
 	return f.entries[0], true
