@@ -67,7 +67,10 @@ func Prepare(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
+	if err := os.Remove(tmp.Name()); err != nil && !errors.Is(err, os.ErrNotExist) { // or another process cleans up
+		return errors.Join(err, tmp.Close())
+	}
+	return tmp.Close()
 }
 
 func checkRegular(path string) error {

@@ -26,7 +26,7 @@ func NewSpool(dir string, size int) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Remove(f.Name()); err != nil {
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, os.ErrNotExist) { // or another process cleans up
 		return nil, errors.Join(err, f.Close())
 	}
 	return &Spool{f, size}, nil
