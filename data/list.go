@@ -100,14 +100,20 @@ func (l List) Write(path string) error {
 			return fmt.Errorf("clip %d: the name of video %q is not UTF-8, so no list can hold it: rename the video", i, c.Video)
 		}
 	}
-	text, err := json.MarshalIndent(l, "", " ")
+	text, err := l.format()
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(path, func(f *os.File) error {
-		_, err := f.Write(append(text, '\n'))
+		_, err := f.Write(text)
 		return err
 	})
+}
+
+// format is the list as JSON.
+func (l List) format() ([]byte, error) {
+	text, err := json.MarshalIndent(l, "", " ")
+	return append(text, '\n'), err
 }
 
 // ReadList reads what [List.Write] wrote. It refuses a file that was changed since then.
@@ -116,7 +122,14 @@ func ReadList(path string) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
-	var l List
+	l, err := parseList(text)
+	if err != nil {
+		return List{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return l, nil
+}
+
+func parseList(text []byte) (l List, err error) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
 	err = in.Decode(&l)
@@ -124,16 +137,16 @@ func ReadList(path string) (List, error) {
 		err = errors.New("text behind its end")
 	}
 	if err != nil {
-		return List{}, fmt.Errorf("%s: not a list of clips, as `mcvd data clips` writes one: %w", path, err)
+		return l, fmt.Errorf("not a list of clips, as `mcvd data clips` writes one: %w", err)
 	}
 	if want := l.Hash(); l.SHA256 != want {
-		return List{}, fmt.Errorf("%s: sha256: %q, want %q: the list was changed after it was written; make it anew with `mcvd data clips`", path, l.SHA256, want)
+		return l, fmt.Errorf("sha256: %q, want %q: the list was changed after it was written; make it anew with `mcvd data clips`", l.SHA256, want)
 	}
 	if err := l.Split.Check(); err != nil {
-		return List{}, fmt.Errorf("%s: %w", path, err)
+		return l, err
 	}
 	if len(l.Clips) < 1 {
-		return List{}, fmt.Errorf("%s: no clips, want one or more", path)
+		return l, errors.New("no clips, want one or more")
 	}
 	return l, nil
 }

@@ -1,8 +1,10 @@
 package data
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -114,4 +116,38 @@ func TestListsThatDoNotFitAreRefused(t *testing.T) {
 func listText(l List) string {
 	l.SHA256 = l.Hash()
 	return `{"split": "` + string(l.Split) + `", "frames": 5, "clips": [` + strings.Repeat(`{"video": "a", "start": 0}`, len(l.Clips)) + `], "sha256": "` + l.SHA256 + `"}`
+}
+
+// FuzzList reads any list, as it is and with its right hash. What is accepted can be written and read
+// back.
+func FuzzList(f *testing.F) {
+	text, err := NewList(fake{n: 9}, clips.Valid, 5, []At{{3, 7}, {0, 95}}).format()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(listText(List{Split: clips.Test, Frames: 5})))
+	f.Add([]byte(`{"split": "test", "frames": 5, "span": 9, "clips": [{"video": "\u2028", "start": -1}]} `))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		l, err := parseList(text)
+		if err != nil {
+			if json.Unmarshal(text, &l) != nil {
+				return
+			}
+			l.SHA256 = l.Hash()
+			if text, err = l.format(); err != nil {
+				t.Fatal(err)
+			}
+			if l, err = parseList(text); err != nil {
+				return
+			}
+		}
+		text, err = l.format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parseList(text); err != nil || !reflect.DeepEqual(again, l) {
+			t.Errorf("%+v is read back as %+v, %v", l, again, err)
+		}
+	})
 }

@@ -110,12 +110,11 @@ func claim(dir string) (*flock.Flock, error) {
 
 // versions describe what the run was last run on; nil if that is not known.
 func (r *Run) versions() map[string]string {
-	var versions map[string]string
 	text, err := configs.ReadFile(filepath.Join(r.Dir, runs.VersionsFile))
-	if err != nil || json.Unmarshal(text, &versions) != nil {
+	if err != nil {
 		return nil
 	}
-	return versions
+	return runs.ParseVersions(text)
 }
 
 // describe writes the experiment, what it is run with, and how it was started.

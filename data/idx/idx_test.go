@@ -135,3 +135,18 @@ func FuzzIdx(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLabels reads any labels: so many as there are images, or an error.
+func FuzzLabels(f *testing.F) {
+	f.Add([]byte("\x00\x00\x08\x01\x00\x00\x00\x03\x07\x00\xff"), uint16(3))
+	f.Add([]byte("\x00\x00\x08\x01\x00\x00\x00\x03\x07\x00"), uint16(3))
+	f.Fuzz(func(t *testing.T, content []byte, count uint16) {
+		labels, err := readLabels(bytes.NewReader(content), int(count))
+		if err == nil && (len(labels) != int(count) || len(content) != 8+len(labels) || !bytes.Equal(labels, content[8:])) {
+			t.Errorf("labels %v of %d images in %q", labels, count, content)
+		}
+		if err == nil && count > 0 && len(Classes(labels)) <= int(slices.Max(labels)) {
+			t.Errorf("classes %q of %v", Classes(labels), labels)
+		}
+	})
+}

@@ -43,13 +43,17 @@ func readInfo(root string) (info, error) {
 	if err != nil {
 		return in, fmt.Errorf("data.path: %w: want the folder of a LeRobot recording, with meta/info.json in it", err)
 	}
-	if err = json.Unmarshal(b, &in); err == nil {
-		err = in.check()
-	}
-	if err != nil {
+	if in, err = parseInfo(b); err != nil {
 		return in, fmt.Errorf("%s: %w", path, err)
 	}
 	return in, nil
+}
+
+func parseInfo(text []byte) (in info, err error) {
+	if err := json.Unmarshal(text, &in); err != nil {
+		return in, err
+	}
+	return in, in.check()
 }
 
 func (in info) check() error {

@@ -284,5 +284,21 @@ func TestPersonsMustFit(t *testing.T) {
 func FuzzUnpickle(f *testing.F) {
 	f.Add([]byte("\x80\x04\x95\x0e\x00\x00\x00\x00\x00\x00\x00}\x94(K\x01]\x94(K\x02M\x2c\x01eK\x15]\x94J\x00\x00\x01\x00au."))
 	f.Add([]byte("\x80\x02}q\x00(h\x00h\x00s."))
-	f.Fuzz(func(t *testing.T, b []byte) { unpickle(b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		persons, err := unpickle(b)
+		if (err == nil) != (persons != nil) {
+			t.Fatalf("persons %v and error %v", persons, err)
+		}
+		total := 0
+		for _, numbers := range persons {
+			total += len(numbers)
+		}
+		// A list may stand at as many places as there are keys.
+		if total > len(b)*len(b) {
+			t.Errorf("%d numbers out of %d bytes", total, len(b))
+		}
+		if err == nil && checkPersons(persons, 600) == nil && total > 600 {
+			t.Errorf("%d of 600 videos have a person", total)
+		}
+	})
 }

@@ -141,3 +141,22 @@ func TestMistakesAreNamed(t *testing.T) {
 	c := configs.Default()
 	want(t, Check(c), "data.channels: 1, want 3")
 }
+
+// FuzzList reads any list of the owners'. Its names lie in the data set, each once.
+func FuzzList(f *testing.F) {
+	f.Add("Archery/v_Archery_g02_c01.avi 1\r\nArchery/v_Archery_g03_c01.avi 1\r\n")
+	f.Add("x/a.avi\n../x/b.avi 2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		names, err := parse(strings.NewReader(text))
+		if (err == nil) == (len(names) == 0) {
+			t.Fatalf("%d names and error %v", len(names), err)
+		}
+		seen := map[string]bool{}
+		for _, name := range names {
+			if seen[name] || !filepath.IsLocal(name) || strings.ContainsAny(name, "\n ") {
+				t.Errorf("%q", name)
+			}
+			seen[name] = true
+		}
+	})
+}

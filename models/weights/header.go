@@ -22,6 +22,7 @@ import (
 const (
 	lengthSize   = 8
 	maxHeader    = 100_000_000 // bytes of JSON; the limit of the format's own reader
+	maxTensors   = 100_000     // the largest networks have some ten thousand
 	metadataName = "__metadata__"
 
 	// Both checksums are in hexadecimal, eight digits each. One is of the header with its length
@@ -52,6 +53,9 @@ type stored struct {
 
 // formatHeader makes the length and the JSON, padded with spaces to a multiple of 8 bytes.
 func formatHeader(metadata map[string]string, tensors []stored) ([]byte, error) {
+	if len(tensors) > maxTensors {
+		return nil, fmt.Errorf("%d tensors, want %d or fewer", len(tensors), maxTensors)
+	}
 	out := make([]byte, lengthSize, 4096)
 	var err error
 	quote := func(s string) {
@@ -134,6 +138,8 @@ func decodeHeader(text []byte) (metadata map[string]string, tensors []stored, er
 		name := token.String()
 		if name == metadataName {
 			err = json.UnmarshalDecode(dec, &metadata)
+		} else if len(tensors) == maxTensors {
+			return nil, nil, fmt.Errorf("more than %d tensors, want %[1]d or fewer: not the weights of a network; if they are, stack the small ones", maxTensors)
 		} else {
 			var t stored
 			t, err = decodeTensor(dec, name)

@@ -1,7 +1,11 @@
 package weights
 
 import (
+	"bytes"
 	"fmt"
+	"hash/crc32"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +128,27 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// A header may have 100 MB, which is time enough for a million tensors to be read: they are counted.
+func TestTooManyTensors(t *testing.T) {
+	many := func(n int) []byte {
+		var header bytes.Buffer
+		for i := range n {
+			fmt.Fprintf(&header, `,"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`, i)
+		}
+		return foreign("{"+header.String()[1:]+"}", nil)
+	}
+	if f, err := open(many(maxTensors)); err != nil || len(f.Tensors()) != maxTensors {
+		t.Errorf("%d tensors: %v", maxTensors, err)
+	}
+	const want = "mem: header: more than 100000 tensors, want 100000 or fewer"
+	if _, err := open(many(maxTensors + 1)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("one more: error %v, want %s", err, want)
+	}
+	if _, err := formatHeader(nil, make([]stored, maxTensors+1)); err == nil || err.Error() != "100001 tensors, want 100000 or fewer" {
+		t.Errorf("written: error %v", err)
+	}
+}
+
 func TestWrongRequests(t *testing.T) {
 	f, err := open(small(t))
 	if err != nil {
@@ -150,6 +175,8 @@ func TestWrongRequests(t *testing.T) {
 	}
 }
 
+// FuzzOpen reads any file. What is accepted has no more bytes than the file, and what can be read of
+// it can be written, and comes back.
 func FuzzOpen(f *testing.F) {
 	f.Add(small(f))
 	f.Add(foreign(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"__metadata__":{"b":"c"}}  `, []byte{1, 2}))
@@ -159,17 +186,40 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := open(data)
 		if err != nil {
+			if !strings.HasPrefix(err.Error(), "mem: ") || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("error %q, want one line that names the file", err)
+			}
 			return
 		}
-		var total int
-		for _, tensor := range file.Tensors() {
-			if got, err := file.Read(tensor.Name); err == nil {
-				total += len(got)
+		if file.Verify() != nil {
+			return
+		}
+		var all []byte
+		tensors := slices.Clone(file.tensors)
+		for i, tensor := range tensors {
+			got, err := file.Read(tensor.Name)
+			if err != nil {
+				t.Fatal(err)
 			}
+			all = append(all, got...)
+			tensors[i].sum = crc32.Checksum(got, castagnoli)
 		}
-		if total > len(data) {
-			t.Errorf("tensors of %d bytes in a file of %d", total, len(data))
+		if len(all) > len(data) {
+			t.Fatalf("tensors of %d bytes in a file of %d", len(all), len(data))
 		}
-		file.Verify()
+		header, err := formatHeader(file.Metadata(), tensors)
+		if err != nil {
+			if strings.Contains(err.Error(), "are reserved") {
+				return // a key of metadata that begins as those of checksums do
+			}
+			t.Fatal(err)
+		}
+		again, err := open(append(header, all...))
+		if err == nil {
+			err = again.Verify()
+		}
+		if err != nil || !reflect.DeepEqual(again.Tensors(), file.Tensors()) || !maps.Equal(again.Metadata(), file.Metadata()) {
+			t.Fatalf("written and read again: %v, %v, want %v", again, err, file)
+		}
 	})
 }

@@ -4,6 +4,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,6 +33,15 @@ func Is(dir string) bool {
 		return err == nil && info.Mode().IsRegular()
 	}
 	return has(ConfigFile) && (has(VersionsFile) || has(LogFile))
+}
+
+// ParseVersions reads what [VersionsFile] holds: what describes a version, by name. It is nil if the
+// text is none of that, because it may be half written.
+func ParseVersions(text []byte) (versions map[string]string) {
+	if json.Unmarshal(text, &versions) != nil {
+		return nil
+	}
+	return versions
 }
 
 // Extensions of the samples of a step: a contact sheet, and the same as a video.

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -158,8 +157,8 @@ func (r *Run) Close() error { return r.root.Close() }
 func (r *Run) Update(ctx context.Context) error {
 	r.updateConfig()
 	r.Versions, r.Starts = nil, 0
-	if text, err := r.small(VersionsFile); err == nil && json.Unmarshal(text, &r.Versions) != nil {
-		r.Versions = nil
+	if text, err := r.small(VersionsFile); err == nil {
+		r.Versions = ParseVersions(text)
 	}
 	if text, err := r.small(CommandsFile); err == nil {
 		r.Starts = countLines(text)

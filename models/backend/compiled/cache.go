@@ -72,18 +72,33 @@ func (c *Cache) Get(key Key) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(all) < header || !bytes.HasPrefix(all, []byte(title)) || !bytes.Equal(all[len(title):][:len(key)], key[:]) {
-		return nil, Damaged{path, "not the file of an executable"}
-	}
-	executable := all[header:]
-	if sum := sha256.Sum256(executable); !bytes.Equal(all[len(title)+len(key):header], sum[:]) {
-		return nil, Damaged{path, "its bytes differ from those that were written"}
+	executable, why := parse(all, key)
+	if why != "" {
+		return nil, Damaged{path, why}
 	}
 	// The time says when it was last used, by which Put decides what to remove. Nothing else depends on
 	// it, so that a folder which can't be written to can be read from.
 	now := time.Now()
 	_ = os.Chtimes(path, now, now)
 	return executable, nil
+}
+
+// parse returns the executable in a file of a key, or says why the file is damaged.
+func parse(all []byte, key Key) (executable []byte, why string) {
+	if len(all) < header || !bytes.HasPrefix(all, []byte(title)) || !bytes.Equal(all[len(title):][:len(key)], key[:]) {
+		return nil, "not the file of an executable"
+	}
+	executable = all[header:]
+	if sum := sha256.Sum256(executable); !bytes.Equal(all[len(title)+len(key):header], sum[:]) {
+		return nil, "its bytes differ from those that were written"
+	}
+	return executable, ""
+}
+
+// format is the file of a key and its executable, in parts.
+func format(key Key, executable []byte) [][]byte {
+	sum := sha256.Sum256(executable)
+	return [][]byte{[]byte(title), key[:], sum[:], executable}
 }
 
 // Put keeps the executable of a program. If there are too many bytes then, those that were not used
@@ -95,9 +110,8 @@ func (c *Cache) Put(key Key, executable []byte) error {
 	if err := os.MkdirAll(c.folder, 0o700); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(executable)
 	err := atomicfile.Write(c.path(key), func(tmp *os.File) error {
-		for _, part := range [][]byte{[]byte(title), key[:], sum[:], executable} {
+		for _, part := range format(key, executable) {
 			if _, err := tmp.Write(part); err != nil {
 				return err
 			}
