@@ -2,6 +2,7 @@ package configs
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -66,4 +67,30 @@ func TestPickListsTheKnownNames(t *testing.T) {
 	if _, err := Pick(table, "sampler.name", "dimm"); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
+}
+
+// FuzzOptions reads any options into those of an implementation. What is accepted is the same when it
+// is made options again and read back.
+func FuzzOptions(f *testing.F) {
+	f.Add("{size: 4, ratio: 0.5, names: [a, b], inner: {x: 1, y: -128}, free: {k: 1.0, l: [1, {m: true}]}, plain: true}")
+	f.Add("{inner: {x: 128, z: 1}, free: null, plain: yes}")
+	f.Add("{ratio: 1e39, size: 9223372036854775808}")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Catalogue{}.Parse("fuzz", nil, "data.options="+text)
+		if err != nil {
+			return
+		}
+		var got, again crop
+		if err := c.Data.Options.Decode("data.options", &got); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				if !strings.HasPrefix(line, "data.options") {
+					t.Errorf("line %q of the error doesn't begin with the path", line)
+				}
+			}
+			return
+		}
+		if err := OptionsOf(got).Decode("data.options", &again); err != nil || !reflect.DeepEqual(got, again) {
+			t.Errorf("%+v is read back as %+v, %v", got, again, err)
+		}
+	})
 }

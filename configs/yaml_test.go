@@ -132,3 +132,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOverride reads any text and an override over it, without implementations, whose settings
+// FuzzParse reads. A mistake is that of the override or of the text, and what is accepted can be
+// written and read back.
+func FuzzOverride(f *testing.F) {
+	f.Add("seed: 1\nframes: {past: 2, current: 3}\n", "frames.past=10")
+	f.Add("data: {options: {a: {b: 1}}}\n", "data.options={a: {c: [1, x, 2.5]}}")
+	f.Add("", "model.options.attention=[32]")
+	f.Add("data: {name: digits}", "data.options.a.b.c.d=")
+	f.Add("{", "=&a *a")
+	f.Add("", "..=1")
+	f.Fuzz(func(t *testing.T, text, override string) {
+		c, err := configs.Catalogue{}.Parse("fuzz", []byte(text), override)
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				if line == "" {
+					t.Errorf("error %q has an empty line", err)
+				}
+			}
+			return
+		}
+		read, err := configs.Catalogue{}.Parse("fuzz", c.YAML())
+		if err != nil || len(configs.Diff(c, read)) > 0 {
+			t.Errorf("error %v reading back\n%s", err, c.YAML())
+		}
+	})
+}

@@ -83,14 +83,22 @@ func OpenArchive(dir string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{dir: dir}
-	if err := json.Unmarshal(text, &a.about); err != nil {
+	about, err := parseArchived(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := a.about.Header.check(); err != nil {
-		return nil, fmt.Errorf("%s: not of an evaluation: %w", path, err)
+	return &Archive{dir, about}, nil
+}
+
+// parseArchived reads evaluation.json.
+func parseArchived(text []byte) (about archived, err error) {
+	if err := json.Unmarshal(text, &about); err != nil {
+		return about, err
 	}
-	return a, nil
+	if err := about.Header.check(); err != nil {
+		return about, fmt.Errorf("not of an evaluation: %w", err)
+	}
+	return about, nil
 }
 
 // Header is the report's.
@@ -120,23 +128,28 @@ func (a *Archive) Save(p *Part) error {
 			return err
 		}
 	}
-	var text []byte
+	text, err := p.format()
+	if err != nil {
+		return err
+	}
+	return writeText(a.path(p.Range, recordsEnd), text)
+}
+
+// format is what the file of a part's records holds.
+func (p *Part) format() (text []byte, err error) {
 	for _, r := range p.Records {
 		line, err := json.Marshal(r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		text = append(append(text, line...), '\n')
 	}
 	features, err := p.featuresSum()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	line, err := json.Marshal(last{&p.Seconds, crc32.Checksum(text, castagnoli), features})
-	if err != nil {
-		return err
-	}
-	return writeText(a.path(p.Range, recordsEnd), append(append(text, line...), '\n'))
+	return append(append(text, line...), '\n'), err
 }
 
 // Parts reads all parts. One that is missing is no error here: see [Sum].
@@ -169,38 +182,47 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // load reads a part.
 func (a *Archive) load(r Range) (*Part, error) {
-	p := &Part{Range: r, Made: Features{}, Real: Features{}}
 	path := a.path(r, recordsEnd)
 	text, err := regular.Read(path)
 	if err != nil {
 		return nil, err
 	}
+	p, features, err := a.parse(r, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := a.loadFeatures(p); err != nil {
+		return nil, err
+	}
+	if sum, err := p.featuresSum(); err != nil || sum != features {
+		return nil, fmt.Errorf("%s: gone, or not the features that belong to %s; remove both files, and evaluate these clips again", a.path(r, featuresEnd), path)
+	}
+	return p, nil
+}
+
+// parse reads the records of a part, which has no features yet, and their checksum.
+func (a *Archive) parse(r Range, text []byte) (p *Part, features uint32, err error) {
+	p = &Part{Range: r, Made: Features{}, Real: Features{}}
 	body := text[:bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n')+1]
 	var end last
 	if err := json.Unmarshal(text[len(body):], &end); err != nil || end.Seconds == nil || end.CRC32C != crc32.Checksum(body, castagnoli) {
-		return nil, fmt.Errorf("%s: damaged: its last line has no checksum, or that of other lines; remove the file, and evaluate these clips again", path)
+		return nil, 0, errors.New("damaged: its last line has no checksum, or that of other lines; remove the file, and evaluate these clips again")
 	}
 	for line := range bytes.Lines(body) {
 		var record Record
 		if err := json.Unmarshal(line, &record); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, 0, err
 		}
 		if record.Clip < r.First || record.Clip >= r.End {
-			return nil, fmt.Errorf("%s: a record of clip %d, want clips %v", path, record.Clip, r)
+			return nil, 0, fmt.Errorf("a record of clip %d, want clips %v", record.Clip, r)
 		}
 		if seeds := a.about.Header.Protocol.noiseSeeds(); record.Method == modelMethod && !slices.Contains(seeds, record.Seed) {
-			return nil, fmt.Errorf("%s: a record with seed %d of the noise, want %v; remove the file, and evaluate these clips again", path, record.Seed, seeds)
+			return nil, 0, fmt.Errorf("a record with seed %d of the noise, want %v; remove the file, and evaluate these clips again", record.Seed, seeds)
 		}
 		p.Records = append(p.Records, record)
 	}
 	p.Seconds = *end.Seconds
-	if err := a.loadFeatures(p); err != nil {
-		return nil, err
-	}
-	if sum, err := p.featuresSum(); err != nil || sum != end.Features {
-		return nil, fmt.Errorf("%s: gone, or not the features that belong to %s; remove both files, and evaluate these clips again", a.path(r, featuresEnd), path)
-	}
-	return p, nil
+	return p, end.Features, nil
 }
 
 // loadFeatures reads the features of a part, if it has any.

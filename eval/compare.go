@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,15 +22,24 @@ func ReadReport(path string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := parseReport(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a report of an evaluation%w", path, err)
+	}
+	return r, nil
+}
+
+// parseReport reads a report. An error goes on after the words that the text is none.
+func parseReport(text []byte) (*Report, error) {
 	r := &Report{}
 	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: not a report of an evaluation: %w", path, err)
+		return nil, fmt.Errorf(": %w", err)
 	}
 	if len(r.Records) == 0 || len(r.Results) == 0 || r.Results[0].Method != modelMethod {
-		return nil, fmt.Errorf("%s: not a report of an evaluation with its results and records (`mcvd eval RUN -o FILE` writes one)", path)
+		return nil, errors.New(" with its results and records (`mcvd eval RUN -o FILE` writes one)")
 	}
 	if err := r.Header.check(); err != nil {
-		return nil, fmt.Errorf("%s: not a report of an evaluation: %w", path, err)
+		return nil, fmt.Errorf(": %w", err)
 	}
 	return r, nil
 }

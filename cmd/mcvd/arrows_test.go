@@ -69,7 +69,7 @@ var arrows = map[string][]string{
 	"data/shards":                {"configs", "configs/regular", "data/clips", "data/hdf5"},
 	"data/store":                 {"configs/atomicfile", "configs/regular"},
 	"data/clips":                 {},
-	"data/video":                 {"configs", "configs/atomicfile", "data/clips", "data/resize"},
+	"data/video":                 {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/resize"},
 	"data/resize":                {},
 	"configs":                    {},
 	"configs/atomicfile":         {},

@@ -215,7 +215,8 @@ func decodeFile(ctx context.Context, path string, at Piece, o DecodeOptions, inf
 // Colours of half the size, as most films have them, are scaled even then. The filter area of ffmpeg 5
 // puts them half a pixel too low in frames that keep their size, so bicubic scales these.
 func decodeGraph(url string, o DecodeOptions, info Info, kept bool) *ffmpeg.Stream {
-	in := ffmpeg.KwArgs{"protocol_whitelist": protocols, "format_whitelist": containers}
+	in := ffmpeg.KwArgs{"protocol_whitelist": protocols, "format_whitelist": containers,
+		"max_pixels": maxPixels} // frames may become larger midway
 	if o.Start > 0 {
 		in["ss"] = decimal(o.Start)
 	}

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/image/draw"
+
+	"mcvd/configs/regular"
 )
 
 // Images lists the PNG and JPEG files of a folder, without hidden ones, in natural order:
@@ -93,9 +95,21 @@ func probeImages(dir string) (Info, error) {
 	return Info{Width: size.X, Height: size.Y, Frames: len(names)}, err
 }
 
-// imageSize reads the head of an image.
+// maxPixels is the most pixels of a frame or an image that are decoded: 8192x8192. A small file can
+// ask for far more memory than there is.
+const maxPixels = 1 << 26
+
+// checkPixels refuses a size before memory is taken for it.
+func checkPixels(width, height int) error {
+	if width < 1 || height < 1 || width > maxPixels/height {
+		return fmt.Errorf("%dx%d pixels, want 1 to %d: make it smaller first", width, height, maxPixels)
+	}
+	return nil
+}
+
+// imageSize reads the head of an image. It refuses one with too many pixels.
 func imageSize(path string) (image.Point, error) {
-	file, err := os.Open(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
 		return image.Point{}, err
 	}
@@ -103,6 +117,9 @@ func imageSize(path string) (image.Point, error) {
 	head, _, err := image.DecodeConfig(file)
 	if err != nil {
 		return image.Point{}, fmt.Errorf("%s: not a readable image: %w", path, err)
+	}
+	if err := checkPixels(head.Width, head.Height); err != nil {
+		return image.Point{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return image.Pt(head.Width, head.Height), nil
 }
@@ -153,15 +170,12 @@ func DecodeImages(ctx context.Context, names []string, o DecodeOptions, each fun
 	return d, nil
 }
 
-// maxPixels is the most pixels of an image that [DecodeImage] decodes.
-const maxPixels = 1 << 26
-
 // DecodeImage decodes a PNG or a JPEG into a frame, [height, width, channels], as [Decode] does it in
 // a folder of them. Only Size, which must not be 0, Channels and Crop count.
 func DecodeImage(b []byte, o DecodeOptions) ([]uint8, error) {
 	head, _, err := image.DecodeConfig(bytes.NewReader(b))
-	if err == nil && (head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height) {
-		err = fmt.Errorf("%dx%d pixels, want 1 to %d", head.Width, head.Height, maxPixels)
+	if err == nil {
+		err = checkPixels(head.Width, head.Height)
 	}
 	var img image.Image
 	if err == nil {
@@ -227,7 +241,7 @@ func readImage(path string, size image.Point) (image.Image, error) {
 	if got != size {
 		return nil, fmt.Errorf("%s: %dx%d pixels, want %dx%d as the first image", path, got.X, got.Y, size.X, size.Y)
 	}
-	file, err := os.Open(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@ package video
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/jpeg"
 	"image/png"
@@ -81,6 +83,56 @@ func TestResampledImagesAreTheNearest(t *testing.T) {
 		got := strings.Join(resample(names, rates[0], rates[1]), "")
 		if got != want {
 			t.Errorf("%g to %g a second: %s, want %s", rates[0], rates[1], got, want)
+		}
+	}
+}
+
+// hugePNG has a head that says so many pixels, with a right checksum, and no pixels.
+func hugePNG(width, height uint32) []byte {
+	chunk := func(name string, data []byte) []byte {
+		body := append([]byte(name), data...)
+		out := append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), body...)
+		return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(body))
+	}
+	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)
+	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(head, 8, 0, 0, 0, 0)), chunk("IDAT", nil), chunk("IEND", nil))
+}
+
+// An image with more pixels than fit is refused by its head: Go would take memory for all of them.
+func TestHugeImagesAreRefusedBeforeTheyAreDecoded(t *testing.T) {
+	const want = "40000x40000 pixels, want 1 to 67108864: make it smaller first"
+	huge := hugePNG(40000, 40000)
+	path := filepath.Join(t.TempDir(), "frame.png")
+	if err := os.WriteFile(path, huge, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, piece := DecodeImage(huge, DecodeOptions{Size: 8, Channels: 1})
+	_, probed := Probe(context.Background(), filepath.Dir(path))
+	_, decoded := tryDecode(filepath.Dir(path), DecodeOptions{Size: 8, Channels: 1})
+	_, read := readImage(path, image.Pt(40000, 40000))
+	for name, err := range map[string]error{"a piece": piece, "a folder": probed, "decoded": decoded, "one": read} {
+		if err == nil || !strings.HasSuffix(err.Error(), want) || name != "a piece" && !strings.HasPrefix(err.Error(), path+": ") {
+			t.Errorf("%s: error %v, want %s", name, err, want)
+		}
+	}
+	if err := checkPixels(8192, 8192); err != nil {
+		t.Errorf("the most: %v", err)
+	}
+	if err := checkPixels(8192, 8193); err == nil {
+		t.Error("a row more is no error")
+	}
+}
+
+// A video says its size in its head, too. ffmpeg refuses by itself what has more than 2^28 pixels or so.
+func TestHugeVideosAreRefusedBeforeTheyAreDecoded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "huge.gif")
+	gif := []byte("GIF89a\x80\x3e\x80\x3e\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;") // 16000x16000, one pixel drawn
+	if err := os.WriteFile(path, gif, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []DecodeOptions{{Size: 8, Channels: 1}, {Channels: 3}} {
+		if _, err := tryDecode(path, o); err == nil || err.Error() != path+": 16000x16000 pixels, want 1 to 67108864: make it smaller first" {
+			t.Errorf("error %v", err)
 		}
 	}
 }

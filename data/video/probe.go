@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mcvd/configs/regular"
 )
 
 // Info describes a video file or a folder of images.
@@ -91,29 +93,43 @@ func probe(ctx context.Context, path string, at Piece) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	s := answer.Streams[0]
+	info, err := answer.info()
+	if err != nil {
+		return Info{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return info, nil
+}
+
+// info is what the answer says of the first stream. It refuses frames with too many pixels.
+func (p probed) info() (Info, error) {
+	s := p.Streams[0]
 	if s.Width < 1 || s.Height < 1 {
-		return Info{}, fmt.Errorf("%s: no readable video in it: frames of %dx%d", path, s.Width, s.Height)
+		return Info{}, fmt.Errorf("no readable video in it: frames of %dx%d", s.Width, s.Height)
+	}
+	if err := checkPixels(s.Width, s.Height); err != nil {
+		return Info{}, err
 	}
 	info := Info{Width: s.Width, Height: s.Height, FPS: ratio(s.FPS, "/")}
 	if info.FPS == 0 {
 		info.FPS = ratio(s.Rate, "/")
 	}
 	if pixel := ratio(s.Pixel, ":"); pixel > 0 {
-		info.Width = max(1, int(math.Round(float64(info.Width)*pixel)))
+		info.Width = int(min(max(1, math.Round(float64(info.Width)*pixel)), maxPixels+1)) // any more are refused below
 	}
 	for _, side := range s.SideData {
 		if quarters := math.Round(side.Rotation / 90); math.Mod(quarters, 2) != 0 {
 			info.Width, info.Height = info.Height, info.Width
 		}
 	}
-	info.Frames, _ = strconv.Atoi(s.Frames)
-	for _, text := range []string{s.Duration, answer.Format.Duration} {
-		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 && info.Duration == 0 {
+	if frames, err := strconv.Atoi(s.Frames); err == nil && frames > 0 {
+		info.Frames = frames
+	}
+	for _, text := range []string{s.Duration, p.Format.Duration} {
+		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 && seconds < math.MaxInt64/float64(time.Second) && info.Duration == 0 {
 			info.Duration = time.Duration(seconds * float64(time.Second))
 		}
 	}
-	return info, nil
+	return info, checkPixels(info.Width, info.Height)
 }
 
 // countingPatience is longer than [patience], because all of a file is read.
@@ -151,11 +167,19 @@ func ffprobe(ctx context.Context, path string, at Piece, patience time.Duration,
 	if err := p.Wait(); err != nil {
 		return answer, broken(ctx, path, err)
 	}
-	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
-		return answer, fmt.Errorf("%s: ffprobe's answer: %w", path, err)
+	if answer, err = parseProbed(out.Bytes()); err != nil {
+		return answer, fmt.Errorf("%s: %w", path, err)
+	}
+	return answer, nil
+}
+
+// parseProbed reads ffprobe's answer.
+func parseProbed(text []byte) (answer probed, err error) {
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return answer, fmt.Errorf("ffprobe's answer: %w", err)
 	}
 	if len(answer.Streams) == 0 {
-		return answer, fmt.Errorf("%s: no video in it", path)
+		return answer, errors.New("no video in it")
 	}
 	return answer, nil
 }
@@ -173,7 +197,7 @@ func ratio(text, separator string) float64 {
 	over, under, _ := strings.Cut(text, separator)
 	a, errA := strconv.ParseFloat(over, 64)
 	b, errB := strconv.ParseFloat(under, 64)
-	if errors.Join(errA, errB) != nil || !(a > 0 && b > 0) {
+	if errors.Join(errA, errB) != nil || !(a > 0 && b > 0) || math.IsInf(a/b, 0) || a/b == 0 || math.IsNaN(a/b) {
 		return 0
 	}
 	return a / b
@@ -182,17 +206,13 @@ func ratio(text, separator string) float64 {
 // checkGIFEnd finds GIFs that were cut off, which ffmpeg reads without an error. A whole one ends
 // with the byte 0x3b, and zeros after it are padding.
 func checkGIFEnd(path string, at Piece) error {
-	file, err := os.Open(path)
+	file, size, err := regular.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	stat, err := file.Stat()
-	if err != nil {
-		return err
-	}
 	if at == (Piece{}) {
-		at.To = stat.Size()
+		at.To = size
 	}
 	var head [4]byte
 	if _, err := file.ReadAt(head[:], at.From); err != nil || string(head[:]) != "GIF8" {
