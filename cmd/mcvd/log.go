@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// lines writes log records for people at a terminal: the message, then its attributes.
+// lines writes log records for people at a terminal, to a [shown]: the message, then its attributes.
 //
 //	warning: video is too short and left out: video one.mp4, reason 1 frames, want at least 6
 type lines struct {
@@ -41,27 +39,8 @@ func (l lines) Handle(_ context.Context, r slog.Record) error {
 	if len(about) > 0 {
 		text += ": " + strings.Join(about, ", ")
 	}
-	_, err := fmt.Fprintln(l.out, visible(text))
+	_, err := fmt.Fprintln(l.out, text)
 	return err
-}
-
-// visible is a text for a terminal, whatever is in it: names of files and what others wrote may hold
-// any bytes, and a terminal does what its control characters say. Ends of lines and tabs stay.
-func visible(text string) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == '\n' || r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
-			b.WriteString(text[:n])
-		case n == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-		text = text[n:]
-	}
-	return b.String()
 }
 
 // WithAttrs returns a handler that adds attrs to every record.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ func TestNamesDoNothingToATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	slog.New(lines{out: &out}).Warn("a line", "run", name)
+	newApp(&out).log.Warn("a line", "run", name)
 	for _, args := range [][]string{{"plot", name, "-o", "a.png"}, {"watch", name + "/missing"}, {name}} {
 		_, _, stderr := call(t, args...)
 		out.WriteString(stderr)

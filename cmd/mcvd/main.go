@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -45,14 +46,15 @@ const (
 func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	root := a.root()
 	root.SetArgs(args)
-	out := &checked{Writer: stdout}
+	results := &shown{out: stdout, plain: harmless}
+	out := &checked{Writer: results}
 	root.SetOut(out)
 	root.SetErr(a.stderr)
-	err := cmp.Or(root.ExecuteContext(ctx), out.err)
+	err := cmp.Or(root.ExecuteContext(ctx), out.err, results.Flush())
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(a.stderr, "mcvd:", visible(strings.TrimRight(err.Error(), "\n")))
+	fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
@@ -130,13 +132,16 @@ it. The commands that generate and score videos take that folder.`,
 
 // app is what commands share.
 type app struct {
-	stderr io.Writer
+	stderr *shown
 	log    *slog.Logger
 	// restart starts the program again with more in its environment; nil in tests.
 	restart func(c backend.Choice, missing []string) error
 }
 
-func newApp(stderr io.Writer) *app { return &app{stderr: stderr, log: slog.New(lines{out: stderr})} }
+func newApp(stderr io.Writer) *app {
+	messages := &shown{out: stderr, plain: unicode.IsPrint}
+	return &app{stderr: messages, log: slog.New(lines{out: messages})}
+}
 
 // group is a command that only has subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {

@@ -33,10 +33,10 @@ type progress struct {
 // lineEvery is the time between two lines where there is no terminal.
 const lineEvery = 10 * time.Second
 
-func newProgress(out io.Writer, what string, total int) *progress {
+func newProgress(out *shown, what string, total int) *progress {
 	p := &progress{out: out, what: what, total: total, now: time.Now, began: time.Now(), shown: time.Now()}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = newBar(out, what, total)
+	if f, ok := out.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bar = newBar(f, what, total) // what moves the cursor must reach the terminal
 	}
 	return p
 }
@@ -66,7 +66,7 @@ func (p *progress) reach(done int, detail string) {
 	text := strings.TrimPrefix(strings.Join(parts, ", "), ", ")
 	if p.bar != nil {
 		p.bar.Set(done) // first: both draw the bar
-		p.bar.Describe(strings.TrimSpace(p.what + " " + text))
+		p.bar.Describe(visible(strings.TrimSpace(p.what + " " + text)))
 		return
 	}
 	if now.Sub(p.shown) >= lineEvery {

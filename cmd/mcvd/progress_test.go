@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // clock is a progress whose time the test sets.
 func clock(out io.Writer, total int) (p *progress, after func(time.Duration)) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := start
-	p = newProgress(out, "train", total)
+	p = newProgress(&shown{out: out, plain: unicode.IsPrint}, "train", total)
 	p.now, p.began, p.shown = func() time.Time { return now }, start, start
 	return p, func(d time.Duration) { now = start.Add(d) }
 }
