@@ -153,3 +153,39 @@ func TestSpreadPlaces(t *testing.T) {
 		}
 	}
 }
+
+// Equal seeds give unrelated numbers for each purpose: the order of an evaluation isn't that of a
+// training, nor are its starts those of the training's clips.
+func TestPurposesDrawOtherNumbers(t *testing.T) {
+	lengths := make([]int, 64)
+	for i := range lengths {
+		lengths[i] = 1000
+	}
+	ds := long{lengths}
+	training := batches(ds, 7, 1, 2, false)
+	videos, starts := 0, 0
+	for i := range lengths {
+		trained, _ := training.place(i, 0)
+		fixed := Fixed(ds, 7, i, 2)
+		if trained.Video == fixed.Video {
+			videos++
+		}
+		if trained.Start == fixed.Start {
+			starts++
+		}
+	}
+	if videos > 8 || starts > 8 { // one of each is likely
+		t.Errorf("of %d places %d have the same video and %d the same start", len(lengths), videos, starts)
+	}
+	seen := map[uint64]uint64{}
+	for _, purpose := range []uint64{forOrder, forClip, forFixedOrder, forFixedClip, forReplacement, forReplacedClip, forAugmentation, forTimes} {
+		first := source(7, purpose, 0, 0).Uint64()
+		if other, ok := seen[first]; ok {
+			t.Errorf("purposes %d and %d draw the same numbers", other, purpose)
+		}
+		seen[first] = purpose
+	}
+	if s := source(7, forClip); s.Uint64() == s.Uint64() {
+		t.Error("a source repeats its first number")
+	}
+}

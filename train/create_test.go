@@ -78,11 +78,11 @@ func TestCreate(t *testing.T) {
 	if !bytes.Contains(readFile(t, filepath.Join(dir, runs.VersionsFile)), []byte(`"mcvd": "test"`)) {
 		t.Error("no versions")
 	}
-	lock, err := claim(dir)
+	claimed, err := claim(dir, flockOf)
 	if err != nil {
 		t.Fatalf("the lock is still held: %v", err)
 	}
-	lock.Unlock()
+	claimed.unlock()
 	before := tree(t, dir)
 	if err := create(dir, ones()); err == nil || !strings.Contains(err.Error(), dir+": holds a run already; use another folder") {
 		t.Errorf("a second time: error %v", err)
@@ -191,11 +191,11 @@ func writeIn(dir, name string) error {
 // A folder in which another process is at work stays that process's.
 func TestCreateInALockedFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	lock, err := claim(dir)
+	claimed, err := claim(dir, flockOf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Unlock()
+	defer claimed.unlock()
 	before := tree(t, dir)
 	if err := create(dir, ones()); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("error %v, want that another process is there", err)

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -96,4 +97,39 @@ func TestWaitingForBatches(t *testing.T) {
 			t.Errorf("waited %v, want %v", waited, want)
 		}
 	})
+}
+
+// The memory of a batch is used again once the batch is on the devices: a long training takes that of a
+// few batches.
+func TestTheMemoryOfBatchesIsUsedAgain(t *testing.T) {
+	c := toy()
+	batches := data.NewBatches(waves{size: c.Data.Size, videos: 9}, c, slog.New(slog.DiscardHandler))
+	d, err := devices.Open(backendtest.Open(t), 1, c.Train.Batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const taken = 30
+	places := map[*uint8]bool{} // which keeps what isn't used again from being collected
+	f := &feed{devices: d, batches: func(yield func(data.Batch, error) bool) {
+		for n := range taken {
+			b, err := batches.At(n)
+			if err == nil {
+				places[&b.Pix[0]] = true
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}}
+	n := 0
+	for x, err := range f.each(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		devices.Free([]devices.Value{x.Value})
+		n++
+	}
+	if n != taken || len(places) > 3 {
+		t.Errorf("%d batches lay in %d places, want that of the batch before each", n, len(places))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,12 +39,13 @@ func FuzzProgress(f *testing.F) {
 	})
 }
 
-// FuzzLog cuts any log back to a step. What stays are whole lines, each about a step up to it.
+// FuzzLog cuts any log back to a step. What stays are whole lines; the last is about a step up to it, and
+// those that are not are named.
 func FuzzLog(f *testing.F) {
 	f.Add([]byte("{\"step\":10,\"loss\":1}\n{\"step\":20,\"loss\":2}\n{\"step\":30"), 10)
 	f.Add([]byte("\n\n"), 0)
 	f.Fuzz(func(t *testing.T, text []byte, step int) {
-		end, err := endOfStep(bytes.NewReader(text), step)
+		end, damaged, err := endOfStep(bytes.NewReader(text), step)
 		if err != nil || end < 0 || end > int64(len(text)) {
 			t.Fatalf("%d of %d bytes, %v", end, len(text), err)
 		}
@@ -51,13 +53,20 @@ func FuzzLog(f *testing.F) {
 		if len(kept) > 0 && !bytes.HasSuffix(kept, []byte("\n")) {
 			t.Fatalf("half a line of %q stays", kept)
 		}
+		var bad []int
+		n, last := 0, 0
 		for l := range bytes.Lines(kept) {
 			var line runs.Line
-			if json.Unmarshal(l, &line) != nil || line.Step > step {
-				t.Errorf("%q stays, which is no line about a step up to %d", l, step)
+			if n++; json.Unmarshal(l, &line) != nil || line.Step > step {
+				bad = append(bad, n)
+			} else {
+				last = n
 			}
 		}
-		if again, err := endOfStep(bytes.NewReader(kept), step); again != end || err != nil || !reflect.DeepEqual(kept, text[:again]) {
+		if last != n || !slices.Equal(damaged, bad[:min(len(bad), len(damaged))]) || len(damaged) != min(len(bad), 10) {
+			t.Errorf("of %d lines the last about a step up to %d is %d, and %v are named as damaged, want %v", n, step, last, damaged, bad)
+		}
+		if again, _, err := endOfStep(bytes.NewReader(kept), step); again != end || err != nil || !reflect.DeepEqual(kept, text[:again]) {
 			t.Errorf("cut again: %d bytes of %d, %v", again, end, err)
 		}
 	})

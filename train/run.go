@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
@@ -23,10 +20,10 @@ import (
 
 // Run is a run folder: an experiment and everything that training wrote for it.
 type Run struct {
-	Dir    string
-	Config *configs.Config
-	lock   *flock.Flock // what this process holds while it writes into the folder; nil if it only reads
-	data   splits       // what is trained on; nil if that is unknown
+	Dir     string
+	Config  *configs.Config
+	claimed *claimed // what this process holds while it writes into the folder; nil if it only reads
+	data    splits   // what is trained on; nil if that is unknown
 }
 
 // OpenRun reads a run folder's experiment.
@@ -64,48 +61,20 @@ func start(dir string, c *configs.Config, accept bool) (run *Run, unlock func(),
 	if err := Check(dir, c, accept); err != nil { // before anything is made
 		return nil, nil, err
 	}
-	lock, err := claim(dir)
+	claimed, err := claim(dir, flockOf)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			lock.Unlock()
+			claimed.unlock()
 		}
 	}()
 	if err := checkSameExperiment(dir, c, accept); err != nil {
 		return nil, nil, err
 	}
 	removeLeftovers(dir)
-	return &Run{Dir: dir, Config: c, lock: lock}, func() { lock.Unlock() }, nil
-}
-
-// lockPatience is how long training waits for the lock. Whoever asks whether a run is being trained
-// holds it for a moment.
-const lockPatience = 200 * time.Millisecond
-
-// claim makes a run folder's folders and takes its lock.
-func claim(dir string) (*flock.Flock, error) {
-	for _, d := range []string{dir, filepath.Join(dir, runs.CheckpointsDir), filepath.Join(dir, runs.SamplesDir)} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, fmt.Errorf("run folder: %w", err)
-		}
-	}
-	lock := flock.New(filepath.Join(dir, runs.LockFile))
-	patience, cancel := context.WithTimeout(context.Background(), lockPatience)
-	defer cancel()
-	locked, err := lock.TryLockContext(patience, lockPatience/20)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("%s: locking the run folder: %w", dir, err)
-	}
-	if !locked {
-		return nil, errLocked(dir)
-	}
-	if err := (&Run{Dir: dir, lock: lock}).guard(); err != nil { // it was removed between opening and locking it
-		lock.Unlock()
-		return nil, err
-	}
-	return lock, nil
+	return &Run{Dir: dir, Config: c, claimed: claimed}, claimed.unlock, nil
 }
 
 // versions describe what the run was last run on; nil if that is not known.
@@ -150,12 +119,12 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 		files = append(files, filepath.Join(dir, name))
 	}
 	files = missing(files)
-	lock, err := claim(dir)
+	claimed, err := claim(dir, flockOf)
 	if err != nil {
 		return err // what claim made stays, because it may belong to another process by now
 	}
-	defer lock.Unlock()
-	run.lock = lock
+	defer claimed.unlock()
+	run.claimed = claimed
 	defer func() {
 		if err != nil {
 			remove(folders)

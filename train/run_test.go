@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
@@ -327,5 +329,41 @@ func TestARunFolderInTheOldSpellingGoesOn(t *testing.T) {
 	}
 	if diff := configs.Diff(run.Config, c); len(diff) > 0 {
 		t.Errorf("the configuration differs by %q", diff)
+	}
+}
+
+// unlockable is a lock of a file system on which every call fails.
+type unlockable struct{ err error }
+
+func (u unlockable) TryLockContext(context.Context, time.Duration) (bool, error) { return false, u.err }
+func (u unlockable) Unlock() error                                               { return u.err }
+
+// On a file system without locks, as some clusters have, a run is trained without one. Any other failure
+// of a lock is an error.
+func TestAFileSystemWithoutLocks(t *testing.T) {
+	for _, failure := range []syscall.Errno{syscall.ENOTSUP, syscall.ENOSYS, syscall.EIO} {
+		claimed, err := claim(t.TempDir(), func(path string) locker {
+			return unlockable{&os.PathError{Op: "flock", Path: path, Err: failure}}
+		})
+		if failure == syscall.EIO {
+			if !errors.Is(err, failure) || !strings.Contains(err.Error(), "locking the run folder") {
+				t.Errorf("%v: error %v", failure, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v: error %v, want that training goes on without a lock", failure, err)
+			continue
+		}
+		if err := claimed.check(); err != nil {
+			t.Errorf("%v: %v", failure, err)
+		}
+		claimed.unlock()
+		if err := os.Remove(claimed.path); err != nil {
+			t.Fatal(err)
+		}
+		if err := claimed.check(); !errors.Is(err, errReplaced) {
+			t.Errorf("%v: error %v, want that the folder was replaced", failure, err)
+		}
 	}
 }

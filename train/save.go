@@ -101,23 +101,3 @@ func (r *Run) guarded(entries []weights.Entry) []weights.Entry {
 	}
 	return all
 }
-
-// errReplaced is in the error of a process whose run folder was removed, moved or replaced.
-var errReplaced = errors.New("the run folder was removed or replaced while this process trained in it; nothing was written at its path")
-
-// guard reports that what lies at the run's path is no longer the folder that this process has locked.
-// What it wrote there would get into somebody else's run.
-func (r *Run) guard() error {
-	if r.lock == nil {
-		return nil // a run that is only read
-	}
-	held, err := r.lock.Stat()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", r.Dir, errReplaced, err)
-	}
-	there, err := os.Lstat(r.lock.Path())
-	if err != nil || !os.SameFile(held, there) {
-		return fmt.Errorf("%s: %w", r.Dir, errReplaced)
-	}
-	return nil
-}

@@ -16,7 +16,12 @@ const Prefix = ".mcvd-tmp-"
 // syncs the folder. If fill or any later step fails, the temporary file is removed and path stays
 // as it was. Write refuses folders and devices, such as /dev/null, which a rename would replace.
 // fill may also let another process write to tmp.Name().
-func Write(path string, fill func(tmp *os.File) error) (err error) {
+func Write(path string, fill func(tmp *os.File) error) error {
+	return write(path, fill, (*os.File).Sync)
+}
+
+// write is [Write] with the function that syncs files and folders.
+func write(path string, fill, sync func(*os.File) error) (err error) {
 	if err := checkRegular(path); err != nil {
 		return err
 	}
@@ -42,13 +47,13 @@ func Write(path string, fill func(tmp *os.File) error) (err error) {
 	if err := fill(tmp); err != nil {
 		return err
 	}
-	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+	if err := errors.Join(tmp.Chmod(0o644), sync(tmp), tmp.Close()); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(dir, sync)
 }
 
 // Prepare makes the folder that path lies in, with those above it, reports what [Write] would fail at,
@@ -81,10 +86,10 @@ func checkRegular(path string) error {
 }
 
 // syncDir makes sure that a rename in dir survives a power cut.
-func syncDir(dir string) error {
+func syncDir(dir string, sync func(*os.File) error) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(sync(d), d.Close())
 }

@@ -2,9 +2,11 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -124,6 +126,41 @@ func TestPrepareMakesFoldersAndSaysWhatWriteWouldFailAt(t *testing.T) {
 	for _, bad := range []string{dir, os.DevNull, filepath.Join(path, "below", "a", "file"), "/proc/no/such"} {
 		if err := Prepare(bad); err == nil {
 			t.Errorf("%s: no error", bad)
+		}
+	}
+}
+
+// A power cut takes what was not synced: all of the file is synced before it has its name, and the name
+// after that. What can't be synced is an error.
+func TestTheFileIsSyncedBeforeItsName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	dir := filepath.Dir(path)
+	var synced []string
+	err := write(path, fill("new"), func(f *os.File) error {
+		if f.Name() == dir {
+			text, _ := os.ReadFile(path)
+			synced = append(synced, "the folder, with a file of "+string(text))
+		} else {
+			_, err := os.Stat(path)
+			text, _ := os.ReadFile(f.Name())
+			synced = append(synced, fmt.Sprintf("%s, under its name %v", text, err == nil))
+		}
+		return f.Sync()
+	})
+	want := []string{"new, under its name false", "the folder, with a file of new"}
+	if err != nil || !slices.Equal(synced, want) {
+		t.Errorf("%q, %v, want %q", synced, err, want)
+	}
+	for call := range 2 {
+		failure, calls := errors.New("disk on fire"), 0
+		err := write(path, fill("newer"), func(*os.File) error {
+			if calls++; calls == call+1 {
+				return failure
+			}
+			return nil
+		})
+		if !errors.Is(err, failure) {
+			t.Errorf("sync %d failed: error %v", call, err)
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"mcvd/data/clips"
+	"mcvd/data/resize"
+	"mcvd/data/store"
 	"mcvd/data/video"
 )
 
@@ -133,5 +135,39 @@ func TestListsOfImages(t *testing.T) {
 	}
 	if _, log, err := open(t, root, 5, s); err == nil || !strings.Contains(err.Error(), "no usable video for split train: 1 found, 1 left out: reversed: ") {
 		t.Errorf("an image can't be read: error %v, %s", err, log)
+	}
+}
+
+// Whatever changes frames belongs to the name under which they are kept: frames of other options are
+// others.
+func TestFramesOfOtherOptionsAreOthers(t *testing.T) {
+	base := video.DecodeOptions{Size: 8, Channels: 1, Crop: video.Squeeze, FPS: 5}
+	film, stills := Source{Name: "a.mp4"}, Source{Name: "a", Images: []string{"1.png"}}
+	seen := map[store.Video]string{}
+	for name, change := range map[string]func(o *video.DecodeOptions){
+		"as it is":       func(*video.DecodeOptions) {},
+		"size":           func(o *video.DecodeOptions) { o.Size = 9 },
+		"width":          func(o *video.DecodeOptions) { o.Width = 9 },
+		"channels":       func(o *video.DecodeOptions) { o.Channels = 3 },
+		"crop":           func(o *video.DecodeOptions) { o.Crop = video.Center },
+		"fps":            func(o *video.DecodeOptions) { o.FPS = 5.5 },
+		"no fps":         func(o *video.DecodeOptions) { o.FPS = 0 },
+		"filter":         func(o *video.DecodeOptions) { o.Filter = resize.Lanczos },
+		"fps of images":  func(o *video.DecodeOptions) { o.ImageFPS = 10 },
+		"fps of images'": func(o *video.DecodeOptions) { o.ImageFPS = 10.5 },
+	} {
+		o := base
+		change(&o)
+		for _, s := range []Source{film, stills} {
+			if s.Images == nil && o.ImageFPS > 0 {
+				continue // videos know theirs
+			}
+			v := (&cache{decode: o}).stored(s)
+			v.Height, v.Width, v.Channels = 0, 0, 0 // files are named after the name and the settings
+			if other, ok := seen[v]; ok {
+				t.Errorf("%s of %s: the frames of %s", name, s.Name, other)
+			}
+			seen[v] = name
+		}
 	}
 }

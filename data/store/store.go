@@ -26,13 +26,23 @@ const Extension = ".frames"
 
 // Store is a folder with one file for each video and its settings.
 type Store struct {
-	dir string
-	log *slog.Logger
+	dir  string
+	log  *slog.Logger
+	lock func(path string) lock
+}
+
+// lock is a lock of a file, which processes take from each other.
+type lock interface {
+	TryLock() (bool, error)
+	TryLockContext(ctx context.Context, retry time.Duration) (bool, error)
+	Unlock() error
 }
 
 // New is the store in dir, which is created when it is first locked. log gets a line when something
 // has to wait.
-func New(dir string, log *slog.Logger) *Store { return &Store{dir, log} }
+func New(dir string, log *slog.Logger) *Store {
+	return &Store{dir, log, func(path string) lock { return flock.New(path) }}
+}
 
 // Video says what frames were made from. The frames of a store are used as long as all of it but Content
 // stays the same.
@@ -99,7 +109,7 @@ func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(s.dir, "lock"))
+	lock := s.lock(filepath.Join(s.dir, "lock"))
 	ok, err := lock.TryLock()
 	if err == nil && !ok {
 		s.log.Info("waiting for another process that writes into the same folder", "folder", s.dir)

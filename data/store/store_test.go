@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -264,6 +265,44 @@ func TestLockWaitsAndEndsWithItsContext(t *testing.T) {
 	}
 	if _, err := New(filepath.Join(dir, "file", "below"), quiet).Lock(context.Background()); err == nil {
 		t.Error("a store below a file was locked")
+	}
+}
+
+// broken is a lock of a file system on which every call fails.
+type broken struct{ err error }
+
+func (b broken) TryLock() (bool, error) { return false, b.err }
+func (b broken) TryLockContext(context.Context, time.Duration) (bool, error) {
+	return false, b.err
+}
+func (b broken) Unlock() error { return b.err }
+
+// On a file system without locks a store is written without one, and what others may be writing stays.
+// Any other failure is an error.
+func TestAFileSystemWithoutLocks(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, atomicfile.Prefix+"1")
+	if err := os.WriteFile(left, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, failure := range []syscall.Errno{syscall.ENOTSUP, syscall.ENOSYS, syscall.EIO} {
+		s := New(dir, quiet)
+		s.lock = func(string) lock { return broken{&os.PathError{Op: "flock", Path: dir, Err: failure}} }
+		unlock, err := s.Lock(context.Background())
+		if failure == syscall.EIO {
+			if !errors.Is(err, failure) {
+				t.Errorf("%v: error %v", failure, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v: error %v, want that the store goes on without a lock", failure, err)
+			continue
+		}
+		unlock()
+		if _, err := os.Stat(left); err != nil {
+			t.Errorf("%v: a file that another process may be writing is gone: %v", failure, err)
+		}
 	}
 }
 
