@@ -45,7 +45,7 @@ while read -r package target; do
 	printf '%-28s %-20s %12s %6s  %s\n' "$package" "$target" "${counts% *}" "${counts#* }" "$result"
 	if [ "$result" = FAILED ]; then
 		status=1
-		grep -v '^fuzz: elapsed' "$scratch/log" | tail -n 40 >&2
+		grep -av '^fuzz: elapsed' "$scratch/log" | tail -n 40 >&2
 	fi
 done <<END
 $targets

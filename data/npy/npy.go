@@ -95,7 +95,9 @@ func parse(text string) (h Header, err error) {
 		s.want(":")
 		switch key {
 		case "descr":
-			h.Type = s.text()
+			if h.Type = s.text(); s.err == nil && !isType(h.Type) {
+				s.err = fmt.Errorf("descr: %q, want a type such as <f4", clipped(h.Type))
+			}
 		case "fortran_order":
 			h.Fortran = s.take("True")
 			if !h.Fortran {
@@ -176,6 +178,12 @@ func (s *scanner) tuple() (numbers []int) {
 		}
 	}
 	return numbers
+}
+
+// isType says whether a text may be a type. Whoever refuses the type shows it to people.
+func isType(text string) bool {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return text != "" && len(text) <= 40 && !strings.ContainsFunc(text, odd)
 }
 
 // clipped is the start of a text.

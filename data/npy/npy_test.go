@@ -46,6 +46,9 @@ func FuzzReadHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if strings.ContainsAny(h.Type, "\n\x1b\xff") || h.Type == "" {
+			t.Errorf("type %q", h.Type)
+		}
 		if h.Bytes > int64(len(b)) {
 			t.Errorf("numbers begin at byte %d of %d", h.Bytes, len(b))
 		}
