@@ -49,10 +49,8 @@ func FuzzReport(f *testing.F) {
 			if err := c.WriteText(io.Discard); err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range c.metrics {
-				if d := c.Difference(1, m); d.N > 0 && d.Mean != 0 {
-					t.Errorf("%s: differs by %g from itself", m.Name, d.Mean)
-				}
+			if d := c.Difference(1, c.metrics[0]); d.N > 0 && d.Mean != 0 {
+				t.Errorf("%s: differs by %g from itself", c.metrics[0].Name, d.Mean)
 			}
 		}
 		written, err := json.Marshal(r)

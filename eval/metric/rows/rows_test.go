@@ -151,8 +151,12 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
+	path := filepath.Join(f.TempDir(), "features") // of this process alone, which tries one input at a time
 	f.Fuzz(func(t *testing.T, b []byte) {
-		rows, err := Read(file(t, string(b)), "")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := Read(path, "")
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Fatalf("more than one line: %v", err)
