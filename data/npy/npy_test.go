@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestReadHeader(t *testing.T) {
@@ -46,7 +48,7 @@ func FuzzReadHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if strings.ContainsAny(h.Type, "\n\x1b\xff") || h.Type == "" {
+		if h.Type == "" || strings.ContainsFunc(h.Type, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(h.Type) {
 			t.Errorf("type %q", h.Type)
 		}
 		if h.Bytes > int64(len(b)) {
