@@ -2,9 +2,11 @@ package converted
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -148,8 +150,8 @@ func TestVerifyComparesSources(t *testing.T) {
 	}
 }
 
-// FuzzIndex looks for an index at which reading panics, and for accepted ones whose shards lie
-// elsewhere.
+// FuzzIndex looks for an index or a plan at which reading panics, and for accepted ones whose shards lie
+// elsewhere, or that can't be written and read back.
 func FuzzIndex(f *testing.F) {
 	dir := made(f, source(0))
 	for _, name := range []string{indexName} {
@@ -161,13 +163,25 @@ func FuzzIndex(f *testing.F) {
 		f.Add(text[:len(text)/2])
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		x, err := parse(text, true)
-		if err != nil {
-			x, err = parse(sealed(text), true)
-		}
-		for _, s := range x.Shards {
-			if err == nil && !filepath.IsLocal(s.Name) {
-				t.Fatalf("a shard %q", s.Name)
+		for _, whole := range []bool{true, false} { // an index or a plan
+			x, err := parse(text, whole)
+			if err != nil {
+				x, err = parse(sealed(text), whole)
+			}
+			if err != nil {
+				continue
+			}
+			for _, s := range x.Shards {
+				if !filepath.IsLocal(s.Name) {
+					t.Fatalf("a shard %q", s.Name)
+				}
+			}
+			written, err := json.Marshal(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := parse(sealed(written), whole); err != nil || !reflect.DeepEqual(again, x) {
+				t.Fatalf("%+v is read back as %+v, %v", x, again, err)
 			}
 		}
 	})
