@@ -84,3 +84,14 @@ func TestProgressPassesOverWhatIsDoneOnce(t *testing.T) {
 		t.Errorf("the bar says %q, want %q", got, want)
 	}
 }
+
+// The bar moves a terminal's cursor itself, but what stands beside it does nothing to the terminal.
+func TestTheBarShowsNamesAsText(t *testing.T) {
+	var out bytes.Buffer
+	p, _ := clock(&out, 10)
+	p.bar = newBar(&out, "train", 10)
+	p.reach(1, "a\x1b]0;x\a.mp4")
+	if s := p.bar.State(); s.Description != `train a\x1b]0;x\x07.mp4` || strings.Contains(out.String(), "\x1b]0;x") {
+		t.Errorf("the bar says %q, in all %q", s.Description, &out)
+	}
+}
