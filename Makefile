@@ -1,12 +1,15 @@
 # Go fetches the toolchain that go.mod names; simd makes the Go backend's matrix products several times faster.
 export GOTOOLCHAIN = auto
 export GOEXPERIMENT = simd
+# That toolchain is called by its path: where GOEXPERIMENT is one that they don't know, some versions of Go, such as 1.24, crash before
+# they start another toolchain.
+export PATH := $(addsuffix /bin:,$(shell GOTOOLCHAIN=auto GOEXPERIMENT= go env GOROOT 2>/dev/null))$(PATH)
 
 # The program knows its commit (`mcvd --version`, a run's versions.json), also where GOFLAGS or `go env -w` switch Go's stamp off.
 # Where git can't tell, such as in a copy without .git or in somebody else's clone, the program is built without it.
 stamp = $(shell git status --porcelain >/dev/null 2>&1 && echo -buildvcs=true)
 
-.PHONY: build demo figures test lint clean
+.PHONY: build demo figures test lint release clean
 
 build:
 	go build $(stamp) -o bin/mcvd ./cmd/mcvd
@@ -33,5 +36,9 @@ test: lint build
 lint:
 	scripts/lint.sh
 
+# What a release consists of, for all systems, into dist/: docs/releases.md.
+release:
+	go run ./scripts/release
+
 clean:
-	rm -rf bin demo figures
+	rm -rf bin demo dist figures
