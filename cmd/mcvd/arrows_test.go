@@ -76,6 +76,7 @@ var arrows = map[string][]string{
 	"configs/regular":            {},
 	"configs/webpage":            {},
 	"configs/webpage/pagetest":   {},
+	"scripts/release":            {},
 }
 
 func TestImportsPointDownwards(t *testing.T) {
