@@ -9,7 +9,7 @@ export PATH := $(addsuffix /bin:,$(shell GOTOOLCHAIN=auto GOEXPERIMENT= go env G
 # Where git can't tell, such as in a copy without .git or in somebody else's clone, the program is built without it.
 stamp = $(shell git status --porcelain >/dev/null 2>&1 && echo -buildvcs=true)
 
-.PHONY: build demo figures test lint release clean
+.PHONY: build demo figures test lint release licences clean
 
 build:
 	go build $(stamp) -o bin/mcvd ./cmd/mcvd
@@ -39,6 +39,10 @@ lint:
 # What a release consists of, for all systems, into dist/: docs/releases.md.
 release:
 	go run ./scripts/release
+
+# The licences of what is linked into mcvd, to stdout.
+licences:
+	@go run ./scripts/release licences
 
 clean:
 	rm -rf bin demo dist figures
