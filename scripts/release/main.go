@@ -52,9 +52,13 @@ func release(clone string, targets []target) error {
 	if changed != "" {
 		return fmt.Errorf("these files are not as they were committed, and nobody could build them again; commit or remove them:\n%s", changed)
 	}
-	tags, err := git(clone, "tag", "--list", "v*", "--points-at", "HEAD")
+	points, err := git(clone, "tag", "--list", "v*", "--points-at", "HEAD")
 	if err != nil {
 		return err
+	}
+	tags := strings.Fields(points)
+	if len(tags) == 0 {
+		fmt.Fprintln(os.Stderr, "no tag of a version is on this commit, so Go makes a version up")
 	}
 	text, err := licences(clone, targets) // before what takes long
 	if err != nil {
@@ -75,16 +79,13 @@ func release(clone string, targets []target) error {
 		if version, err = build(clone, t, part); err != nil {
 			return err
 		}
+		if len(tags) > 0 && !slices.Contains(tags, version) {
+			return fmt.Errorf("the tag is %s, but Go made the version %s: want a tag vMAJOR.MINOR.PATCH, where MAJOR is 0 or 1", strings.Join(tags, " "), version)
+		}
 		names = append(names, "mcvd-"+version+"-"+t.String())
 		if err := os.Rename(part, filepath.Join(dist, names[len(names)-1])); err != nil {
 			return err
 		}
-	}
-	switch tags := strings.Fields(tags); {
-	case len(tags) == 0:
-		fmt.Fprintf(os.Stderr, "no tag of a version is on this commit, so Go made up the version %s\n", version)
-	case !slices.Contains(tags, version):
-		return fmt.Errorf("the tag is %s, but Go made the version %s: want a tag vMAJOR.MINOR.PATCH, where MAJOR is 0 or 1", strings.Join(tags, " "), version)
 	}
 	names = append(names, "mcvd-"+version+"-licences.txt")
 	if err := os.WriteFile(filepath.Join(dist, names[len(names)-1]), text, 0o666); err != nil {
