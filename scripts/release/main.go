@@ -52,7 +52,7 @@ func release(clone string, targets []target) error {
 	if changed != "" {
 		return fmt.Errorf("these files are not as they were committed, and nobody could build them again; commit or remove them:\n%s", changed)
 	}
-	points, err := git(clone, "tag", "--list", "v*", "--points-at", "HEAD")
+	points, err := git(clone, "tag", "--list", "v[0-9]*", "--points-at", "HEAD")
 	if err != nil {
 		return err
 	}
