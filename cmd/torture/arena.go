@@ -74,10 +74,22 @@ func (a *arena) path(name string) string { return filepath.Join(a.dir, name) }
 func (a *arena) folder() (string, error) {
 	a.free++
 	dir := a.path(fmt.Sprintf("%05d", a.free))
-	if err := os.CopyFS(filepath.Join(dir, "clips"), os.DirFS(a.path("clips"))); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := copyTree(a.path("clips"), filepath.Join(dir, "clips")); err != nil {
 		return "", err
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "experiment.yml"), []byte(experiment), 0o644)
+}
+
+// copyTree makes a new folder of what another holds, with the times of all files: caches know the files
+// that they were made from by these.
+func copyTree(from, to string) error {
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp -a %s %s: %w: %s", from, to, err, out)
+	}
+	return nil
 }
 
 // drop removes the folder of a try, unless it failed and is to be kept.

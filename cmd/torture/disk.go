@@ -14,11 +14,11 @@ import (
 // copies what is in it when the command ends.
 const onSmallDisk = `
 mount -t tmpfs -o size="$1",mode=755 none small && cd small && shift || exit 99
-cp -r ../run ../clips ../experiment.yml . 2>/dev/null || cp -r ../clips ../experiment.yml . || exit 98
+cp -a ../run ../clips ../experiment.yml . || exit 98
 mount -o remount,size="$1" . && shift || exit 97
 "$@"
 code=$?
-mkdir ../after && cp -r . ../after || exit 96
+mkdir ../after && cp -a . ../after || exit 96
 exit $code
 `
 

@@ -255,7 +255,7 @@ func (a *arena) ready(trained string, j job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.CopyFS(filepath.Join(dir, "run"), os.DirFS(filepath.Join(trained, "run"))); err != nil {
+	if err := copyTree(filepath.Join(trained, "run"), filepath.Join(dir, "run")); err != nil {
 		return "", err
 	}
 	if j.name == "the cache" {

@@ -69,7 +69,7 @@ var victims = []victim{
 	{name: "an experiment", files: "experiment.yml", args: []string{"config", "check", "experiment.yml"}},
 	{name: "cached frames", files: "clips/.mcvd-cache/*.frames", args: []string{"train", "-c", "experiment.yml", "-o", "new"}, out: "new"},
 	{name: "a store", files: "store/*/*.frames", args: []string{"data", "export", "-c", "experiment.yml", "--set", "data.name=store", "--set", "data.path=store", "--clips", "3", "--frames", "3", "--format", "webdataset", "-o", "out"}, out: "out"},
-	{name: "a store's index", files: "store/*.json", args: []string{"data", "export", "-c", "experiment.yml", "--set", "data.name=store", "--set", "data.path=store", "--clips", "3", "--frames", "3", "--format", "webdataset", "-o", "out"}, out: "out"},
+	{name: "a store's index", files: "store/index", args: []string{"data", "export", "-c", "experiment.yml", "--set", "data.name=store", "--set", "data.path=store", "--clips", "3", "--frames", "3", "--format", "webdataset", "-o", "out"}, out: "out"},
 	{name: "a list of clips", files: "list.json", args: []string{"eval", "run", "--clips-file", "list.json", "--metrics", "psnr", "--records", "out"}, out: "out"},
 	{name: "records", files: "records/*", args: []string{"eval", "run", "--clips", "3", "--metrics", "psnr", "--records", "records"}, out: "records"},
 	{name: "a report", files: "report.json", args: []string{"eval", "compare", "report.json", "report.json"}},
@@ -83,7 +83,7 @@ func mutate(ctx context.Context, a *arena, rng *rand.Rand, times int, report fun
 		return err
 	}
 	for _, args := range [][]string{
-		{"train", "-c", "experiment.yml", "--set", "train.steps=7", "-o", "run"}, // between two checkpoints
+		{"train", "-c", "experiment.yml", "--set", "train.steps=6", "-o", "run"},
 		{"data", "convert", "experiment.yml", "store"},
 		{"data", "clips", "run", "--clips", "3", "-o", "list.json"},
 		{"eval", "run", "--clips", "3", "--metrics", "psnr", "--records", "records", "-o", "report.json"},
@@ -126,7 +126,7 @@ func (a *arena) unharmed(ctx context.Context, seed string, v victim) (map[string
 func (a *arena) copied(seed string) (string, error) {
 	a.free++
 	dir := a.path(fmt.Sprintf("%05d", a.free))
-	return dir, os.CopyFS(dir, os.DirFS(seed))
+	return dir, copyTree(seed, dir)
 }
 
 // written is what the command wrote.
