@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-
 	"mcvd/configs"
 	"mcvd/configs/atomicfile"
 	"mcvd/configs/experiment"
