@@ -48,8 +48,8 @@ sheets of samples and a log.
 The same command again resumes from the newest checkpoint, and on the same backend ends with the
 same weights as a run that was never stopped. Ctrl-C (SIGINT) and SIGTERM write a checkpoint first.
 Of the settings of a run that exists, only those below may change, and its data may not. Other
-changes, such as a lower learning rate, need --accept-changes: the log then records them, and the run
-no longer ends as one that was never changed. What the weights mean can't change.
+changes, such as a lower learning rate, need --accept-changes: the log then records them. What the
+weights mean can't change.
 
   ` + strings.NewReplacer(", ", "\n  ", " and ", "\n  ").Replace(train.MayChange),
 		Example: `  mcvd train -c configs/tiny.yml -o runs/tiny
