@@ -37,6 +37,10 @@ type Progress struct {
 	BestStep int     `json:"best_step"`
 	// Passed is the number of steps whose batches were passed over after divergences.
 	Passed int `json:"passed,omitempty"`
+	// Rollbacks is how often training went back to a checkpoint without getting past the step
+	// DivergedAt.
+	Rollbacks  int `json:"rollbacks,omitempty"`
+	DivergedAt int `json:"diverged_at,omitempty"`
 	// Unvalidated says that the validation that is due after Step could not be made.
 	Unvalidated bool `json:"unvalidated,omitempty"`
 	// Scored is the last step of which generated videos were scored.
@@ -240,7 +244,7 @@ func ReadProgress(path string, metadata map[string]string) (p Progress, ok bool,
 		return p, true, fmt.Errorf("%s: %s: %w", path, progressKey, err)
 	}
 	within := func(n, most int) bool { return n >= 0 && n <= most }
-	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 || p.Replaced < 0 || p.Passed < 0 {
+	if !within(p.Step, math.MaxInt32) || !within(p.Updates, p.Step) || !within(p.SkippedInARow, p.Step) || !within(p.BestStep, p.Step) || p.BestLoss < 0 || p.Replaced < 0 || p.Passed < 0 || p.Rollbacks < 0 || p.DivergedAt < 0 {
 		return p, true, fmt.Errorf("%s: %s: not the progress of a training: %s", path, progressKey, text)
 	}
 	return p, true, nil

@@ -10,9 +10,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"mcvd/configs"
@@ -177,29 +180,73 @@ func TestADivergenceIsRolledBack(t *testing.T) {
 // the end it stops. Without the option it stops at once.
 func TestADivergenceThatComesAgainEndsTheTraining(t *testing.T) {
 	b := backendtest.OpenGo(t)
-	for policy, want := range map[string]struct {
-		error       string
-		times       int
-		checkpoints int // the step of the newest one that is left
+	bad := map[string]func(draw int) bool{
+		"all":           func(draw int) bool { return draw >= 9 },
+		"all but a few": func(draw int) bool { return draw >= 9 && draw%19 > 2 }, // each time it comes a little further
+	}
+	for _, c := range []struct {
+		policy, bad, error string
+		to                 []string // the steps that it goes back to
 	}{
-		"stop":     {"the newest good one is of step 8: try a lower optimizer.learning_rate, or train.on_divergence: rollback", 0, 8},
-		"rollback": {"so it was after each of 3 rollbacks; the newest good one is of step 5", 6, 5},
+		{"stop", "all", "the newest good one is of step 8: try a lower optimizer.learning_rate, or train.on_divergence: rollback", nil},
+		{"rollback", "all", "so it was after each of 6 rollbacks; the newest good one is of step 4", []string{"8", "8", "8", "5", "5", "5"}},
+		{"rollback", "all but a few", "so it was after each of 6 rollbacks", make([]string, 6)},
 	} {
-		c := divergent(policy)
-		m := spoil(t, c, func(draw int) bool { return draw >= 9 })
-		dir := t.TempDir()
-		o := options(b, c, dir)
-		var log bytes.Buffer
-		o.Log = slog.New(slog.NewTextHandler(&log, nil))
-		_, err := train(context.Background(), o, m.Model, m)
-		if err == nil || !strings.Contains(err.Error(), want.error) {
-			t.Errorf("%s: error %v, want %q", policy, err, want.error)
-		}
-		if n := strings.Count(log.String(), "goes back to a checkpoint"); n != want.times {
-			t.Errorf("%s: went back %d times, want %d", policy, n, want.times)
-		}
-		if got := filepath.Base(newest(t, dir)); got != runs.CheckpointName(want.checkpoints) {
-			t.Errorf("%s: the newest checkpoint is %s, want that of step %d", policy, got, want.checkpoints)
-		}
+		t.Run(c.policy+", "+c.bad, func(t *testing.T) { comesAgain(t, b, c.policy, bad[c.bad], c.error, c.to) })
+	}
+}
+
+func comesAgain(t *testing.T, b compute.Backend, policy string, bad func(draw int) bool, want string, to []string) {
+	c := divergent(policy)
+	c.Train.Steps = 200
+	m := spoil(t, c, bad)
+	dir := t.TempDir()
+	o := options(b, c, dir)
+	var log bytes.Buffer
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	_, err := train(context.Background(), o, m.Model, m)
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	var steps []string
+	for _, line := range regexp.MustCompile(`goes back to a checkpoint.* step=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
+		steps = append(steps, line[1])
+	}
+	if len(steps) != len(to) || len(to) > 0 && to[0] != "" && !slices.Equal(steps, to) {
+		t.Errorf("went back to steps %v, want %v", steps, to)
+	}
+	if len(checkpoints(t, dir)) < 2 {
+		t.Errorf("only %v is left", checkpoints(t, dir))
+	}
+}
+
+// A run whose checkpoints are all of steps between those at which one is due keeps what it has.
+func TestARollbackNeverLosesTheLastCheckpoint(t *testing.T) {
+	b, c := backendtest.OpenGo(t), divergent("rollback")
+	c.Train.Keep = 1
+	m := spoil(t, c, func(draw int) bool { return 7 <= draw && draw < 17 })
+	dir := t.TempDir()
+	ctx, o := stopAt(options(b, c, dir), 6) // it keeps one, that of step 6
+	if _, err := train(ctx, o, m.Model, m); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	o = options(b, c, dir)
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	p, err := train(context.Background(), o, m.Model, m)
+	if err != nil || p.Passed != 17-6 || !strings.Contains(log.String(), "step=6 batches_of_steps=11") {
+		t.Errorf("%d steps passed over, %v, want 11 from step 6 on: %s", p.Passed, err, &log)
+	}
+	// If the best can't be copied, nothing is removed.
+	run := &Run{Dir: dir, Config: c}
+	if err := os.Remove(filepath.Join(dir, runs.CheckpointsDir, BestCheckpoint)); err != nil {
+		t.Fatal(err)
+	}
+	before := checkpoints(t, dir)
+	if err := run.backTo(Progress{Step: 3}); err == nil {
+		t.Error("no error, although there is no such checkpoint")
+	}
+	if after := checkpoints(t, dir); !slices.Equal(after, before) {
+		t.Errorf("checkpoints %v, want %v", after, before)
 	}
 }

@@ -88,6 +88,9 @@ func (r *Run) versions() map[string]string {
 // describe writes the experiment, what it is run with, and how it was started.
 func (r *Run) describe(command []string, versions map[string]string) error {
 	about, err := json.MarshalIndent(versions, "", "  ")
+	if err == nil {
+		err = r.guard()
+	}
 	if err != nil {
 		return err
 	}

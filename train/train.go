@@ -105,25 +105,26 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	}
 	defer unlock()
 	run.data = splitsOf(o)
-	for back := (rollbacks{}); ; {
-		progress, err := attempt(ctx, o, run, m, steps, back.passed)
-		if again, err := back.after(o, run, err); !again {
+	for back := (rollback{}); ; {
+		progress, err := attempt(ctx, o, run, m, steps, back)
+		if err == nil {
+			return progress, nil
+		}
+		if back, err = run.next(o, err); err != nil {
 			return progress, err
 		}
 	}
 }
 
-// attempt trains from the newest checkpoint to the last step. passed is the number of steps whose
-// batches are passed over first.
-func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps objective, passed int) (Progress, error) {
+// attempt trains from the newest checkpoint to the last step.
+func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps objective, back rollback) (Progress, error) {
 	state, err := run.restore(o.Backend, m, o.AcceptChanges, o.Log)
 	store, progress := state.store, state.progress
 	if err != nil {
 		return progress, err
 	}
 	defer store.Finalize()
-	progress.Passed += passed
-	progress.Unlogged.Passed += passed
+	progress = back.begin(progress)
 	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
 	if progress.Step >= o.Config.Train.Steps && !t.owes() {
 		return progress, nil // and the folder stays as it is
@@ -200,6 +201,9 @@ func (t *trainer) open() (err error) {
 		if t.validator, err = newValidator(t.Backend, t.store, t.objective, c, t.Valid); err != nil {
 			return err
 		}
+	}
+	if err := t.run.guard(); err != nil { // compiling takes its time
+		return err
 	}
 	if err := t.run.removeSamplesBehind(t.progress.Step); err != nil {
 		return err
@@ -312,6 +316,9 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded) error {
 	} else {
 		p.SkippedInARow = 0
 		p.Updates++
+		if p.Step > p.DivergedAt { // what diverged before is overcome
+			p.Rollbacks, p.DivergedAt = 0, 0
+		}
 		if t.byLoss != nil {
 			t.byLoss.learn(r.Losses)
 			p.LevelLosses = t.byLoss.running.Text()
@@ -337,7 +344,7 @@ func (t *trainer) due(ctx context.Context) error {
 	p, c, began := &t.progress, t.Config.Train, time.Now()
 	defer func() { t.since = t.since.Add(time.Since(began)) }()
 	if p.SkippedInARow >= maxSkipped {
-		return diverged{p.Draw(), fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row", p.Step, maxSkipped)}
+		return diverged{*p, fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row", p.Step, maxSkipped)}
 	}
 	if c.ValidateEvery > 0 && p.Step%c.ValidateEvery == 0 {
 		if err := t.validate(ctx); err != nil {
