@@ -68,9 +68,17 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 	case err != nil:
 		return nil, err
 	case !bytes.Equal(old, text):
-		return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(differences(old, text, "%s: %s there, %s here"), "\n  "))
+		if lines := otherEvaluation(old, text); len(lines) > 0 {
+			return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(lines, "\n  "))
+		}
 	}
 	return a, nil
+}
+
+// otherEvaluation lists the differences that make another evaluation. How weights were trained does not
+// matter, because the evaluation has their hash; and another version may have more settings of it.
+func otherEvaluation(old, new []byte) []string {
+	return slices.DeleteFunc(differences(old, new, "%s: %s there, %s here"), func(line string) bool { return strings.HasPrefix(line, "config.train.") })
 }
 
 // OpenArchive opens a folder that [CreateArchive] made.

@@ -81,7 +81,7 @@ func (r *Run) checkUnchanged(f *weights.File) error {
 		return err
 	}
 	if diff := forbidden(was, r.Config); len(diff) > 0 {
-		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, train in another folder, or take --accept-changes if they are meant (only %s may change without it):\n  %s",
+		return fmt.Errorf("%s: other settings than those that %s was trained with; restore the first value of each, train in another folder, or give `mcvd train` --accept-changes if they are meant (only %s may change without it):\n  %s",
 			filepath.Join(r.Dir, runs.ConfigFile), filepath.Base(f.Path()), MayChange, strings.Join(diff, "\n  "))
 	}
 	return nil
@@ -103,7 +103,7 @@ func (r *Run) checkChanges(f *weights.File, p Progress, accept bool, log *slog.L
 			return nil, err
 		}
 		if len(moved) > 0 {
-			return nil, fmt.Errorf("%s: other data than those that %s was trained with; restore them, train in another folder, or take --accept-changes if that is meant:\n  %s",
+			return nil, fmt.Errorf("%s: other data than those that %s was trained with; restore them, train in another folder, or give `mcvd train` --accept-changes if that is meant:\n  %s",
 				r.Dir, filepath.Base(f.Path()), strings.Join(moved, "\n  "))
 		}
 	}
@@ -111,6 +111,8 @@ func (r *Run) checkChanges(f *weights.File, p Progress, accept bool, log *slog.L
 	all := append(configs.Diff(was, r.Config), moved...)
 	switch {
 	case len(all) == 0:
+	case p.Step >= r.Config.Train.Steps && len(changes) > 0:
+		return nil, fmt.Errorf("%s: no step is left in which these changes would have an effect; take them back, or raise train.steps, too:\n  %s", r.Dir, strings.Join(changes, "\n  "))
 	case p.Step >= r.Config.Train.Steps:
 		log.Warn("these changes have no effect, because no step is left: " + strings.Join(all, ", "))
 		return nil, nil

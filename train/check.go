@@ -139,7 +139,7 @@ func checkSameExperiment(dir string, c *configs.Config, accept bool) error {
 		return fmt.Errorf("%s: its weights mean something else, which --accept-changes can't change; use another folder:\n  %s", dir, strings.Join(diff, "\n  "))
 	}
 	if diff := forbidden(old.Config, c); len(diff) > 0 && !accept {
-		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), give the same, or take --accept-changes if the changes are meant (only %s may change without it):\n  %s",
+		return fmt.Errorf("%[1]s: holds another experiment; use another folder, go on with its own settings (`mcvd train %[1]s`), give the same, or give `mcvd train` --accept-changes if the changes are meant (only %s may change without it):\n  %s",
 			dir, MayChange, strings.Join(diff, "\n  "))
 	}
 	return nil

@@ -57,13 +57,17 @@ func FuzzLog(f *testing.F) {
 		n, last := 0, 0
 		for l := range bytes.Lines(kept) {
 			var line runs.Line
-			if n++; json.Unmarshal(l, &line) != nil || line.Step > step {
+			if n++; json.Unmarshal(l, &line) != nil || line.Step > step || line.Step < 1 {
 				bad = append(bad, n)
 			} else {
 				last = n
 			}
 		}
-		if last != n || !slices.Equal(damaged, bad[:min(len(bad), len(damaged))]) || len(damaged) != min(len(bad), 10) {
+		behind := slices.IndexFunc(damaged, func(line int) bool { return line > n })
+		if behind >= 0 {
+			damaged = damaged[:behind]
+		}
+		if last != n || !slices.Equal(damaged, bad[:min(len(bad), 10)]) {
 			t.Errorf("of %d lines the last about a step up to %d is %d, and %v are named as damaged, want %v", n, step, last, damaged, bad)
 		}
 		if again, _, err := endOfStep(bytes.NewReader(kept), step); again != end || err != nil || !reflect.DeepEqual(kept, text[:again]) {

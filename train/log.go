@@ -42,28 +42,33 @@ func openLog(path string, step int, log *slog.Logger) (*logWriter, error) {
 }
 
 // endOfStep is the offset after the last whole line about steps up to the given one. damaged are the
-// numbers, from 1 on, of lines before that which are none, or of later steps. At most a few are listed.
+// numbers, from 1 on, of lines before that which are none, or of later steps, and of lines behind it which
+// are none. At most a few are listed.
 func endOfStep(r io.Reader, step int) (end int64, damaged []int, err error) {
 	const most = 10
 	in := bufio.NewReader(r)
 	var at int64
-	var since []int // damaged lines behind end
+	var since, broken []int // damaged lines behind end, and those that are no lines of a log at all
 	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return end, damaged, nil
+			damaged = append(damaged, broken...)
+			return end, damaged[:min(len(damaged), most)], nil
 		}
 		if err != nil {
 			return 0, nil, err
 		}
 		at += int64(len(text))
 		var line runs.Line
+		isLine := json.Unmarshal(text, &line) == nil && line.Step >= 1
 		switch {
-		case json.Unmarshal(text, &line) == nil && line.Step <= step:
-			end, damaged, since = at, append(damaged, since...), nil
+		case isLine && line.Step <= step:
+			end, damaged, since, broken = at, append(damaged, since...), nil, nil
 			damaged = damaged[:min(len(damaged), most)]
 		case len(since) < most:
-			since = append(since, n)
+			if since = append(since, n); !isLine {
+				broken = append(broken, n)
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestALogIsCutBehindTheStepItGoesOnFrom(t *testing.T) {
 		{"the lines of the step itself stay", log, log[:len(log)-len("{\"step\":8,\"loss\":1}\n{\"step\":10,\"lo")], 4, ""},
 		{"a torn line goes", log, log[:len(log)-len("{\"step\":10,\"lo")], 99, ""},
 		{"what is no line stays, with all behind it", damaged + three, damaged, 2, "[2]"},
-		{"what is no line at the end goes", damaged + "[]\n", damaged, 99, "[2]"},
+		{"what is no line at the end goes", damaged + "[]\nnull\n", damaged, 99, "\"[2 4 5]\""},
 		{"a step that is too high by damage stays", "{\"step\":9,\"loss\":1}\n" + damaged + three, "{\"step\":9,\"loss\":1}\n" + damaged, 2, "\"[1 3]\""},
 		{"many that are none", strings.Repeat("x\n", 20) + damaged, strings.Repeat("x\n", 20) + damaged, 2, "\"[1 2 3 4 5 6 7 8 9 10]\""},
 	} {

@@ -79,6 +79,18 @@ func (r *Run) saveStep(store *model.Store, p Progress) error {
 	return errors.Join(errs...)
 }
 
+// removeOlder removes the numbered checkpoints of steps before one.
+func (r *Run) removeOlder(step int) error {
+	for _, path := range r.Checkpoints() {
+		if of, _ := runs.CheckpointStep(filepath.Base(path)); of < step {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // guarded are the entries for a checkpoint of this run. Each one asks again whether the folder is still
 // this process's: the first is read when the temporary file is there already. If the folder is replaced
 // later than that, the file is not in the new one, and can't be renamed.

@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -152,11 +154,18 @@ func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps ob
 // record logs what has changed in the experiment, and writes the checkpoint again, so that it is part of
 // it from here on.
 func (t *trainer) record(changes []string) error {
-	if err := t.write(runs.Line{Step: t.progress.Step, Loss: runs.Number(math.NaN()), Changes: changes}); err != nil {
+	p := &t.progress
+	if err := t.write(runs.Line{Step: p.Step, Loss: runs.Number(math.NaN()), Changes: changes}); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(changes, func(c string) bool { return strings.HasPrefix(c, "data") }) {
+		p.BestLoss, p.BestStep = 0, 0 // losses on other data can't be compared
+	}
 	t.saved = 0
-	return t.checkpoint()
+	if err := t.checkpoint(); err != nil {
+		return err
+	}
+	return t.run.removeOlder(p.Step) // they are of another experiment, so nothing could go on from them
 }
 
 // trainer is a run in training.

@@ -15,8 +15,8 @@ func newVerify() *cobra.Command {
 		Use:   "verify FOLDER",
 		Short: "Read all of a store or a cache, and name what is damaged",
 		Long: `Read everything in a folder that "mcvd data convert" wrote, or in the cache of a folder of videos,
-and compare all checksums. In a folder of videos, they are also compared with the videos themselves:
-damage to an H.264 file may decode to other frames without an error. Each file, and each frame of a
+and compare all checksums. In a folder of videos, the videos themselves are compared, too: damage to
+an H.264 file may decode to other frames without an error. Each file, and each frame of a
 video, that is damaged or was changed is named in a line. Then the exit status is 1. Nothing is
 changed.`,
 		Example: `  mcvd data convert configs/tiny.yml out/store --videos 100 --frames 30

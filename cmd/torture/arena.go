@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -157,7 +158,7 @@ func (e ended) wrong() string {
 	switch {
 	case e.hung:
 		return "it hung: " + last(e.said)
-	case strings.Contains(e.said, "goroutine ") || strings.Contains(e.said, "panic:") || strings.Contains(e.said, "fatal error:"):
+	case e.crashed():
 		return "it crashed: " + last(e.said)
 	case e.code < 0:
 		return "a signal ended it: " + last(e.said)
@@ -172,6 +173,11 @@ func (e ended) wrong() string {
 		}
 	}
 	return ""
+}
+
+// crashed says whether a process did, also one that was killed after that.
+func (e ended) crashed() bool {
+	return strings.Contains(e.said, "goroutine ") || strings.Contains(e.said, "panic:") || strings.Contains(e.said, "fatal error:")
 }
 
 // last are the last words of a text.
@@ -196,7 +202,8 @@ func tree(dir string, skip func(path string) bool) (map[string]string, error) {
 			return nil
 		}
 		content, err := os.ReadFile(path)
-		if files[name] = string(content); filepath.Ext(name) == ".jsonl" {
+		switch files[name] = string(content); filepath.Ext(name) {
+		case ".jsonl", ".json":
 			files[name] = timeless(files[name])
 		}
 		return err
@@ -207,22 +214,44 @@ func tree(dir string, skip func(path string) bool) (map[string]string, error) {
 	return files, err
 }
 
-// timeless is a log or a record without what depends on time. Lines that are none stay as they are.
-func timeless(log string) string {
+// timeless is a report, or the lines of a log or of records, without numbers that depend on time. What is
+// no JSON stays as it is.
+func timeless(text string) string {
 	var out strings.Builder
-	for line := range strings.Lines(log) {
-		var fields map[string]any
-		if json.Unmarshal([]byte(line), &fields) != nil {
+	lines := strings.SplitAfter(text, "\n")
+	if json.Valid([]byte(text)) {
+		lines = []string{text}
+	}
+	for _, line := range lines {
+		var value any
+		if json.Unmarshal([]byte(line), &value) != nil {
 			out.WriteString(line)
 			continue
 		}
-		for _, of := range []string{"time", "seconds", "clips_per_second", "flops", "peak_share", "waiting"} {
-			delete(fields, of)
-		}
-		text, _ := json.Marshal(fields) // it was JSON before
-		out.Write(append(text, '\n'))
+		again, _ := json.Marshal(steady(value)) // it was JSON before
+		out.Write(append(again, '\n'))
 	}
 	return out.String()
+}
+
+// timing are the names of numbers that depend on time.
+var timing = regexp.MustCompile(`^(time|clips_per_second|flops|peak_share|waiting|seconds.*)$`)
+
+// steady is a value of JSON without them.
+func steady(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, of := range v {
+			if v[key] = steady(of); timing.MatchString(key) {
+				delete(v, key)
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = steady(v[i])
+		}
+	}
+	return value
 }
 
 // differ says in what two trees differ, "" if in nothing.

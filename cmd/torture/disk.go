@@ -78,15 +78,17 @@ func (a *arena) full(ctx context.Context, trained string, j job, rng *rand.Rand)
 	if err := os.Mkdir(filepath.Join(dir, "small"), 0o755); err != nil {
 		return t, err
 	}
-	cmd, said := a.command(ctx, dir, j.args...)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd, said := a.command(limited, dir, j.args...)
 	cmd.Path = "/bin/sh"
 	cmd.Args = append([]string{"sh", "-c", onSmallDisk, "sh", "1g", fmt.Sprint(room), a.mcvd}, j.args...)
 	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	runError := cmd.Run()
-	e := end(cmd, said, runError, false)
-	if e.code < 0 || e.code >= 96 && e.code <= 99 {
+	e := end(cmd, said, runError, limited.Err() != nil && ctx.Err() == nil)
+	if cmd.ProcessState == nil || e.code >= 96 && e.code <= 99 {
 		return t, fmt.Errorf("a small disk can't be made here, which needs user namespaces: %s", last(e.said))
 	}
 	after := filepath.Join(dir, "after")

@@ -156,6 +156,10 @@ func killTraining(ctx context.Context, a *arena, rng *rand.Rand, times int, repo
 				break
 			}
 			done++
+			if e.crashed() {
+				t.failure = e.wrong()
+				break
+			}
 		}
 		if t.failure == "" {
 			e := a.run(ctx, dir, training...)
@@ -226,7 +230,7 @@ func killOthers(ctx context.Context, a *arena, rng *rand.Rand, times int, report
 // jobTree is what a job writes, without what differs from run to run.
 func jobTree(dir string, j job) (map[string]string, error) {
 	return tree(filepath.Join(dir, j.out), func(path string) bool {
-		return path == "lock" || path == "commands.txt" || strings.HasSuffix(path, ".json") && j.name == "eval"
+		return path == "lock" || path == "commands.txt"
 	})
 }
 
@@ -243,7 +247,7 @@ func (a *arena) undisturbed(ctx context.Context, trained string, j job) (map[str
 	}
 	length := time.Since(began)
 	want, err := jobTree(dir, j)
-	if err == nil && len(want) == 0 && j.name != "eval" {
+	if err == nil && len(want) == 0 {
 		err = fmt.Errorf("it wrote nothing into %s", j.out)
 	}
 	return want, length, err
@@ -275,11 +279,9 @@ func (a *arena) killJob(ctx context.Context, trained string, j job, m moment, wa
 	if err != nil {
 		return t, err
 	}
-	if t.failure = e.wrong(); killed {
-		t.failure = ""
-		if e = a.run(ctx, dir, j.args...); e.wrong() != "" {
-			t.failure = e.wrong()
-		}
+	if t.failure = e.wrong(); killed && !e.crashed() {
+		e = a.run(ctx, dir, j.args...)
+		t.failure = e.wrong()
 	}
 	if t.failure == "" && e.code != 0 && !(strings.Contains(e.said, "holds a run already") || strings.Contains(e.said, "it is there already")) {
 		t.failure = fmt.Sprintf("exit status %d: %s", e.code, last(e.said))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -13,10 +12,6 @@ import (
 	"strings"
 	"syscall"
 )
-
-// secretGrey is the grey of a video outside of the data set, which no clip of the data set has so much
-// of.
-const secretGrey = 0xb7
 
 // bait is something in a folder of videos that is none.
 type bait struct {
@@ -113,22 +108,57 @@ func hostileMedia(ctx context.Context, a *arena, rng *rand.Rand, times int, repo
 	if err := os.MkdirAll(filepath.Dir(secret), 0o755); err != nil {
 		return err
 	}
-	grey := fmt.Sprintf("color=c=#%[1]x%[1]x%[1]x:s=64x64:r=10:d=2", secretGrey)
-	if out, err := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", grey, "-pix_fmt", "yuv444p", "-color_range", "pc", "-y", secret).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=c=#b7b7b7:s=64x64:r=10:d=2", "-y", secret).CombinedOutput(); err != nil {
 		return fmt.Errorf("ffmpeg: %w: %s", err, out)
+	}
+	frame, err := a.decoded(ctx, secret)
+	if err != nil {
+		return err
 	}
 	for n := range times {
 		b := broken(rng)
 		if n < len(baits) {
 			b = baits[n]
 		}
-		t, err := a.offer(ctx, b, secret)
+		t, err := a.offer(ctx, b, secret, frame)
 		if err != nil {
 			return err
 		}
 		report(t)
 	}
 	return nil
+}
+
+// decoded is a frame of the secret as the data set decodes it, which is what would be found in the cache.
+func (a *arena) decoded(ctx context.Context, secret string) (string, error) {
+	dir, err := a.folder()
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	clips := filepath.Join(dir, "clips")
+	if err := os.RemoveAll(clips); err != nil {
+		return "", err
+	}
+	content, err := os.ReadFile(secret)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"a.mp4", "b.mp4", "c.mp4"} {
+		if err := write(filepath.Join(clips, name), content); err != nil {
+			return "", err
+		}
+	}
+	if err := a.must(ctx, dir, "data", "stats", "-c", "experiment.yml"); err != nil {
+		return "", err
+	}
+	cached, err := tree(filepath.Join(clips, ".mcvd-cache"), func(path string) bool { return path == "lock" })
+	for _, content := range cached {
+		if frame := content[:min(64, len(content))]; frame == strings.Repeat(frame[:1], 64) {
+			return frame, err
+		}
+	}
+	return "", fmt.Errorf("the secret is not found where it is: %v", err)
 }
 
 // broken is a video of the data set that is damaged.
@@ -148,9 +178,8 @@ func broken(rng *rand.Rand) bait {
 	}}
 }
 
-// offer puts a bait into a data set, which is then decoded. Neither the cache nor anything that is said
-// may have the secret.
-func (a *arena) offer(ctx context.Context, b bait, secret string) (try, error) {
+// offer puts a bait into a data set, which is then decoded. The cache must not have a frame of the secret.
+func (a *arena) offer(ctx context.Context, b bait, secret, frame string) (try, error) {
 	t := try{what: fmt.Sprintf("%q", b.name)}
 	dir, err := a.folder()
 	if err != nil {
@@ -180,10 +209,8 @@ func (a *arena) offer(ctx context.Context, b bait, secret string) (try, error) {
 		return t, err
 	}
 	for name, content := range cached {
-		for grey := secretGrey - 2; grey <= secretGrey+2; grey++ {
-			if strings.Contains(content, string(bytes.Repeat([]byte{byte(grey)}, 64))) {
-				t.failure = "frames of a video outside of the data set are in " + name
-			}
+		if strings.Contains(content, frame) {
+			t.failure = "frames of a video outside of the data set are in " + name
 		}
 	}
 	a.drop(dir, t)

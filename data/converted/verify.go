@@ -138,11 +138,13 @@ func (c *check) source(path string, s store.Source) {
 	from := filepath.Join(filepath.Dir(cache), filepath.FromSlash(s.Name))
 	files := []string{from}
 	info, err := os.Stat(from)
-	if err == nil && info.IsDir() {
-		files, err = films.Images(from)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return // the source was removed, or moved, and its frames are of no use
+	case err == nil && info.IsDir():
+		files, err = films.Images(from)
+	case err == nil && (info.Size() != s.Bytes || !info.ModTime().Equal(s.Modified)):
+		return // it was replaced, which every command notices
 	}
 	content := ""
 	if err == nil {
@@ -152,7 +154,7 @@ func (c *check) source(path string, s store.Source) {
 	case err != nil:
 		c.say("video %s: its source can't be read: %v", s.Name, err)
 	case content != s.Content:
-		c.say("video %s: its source has the checksum %s, and had %s when it was decoded: it was changed, or is damaged", s.Name, content, s.Content)
+		c.say("video %s: its source has the checksum %s, and had %s when it was decoded: it is damaged, or was changed with the same size and time", s.Name, content, s.Content)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mcvd/data/store"
 )
@@ -99,7 +100,7 @@ func TestVerifyReadsCaches(t *testing.T) {
 }
 
 // A source whose bytes were changed under the same size and time is named, and so is one that can't be
-// read. One that is gone, or of which no checksum is known, is not.
+// read. One that is gone or was replaced, or of which no checksum is known, is not.
 func TestVerifyComparesSources(t *testing.T) {
 	root := t.TempDir()
 	cache := store.New(filepath.Join(root, ".mcvd-cache"), quiet)
@@ -108,7 +109,8 @@ func TestVerifyComparesSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	for name, content := range map[string]string{"same.mp4": "clip", "changed.mp4": "clip", "gone.mp4": "clip", "unknown.mp4": "", "images": "clip", "a folder.mp4": "clip"} {
+	then := time.Unix(1e9, 7)
+	for name, content := range map[string]string{"replaced.mp4": "clip", "same.mp4": "clip", "changed.mp4": "clip", "gone.mp4": "clip", "unknown.mp4": "", "images": "clip", "a folder.mp4": "clip"} {
 		path, file := filepath.Join(root, name), filepath.Join(root, name)
 		switch name {
 		case "images":
@@ -120,7 +122,10 @@ func TestVerifyComparesSources(t *testing.T) {
 		if err == nil {
 			err = os.WriteFile(file, []byte("clip"), 0o644)
 		}
-		v := store.Video{Name: name, Height: 1, Width: 2, Channels: 1}
+		v := store.Video{Name: name, Height: 1, Width: 2, Channels: 1, Bytes: 4, Modified: then}
+		if err == nil {
+			err = os.Chtimes(file, then, then)
+		}
 		if content != "" && err == nil {
 			v.Content, err = store.Content(file)
 		}
@@ -134,12 +139,18 @@ func TestVerifyComparesSources(t *testing.T) {
 	if _, broken, err := Verify(context.Background(), root, 1); err != nil || len(broken) > 0 {
 		t.Fatalf("%q, %v, want nothing", broken, err)
 	}
-	for _, name := range []string{"changed.mp4", "unknown.mp4", "images/1.png"} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte("clop"), 0o644); err != nil {
+	for _, name := range []string{"changed.mp4", "unknown.mp4", "images/1.png", "replaced.mp4"} {
+		path := filepath.Join(root, name)
+		err := os.WriteFile(path, []byte("clop"), 0o644)
+		if err == nil && name != "replaced.mp4" {
+			err = os.Chtimes(path, then, then)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Remove(filepath.Join(root, "a folder.mp4")), os.Mkdir(filepath.Join(root, "a folder.mp4"), 0o755)); err != nil {
+	folder := filepath.Join(root, "a folder.mp4") // without images
+	if err := errors.Join(os.Remove(folder), os.Mkdir(folder, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	_, broken, err := Verify(context.Background(), root, 1)
