@@ -122,8 +122,8 @@ func TestImportedRunsSampleAndTrain(t *testing.T) {
 	}
 }
 
-// All of a run, exported and imported, is the same checkpoint, and training goes on to the same
-// bytes: Adam's means and its number of updates, hence warm-up and bias correction, are in it.
+// All of a run, exported and imported, has the same progress, and training goes on to the same bytes:
+// Adam's means and its number of updates, hence warm-up and bias correction, are in it.
 func TestExportAllAndImport(t *testing.T) {
 	inNewFolder(t)
 	mustCall(t, "train -c configs/tiny.yml -o a --set train.steps=3 --set train.validate_every=3 --set train.sample_every=0 --set optimizer.warmup_steps=20")
@@ -140,7 +140,9 @@ func TestExportAllAndImport(t *testing.T) {
 		if progress != other || progress.Updates != progress.Step || progress.BestStep == 0 {
 			t.Errorf("progress %+v and %+v", progress, other)
 		}
-		sameFiles(t, a, b)
+		if steps == "5" { // before that, only the first one says on which data it was trained
+			sameFiles(t, a, b)
+		}
 	}
 }
 
