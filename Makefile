@@ -29,7 +29,7 @@ figures: build
 test: lint build
 	scripts/install-ffmpeg.sh
 	scripts/test-weights.sh
-	go test ./...
+	go test -timeout 30m ./...
 	scripts/test-xla.sh
 	scripts/test-race.sh
 
