@@ -61,7 +61,8 @@ type victim struct {
 var going = []string{"train", "run", "--set", "train.steps=12"}
 
 var victims = []victim{
-	{name: "a checkpoint", files: "run/checkpoints/step-*", args: going, out: "run"},
+	// Where an older one is taken, the best is written anew, with another train.steps in its experiment.
+	{name: "a checkpoint", files: "run/checkpoints/step-*", args: going, out: "run", but: []string{"checkpoints/best.safetensors"}},
 	{name: "the best checkpoint", files: "run/checkpoints/best.safetensors", args: []string{"export", "run", "--checkpoint", "best.safetensors", "-o", "out/w.safetensors"}, out: "out"},
 	{name: "a run's experiment", files: "run/config.yml", args: going, out: "run", said: "going on with changed settings"},
 	{name: "a log", files: "run/log.jsonl", args: going, out: "run", but: []string{"log.jsonl"}},
