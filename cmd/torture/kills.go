@@ -198,13 +198,19 @@ var jobs = []job{
 	{name: "the cache", args: []string{"data", "stats", "-c", "experiment.yml"}, out: "clips/.mcvd-cache"},
 }
 
+// trained is a new folder with a run that was trained to its end.
+func (a *arena) trained(ctx context.Context) (string, error) {
+	dir, err := a.folder()
+	if err == nil {
+		err = a.must(ctx, dir, training...)
+	}
+	return dir, err
+}
+
 // killOthers kills each of the jobs in turn.
 func killOthers(ctx context.Context, a *arena, rng *rand.Rand, times int, report func(try)) error {
-	trained, err := a.folder()
+	trained, err := a.trained(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.must(ctx, trained, training...); err != nil {
 		return err
 	}
 	for k, n := 0, 0; n < times; k++ {
