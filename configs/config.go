@@ -276,9 +276,21 @@ type Train struct {
 	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
 	// How many of the newest checkpoints stay, beside the one with the lowest validation loss.
 	Keep int `yaml:"keep" range:"[1, 1e6]"`
+	// Checkpoints of steps that are multiples of this stay, too; 0 for none. A run may change it when it is
+	// resumed.
+	KeepSteps int `yaml:"keep_steps" range:"[0, 1e9]"`
+	// Checkpoints stay, too, if they were written this many hours after the one before that stays for
+	// this reason; 0 for none. The oldest one of a run is the first. A run may change it when it is
+	// resumed.
+	KeepHours float64 `yaml:"keep_hours" range:"[0, 1e6]"`
 	// Whether each checkpoint is read back after it was written, with all of its checksums, before older
 	// ones are removed. A run may change it when it is resumed.
 	VerifyCheckpoints bool `yaml:"verify_checkpoints"`
+	// The seconds without progress after which training ends, with a checkpoint and a file that says where
+	// it hangs; 0 for never. A step is progress, and so is a batch of a validation and, while samples and
+	// scores are made, each evaluation of the network. Compiling a program takes minutes at times. A run
+	// may change it when it is resumed.
+	Patience float64 `yaml:"patience" range:"[0, 1e9]"`
 	// What happens when the loss is not finite in 10 steps in a row, or a weight is not: stop ends the
 	// training, rollback goes back to the newest checkpoint and passes over the batches since then. A
 	// run may change it when it is resumed.
@@ -388,7 +400,7 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
-		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, OnDivergence: "stop", ValidateEvery: 5000,
+		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, Patience: 3600, OnDivergence: "stop", ValidateEvery: 5000,
 			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true, Guidance: Guidance{Name: "none"}},
 	}

@@ -71,8 +71,9 @@ func join(parts ...clips.Clip) clips.Clip {
 
 // Samples writes a block that the model makes for each of so many clips, task by task: predictions,
 // and what else the model can do. The file sheet, a PNG with a title, gets a row of frames of each,
-// the file film, a GIF, plays them beside each other.
-func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string) error {
+// the file film, a GIF, plays them beside each other. progress is called after each evaluation of the
+// network for a batch.
+func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string, progress func()) error {
 	var rows []video.Row
 	for _, task := range shownTasks(g.wide) {
 		n := g.wide.Current
@@ -84,7 +85,7 @@ func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, c
 				return err
 			}
 		}
-		made, err := g.Videos(ctx, j, cases, nil)
+		made, err := g.Videos(ctx, j, cases, progress)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 
 // MayChange names the settings that a run may change when it is resumed: how long it is trained, on
 // what it is computed, and where files are. They change steps by rounding at most.
-const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.verify_checkpoints, train.on_divergence, train.scores, train.tensorboard and data.path"
+const MayChange = "train.steps, train.devices, train.gradient_checkpointing, train.keep, train.keep_steps, train.keep_hours, train.verify_checkpoints, train.patience, train.on_divergence, train.scores, train.tensorboard and data.path"
 
 // forbidden lists, a line each, the changes with which a run must not go on: of all settings that
 // are not in [MayChange]. With them, the steps to come would not belong to the same experiment.
@@ -30,7 +30,8 @@ func forbidden(was, is *configs.Config) []string {
 	same := *was
 	same.Train.Steps, same.Train.Devices, same.Train.Keep = is.Train.Steps, is.Train.Devices, is.Train.Keep
 	same.Train.GradientCheckpointing, same.Train.TensorBoard = is.Train.GradientCheckpointing, is.Train.TensorBoard
-	same.Train.VerifyCheckpoints = is.Train.VerifyCheckpoints
+	same.Train.KeepSteps, same.Train.KeepHours = is.Train.KeepSteps, is.Train.KeepHours
+	same.Train.VerifyCheckpoints, same.Train.Patience = is.Train.VerifyCheckpoints, is.Train.Patience
 	same.Train.OnDivergence, same.Train.Scores, same.Data.Path = is.Train.OnDivergence, is.Train.Scores, is.Data.Path
 	return configs.Diff(&same, is)
 }

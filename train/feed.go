@@ -11,6 +11,10 @@ import (
 	"mcvd/models/devices"
 )
 
+// maxReading is how long the end of a feed waits for what is being read, so that nothing reads any more
+// when the training is over. What takes longer hangs.
+const maxReading = 10 * time.Second
+
 // feed moves batches to the devices while a step runs, one batch ahead.
 type feed struct {
 	devices *devices.Devices
@@ -55,15 +59,28 @@ func (f *feed) each(ctx context.Context) iter.Seq2[uploaded, error] {
 				}
 			}
 		}()
-		defer func() { // wait for the goroutine, because its data set may be closed next
+		defer func() {
 			cancel()
-			for r := range queue {
-				devices.Free([]devices.Value{r.batch.Value})
+			left := time.After(maxReading)
+			for ended := false; !ended; {
+				select {
+				case r, more := <-queue:
+					if ended = !more; more {
+						devices.Free([]devices.Value{r.batch.Value})
+					}
+				case <-left:
+					ended = true
+				}
 			}
 		}()
 		for {
+			var r result
+			var ok bool
 			start := time.Now()
-			r, ok := <-queue
+			select {
+			case r, ok = <-queue:
+			case <-ctx.Done():
+			}
 			f.waited += time.Since(start)
 			if !ok || !yield(r.batch, r.err) || r.err != nil {
 				return

@@ -55,7 +55,7 @@ func (t *trainer) catchUp(ctx context.Context) error {
 	}
 	if validation || scores {
 		t.saved = 0 // the checkpoint gets the bytes that it would have without the stop
-		if err := t.checkpoint(); err != nil {
+		if err := t.checkpointNow(); err != nil {
 			return err
 		}
 	}

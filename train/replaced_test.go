@@ -72,7 +72,7 @@ func TestARunFolderThatIsReplacedDuringASave(t *testing.T) {
 	}
 	second := ones()
 	second.Name = "model/x"
-	if err := run.saveEntries(runs.CheckpointName(3), append(run.guarded(nil), first, second), Progress{Step: 3, Updates: 3}); !errors.Is(err, errReplaced) {
+	if err := run.save(runs.CheckpointName(3), append(run.guarded(nil), first, second), Progress{Step: 3, Updates: 3}); !errors.Is(err, errReplaced) {
 		t.Errorf("error %v, want that the folder was replaced", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(3))); !errors.Is(err, os.ErrNotExist) {

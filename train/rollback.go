@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"mcvd/configs/atomicfile"
-	"mcvd/models/weights"
 	"mcvd/train/runs"
 )
 
@@ -25,14 +24,6 @@ type diverged struct {
 
 func (d diverged) Error() string { return d.err.Error() }
 func (d diverged) Unwrap() error { return d.err }
-
-// writable turns the error of a checkpoint with values that are not finite into one of a divergence.
-func (t *trainer) writable(err error) error {
-	if errors.As(err, new(weights.NotFiniteError)) {
-		return diverged{t.progress, err}
-	}
-	return err
-}
 
 // rollback is how an attempt to train begins after one that diverged; the zero value is no rollback.
 type rollback struct {

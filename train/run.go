@@ -146,7 +146,7 @@ func Create(dir string, c *configs.Config, p Progress, entries []weights.Entry, 
 	}
 	defer unmark()
 	removeLeftovers(dir)
-	if err := run.saveEntries(runs.CheckpointName(p.Step), entries, p); err != nil {
+	if err := run.save(runs.CheckpointName(p.Step), entries, p); err != nil {
 		return err
 	}
 	return run.describe(command, versions) // last, because a folder is a run once it has config.yml

@@ -1,16 +1,14 @@
 package train
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/gomlx/gomlx/ml/model"
-
 	"mcvd/configs"
-	"mcvd/models"
 	"mcvd/models/weights"
 	"mcvd/train/runs"
 )
@@ -24,14 +22,9 @@ func Metadata(c *configs.Config, p Progress) (map[string]string, error) {
 	return map[string]string{progressKey: string(progress), ConfigKey: string(c.YAML())}, nil
 }
 
-// save writes a checkpoint under a name.
-func (r *Run) save(name string, store *model.Store, p Progress) error {
-	return r.saveEntries(name, models.Entries(store), p)
-}
-
-// saveEntries writes a checkpoint under a name, unless a value in it is not finite or the folder is no
-// longer this process's.
-func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) error {
+// save writes a checkpoint under a name, unless a value in it is not finite or the folder is no longer
+// this process's.
+func (r *Run) save(name string, entries []weights.Entry, p Progress) error {
 	metadata, err := Metadata(r.Config, p)
 	if err != nil {
 		return err
@@ -52,7 +45,8 @@ func (r *Run) saveEntries(name string, entries []weights.Entry, p Progress) erro
 		err = readBack(path)
 	}
 	if err != nil {
-		return fmt.Errorf("checkpoint of step %d: %w", p.Step, err)
+		// Whatever failed, a folder that is gone is why.
+		return fmt.Errorf("checkpoint of step %d: %w", p.Step, cmp.Or(r.guard(), err))
 	}
 	return nil
 }
@@ -66,29 +60,12 @@ func readBack(path string) error {
 	return f.Close()
 }
 
-// saveStep writes the checkpoint of a step and removes the oldest ones beyond those to keep.
-func (r *Run) saveStep(store *model.Store, p Progress) error {
-	if err := r.save(runs.CheckpointName(p.Step), store, p); err != nil {
+// saveStep writes the checkpoint of a step and removes those that are not to be kept any more.
+func (r *Run) saveStep(entries []weights.Entry, p Progress) error {
+	if err := r.save(runs.CheckpointName(p.Step), entries, p); err != nil {
 		return err
 	}
-	old := r.Checkpoints()
-	var errs []error
-	for _, path := range old[min(len(old), r.Config.Train.Keep):] {
-		errs = append(errs, os.Remove(path))
-	}
-	return errors.Join(errs...)
-}
-
-// removeOlder removes the numbered checkpoints of steps before one.
-func (r *Run) removeOlder(step int) error {
-	for _, path := range r.Checkpoints() {
-		if of, _ := runs.CheckpointStep(filepath.Base(path)); of < step {
-			if err := os.Remove(path); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return r.tidy(r.Config.Train)
 }
 
 // guarded are the entries for a checkpoint of this run. Each one asks again whether the folder is still
@@ -101,15 +78,20 @@ func (r *Run) guarded(entries []weights.Entry) []weights.Entry {
 			if err := r.guard(); err != nil {
 				return nil, err
 			}
-			data, err := e.Data()
-			if err != nil {
-				return nil, err
-			}
-			if n := weights.NotFinite(data, e.DType); n > 0 {
-				return nil, weights.NotFiniteError{Count: n, Of: len(data) / e.DType.Width()}
-			}
-			return data, nil
+			return finiteData(e)
 		}}
 	}
 	return all
+}
+
+// finiteData are the bytes of a tensor. It is a [weights.NotFiniteError] if a value is not finite.
+func finiteData(e weights.Entry) ([]byte, error) {
+	data, err := e.Data()
+	if err != nil {
+		return nil, err
+	}
+	if n := weights.NotFinite(data, e.DType); n > 0 {
+		return nil, weights.NotFiniteError{Count: n, Of: len(data) / e.DType.Width()}
+	}
+	return data, nil
 }

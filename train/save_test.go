@@ -41,7 +41,7 @@ func TestCheckpointsAreReadBack(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(run.Dir, runs.CheckpointsDir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.saveEntries(runs.CheckpointName(1), nil, Progress{Step: 1, Updates: 2}); err == nil || !strings.Contains(err.Error(), "read back: ") {
+	if err := run.save(runs.CheckpointName(1), nil, Progress{Step: 1, Updates: 2}); err == nil || !strings.Contains(err.Error(), "read back: ") {
 		t.Errorf("progress that is none: error %v, want that it was read back", err)
 	}
 }

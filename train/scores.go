@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"mcvd/train/runs"
@@ -20,7 +21,9 @@ func (o Options) scoresDue(p Progress) bool {
 // lose steps of training: a warning says why, and the line has no number for any metric.
 func (t *trainer) score(ctx context.Context) error {
 	p := &t.progress
-	scores, err := t.Score(ctx, t.store)
+	var scores map[string]float64
+	var err error
+	t.outside(fmt.Sprintf("scoring videos of step %d", p.Step), func() { scores, err = t.Score(ctx, t.store) })
 	if ctx.Err() != nil {
 		return nil
 	}

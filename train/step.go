@@ -155,59 +155,78 @@ func globalNorm(xs []*Node) *Node {
 	return Sqrt(ReduceAllSum(Stack(squares, 0)))
 }
 
-// run makes a step from its batches. update is the number of this update, counted from 1. draw
-// returns the random state of each batch and its table of noise levels. times are those of the
-// frames of each batch, [batch, frames], if clips differ in them.
+// run makes a step from its batches, [stepper.sum] and [stepper.change].
 func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor), times ...*tensors.Tensor) (result, error) {
-	var sums []devices.Value // loss and gradients so far
-	var norm float64
-	var losses [][]float32
+	g, err := s.sum(batches, draw, times...)
+	if err != nil {
+		return result{}, err
+	}
+	return s.change(update, g)
+}
+
+// summed are the loss and the gradients of a step's batches.
+type summed struct {
+	sums   []devices.Value // the loss, and the gradient of each weight
+	norm   float64         // of all gradients together
+	losses [][]float32     // of the clips of each batch, if levels are drawn by them
+}
+
+// sum computes the gradients of a step's batches, and leaves the weights as they are. draw returns the
+// random state of each batch and its table of noise levels. times are those of the frames of each batch,
+// [batch, frames], if clips differ in them.
+func (s *stepper) sum(batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor), times ...*tensors.Tensor) (g summed, err error) {
 	for i, batch := range batches {
 		state, table := draw(i)
 		random, err := s.devices.Put(state, devices.Copies)
 		if err != nil {
-			return result{}, fmt.Errorf("gradients: %w", err)
+			return g, fmt.Errorf("gradients: %w", err)
 		}
 		levels, err := s.devices.Put(table, devices.Parts)
 		if err != nil {
-			return result{}, fmt.Errorf("gradients: %w", err)
+			return g, fmt.Errorf("gradients: %w", err)
 		}
 		inputs := []devices.Value{batch, random, levels}
 		if s.config.Frames.Times.Drawn() {
 			of, err := s.devices.Put(times[i], devices.Parts)
 			if err != nil {
-				return result{}, fmt.Errorf("gradients: %w", err)
+				return g, fmt.Errorf("gradients: %w", err)
 			}
 			inputs = append(inputs, of)
 		}
-		out, err := s.gradients.Call(append(inputs, sums...)...)
+		out, err := s.gradients.Call(append(inputs, g.sums...)...)
 		if err != nil {
-			return result{}, fmt.Errorf("gradients: %w", err)
+			return g, fmt.Errorf("gradients: %w", err)
 		}
-		devices.Free(sums)
+		devices.Free(g.sums)
 		if drawsByLoss(s.config) {
 			last := len(out) - 1
 			of, err := out[last].Numbers()
 			if err != nil {
-				return result{}, fmt.Errorf("losses: %w", err)
+				return g, fmt.Errorf("losses: %w", err)
 			}
 			devices.Free(out[last:])
-			losses, out = append(losses, of), out[:last]
+			g.losses, out = append(g.losses, of), out[:last]
 		}
-		norm = out[1].Scalar()
-		sums = append(out[:1:1], out[2:]...)
+		g.norm = out[1].Scalar()
+		g.sums = append(out[:1:1], out[2:]...)
 	}
-	loss := sums[0].Scalar()
-	scalars, rate := s.update.Scalars(update, norm)
-	r := result{Loss: loss / s.values, GradientNorm: norm, LearningRate: rate, Losses: losses}
-	if !finite(loss) || !finite(norm) {
-		devices.Free(sums)
+	return g, nil
+}
+
+// change updates the weights. update is the number of this update, counted from 1. Gradients that are not
+// finite change nothing.
+func (s *stepper) change(update int, g summed) (result, error) {
+	loss := g.sums[0].Scalar()
+	scalars, rate := s.update.Scalars(update, g.norm)
+	r := result{Loss: loss / s.values, GradientNorm: g.norm, LearningRate: rate, Losses: g.losses}
+	if !finite(loss) || !finite(g.norm) {
+		devices.Free(g.sums)
 		r.Skipped = true
 		return r, nil
 	}
 	first, err := s.devices.Put(tensors.FromValue(scalars), devices.Copies)
 	if err == nil {
-		_, err = s.apply.CallDonating(append([]devices.Value{first}, sums[1:]...)...)
+		_, err = s.apply.CallDonating(append([]devices.Value{first}, g.sums[1:]...)...)
 	}
 	if err != nil {
 		return r, fmt.Errorf("update: %w", err)

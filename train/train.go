@@ -11,11 +11,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -28,6 +30,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/devices"
+	"mcvd/models/weights"
 	"mcvd/train/runs"
 	"mcvd/train/tensorboard"
 )
@@ -64,6 +67,8 @@ type Options struct {
 	// Peak, if not nil, is called before the first step. It returns the FLOP/s that all devices in
 	// use reach together, by which the log divides; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
+	// Watchdog, if not nil, ends a training that makes no progress.
+	Watchdog *Watchdog
 	// Report, if not nil, is called after every step with its line, and for every validation.
 	Report func(runs.Line)
 	Log    *slog.Logger
@@ -106,9 +111,10 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 		return Progress{}, err
 	}
 	defer unlock()
-	run.data = splitsOf(o)
 	for back := (rollback{}); ; {
-		progress, err := attempt(ctx, o, run, m, steps, back)
+		progress, err := o.Watchdog.watch(ctx, run.Dir, func(ctx context.Context) (Progress, error) {
+			return attempt(ctx, o, run, m, steps, back)
+		})
 		if err == nil {
 			return progress, nil
 		}
@@ -120,6 +126,7 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 
 // attempt trains from the newest checkpoint to the last step.
 func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps objective, back rollback) (Progress, error) {
+	run.data = splitsOf(o)
 	state, err := run.restore(o.Backend, m, o.AcceptChanges, o.Log)
 	store, progress := state.store, state.progress
 	if err != nil {
@@ -128,6 +135,8 @@ func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps ob
 	defer store.Finalize()
 	progress = back.begin(progress)
 	t := &trainer{Options: o, run: run, model: m, objective: steps, store: store, progress: progress, saved: progress.Step}
+	t.state.Lock()
+	defer t.state.Unlock()
 	if progress.Step >= o.Config.Train.Steps && !t.owes() {
 		return progress, nil // and the folder stays as it is
 	}
@@ -142,12 +151,17 @@ func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps ob
 		return progress, err
 	}
 	defer t.close()
+	o.Watchdog.guard(t.rescue)
+	defer o.Watchdog.guard(nil)
 	if len(state.changes) > 0 {
 		if err := t.record(state.changes); err != nil {
 			return progress, err
 		}
 	}
 	err = t.loop(ctx)
+	if save := t.saving.wait(); save != nil {
+		err = errors.Join(err, save)
+	}
 	return t.progress, err
 }
 
@@ -162,10 +176,12 @@ func (t *trainer) record(changes []string) error {
 		p.BestLoss, p.BestStep = 0, 0 // losses on other data can't be compared
 	}
 	t.saved = 0
-	if err := t.checkpoint(); err != nil {
+	if err := t.checkpointNow(); err != nil {
 		return err
 	}
-	return t.run.removeOlder(p.Step) // they are of another experiment, so nothing could go on from them
+	newest := t.Config.Train
+	newest.Keep = 1 // older ones are of another experiment, so nothing could go on from them
+	return t.run.tidy(newest)
 }
 
 // trainer is a run in training.
@@ -176,7 +192,11 @@ type trainer struct {
 	objective objective // what its steps minimize
 	store     *model.Store
 	progress  Progress
-	saved     int // the step of the last checkpoint
+	saved     int        // the step of the last checkpoint that was begun
+	saving    background // writes checkpoints
+	copied    copied     // what it writes
+	// state is held but for [trainer.outside]: who holds it may save the weights and progress.
+	state     sync.Mutex
 	stepper   *stepper
 	byLoss    *byLoss // nil if levels are drawn without regard to losses
 	validator *validator
@@ -186,6 +206,7 @@ type trainer struct {
 	peak      float64             // what Peak gave
 	since     time.Time           // when the steps began whose time is not logged yet, plus the time of what was done between them
 	timed     int                 // the number of these steps
+	stalled   time.Duration       // how long steps have waited for checkpoints since the last line
 	compiled  bool                // the first step of this process, which mostly compiles, is over
 	feed      *feed
 }
@@ -246,19 +267,25 @@ func (t *trainer) loop(ctx context.Context) error {
 	c := t.Config.Train
 	batches := data.NewBatches(t.Train, t.Config, t.Log)
 	if t.Peak != nil {
-		t.peak = t.Peak(ctx)
+		t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
 	}
 	if err := t.catchUp(ctx); err != nil || t.progress.Step >= c.Steps {
 		return err
 	}
 	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(ctx, t.progress.Draw()*c.Accumulate, ahead)}
+	next, stop := iter.Pull2(t.feed.each(ctx))
+	defer t.outside("ending the reading of data", stop)
 	var step []uploaded
 	t.since = time.Now()
-	for batch, err := range t.feed.each(ctx) {
+	for {
+		var batch uploaded
+		var err error
+		var more bool
+		t.outside(fmt.Sprintf("waiting for the data of step %d", t.progress.Step+1), func() { batch, err, more = next() })
+		if !more || err != nil && ctx.Err() != nil {
+			break
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				break
-			}
 			return t.keep(fmt.Errorf("step %d: %w", t.progress.Step+1, err))
 		}
 		step = append(step, batch)
@@ -274,9 +301,9 @@ func (t *trainer) loop(ctx context.Context) error {
 		}
 	}
 	if t.progress.Step < c.Steps || ctx.Err() != nil && t.owes() {
-		return cmp.Or(t.checkpoint(), t.stopped()) // what can't be saved does not go on
+		return cmp.Or(t.checkpointNow(), t.stopped()) // what can't be saved does not go on
 	}
-	return t.checkpoint()
+	return t.checkpointNow()
 }
 
 // keep writes a checkpoint because training ends with err, which has nothing to do with the weights:
@@ -286,7 +313,7 @@ func (t *trainer) keep(err error) error {
 		return err
 	}
 	before := t.saved
-	if save := t.checkpoint(); save != nil {
+	if save := t.checkpointNow(); save != nil {
 		return fmt.Errorf("%w\nand no checkpoint of step %d could be written: %w", err, t.progress.Step, save)
 	}
 	if t.saved != before {
@@ -313,8 +340,18 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded) error {
 	if t.byLoss != nil {
 		draws = t.byLoss.draws(t.model, t.Config, p.Draw())
 	}
-	r, err := t.stepper.run(p.Updates+1, batches, labelledDraws(t.objective, draws, labels), times...)
+	t.copied = copied{} // the copy may go once it is written
+	var gradients summed
+	var err error
+	t.outside(fmt.Sprintf("computing the gradients of step %d", p.Step+1), func() {
+		gradients, err = t.stepper.sum(batches, labelledDraws(t.objective, draws, labels), times...)
+	})
 	devices.Free(batches)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", p.Step+1, err)
+	}
+	t.Watchdog.begin(fmt.Sprintf("updating the weights in step %d", p.Step+1))
+	r, err := t.stepper.change(p.Updates+1, gradients)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", p.Step+1, err)
 	}
@@ -352,6 +389,9 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded) error {
 func (t *trainer) due(ctx context.Context) error {
 	p, c, began := &t.progress, t.Config.Train, time.Now()
 	defer func() { t.since = t.since.Add(time.Since(began)) }()
+	if err := t.saving.failed(); err != nil {
+		return err
+	}
 	if p.SkippedInARow >= maxSkipped {
 		return diverged{*p, fmt.Errorf("step %d: loss or gradients were not finite in %d steps in a row", p.Step, maxSkipped)}
 	}
@@ -383,7 +423,11 @@ func (t *trainer) sample(ctx context.Context) error {
 	if err := t.run.guard(); err != nil {
 		return err
 	}
-	if err := t.Sample(ctx, t.store, t.run.SamplePath(t.progress.Step)); err != nil && ctx.Err() == nil {
+	var err error
+	t.outside(fmt.Sprintf("making the samples of step %d", t.progress.Step), func() {
+		err = t.Sample(ctx, t.store, t.run.SamplePath(t.progress.Step))
+	})
+	if err != nil && ctx.Err() == nil {
 		return t.keep(fmt.Errorf("samples of step %d: %w", t.progress.Step, err))
 	}
 	t.show()
@@ -395,6 +439,7 @@ func (t *trainer) sample(ctx context.Context) error {
 func (t *trainer) report() error {
 	p, c := &t.progress, t.Config.Train
 	line := p.Unlogged.line(p.Step)
+	line.Saving = runs.Number(t.stalled.Seconds())
 	if t.timed > 0 {
 		seconds := max(time.Since(t.since).Seconds(), 1e-9)
 		line.ClipsPerSecond = runs.Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
@@ -410,7 +455,7 @@ func (t *trainer) report() error {
 	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
 		return nil
 	}
-	p.Unlogged, t.since, t.timed, t.feed.waited = means{}, time.Now(), 0, 0
+	p.Unlogged, t.since, t.timed, t.feed.waited, t.stalled = means{}, time.Now(), 0, 0, 0
 	return t.write(line)
 }
 
@@ -441,9 +486,13 @@ func (t *trainer) show() {
 // is still to be made, and the next process makes it.
 func (t *trainer) validate(ctx context.Context) error {
 	p := &t.progress
-	v, err := t.validator.run(context.WithoutCancel(ctx))
+	var v validation
+	var err error
+	p.Unvalidated = true // as a checkpoint has to say that is written meanwhile
+	t.outside(fmt.Sprintf("validating after step %d", p.Step), func() {
+		v, err = t.validator.run(context.WithoutCancel(ctx), t.Watchdog.Alive)
+	})
 	if err != nil {
-		p.Unvalidated = true
 		return t.keep(fmt.Errorf("step %d: %w", p.Step, err))
 	}
 	p.Unvalidated = false
@@ -456,19 +505,8 @@ func (t *trainer) validate(ctx context.Context) error {
 	}
 	if finite(v.loss) && p.SkippedInARow == 0 && (p.BestStep == 0 || v.loss < p.BestLoss) {
 		p.BestLoss, p.BestStep = v.loss, p.Step
-		return t.writable(t.run.save(BestCheckpoint, t.store, *p))
+		now := *p
+		return t.save(func(entries []weights.Entry) error { return t.run.save(BestCheckpoint, entries, now) })
 	}
-	return nil
-}
-
-// checkpoint writes the state, unless it is on disk already.
-func (t *trainer) checkpoint() error {
-	if t.saved == t.progress.Step && len(t.run.Checkpoints()) > 0 {
-		return nil
-	}
-	if err := t.writable(t.run.saveStep(t.store, t.progress)); err != nil {
-		return err
-	}
-	t.saved = t.progress.Step
 	return nil
 }

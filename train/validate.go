@@ -58,8 +58,8 @@ type validation struct {
 	accuracy []runs.Number
 }
 
-// run measures clips at levels that are spread evenly over the schedule.
-func (v *validator) run(ctx context.Context) (validation, error) {
+// run measures clips at levels that are spread evenly over the schedule. alive is called after each batch.
+func (v *validator) run(ctx context.Context, alive func()) (validation, error) {
 	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
 	batches := max(1, (validationClips+batch-1)/batch)
 	var second float64 // the mean of the objective's second result
@@ -100,6 +100,7 @@ func (v *validator) run(ctx context.Context) (validation, error) {
 		}
 		out[0].FinalizeAll()
 		out[1].FinalizeAll()
+		alive()
 	}
 	result := v.mean(sums, counts)
 	if _, ok := v.model.(models.Classifier); ok {

@@ -42,7 +42,7 @@ func newToyValidator(t *testing.T, c *configs.Config, net network.Network) (*val
 
 func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 	v, store := newToyValidator(t, toy(), nil) // dropout is above 0 in training
-	r, err := v.run(context.Background())
+	r, err := v.run(context.Background(), func() {})
 	loss, bins := r.loss, r.bins
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 	if !finite(loss) || len(bins) != noiseBins {
 		t.Errorf("loss %g, bins %v", loss, bins)
 	}
-	again, err := v.run(context.Background())
+	again, err := v.run(context.Background(), func() {})
 	if err != nil || again.loss != loss || again.x0 != r.x0 || !slices.Equal(again.bins, bins) {
 		t.Errorf("%+v, error %v the second time, want %+v", again, err, r)
 	}
@@ -60,7 +60,7 @@ func TestValidationGivesTheSameNumbersEveryTime(t *testing.T) {
 		if err := bias.SetValue(tensors.FromValue([]float32{1})); err != nil {
 			t.Fatal(err)
 		}
-		v, err := v.run(context.Background())
+		v, err := v.run(context.Background(), func() {})
 		got := v.loss
 		if err != nil || (got != loss) != changes {
 			t.Errorf("%s changed: loss %g, before %g, error %v", scope, got, loss, err)
@@ -87,7 +87,7 @@ func TestBinsCoverAllTimesteps(t *testing.T) {
 			c.Diffusion.Steps, c.Diffusion.Loss, c.Diffusion.Options = steps, "l1", nil
 			c.Train.Batch = batch
 			v, _ := newToyValidator(t, c, told{float64(steps - 1)})
-			r, err := v.run(context.Background())
+			r, err := v.run(context.Background(), func() {})
 			loss, bins := r.loss, r.bins
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestBinsWithoutTimestepsHaveNoLoss(t *testing.T) {
 	c := toy()
 	c.Diffusion.Steps = 2
 	v, _ := newToyValidator(t, c, nil)
-	r, err := v.run(context.Background())
+	r, err := v.run(context.Background(), func() {})
 	loss, bins := r.loss, r.bins
 	if err != nil || !finite(loss) {
 		t.Fatalf("loss %g, error %v", loss, err)
@@ -126,7 +126,7 @@ func TestValidationEndsWithItsContext(t *testing.T) {
 	v, _ := newToyValidator(t, toy(), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := v.run(ctx); err != context.Canceled {
+	if _, err := v.run(ctx, func() {}); err != context.Canceled {
 		t.Errorf("error %v, want that of the context", err)
 	}
 }
@@ -147,7 +147,7 @@ func TestValidationLooksAtAllVideosOfASmallSplit(t *testing.T) {
 	v, _ := newToyValidator(t, c, nil)
 	ds := counted{waves{8, 50}, map[int]bool{}}
 	v.dataset = ds
-	if _, err := v.run(context.Background()); err != nil {
+	if _, err := v.run(context.Background(), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if len(ds.seen) != 50 {

@@ -34,8 +34,8 @@ func main() {
 
 // Exit statuses. A mistake that the command line shows by itself, whatever lies in files and on the
 // machine, is exitUsage: see [markUsage]. A command that SIGINT or SIGTERM ended is exitStopped, the
-// number of sysexits.h for "try again later": the same command goes on, or begins anew. Everything
-// else is exitFailure.
+// number of sysexits.h for "try again later": the same command goes on, or begins anew. So is a training
+// that hung. Everything else is exitFailure.
 const (
 	exitFailure = 1
 	exitUsage   = 2
@@ -58,7 +58,7 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
+	if errors.Is(err, train.ErrHangs) || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
 		return exitStopped
 	}
 	return exitFailure

@@ -28,6 +28,7 @@ type trainingScores struct {
 	dataset  clips.Dataset
 	protocol eval.Protocol
 	cache    *eval.Cache // of features of real clips, which are the same every time
+	alive    func()      // called after each evaluation of the network for a batch
 }
 
 // newTrainingScores refuses scores that can't be computed, before anything is trained. It is nil if
@@ -100,7 +101,7 @@ func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string
 	}
 	var parts []*eval.Part
 	for _, r := range e.Parts() {
-		p, err := e.Part(ctx, r, nil)
+		p, err := e.Part(ctx, r, s.alive)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
@@ -89,7 +90,7 @@ func (c *trainCommand) check(args []string) error {
 	return nil
 }
 
-func (c *trainCommand) run(cmd *cobra.Command) error {
+func (c *trainCommand) run(cmd *cobra.Command) (err error) {
 	config, err := c.load()
 	if err != nil {
 		return err
@@ -103,7 +104,11 @@ func (c *trainCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	defer b.Finalize()
+	defer func() {
+		if !errors.Is(err, train.ErrHangs) { // then it may be in use, and would hang as well
+			b.Finalize()
+		}
+	}()
 	if err := train.CheckBackend(b, config); err != nil { // before videos are decoded
 		return err
 	}
@@ -167,7 +172,8 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	options := train.Options{
 		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid, AcceptChanges: c.accept,
 		Command: os.Args, Versions: versions, Log: c.log,
-		Peak: func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
+		Watchdog: train.NewWatchdog(time.Duration(config.Train.Patience * float64(time.Second))),
+		Peak:     func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
 		Report: func(l runs.Line) {
 			if l.Validation != nil {
 				if validations++; validations == 1 {
@@ -184,15 +190,16 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	}
 	if samples {
 		options.Sample = func(ctx context.Context, store *model.Store, path string) error {
-			return trainingSamples(ctx, b, store, m, config, valid, path)
+			return trainingSamples(ctx, b, store, m, config, valid, path, options.Watchdog.Alive)
 		}
 	}
 	if scores != nil {
+		scores.alive = options.Watchdog.Alive
 		options.Score = scores.of
 	}
 	done, err := train.Train(ctx, options)
 	bar.clear()
-	if errors.Is(err, train.ErrStopped) {
+	if errors.Is(err, train.ErrStopped) || errors.Is(err, train.ErrHangs) {
 		return fmt.Errorf("%s: %w", c.out, err)
 	}
 	if err != nil {
@@ -264,7 +271,7 @@ func detail(l runs.Line) string {
 
 // trainingSamples writes a contact sheet and a film of predictions, and of what else the model can
 // do, for a few validation clips.
-func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string) error {
+func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string, progress func()) error {
 	const clips = 4
 	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)
 	if err != nil {
@@ -272,5 +279,5 @@ func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store,
 	}
 	defer g.Close()
 	name := strings.TrimSuffix(path, runs.Sheet)
-	return eval.Samples(ctx, g, ds, c.Seed, clips, path, name+runs.Film, filepath.Base(name))
+	return eval.Samples(ctx, g, ds, c.Seed, clips, path, name+runs.Film, filepath.Base(name), progress)
 }

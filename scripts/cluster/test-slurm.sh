@@ -137,4 +137,15 @@ echo "== a training that fails is not queued again"
 job=$(sbatch --parsable --output=bad.log "$script" train -c nowhere.yml -o bad)
 until_prints FAILED state "$job"
 
+echo "== a training that hangs is queued again"
+cat >hangs <<'END'
+#!/bin/sh
+echo started >>starts
+[ "$(wc -l <starts)" -gt 1 ] || exit 75
+END
+chmod +x hangs
+job=$(MCVD=$PWD/hangs sbatch --parsable --output=hangs.log "$script" train)
+until_prints COMPLETED state "$job"
+[ "$(wc -l <starts)" -eq 2 ] || fail "started $(wc -l <starts) times, want 2"
+
 echo "passed"

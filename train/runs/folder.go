@@ -18,12 +18,15 @@ const (
 	VersionsFile   = "versions.json" // what it was last run with
 	LogFile        = "log.jsonl"     // one JSON object a line
 	LockFile       = "lock"          // held while training
+	StacksFile     = "stacks.txt"    // where a training hung that made no progress
 	CheckpointsDir = "checkpoints"
 	SamplesDir     = "samples"
 )
 
 // Files are the names of the files in a run folder, but for those in its folders.
-func Files() []string { return []string{ConfigFile, CommandsFile, VersionsFile, LogFile, LockFile} }
+func Files() []string {
+	return []string{ConfigFile, CommandsFile, VersionsFile, LogFile, LockFile, StacksFile}
+}
 
 // Is says whether a folder is that of a run: a configuration alone, which many folders have, makes
 // none.

@@ -55,6 +55,8 @@ type Line struct {
 	PeakShare Number `json:"peak_share,omitempty"`
 	// Waiting is the share of the time in which steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
+	// Saving is how many seconds steps have waited for checkpoints since the line before.
+	Saving Number `json:"saving,omitempty"`
 	// Validation is the loss on the validation split by fifths of the schedule, the least noisy
 	// first; Loss is then their mean.
 	Validation []Number `json:"validation,omitempty"`

@@ -85,6 +85,7 @@ func always() []Quantity {
 		{"speed/flops", "FLOP a second", false, true, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
 		{"speed/peak_share", "share of the peak", false, true, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},
 		{"speed/waiting", "share of the time waiting for data", false, true, training(func(l Line) (Number, bool) { return l.Waiting, l.ClipsPerSecond != 0 })},
+		{"speed/saving", "seconds waiting for checkpoints, since the line before", false, false, training(func(l Line) (Number, bool) { return known(l.Saving) })},
 	}
 	for i := range Fifths {
 		all = append(all, Quantity{FifthName(i), "validation loss, " + fifthTitles[i], true, false, validation(func(l Line) (Number, bool) {
