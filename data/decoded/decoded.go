@@ -27,6 +27,7 @@ type Set struct {
 	Cache    string              // the folder for decoded frames; "" for .mcvd-cache in Root
 	Decode   video.DecodeOptions // how frames become those of the data set
 	Fail     bool                // a source that can't be used is an error
+	Scenes   float64             // where videos are divided at cuts, see [Dataset.divide]; 0 for nowhere
 	Sources  []Source
 	Problems []Problem // sources that are known to be unusable
 	// Classes are all that videos may show, whatever this split has; nil for those of the sources. They
@@ -85,6 +86,11 @@ func Open(ctx context.Context, s Set, frames int, log *slog.Logger) (*Dataset, e
 				continue
 			}
 			d.videos = append(d.videos, v)
+		}
+	}
+	if s.Scenes > 0 {
+		if err := d.divide(s.Scenes, frames); err != nil {
+			return nil, err
 		}
 	}
 	if len(d.videos) == 0 {

@@ -23,6 +23,7 @@ type Options struct {
 	Cache    string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
 	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.path has no folders train, valid and test."`
 	Test     float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.path has no folders train, valid and test."`
+	Scenes   float64 `yaml:"scenes" range:"[0, 100]" doc:"Divides videos at cuts into scenes, so that no clip crosses one. A cut is a frame that differs from the one before it by this much more than that one did from its own, in percent of the range of values: about 10 for films, 0 for no division."`
 	ImageFPS float64 `yaml:"image_fps" range:"[0, 1000]" doc:"How many frames a second folders of images were taken at; 0 for unknown. Such folders need it if data.fps is set."`
 }
 
@@ -57,7 +58,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 		return nil, nothing(root, split, found)
 	}
 	return decoded.Open(ctx, decoded.Set{Root: root, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail",
-		Sources: found.sources, Problems: found.problems}, frames, log)
+		Scenes: o.Scenes, Sources: found.sources, Problems: found.problems}, frames, log)
 }
 
 // FPS is how many frames a second clips for training have: c.Data.FPS or, where every frame is kept as

@@ -20,11 +20,12 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	CSV   string  `yaml:"csv" doc:"The list of all videos, below data.path; empty for a list for each split: train.csv, val.csv (or validate.csv) and test.csv."`
-	Crop  string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
-	Cache string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
-	Valid float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.options.csv names a list that doesn't divide them."`
-	Test  float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.options.csv names a list that doesn't divide them."`
+	CSV    string  `yaml:"csv" doc:"The list of all videos, below data.path; empty for a list for each split: train.csv, val.csv (or validate.csv) and test.csv."`
+	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Cache  string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
+	Scenes float64 `yaml:"scenes" range:"[0, 100]" doc:"Divides videos at cuts into scenes, so that no clip crosses one. A cut is a frame that differs from the one before it by this much more than that one did from its own, in percent of the range of values: about 10 for films, 0 for no division."`
+	Valid  float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.options.csv names a list that doesn't divide them."`
+	Test   float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.options.csv names a list that doesn't divide them."`
 }
 
 // DefaultOptions is what missing options mean.
@@ -81,7 +82,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, err
 	}
-	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail"}
+	set := decoded.Set{Root: c.Data.Path, Split: split, Cache: o.Cache, Decode: decode, Fail: c.Data.OnError == "fail", Scenes: o.Scenes}
 	names, labels := locate(c.Data.Path, split, rows), map[string]string{}
 	for i, name := range names {
 		labels[name] = rows[i].label

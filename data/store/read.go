@@ -84,6 +84,9 @@ type Entry struct {
 	chunk  int // chunk of the file with which the video begins
 }
 
+// File is where the video's frames lie.
+func (e Entry) File() *File { return e.file }
+
 // Read fills pix with whole frames, beginning with the frame numbered start, and compares their
 // checksums. If frames were changed, cut off or deleted, or if another file stands in the place of
 // the one that was opened, the error is [ErrDamaged].
