@@ -7,7 +7,12 @@
 // implementation declares as a struct of its own; a [Catalogue] lists them.
 package configs
 
-import "math"
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+)
 
 // Config is one experiment: what is learned, from what, and how it is sampled.
 type Config struct {
@@ -108,9 +113,11 @@ type Data struct {
 	Name string `yaml:"name"`
 	// The folder of the videos, relative to the folder that mcvd runs in.
 	Path string `yaml:"path"`
-	// Height and width of a frame in pixels. Each level of the network but the first halves them,
-	// so they must be divisible by 2 that often.
-	Size int `yaml:"size" range:"[1, 4096]"`
+	// Height and width of a frame in pixels: one number for both, or a list of the two, [height, width].
+	// Each level of the network but the first halves them, so they must be divisible by 2 that often.
+	Size int `yaml:"size" range:"[1, 4096]" second:"Width"`
+	// The second number of data.size, 0 if it has one.
+	Width int `yaml:"-"`
 	// 1 for grey or 3 for RGB.
 	Channels int `yaml:"channels"`
 	// The frames a second that videos are resampled to; 0 keeps every frame as it is.
@@ -134,6 +141,23 @@ type Data struct {
 	OnError string `yaml:"on_error" choices:"skip fail"`
 	// Settings of the chosen data set. docs/data.md explains them.
 	Options Options `yaml:"options,omitempty"`
+}
+
+// Frame is the height and the width of a frame in pixels.
+func (d Data) Frame() (height, width int) { return d.Size, cmp.Or(d.Width, d.Size) }
+
+// Sides is data.size for messages.
+func (d Data) Sides() Sides { return Sides{d.Size, cmp.Or(d.Width, d.Size)} }
+
+// Sides are the height and the width of a frame.
+type Sides [2]int
+
+// String writes them as data.size stands in a file: 64, or [64, 128].
+func (s Sides) String() string {
+	if s[0] != s[1] {
+		return fmt.Sprintf("[%d, %d]", s[0], s[1])
+	}
+	return strconv.Itoa(s[0])
 }
 
 // Augment says how training changes clips at random. docs/data.md says what each costs.

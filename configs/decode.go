@@ -116,7 +116,31 @@ func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 			d.problem(key, join(path, key.Value), "unknown key, %s", suggest(known, key.Value, formerly(path)))
 			continue
 		}
+		if f.second.IsValid() {
+			d.twice(item, f, join(path, f.name))
+			continue
+		}
 		d.value(item, f.value, join(path, f.name))
+	}
+}
+
+// twice reads a number, or a list of two.
+func (d *decoder) twice(n *yaml.Node, f field, path string) {
+	if n.Kind != yaml.SequenceNode {
+		f.second.SetZero()
+		d.value(n, f.value, path)
+		return
+	}
+	both := reflect.New(reflect.SliceOf(f.value.Type())).Elem()
+	d.value(n, both, path)
+	if both.Len() != 2 {
+		d.problem(n, path, "a list of %d, want a number, or two such as [64, 128]", both.Len())
+		return
+	}
+	f.value.Set(both.Index(0))
+	f.second.Set(both.Index(1))
+	if f.value.Equal(f.second) {
+		f.second.SetZero()
 	}
 }
 

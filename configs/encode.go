@@ -48,6 +48,11 @@ func encode(v reflect.Value) *yaml.Node {
 	case v.Kind() == reflect.Struct:
 		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 		for _, f := range fields(v) {
+			if f.second.IsValid() && !f.second.IsZero() {
+				both := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle, Content: []*yaml.Node{encode(f.value), encode(f.second)}}
+				n.Content = append(n.Content, text(f.name), both)
+				continue
+			}
 			if f.value.Kind() != reflect.Map || f.value.Len() > 0 {
 				n.Content = append(n.Content, text(f.name), encode(f.value))
 			}

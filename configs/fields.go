@@ -11,6 +11,9 @@ type field struct {
 	name  string
 	value reflect.Value
 	goes  reflect.StructField
+	// second holds the second number of a setting that is one number or a list of two: the field that
+	// its tag second names. It is 0 where both are equal.
+	second reflect.Value
 }
 
 // fields lists the settings of a struct in order, with those of an inlined struct among them.
@@ -26,7 +29,11 @@ func fields(v reflect.Value) []field {
 			if name == "" {
 				name = strings.ToLower(f.Name)
 			}
-			list = append(list, field{name, v.Field(i), f})
+			setting := field{name: name, value: v.Field(i), goes: f}
+			if second, ok := f.Tag.Lookup("second"); ok {
+				setting.second = v.FieldByName(second)
+			}
+			list = append(list, setting)
 		}
 	}
 	return list

@@ -90,6 +90,9 @@ func kind(f field) string {
 			text = "list, each " + text
 		}
 	}
+	if f.second.IsValid() {
+		text, each = text+" or list of two", "each "
+	}
 	if r, ok := rangeOf(f.goes.Tag); ok {
 		text += ", " + each + r.describe(typeName(t) == "integer")
 	}

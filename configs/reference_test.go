@@ -65,7 +65,7 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 	}
 	leaves(reflect.ValueOf(Default()).Elem(), "", func(path string, v reflect.Value) {
 		s := at(path)
-		if s["type"] == nil || s["description"] == nil || v.Kind() != reflect.Map && s["default"] == nil {
+		if s["type"] == nil && s["anyOf"] == nil || s["description"] == nil || v.Kind() != reflect.Map && s["default"] == nil {
 			t.Errorf("%s: %v", path, s)
 		}
 	})
@@ -73,6 +73,7 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 		"base":              `string`,
 		"data.on_error":     `[skip fail]`,
 		"data.channels":     `[1 3]`,
+		"data.size":         `[map[maximum:4096 minimum:1 type:integer] map[items:map[maximum:4096 minimum:1 type:integer] maxItems:2 minItems:2 type:array]]`,
 		"train.precision":   `[float32 bfloat16]`,
 		"frames.past":       `0 1024`,
 		"optimizer.epsilon": `exclusive 0`,
@@ -161,6 +162,8 @@ func constraint(s map[string]any) string {
 	switch {
 	case s["enum"] != nil:
 		return fmt.Sprint(s["enum"])
+	case s["anyOf"] != nil:
+		return fmt.Sprint(s["anyOf"])
 	case s["maximum"] != nil:
 		return fmt.Sprint(s["minimum"], " ", s["maximum"])
 	case s["exclusiveMinimum"] != nil:

@@ -121,6 +121,12 @@ func addRules(schema *jsonschema.Schema, v reflect.Value) {
 		for _, name := range choicesOf(f.goes.Tag) {
 			property.Enum = append(property.Enum, name)
 		}
+		if f.second.IsValid() {
+			number, two := *property, uint64(2)
+			number.Description, number.Default = "", nil
+			list := &jsonschema.Schema{Type: "array", Items: &number, MinItems: &two, MaxItems: &two}
+			*property = jsonschema.Schema{Description: property.Description, Default: property.Default, AnyOf: []*jsonschema.Schema{&number, list}}
+		}
 	}
 }
 

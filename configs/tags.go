@@ -20,6 +20,8 @@ import (
 // and the schema all read them. The upper bounds of sizes and counts are far beyond what can be
 // trained; they keep products of them within an int64.
 //
+// A tag second names the field for the second number of a setting that may be a list of two.
+//
 // A doc tag is one line of source, however long, because Go reads a struct's tags as one literal
 // and stops at a line break. The settings of [Config] itself have comments instead.
 
@@ -94,7 +96,12 @@ func (r interval) describe(isInteger bool) string {
 // stands in the YAML.
 func (p *Problems) checkTags(v reflect.Value, path string) {
 	for _, f := range fields(v) {
-		p.checkValue(f.value, join(path, f.name), f.goes.Tag)
+		if at := join(path, f.name); f.second.IsValid() && !f.second.IsZero() {
+			p.checkValue(f.value, at+"[0]", f.goes.Tag)
+			p.checkValue(f.second, at+"[1]", f.goes.Tag)
+		} else {
+			p.checkValue(f.value, at, f.goes.Tag)
+		}
 	}
 }
 

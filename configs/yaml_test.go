@@ -28,7 +28,7 @@ func anyConfig(t *rapid.T) *configs.Config {
 		c.Frames.Mask.Future = real(0, 1, "mask future")
 	}
 	c.Data = configs.Data{Name: pick("data", "digits", "folder", "true", "no"), Path: rapid.StringN(1, -1, -1).Draw(t, "path"),
-		Size: count(1, 9, "size"), Channels: 1, FPS: real(0, 60, "fps"),
+		Size: count(1, 9, "size"), Width: 10 * count(0, 9, "width"), Channels: 1, FPS: real(0, 60, "fps"),
 		Stride: count(1, 1024, "stride"), Start: pick("start", "random", "even"), Windows: count(1, 1e6, "windows"),
 		Augment: configs.Augment{Reverse: flag("reverse"), FlipVertical: flag("flip vertical"), Zoom: real(0, 0.9, "zoom"),
 			Brightness: real(0, 1, "brightness"), Contrast: real(0, 1, "contrast")},

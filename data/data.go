@@ -71,6 +71,9 @@ var optional = []string{"data.path", "data.fps", "data.on_error"}
 // have.
 var inFiles = []string{"data.path", "data.on_error"}
 
+// oblong are the data sets whose frames need not be square.
+var oblong = []string{"arrays", "cityscapes", "folder", "kinetics", "lerobot", "store", "webdataset"}
+
 // opened is a data set's own function as an [open].
 func opened[D clips.Dataset](own func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (D, error)) open {
 	return func(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (clips.Dataset, error) {
@@ -150,7 +153,10 @@ func Check(c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(set.check(c), checkTimes(c.Frames))
+	var p configs.Problems
+	p.Check(c.Data.Width == 0 || slices.Contains(oblong, c.Data.Name), "data.size", c.Data.Sides(),
+		fmt.Sprintf("one number, because frames of %s are square", c.Data.Name), "data.name")
+	return errors.Join(set.check(c), p.Err(), checkTimes(c.Frames))
 }
 
 // pick finds the data set. If it uses a path, there must be one.

@@ -25,7 +25,7 @@ func TestOverride(t *testing.T) {
 		`data.path: "old" -> "new"`: {"data.path=new"},
 		`data.path: "old" -> "new", data.fps: 5.0 -> 0.0, data.options.crop: "whole" -> "center"`: {"data.path=new", "data.fps=0", "data.options.crop=center"},
 		`data.name: "folder" -> "digits", data.path: "old" -> "clips/", data.fps: 5.0 -> 0.0, data.options.cache: "" -> unset, ` +
-			`data.options.crop: "whole" -> unset, data.options.image_fps: 0.0 -> unset, data.options.test: 0.1 -> unset, ` +
+			`data.options.crop: "whole" -> unset, data.options.image_fps: 0.0 -> unset, data.options.scenes: 0.0 -> unset, data.options.test: 0.1 -> unset, ` +
 			`data.options.valid: 0.1 -> unset, data.options.color: unset -> "white", data.options.digit_size: unset -> 0, ` +
 			`data.options.digits: unset -> 2, data.options.mnist: unset -> "", data.options.speed: unset -> [0.0, 0.0]`: {"data.name=digits"},
 	} {

@@ -26,5 +26,5 @@ func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 	if s, err := configs.Pick(sets, "data.name", c.Data.Name); err == nil && s.decode != nil {
 		return s.decode(c)
 	}
-	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels}, nil
+	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels}, nil
 }

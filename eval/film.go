@@ -12,19 +12,19 @@ import (
 // generated ones in a spool.
 type film struct {
 	Case
-	name           string
-	n              int   // frames between past and future
-	given          []int // those of them that are not generated
-	size, channels int
-	made           *video.Spool
+	name                    string
+	n                       int   // frames between past and future
+	given                   []int // those of them that are not generated
+	height, width, channels int
+	made                    *video.Spool
 }
 
-func newFilm(dir, name string, c Case, j Job, size, channels int) (*film, error) {
-	spool, err := video.NewSpool(dir, size*size*channels)
+func newFilm(dir, name string, c Case, j Job, height, width, channels int) (*film, error) {
+	spool, err := video.NewSpool(dir, height*width*channels)
 	if err != nil {
 		return nil, err
 	}
-	return &film{c, name, j.Frames, j.Given, size, channels, spool}, nil
+	return &film{c, name, j.Frames, j.Given, height, width, channels, spool}, nil
 }
 
 func closeAll(films []*film) {
@@ -35,7 +35,7 @@ func closeAll(films []*film) {
 
 // put stores generated frame i.
 func (f *film) put(i int, frame Frame) error {
-	clip, err := clips.ToClip(frame, 1, f.size, f.size, f.channels)
+	clip, err := clips.ToClip(frame, 1, f.height, f.width, f.channels)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (f *film) each(visit func(frame, real clips.Clip, mark video.Mark) error) e
 	if err := whole(f.Past); err != nil {
 		return err
 	}
-	made := clips.NewClip(1, f.size, f.size, f.channels)
+	made := clips.NewClip(1, f.height, f.width, f.channels)
 	for i := range f.n {
 		if err := f.made.Get(i, made.Pix); err != nil {
 			return err
@@ -92,10 +92,10 @@ const (
 
 // check reports whatever would make write fail, whatever the frames are.
 func (f *film) check(path, extension string, o video.WriterOptions) error {
-	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
+	o.Height, o.Width, o.Channels = f.height, f.width, f.channels
 	err := video.CheckWriter(path+extension, o)
 	if err == nil && f.compared() {
-		o.Width, o.Channels = 2*f.size+besideGap, 3
+		o.Width, o.Channels = 2*f.width+besideGap, 3
 		err = video.CheckWriter(path+besideName+extension, o)
 	}
 	return err
@@ -105,7 +105,7 @@ func (f *film) check(path, extension string, o video.WriterOptions) error {
 // beside each other to path + "-beside" + extension. The line between the two has the colour of
 // given or of generated frames.
 func (f *film) write(ctx context.Context, path, extension string, o video.WriterOptions) ([]string, error) {
-	o.Width, o.Height, o.Channels = f.size, f.size, f.channels
+	o.Height, o.Width, o.Channels = f.height, f.width, f.channels
 	paths := []string{path + extension}
 	if err := f.encode(ctx, paths[0], o, func(frame, _ clips.Clip, _ video.Mark) (clips.Clip, error) { return frame, nil }); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (f *film) write(ctx context.Context, path, extension string, o video.Writer
 	if !f.compared() {
 		return paths, nil
 	}
-	o.Width, o.Channels = 2*f.size+besideGap, 3
+	o.Width, o.Channels = 2*f.width+besideGap, 3
 	beside := path + besideName + extension
 	err := f.encode(ctx, beside, o, func(frame, real clips.Clip, mark video.Mark) (clips.Clip, error) {
 		return video.SideBySide(besideGap, mark, real, frame)
@@ -158,7 +158,7 @@ func (f *film) shown() []int {
 // real is set, real frames stand in the place of the generated ones.
 func (f *film) excerpt(real bool) (c clips.Clip, numbers []int, err error) {
 	shown := f.shown()
-	middle := clips.NewClip(len(shown), f.size, f.size, f.channels)
+	middle := clips.NewClip(len(shown), f.height, f.width, f.channels)
 	for i := range f.Past.Frames {
 		numbers = append(numbers, i)
 	}

@@ -20,7 +20,7 @@ func numbered(first, n int) clips.Clip {
 // newNumbered is a film whose frame i has the value i; the real frame in its place has 100 more.
 func newNumbered(t *testing.T, n int) *film {
 	t.Helper()
-	f, err := newFilm(t.TempDir(), "film", Case{Past: numbered(0, 2), Real: numbered(102, n), Future: numbered(2+n, 1)}, Job{Frames: n}, 1, 1)
+	f, err := newFilm(t.TempDir(), "film", Case{Past: numbered(0, 2), Real: numbered(102, n), Future: numbered(2+n, 1)}, Job{Frames: n}, 1, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func (f Films) batch(ctx context.Context, g *Generator, cases []Case, shown int,
 	var films []*film
 	defer func() { closeAll(films) }()
 	for _, c := range cases {
-		one, err := newFilm(f.Dir, f.name(c), c, f.Job, g.model.Size, g.model.Channels)
+		one, err := newFilm(f.Dir, f.name(c), c, f.Job, g.model.Height, g.model.Width, g.model.Channels)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +141,8 @@ func (f Films) name(c Case) string {
 func (f Films) options(one *film) video.WriterOptions {
 	o := video.WriterOptions{FPS: cmp.Or(f.FPS, one.FPS, defaultFPS), Quality: f.Quality, Scale: f.Scale}
 	if f.Scale == 0 && f.Quality != video.Lossless {
-		o.Scale = (128 + one.size - 1) / one.size
+		short := min(one.height, one.width)
+		o.Scale = (128 + short - 1) / short
 	}
 	return o
 }

@@ -222,6 +222,6 @@ func (g *Generator) Videos(ctx context.Context, j Job, cases []Case, progress fu
 
 // clip is frames as bytes, by a rule such as [clips.Byte].
 func (g *Generator) clip(f Frames, rule func(float32) uint8) (clips.Clip, error) {
-	side, channels := g.model.Size, g.model.Channels
-	return clips.Quantize(f, len(f)/(side*side*channels), side, side, channels, rule)
+	m := g.model
+	return clips.Quantize(f, len(f)/(m.Height*m.Width*m.Channels), m.Height, m.Width, m.Channels, rule)
 }

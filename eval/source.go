@@ -2,6 +2,7 @@ package eval
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,7 +147,7 @@ func decodeFirst(ctx context.Context, path string, o video.DecodeOptions) (clips
 		return frame, err
 	}
 	o.FPS = 0 // an image has no time
-	frame := clips.Clip{Frames: 1, Height: o.Size, Width: o.Size, Channels: o.Channels}
+	frame := clips.Clip{Frames: 1, Height: o.Size, Width: cmp.Or(o.Width, o.Size), Channels: o.Channels}
 	_, err := video.DecodeImages(ctx, []string{path}, o, func(pix []uint8) error {
 		frame.Pix = slices.Clone(pix)
 		return nil
@@ -158,7 +159,7 @@ func decodeFirst(ctx context.Context, path string, o video.DecodeOptions) (clips
 // given. fps is their rate, 0 for images whose rate is unknown.
 func decode(ctx context.Context, path string, o video.DecodeOptions, stride, given, whole int) (clip clips.Clip, fps float64, err error) {
 	o.MaxFrames = max(0, (whole-1)*stride+1)
-	clip = clips.Clip{Height: o.Size, Width: o.Size, Channels: o.Channels}
+	clip = clips.Clip{Height: o.Size, Width: cmp.Or(o.Width, o.Size), Channels: o.Channels}
 	n := 0
 	decoded, err := video.Decode(ctx, path, o, func(frame []uint8) error {
 		if n++; (n-1)%stride == 0 {

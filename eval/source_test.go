@@ -142,7 +142,7 @@ func TestOptionsOfFilms(t *testing.T) {
 		{Films{FPS: 3, Scale: 2}, 5, 3, 2},
 		{Films{Quality: video.Lossless}, 0, 10, 0},
 	} {
-		o := tt.f.options(&film{Case: Case{FPS: tt.source}, size: 4})
+		o := tt.f.options(&film{Case: Case{FPS: tt.source}, height: 4, width: 6})
 		if o.FPS != tt.fps || o.Scale != tt.scale {
 			t.Errorf("%+v of %g frames a second: %+v, want %g, scale %d", tt.f, tt.source, o, tt.fps, tt.scale)
 		}

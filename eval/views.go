@@ -50,8 +50,8 @@ type videos struct {
 
 // made are videos of frames that a model made.
 func (e *Evaluation) made(cases []Case, frames []Frames) *videos {
-	side, channels := e.generator.model.Size, e.generator.model.Channels
-	return &videos{cases, frames, clips.Clip{Frames: 1, Height: side, Width: side, Channels: channels}, e.Rules, func(i int, rule func(float32) uint8) (clips.Clip, error) {
+	m := e.generator.model
+	return &videos{cases, frames, clips.Clip{Frames: 1, Height: m.Height, Width: m.Width, Channels: m.Channels}, e.Rules, func(i int, rule func(float32) uint8) (clips.Clip, error) {
 		return e.generator.clip(frames[i], rule)
 	}, map[look][]clips.Clip{}}
 }

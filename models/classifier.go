@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"mcvd/configs"
 	"mcvd/models/diffusion"
 	"mcvd/models/guidance"
 	"mcvd/models/network"
@@ -118,7 +119,7 @@ func (m *Model) LoadClassifier(backend compute.Backend, store *model.Store, f *w
 		}
 	}
 	block := func(m *Model) string {
-		return fmt.Sprintf("frames.current %d, data.size %d and data.channels %d", m.Frames.Current, m.Size, m.Channels)
+		return fmt.Sprintf("frames.current %d, data.size %s and data.channels %d", m.Frames.Current, configs.Data{Size: m.Height, Width: m.Width}.Sides(), m.Channels)
 	}
 	if got, want := block(classifier), block(m); got != want {
 		return fmt.Errorf("a classifier with %s, want those of the run: %s", got, want)

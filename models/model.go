@@ -37,9 +37,9 @@ const (
 // past and future frames that may be hidden.
 type Model struct {
 	*diffusion.Process
-	Network        network.Network
-	Frames         configs.Frames
-	Size, Channels int
+	Network                 network.Network
+	Frames                  configs.Frames
+	Height, Width, Channels int
 	// Second is a weaker model with the same frames, process and self-conditioning, which guidance
 	// compares with this one: see [Model.LoadSecond]. It is nil if there is none.
 	Second *Model
@@ -59,8 +59,9 @@ func New(c *configs.Config) (*Model, error) {
 	if err := errors.Join(networkErr, processErr); err != nil {
 		return nil, err
 	}
-	m := &Model{Process: process, Network: net, Frames: c.Frames, Size: c.Data.Size, Channels: c.Data.Channels,
+	m := &Model{Process: process, Network: net, Frames: c.Frames, Channels: c.Data.Channels,
 		consistent: c.Train.Teacher != "" && c.Train.Distillation == consistency}
+	m.Height, m.Width = c.Data.Frame()
 	if process.LevelPerFrame() && !m.LevelPerFrame() {
 		return nil, configs.Problem{Path: diffusion.FrameLevelsPath, Also: []string{"model.options.level_per_frame"},
 			Text: fmt.Sprintf("%s, want equal, because the network is told one noise level for all frames (without model.options.level_per_frame)", c.Diffusion.FrameLevels)}
@@ -132,14 +133,14 @@ func Tables() []configs.Table {
 
 // ClipShape is the shape of that many frames of a batch: [batch, frames, height, width, channels].
 func (m *Model) ClipShape(batch, frames int) shapes.Shape {
-	return nn.F32(batch, frames, m.Size, m.Size, m.Channels)
+	return nn.F32(batch, frames, m.Height, m.Width, m.Channels)
 }
 
 // Cut takes clips [batch, past+current+future, height, width, channels] apart. A part without
 // frames is nil.
 func (m *Model) Cut(clip *Node) (past, current, future *Node) {
 	f := m.Frames
-	clip.AssertDims(-1, f.Total(), m.Size, m.Size, m.Channels)
+	clip.AssertDims(-1, f.Total(), m.Height, m.Width, m.Channels)
 	part := func(from, n int) *Node {
 		if n == 0 {
 			return nil

@@ -97,7 +97,7 @@ func (m *Model) Load(backend compute.Backend, f *weights.File, scopes ...string)
 func (m *Model) LoadSecond(backend compute.Backend, store *model.Store, f *weights.File, second *Model) error {
 	shape := func(m *Model) string {
 		return fmt.Sprintf("%d past, %d current and %d future frames of %dx%dx%d, self-conditioned %t, told times %t, told the noise of the past %t",
-			m.Frames.Past, m.Frames.Current, m.Frames.Future, m.Size, m.Size, m.Channels, m.SelfConditioned(), m.ToldTimes(), m.ToldPastNoise())
+			m.Frames.Past, m.Frames.Current, m.Frames.Future, m.Height, m.Width, m.Channels, m.SelfConditioned(), m.ToldTimes(), m.ToldPastNoise())
 	}
 	if got, want := shape(second), shape(m); got != want {
 		return fmt.Errorf("a model of %s, want that of the run: %s", got, want)

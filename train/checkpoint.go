@@ -195,7 +195,7 @@ func OtherProcess(a, b *configs.Config) []string {
 // meaning is the part of an experiment that determines what its weights mean.
 func meaning(c *configs.Config) *configs.Config {
 	return &configs.Config{Frames: c.Frames, Model: c.Model, Diffusion: c.Diffusion,
-		Data: configs.Data{Size: c.Data.Size, Channels: c.Data.Channels}}
+		Data: configs.Data{Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels}}
 }
 
 // OpenWeights opens any checkpoint, of whatever run, and verifies it. It returns the experiment that it

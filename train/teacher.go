@@ -80,7 +80,7 @@ func checkTeacher(c *configs.Config) error {
 func common(c *configs.Config) *configs.Config {
 	f, d := c.Frames, c.Diffusion
 	return &configs.Config{Model: c.Model, Frames: configs.Frames{Past: f.Past, Current: f.Current, Future: f.Future},
-		Data:      configs.Data{Size: c.Data.Size, Channels: c.Data.Channels},
+		Data:      configs.Data{Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels},
 		Diffusion: configs.Diffusion{Steps: d.Steps, Schedule: d.Schedule, Target: d.Target, Variance: d.Variance}}
 }
 

@@ -81,6 +81,7 @@ func (c *convertCommand) run(cmd *cobra.Command, source, dir string) error {
 	if err != nil {
 		return err
 	}
+	height, width := config.Data.Frame()
 	from := converted.From{
 		Open: func(ctx context.Context, split clips.Split) (clips.Dataset, error) {
 			ds, err := data.Open(ctx, config, split, 1, c.log)
@@ -90,7 +91,7 @@ func (c *convertCommand) run(cmd *cobra.Command, source, dir string) error {
 			return ds, err
 		},
 		Path:   path,
-		Format: store.Format{Settings: settings, Height: config.Data.Size, Width: config.Data.Size, Channels: config.Data.Channels},
+		Format: store.Format{Settings: settings, Height: height, Width: width, Channels: config.Data.Channels},
 		Videos: c.videos, Frames: c.frames, ShardBytes: int64(c.mb) * 1e6,
 	}
 	for _, name := range c.splits {

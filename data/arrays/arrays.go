@@ -94,7 +94,7 @@ func readOptions(c *configs.Config) (Options, error) {
 
 // Open reads the headers of the .npy and .npz files of a split below c.Data.Path, at any depth.
 // Videos with fewer than frames frames are left out, with a line in log. It fails at arrays that are
-// broken, of other numbers than uint8, or of another size than c.Data.Size, and if no video is left.
+// broken, of other numbers than uint8, or of another size than c.Data.Frame, and if no video is left.
 func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int, log *slog.Logger) (*Dataset, error) {
 	o, err := readOptions(c)
 	if err := errors.Join(split.Check(), err); err != nil {
@@ -105,7 +105,7 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if standard := DefaultOptions(); folders && (o.Valid != standard.Valid || o.Test != standard.Test) {
 		return nil, fmt.Errorf("data.options.valid and data.options.test have no effect because %s has folders for its splits", root)
 	}
-	all, err := list(ctx, root, below, o, c.Data.Size, c.Data.Channels)
+	all, err := list(ctx, root, below, o, c.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,8 @@ func divide(all []video, split clips.Split, shares clips.Shares) (out []video) {
 
 // list lists the videos of the files below a folder of root, by name. Hidden files and folders are
 // left out.
-func list(ctx context.Context, root, below string, o Options, size, channels int) (all []video, err error) {
+func list(ctx context.Context, root, below string, o Options, want configs.Data) (all []video, err error) {
+	height, width := want.Frame()
 	err = regular.Walk(filepath.Join(root, below), func(name string) error {
 		extension := path.Ext(name)
 		if err := ctx.Err(); err != nil || extension != ".npy" && extension != ".npz" {
@@ -152,9 +153,9 @@ func list(ctx context.Context, root, below string, o Options, size, channels int
 			return err
 		}
 		for _, a := range arrays {
-			if a.Height != size || a.Width != size || a.Channels != channels {
+			if a.Height != height || a.Width != width || a.Channels != want.Channels {
 				return fmt.Errorf("%s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: frames are not scaled",
-					a.name, a.Height, a.Width, a.Channels, size, size, channels)
+					a.name, a.Height, a.Width, a.Channels, height, width, want.Channels)
 			}
 			for n := range a.Videos {
 				all = append(all, video{a, n})

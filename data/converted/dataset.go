@@ -77,8 +77,9 @@ func Open(ctx context.Context, c *configs.Config, split clips.Split, frames int,
 	if err != nil {
 		return nil, fmt.Errorf("data.path: %w", err)
 	}
-	if c.Data.Size != x.Height || c.Data.Size != x.Width {
-		return nil, fmt.Errorf("data.size: %d, want %d: %s has frames of %dx%d", c.Data.Size, x.Height, c.Data.Path, x.Width, x.Height)
+	if height, width := c.Data.Frame(); height != x.Height || width != x.Width {
+		want := configs.Data{Size: x.Height, Width: x.Width}
+		return nil, fmt.Errorf("data.size: %s, want %s, as frames of %s are", c.Data.Sides(), want.Sides(), c.Data.Path)
 	}
 	if c.Data.Channels != x.Channels {
 		return nil, fmt.Errorf("data.channels: %d, want %d, which frames of %s have", c.Data.Channels, x.Channels, c.Data.Path)

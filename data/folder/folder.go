@@ -19,7 +19,7 @@ import (
 
 // Options are the settings under data.options.
 type Options struct {
-	Crop     string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Crop     string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames get their proportions: center cuts out the middle, whole adds black bars, squeeze stretches them."`
 	Cache    string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
 	Valid    float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.path has no folders train, valid and test."`
 	Test     float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of videos for the test, where data.path has no folders train, valid and test."`
@@ -83,7 +83,7 @@ func DecodeOptions(c *configs.Config) (video.DecodeOptions, error) {
 
 // decode is [DecodeOptions] of these options.
 func (o Options) decode(c *configs.Config) video.DecodeOptions {
-	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
+	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: o.ImageFPS, Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
 }
 
 // refuseImagesWithoutRate makes problems of folders of images that can't be resampled, because

@@ -21,7 +21,7 @@ import (
 // Options are the settings under data.options.
 type Options struct {
 	CSV    string  `yaml:"csv" doc:"The list of all videos, below data.path; empty for a list for each split: train.csv, val.csv (or validate.csv) and test.csv."`
-	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames get their proportions: center cuts out the middle, whole adds black bars, squeeze stretches them."`
 	Cache  string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
 	Scenes float64 `yaml:"scenes" range:"[0, 100]" doc:"Divides videos at cuts into scenes, so that no clip crosses one. A cut is a frame that differs from the one before it by this much more than that one did from its own, in percent of the range of values: about 10 for films, 0 for no division."`
 	Valid  float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of videos for validation, where data.options.csv names a list that doesn't divide them."`
@@ -65,7 +65,7 @@ func (o Options) shares() bool {
 // Decode says how videos become frames.
 func Decode(c *configs.Config) (video.DecodeOptions, error) {
 	o, err := readOptions(c)
-	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}, err
+	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}, err
 }
 
 // Open decodes the videos of a split, in the order of the list; see [decoded.Open].

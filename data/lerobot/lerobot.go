@@ -20,7 +20,7 @@ import (
 // Options are the settings under data.options.
 type Options struct {
 	Camera string  `yaml:"camera" doc:"The key of the camera, such as observation.images.top; may be empty if the recording has only one."`
-	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How frames get their proportions: center cuts out the middle, whole adds black bars, squeeze stretches them."`
 	Cache  string  `yaml:"cache" doc:"The folder for decoded frames; empty for .mcvd-cache in data.path."`
 	Valid  float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of training's episodes for validation, where the recording has no such split."`
 	Test   float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of training's episodes for the test, where the recording has no such split."`
@@ -182,7 +182,7 @@ func Decode(c *configs.Config) (video.DecodeOptions, error) {
 }
 
 func (o Options) decode(c *configs.Config) video.DecodeOptions {
-	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
+	return video.DecodeOptions{FPS: c.Data.FPS, Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}
 }
 
 // Check reports settings that [Open] would refuse, without touching any file.

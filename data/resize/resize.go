@@ -40,14 +40,13 @@ func NewFrame(height, width, channels int) Frame {
 	return Frame{make([]uint8, height*width*channels), height, width, channels}
 }
 
-// Square is the largest square in the middle. Where the two sides differ by an odd number, it lies
-// half a pixel to the left or above.
-func (f Frame) Square() Frame {
-	side := min(f.Height, f.Width)
-	top, left := (f.Height-side)/2, (f.Width-side)/2
-	out := NewFrame(side, side, f.Channels)
-	line := side * f.Channels
-	for y := range side {
+// Middle is a part of a size in the middle. Where sides differ by an odd number, it lies half a pixel to
+// the left or above.
+func (f Frame) Middle(height, width int) Frame {
+	top, left := (f.Height-height)/2, (f.Width-width)/2
+	out := NewFrame(height, width, f.Channels)
+	line := width * f.Channels
+	for y := range height {
 		copy(out.Pix[y*line:][:line], f.Pix[((top+y)*f.Width+left)*f.Channels:])
 	}
 	return out

@@ -67,11 +67,11 @@ func TestFlatFramesStayFlat(t *testing.T) {
 
 func TestSquare(t *testing.T) {
 	f := Frame{[]uint8{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 2, 5, 1}
-	if got := f.Square(); got.Height != 2 || got.Width != 2 || !slices.Equal(got.Pix, []uint8{2, 3, 7, 8}) {
+	if got := f.Middle(2, 2); got.Height != 2 || got.Width != 2 || !slices.Equal(got.Pix, []uint8{2, 3, 7, 8}) {
 		t.Errorf("%+v, want the columns 1 and 2", got)
 	}
 	f.Height, f.Width = 5, 2
-	if got := f.Square(); !slices.Equal(got.Pix, []uint8{3, 4, 5, 6}) {
+	if got := f.Middle(2, 2); !slices.Equal(got.Pix, []uint8{3, 4, 5, 6}) {
 		t.Errorf("%+v, want the rows 1 and 2", got)
 	}
 }

@@ -19,7 +19,7 @@ import (
 type Crop string
 
 const (
-	// Center cuts out the largest square in the middle.
+	// Center cuts out the largest part in the middle that has the proportions of the size asked for.
 	Center Crop = "center"
 	// Whole keeps the whole frame and its proportions and adds black bars.
 	Whole Crop = "whole"
@@ -39,7 +39,7 @@ type DecodeOptions struct {
 	ImageFPS float64
 	// Size is the height and width of the result; 0 keeps the displayed size, see [Info].
 	Size int
-	// Width is the width where it is not Size, for which Crop must be [Squeeze]; 0 is Size.
+	// Width is the width where it is not Size; 0 is Size.
 	Width int
 	// Filter scales frames as another program does; see package resize. "" averages areas in a video,
 	// and takes a cubic filter for images. With [Whole] there is no other.
@@ -74,8 +74,8 @@ func (o DecodeOptions) check() error {
 		return fmt.Errorf("decode: crop: unknown %q, want center, whole or squeeze", o.Crop)
 	case o.Size == 0 && (o.Crop != "" || o.Width != 0 || o.Filter != ""):
 		return fmt.Errorf("decode: crop %q, width %d and filter %q have no effect because size is 0", o.Crop, o.Width, o.Filter)
-	case o.Width < 0 || o.Width > 0 && o.Crop != Squeeze:
-		return fmt.Errorf("decode: width: %d, want 0 unless crop is squeeze", o.Width)
+	case o.Width < 0:
+		return fmt.Errorf("decode: width: %d, want 0 or more", o.Width)
 	case o.Filter != "" && o.Crop == Whole:
 		return fmt.Errorf("decode: filter: %q, want none where crop is whole", o.Filter)
 	case o.Filter != "":
@@ -94,28 +94,42 @@ func (o DecodeOptions) frameSize(displayed image.Point) image.Point {
 
 // keeps says whether frames that are displayed in a size keep it, but for what is cut off.
 func (o DecodeOptions) keeps(displayed image.Point) bool {
+	to := o.frameSize(displayed)
 	switch {
 	case o.Size == 0 || o.Crop == Squeeze:
-		return o.frameSize(displayed) == displayed
+		return to == displayed
 	case o.Crop == Whole:
-		return o.Size == max(displayed.X, displayed.Y)
+		return inside(displayed, to) == displayed
 	}
-	return o.Size == min(displayed.X, displayed.Y)
+	return middle(displayed, to) == to
+}
+
+// middle is the size of the largest part of a picture that has the proportions of another size.
+func middle(size, like image.Point) image.Point {
+	return image.Pt(max(1, min(size.X, size.Y*like.X/like.Y)), max(1, min(size.Y, size.X*like.Y/like.X)))
+}
+
+// inside is the largest size in which all of a picture fits into a box.
+func inside(size, box image.Point) image.Point {
+	if size.X*box.Y >= size.Y*box.X {
+		return image.Pt(box.X, max(1, (size.Y*box.X+size.X/2)/size.X))
+	}
+	return image.Pt(max(1, (size.X*box.Y+size.Y/2)/size.Y), box.Y)
 }
 
 // filtered scales frames of a size by o.Filter before it hands them to each.
 func (o DecodeOptions) filtered(displayed image.Point, each func([]uint8) error) func([]uint8) error {
 	from, to := displayed, o.frameSize(displayed)
-	square := cmp.Or(o.Crop, Center) == Center
-	if square {
-		from = image.Pt(min(from.X, from.Y), min(from.X, from.Y))
+	cut := cmp.Or(o.Crop, Center) == Center
+	if cut {
+		from = middle(from, to)
 	}
 	resizer := resize.New(o.Filter, from.Y, from.X, to.Y, to.X)
 	out := resize.NewFrame(to.Y, to.X, o.Channels)
 	return func(frame []uint8) error {
 		in := resize.Frame{Pix: frame, Height: displayed.Y, Width: displayed.X, Channels: o.Channels}
-		if square {
-			in = in.Square()
+		if cut {
+			in = in.Middle(from.Y, from.X)
 		}
 		resizer.Into(in, out)
 		return each(out.Pix)
@@ -238,7 +252,8 @@ func decodeGraph(url string, o DecodeOptions, info Info, kept bool) *ffmpeg.Stre
 	case o.Size == 0 || o.Crop == Squeeze:
 		scale(nil, width, height)
 	case cmp.Or(o.Crop, Center) == Center:
-		s = s.Filter("crop", ffmpeg.Args{"min(iw,ih)", "min(iw,ih)"})
+		s = s.Filter("crop", ffmpeg.Args{ // as in middle, of frames that may change their size midway
+			fmt.Sprintf("max(1,min(iw,floor(ih*%s/%s)))", width, height), fmt.Sprintf("max(1,min(ih,floor(iw*%s/%s)))", height, width)})
 		scale(nil, width, height)
 	default:
 		scale(ffmpeg.KwArgs{"force_original_aspect_ratio": "decrease"}, width, height)

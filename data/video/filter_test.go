@@ -39,7 +39,8 @@ func TestFiltersScaleWholeFrames(t *testing.T) {
 			o.Channels = 3
 			from, to := first, resize.NewFrame(o.Size, max(o.Size, o.Width), 3)
 			if o.Crop != Squeeze {
-				from = from.Square()
+				side := min(from.Height, from.Width)
+				from = from.Middle(side, side)
 			}
 			resize.New(o.Filter, from.Height, from.Width, to.Height, to.Width).Into(from, to)
 			var got []uint8
@@ -79,7 +80,7 @@ func TestSqueeze(t *testing.T) {
 func TestOptionsWithoutEffectAreRefused(t *testing.T) {
 	for want, o := range map[string]DecodeOptions{
 		"have no effect because size is 0":     {Filter: resize.Lanczos},
-		"width: 3, want 0 unless":              {Size: 8, Width: 3},
+		"width: -3, want 0 or more":            {Size: 8, Width: -3},
 		"none where crop is whole":             {Size: 8, Crop: Whole, Filter: resize.Lanczos},
 		`unknown "cubic", want bilinear, lanc`: {Size: 8, Filter: "cubic"},
 		"want center, whole or squeeze":        {Size: 8, Crop: "middle"},

@@ -171,7 +171,7 @@ func DecodeImages(ctx context.Context, names []string, o DecodeOptions, each fun
 }
 
 // DecodeImage decodes a PNG or a JPEG into a frame, [height, width, channels], as [Decode] does it in
-// a folder of them. Only Size, which must not be 0, Channels and Crop count.
+// a folder of them. Only Size, which must not be 0, Width, Channels and Crop count.
 func DecodeImage(b []byte, o DecodeOptions) ([]uint8, error) {
 	head, _, err := image.DecodeConfig(bytes.NewReader(b))
 	if err == nil {
@@ -184,8 +184,9 @@ func DecodeImage(b []byte, o DecodeOptions) ([]uint8, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a readable image: %w", err)
 	}
-	frame := make([]uint8, o.Size*o.Size*o.Channels)
-	render(frame, image.NewRGBA(image.Rect(0, 0, o.Size, o.Size)), img, o)
+	size := o.frameSize(image.Point{})
+	frame := make([]uint8, size.X*size.Y*o.Channels)
+	render(frame, image.NewRGBA(image.Rectangle{Max: size}), img, o)
 	return frame, nil
 }
 
@@ -221,12 +222,13 @@ func resample(names []string, rate, fps float64) []string {
 // fit says which part of an image of the given size goes to which part of a frame.
 func fit(size, frame image.Point, o DecodeOptions) (from, to image.Rectangle) {
 	from, to = image.Rectangle{Max: size}, image.Rectangle{Max: frame}
-	switch long, short := max(size.X, size.Y), min(size.X, size.Y); {
+	switch {
 	case o.Size == 0 || o.Crop == Squeeze:
 	case cmp.Or(o.Crop, Center) == Center:
-		from = image.Rect(0, 0, short, short).Add(size.Sub(image.Pt(short, short)).Div(2))
+		from.Max = middle(size, frame)
+		from = from.Add(size.Sub(from.Max).Div(2))
 	default:
-		to.Max = image.Pt(max(1, (size.X*o.Size+long/2)/long), max(1, (size.Y*o.Size+long/2)/long))
+		to.Max = inside(size, frame)
 		to = to.Add(frame.Sub(to.Max).Div(2))
 	}
 	return from, to

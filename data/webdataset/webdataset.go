@@ -3,6 +3,7 @@
 package webdataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ Splits:      by these folders; without them, or with a pattern such as clips-{00
 type Options struct {
 	Shards string  `yaml:"shards" doc:"The shards below data.path, with ranges in braces, such as clips-{000000..000012}.tar; empty for all that are there."`
 	Cache  string  `yaml:"cache" doc:"The folder for decoded frames of video files; empty for .mcvd-cache in data.path."`
-	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How images and video files become square: center cuts out the middle, whole adds black bars, squeeze changes the proportions."`
+	Crop   string  `yaml:"crop" choices:"center whole squeeze" doc:"How images and video files get their proportions: center cuts out the middle, whole adds black bars, squeeze stretches them."`
 	Valid  float64 `yaml:"valid" range:"[0, 1]" doc:"The fraction of samples for validation, where data.path has no folders train, valid and test."`
 	Test   float64 `yaml:"test" range:"[0, 1]" doc:"The fraction of samples for the test, where data.path has no folders train, valid and test."`
 }
@@ -84,7 +85,7 @@ func readOptions(c *configs.Config) (Options, error) {
 // Decode says how videos become frames.
 func Decode(c *configs.Config) (video.DecodeOptions, error) {
 	o, err := readOptions(c)
-	return video.DecodeOptions{Size: c.Data.Size, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}, err
+	return video.DecodeOptions{Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels, Crop: video.Crop(o.Crop)}, err
 }
 
 // Open finds the samples of a split in the *.tar below c.Data.Path, at any depth, by the heads of
@@ -187,7 +188,8 @@ func some(d *decoded.Dataset, err error) (clips.Dataset, error) {
 
 // list lists the samples of shards, which are named below data.path.
 func list(ctx context.Context, c *configs.Config, shards []string) (all []*sample, err error) {
-	size, channels := c.Data.Size, c.Data.Channels
+	height, width := c.Data.Frame()
+	channels := c.Data.Channels
 	for _, name := range shards {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
@@ -204,9 +206,9 @@ func list(ctx context.Context, c *configs.Config, shards []string) (all []*sampl
 			return nil, err
 		}
 		for _, s := range samples {
-			if a := s.array; a != nil && (a.Height != size || a.Width != size || a.Channels != channels) {
+			if a := s.array; a != nil && (a.Height != height || a.Width != width || a.Channels != channels) {
 				return nil, fmt.Errorf("%s: sample %s: frames of %dx%dx%d, want %dx%dx%d, by data.size and data.channels: arrays are not scaled",
-					file, s.name, a.Height, a.Width, a.Channels, size, size, channels)
+					file, s.name, a.Height, a.Width, a.Channels, height, width, channels)
 			}
 		}
 		all = append(all, samples...)
@@ -251,6 +253,6 @@ func (d *Dataset) Clip(i, start, frames int) (clips.Clip, error) {
 	if size != s.size {
 		return clips.Clip{}, fmt.Errorf("%s: %d bytes, it had %d when it was opened: start again", s.path, size, s.size)
 	}
-	clip := clips.NewClip(frames, d.decode.Size, d.decode.Size, d.decode.Channels)
+	clip := clips.NewClip(frames, d.decode.Size, cmp.Or(d.decode.Width, d.decode.Size), d.decode.Channels)
 	return clip, s.read(file, start, clip, d.decode)
 }

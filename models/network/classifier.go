@@ -22,7 +22,7 @@ type Classifier struct {
 	Width        int      `yaml:"width" range:"[4, 4096]" doc:"The number of channels at full resolution."`
 	Multipliers  []int    `yaml:"multipliers" range:"[1, 64]" doc:"One factor for each level: its channels are width times this. Each level but the first halves the size."`
 	Blocks       int      `yaml:"blocks" range:"[1, 64]" doc:"The number of residual blocks in a level."`
-	Attention    []int    `yaml:"attention" range:"[1, 4096]" doc:"The sizes in pixels at which levels have attention; the middle always has it."`
+	Attention    []int    `yaml:"attention" range:"[1, 4096]" doc:"The sizes in pixels, of the shorter side, at which levels have attention; the middle always has it."`
 	HeadChannels int      `yaml:"head_channels" range:"[1, 4096]" doc:"The number of channels of an attention head. Layers with fewer channels have one head."`
 	Dropout      float64  `yaml:"dropout" range:"[0, 1)" doc:"The probability that training sets a value inside a residual block to 0."`
 }

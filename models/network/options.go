@@ -31,7 +31,7 @@ func (u UNet) read(c *configs.Config) (Network, error) {
 
 // Complete leaves sizes that the network doesn't have out of the default attention.
 func (u *UNet) Complete(c *configs.Config, isSet func(string) bool) {
-	if sizes := u.sizes(c.Data.Size); !isSet("attention") && len(sizes) > 0 {
+	if sizes := u.sizes(c); !isSet("attention") && len(sizes) > 0 {
 		u.Attention = slices.DeleteFunc(slices.Clone(u.Attention), func(size int) bool { return !slices.Contains(sizes, size) })
 	}
 }
@@ -44,7 +44,8 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 		return p
 	}
 	multiple := 1 << (levels - 1)
-	p.Check(c.Data.Size%multiple == 0, "data.size", c.Data.Size,
+	height, width := c.Data.Frame()
+	p.Check(height%multiple == 0 && width%multiple == 0, "data.size", c.Data.Sides(),
 		fmt.Sprintf("a multiple of %d, because the network halves it %d times", multiple, levels-1), "model.options.multipliers")
 	for i, size := range u.Attention {
 		p.Check(!slices.Contains(u.Attention[:i], size), fmt.Sprintf("model.options.attention[%d]", i), size, "each size once")
@@ -55,14 +56,14 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 	p.Check(!u.PerFrame || f.Current > 1, "model.options.level_per_frame", true, "false, because frames.current is 1", "frames.current")
 	p.Check(u.Conditioning != "spatin" || f.Past+f.Future > 0, conditioningPath, u.Conditioning,
 		"concat, because there are no past or future frames", "frames.past", "frames.future")
-	u.checkHeads(&p, c.Data.Size)
+	u.checkHeads(&p, c)
 	return p
 }
 
 // checkHeads reports layers whose channels can't be divided among whole attention heads. The last
 // level always has attention, in the middle of the network.
-func (u *UNet) checkHeads(p *configs.Problems, size int) {
-	sizes := u.sizes(size)
+func (u *UNet) checkHeads(p *configs.Problems, c *configs.Config) {
+	sizes := u.sizes(c)
 	for i, multiplier := range u.Multipliers {
 		channels := u.Width * multiplier
 		heads := max(1, channels/u.HeadChannels)
@@ -74,7 +75,7 @@ func (u *UNet) checkHeads(p *configs.Problems, size int) {
 
 // unused reports sizes for attention that the network doesn't have.
 func (u *UNet) unused(c *configs.Config) (p configs.Problems) {
-	sizes := u.sizes(c.Data.Size)
+	sizes := u.sizes(c)
 	for i, size := range u.Attention {
 		if len(sizes) > 0 && !slices.Contains(sizes, size) {
 			list := strings.Trim(strings.ReplaceAll(fmt.Sprint(sizes), " ", ", "), "[]")
@@ -84,16 +85,16 @@ func (u *UNet) unused(c *configs.Config) (p configs.Problems) {
 	return p
 }
 
-// sizes are the sizes of a frame at the levels of the network. There are none if the frame can't be
-// halved that often.
-func (u *UNet) sizes(size int) []int {
-	levels := len(u.Multipliers)
-	if levels < 1 || levels > maxLevels || size%(1<<(levels-1)) != 0 {
+// sizes are the sizes of a frame at the levels of the network, of its shorter side. There are none if the
+// frame can't be halved that often.
+func (u *UNet) sizes(c *configs.Config) []int {
+	levels, short := len(u.Multipliers), min(c.Data.Frame())
+	if levels < 1 || levels > maxLevels || short%(1<<(levels-1)) != 0 {
 		return nil
 	}
 	sizes := make([]int, levels)
 	for i := range sizes {
-		sizes[i] = size >> i
+		sizes[i] = short >> i
 	}
 	return sizes
 }

@@ -20,7 +20,7 @@ type UNet struct {
 	Width         int     `yaml:"width" range:"[4, 4096]" doc:"The number of channels at full resolution."` // groups of norms need 4
 	Multipliers   []int   `yaml:"multipliers" range:"[1, 64]" doc:"One factor for each level: its channels are width times this. Each level but the first halves the size."`
 	Blocks        int     `yaml:"blocks" range:"[1, 64]" doc:"The number of residual blocks in a level; the way up has one more."`
-	Attention     []int   `yaml:"attention" range:"[1, 4096]" doc:"The sizes in pixels at which levels have attention; the middle always has it. Of the default, sizes that the network does not have are left out."`
+	Attention     []int   `yaml:"attention" range:"[1, 4096]" doc:"The sizes in pixels, of the shorter side, at which levels have attention; the middle always has it. Of the default, sizes that the network does not have are left out."`
 	HeadChannels  int     `yaml:"head_channels" range:"[1, 4096]" doc:"The number of channels of an attention head. Layers with fewer channels have one head."`
 	Dropout       float64 `yaml:"dropout" range:"[0, 1)" doc:"The probability that training sets a value inside a residual block to 0."`
 	MaskEmbedding bool    `yaml:"mask_embedding" doc:"Whether the network is told, by an embedding beside that of the noise level, if the past is visible. It needs past frames."`
@@ -245,7 +245,8 @@ func (n *unetGraph) attention(name string, x *Node) *Node {
 }
 
 func (n *unetGraph) attends(x *Node) bool {
-	return slices.Contains(n.Attention, x.Shape().Dimensions[1])
+	d := x.Shape().Dimensions
+	return slices.Contains(n.Attention, min(d[1], d[2]))
 }
 
 // at is the scope at a path below s.
