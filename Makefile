@@ -9,7 +9,7 @@ export PATH := $(addsuffix /bin:,$(shell GOTOOLCHAIN=auto GOEXPERIMENT= go env G
 # Where git can't tell, such as in a copy without .git or in somebody else's clone, the program is built without it.
 stamp = $(shell git status --porcelain >/dev/null 2>&1 && echo -buildvcs=true)
 
-.PHONY: build demo figures test lint release licences clean
+.PHONY: build demo figures test nightly lint release licences clean
 
 build:
 	go build $(stamp) -o bin/mcvd ./cmd/mcvd
@@ -32,6 +32,16 @@ test: lint build
 	go test -timeout 30m ./...
 	scripts/test-xla.sh
 	scripts/test-race.sh
+
+# What takes too long for every change: an hour and a half on two cores. SEED chooses the chances, today's date if it is not given.
+SEED = $(shell date +%Y%m%d)
+nightly: build
+	scripts/install-ffmpeg.sh
+	scripts/install-xla.sh cpu
+	go run ./cmd/torture -seed $(SEED)
+	go run ./cmd/torture -seed $(SEED) -backend xla-cpu
+	scripts/fuzz.sh 60
+	MCVD_LONG_STEPS=20000 go test ./train -run ALongRun -timeout 2h
 
 lint:
 	scripts/lint.sh
