@@ -300,8 +300,9 @@ type Train struct {
 	CheckpointEvery int `yaml:"checkpoint_every" range:"[1, 1e9]"`
 	// How many of the newest checkpoints stay, beside the one with the lowest validation loss.
 	Keep int `yaml:"keep" range:"[1, 1e6]"`
-	// Checkpoints of steps that are multiples of this stay, too; 0 for none. A run may change it when it is
-	// resumed.
+	// Checkpoints of steps that are multiples of this, which is one of train.checkpoint_every, stay, too;
+	// 0 for none. A run may change it when it is resumed; then those that the new number doesn't keep go
+	// with the next checkpoint.
 	KeepSteps int `yaml:"keep_steps" range:"[0, 1e9]"`
 	// Checkpoints stay, too, if they were written this many hours after the one before that stays for
 	// this reason; 0 for none. The oldest one of a run is the first. A run may change it when it is

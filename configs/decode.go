@@ -126,6 +126,10 @@ func (d *decoder) fields(n *yaml.Node, known []field, path string) {
 
 // twice reads a number, or a list of two.
 func (d *decoder) twice(n *yaml.Node, f field, path string) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!int" {
+		d.want(n, path, "an integer such as 64, or a list of two such as [64, 128]")
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		f.second.SetZero()
 		d.value(n, f.value, path)
@@ -135,6 +139,10 @@ func (d *decoder) twice(n *yaml.Node, f field, path string) {
 	d.value(n, both, path)
 	if both.Len() != 2 {
 		d.problem(n, path, "a list of %d, want a number, or two such as [64, 128]", both.Len())
+		return
+	}
+	if both.Index(1).IsZero() {
+		d.want(n.Content[1], path+"[1]", "1 or more") // here 0 would mean the first number
 		return
 	}
 	f.value.Set(both.Index(0))

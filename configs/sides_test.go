@@ -50,6 +50,8 @@ func TestFramesThatAreNotSquare(t *testing.T) {
 		"data: {size: [8, 16, 32]}":  "data.size: a list of 3",
 		"data: {size: []}":           "data.size: a list of 0",
 		"data: {size: [0, 16]}":      "data.size[0]: 0, want 1 to 4096",
+		"data: {size: [16, 0]}":      "data.size[1]: 0, want 1 or more",
+		"data: {size: 24x40}":        `data.size: "24x40", want an integer such as 64, or a list of two`,
 		"data: {size: [16, 5000]}":   "data.size[1]: 5000, want 1 to 4096",
 		"data: {size: [16, -5]}":     "data.size[1]: -5, want 1 to 4096",
 		"data: {size: [16, 1.5]}":    "data.size[1]: 1.5, want an integer",

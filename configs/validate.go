@@ -19,6 +19,9 @@ func (c *Config) problems() Problems {
 	c.checkData(&p)
 	c.checkSampler(&p)
 	t := c.Train
+	p.Check(!(t.Patience > 0 && t.Patience < 1), "train.patience", t.Patience, "0 for none, or 1 or more")
+	p.Check(t.CheckpointEvery < 1 || t.KeepSteps%t.CheckpointEvery == 0, "train.keep_steps", t.KeepSteps,
+		fmt.Sprintf("a multiple of train.checkpoint_every, which is %d: of other steps there are no checkpoints", t.CheckpointEvery), "train.checkpoint_every")
 	p.Check(t.Devices < 1 || t.Batch%t.Devices == 0, "train.devices", t.Devices, fmt.Sprintf("a divisor of train.batch, which is %d", t.Batch), "train.batch")
 	return p
 }

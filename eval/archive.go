@@ -37,6 +37,31 @@ type Archive struct {
 type archived struct {
 	Header Header  `json:"header"`
 	Parts  []Range `json:"parts"`
+	// CRC32C is that of the file's text with 0 in its place; nil in files from before there was one.
+	CRC32C *uint32 `json:"crc32c,omitempty"`
+}
+
+// sumOf is the line of the checksum.
+func sumOf(sum uint32) []byte { return fmt.Appendf(nil, "\n  \"crc32c\": %d\n}\n", sum) }
+
+// format is the text of the file.
+func (a archived) format() ([]byte, error) {
+	a.CRC32C = new(uint32)
+	text, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	text = append(text, '\n')
+	return append(bytes.TrimSuffix(text, sumOf(0)), sumOf(crc32.Checksum(text, castagnoli))...), nil
+}
+
+// isWhole says whether a text, of which a was read, has the checksum that it was written with.
+func (a archived) isWhole(text []byte) bool {
+	if a.CRC32C == nil {
+		return !bytes.Contains(text, []byte("crc32c"))
+	}
+	before, ok := bytes.CutSuffix(text, sumOf(*a.CRC32C))
+	return ok && crc32.Checksum(append(slices.Clip(before), sumOf(0)...), castagnoli) == *a.CRC32C
 }
 
 const (
@@ -49,12 +74,11 @@ const (
 // CreateArchive makes the folder for an evaluation, or opens it if it belongs to the same one. If
 // it belongs to another one, the error shows the difference.
 func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
-	a := &Archive{dir, archived{h, parts}}
-	text, err := json.MarshalIndent(a.about, "", "  ")
+	a := &Archive{dir, archived{Header: h, Parts: parts}}
+	text, err := a.about.format()
 	if err != nil {
 		return nil, err
 	}
-	text = append(text, '\n')
 	path := filepath.Join(dir, archiveFile)
 	if err := atomicfile.Prepare(path); err != nil {
 		return nil, err
@@ -68,6 +92,9 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 	case err != nil:
 		return nil, err
 	case !bytes.Equal(old, text):
+		if about := (archived{}); json.Unmarshal(old, &about) == nil && !about.isWhole(old) {
+			return nil, fmt.Errorf("%s: %w; use another folder", path, errArchive)
+		}
 		if lines := otherEvaluation(old, text); len(lines) > 0 {
 			return nil, fmt.Errorf("%s: is of another evaluation; use another folder, or ask for the same:\n  %s", path, strings.Join(lines, "\n  "))
 		}
@@ -78,7 +105,9 @@ func CreateArchive(dir string, h Header, parts []Range) (*Archive, error) {
 // otherEvaluation lists the differences that make another evaluation. How weights were trained does not
 // matter, because the evaluation has their hash; and another version may have more settings of it.
 func otherEvaluation(old, new []byte) []string {
-	return slices.DeleteFunc(differences(old, new, "%s: %s there, %s here"), func(line string) bool { return strings.HasPrefix(line, "config.train.") })
+	return slices.DeleteFunc(differences(old, new, "%s: %s there, %s here"), func(line string) bool {
+		return strings.HasPrefix(line, "config.train.") || strings.HasPrefix(line, "crc32c:")
+	})
 }
 
 // OpenArchive opens a folder that [CreateArchive] made.
@@ -98,6 +127,8 @@ func OpenArchive(dir string) (*Archive, error) {
 	return &Archive{dir, about}, nil
 }
 
+var errArchive = errors.New("its checksum is wrong: it was damaged or changed since it was written")
+
 // parseArchived reads evaluation.json.
 func parseArchived(text []byte) (about archived, err error) {
 	if err := json.Unmarshal(text, &about); err != nil {
@@ -105,6 +136,9 @@ func parseArchived(text []byte) (about archived, err error) {
 	}
 	if err := about.Header.check(); err != nil {
 		return about, fmt.Errorf("not of an evaluation: %w", err)
+	}
+	if !about.isWhole(text) {
+		return about, errArchive
 	}
 	return about, nil
 }

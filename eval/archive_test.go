@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -230,6 +231,45 @@ func TestFeaturesBelongToTheirRecords(t *testing.T) {
 		os.Remove(path)
 	}
 }
+
+// Any other byte in evaluation.json is noticed, also in what is not compared, such as how the weights
+// were trained.
+func TestEveryByteOfTheHeaderCounts(t *testing.T) {
+	h := Header{Protocol: Protocol{Name: "clean", Clips: 2, Trajectories: 1, Frames: 1, Rules: clean}, Metrics: []metric.Info{{Name: "psnr"}},
+		Config: map[string]string{"train.sample_every": "6", "data.size": "16"}}
+	dir, parts := filepath.Join(t.TempDir(), "records"), []Range{{0, 2}}
+	if _, err := CreateArchive(dir, h, parts); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, archiveFile)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range good {
+		bad := slices.Clone(good)
+		bad[i] ^= 4
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := OpenArchive(dir); err == nil && !reflect.DeepEqual(a.Header(), h) {
+			t.Errorf("byte %d, of %q: no error on opening", i, nearBy(good, i))
+		}
+		if _, err := CreateArchive(dir, h, parts); err == nil && !bytes.Equal(bytes.TrimSpace(bad), bytes.TrimSpace(good)) {
+			t.Errorf("byte %d, of %q: no error on going on", i, nearBy(good, i))
+		}
+	}
+	// Other settings of the training are no other evaluation.
+	h.Config["train.sample_every"] = "7"
+	if err := os.WriteFile(path, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := CreateArchive(dir, h, parts); err != nil {
+		t.Errorf("another setting of the training: %v", err)
+	}
+}
+
+func nearBy(text []byte, i int) []byte { return text[max(0, i-10):min(len(text), i+10)] }
 
 // An evaluation.json that no evaluation wrote is refused, and nothing panics or prints without end.
 func TestHeadersThatNoEvaluationWrites(t *testing.T) {

@@ -63,15 +63,19 @@ type copied struct {
 	entries []weights.Entry
 }
 
-// copyOf copies all tensors of a store. One that is not finite is a [weights.NotFiniteError].
-func copyOf(store *model.Store, step int) (copied, error) {
+// copyOf copies all tensors of a store. One that is not finite is a [weights.NotFiniteError]. alive is
+// called for each that is written.
+func copyOf(store *model.Store, step int, alive func()) (copied, error) {
 	c := copied{step: step}
 	for _, e := range models.Entries(store) {
 		data, err := finiteData(e)
 		if err != nil {
 			return c, fmt.Errorf("checkpoint of step %d: tensor %q: %w", step, e.Name, err)
 		}
-		c.entries = append(c.entries, weights.Entry{Tensor: e.Tensor, Data: func() ([]byte, error) { return data, nil }})
+		c.entries = append(c.entries, weights.Entry{Tensor: e.Tensor, Data: func() ([]byte, error) {
+			alive()
+			return data, nil
+		}})
 	}
 	return c, nil
 }
@@ -88,7 +92,7 @@ func (t *trainer) save(write func(entries []weights.Entry) error) error {
 		if err := t.saving.wait(); err != nil {
 			return err
 		}
-		c, err := copyOf(t.store, t.progress.Step)
+		c, err := copyOf(t.store, t.progress.Step, t.Watchdog.Alive)
 		if errors.As(err, new(weights.NotFiniteError)) {
 			err = diverged{t.progress, err}
 		}

@@ -74,6 +74,16 @@ func (s splits) changed(f *weights.File) (lines []string, err error) {
 	return lines, nil
 }
 
+// belongs says whether a checkpoint is of this experiment and its data.
+func (r *Run) belongs(f *weights.File) bool {
+	was, err := settings(f)
+	if err != nil || len(forbidden(was, r.Config)) > 0 {
+		return false
+	}
+	moved, err := r.data.changed(f)
+	return err == nil && len(moved) == 0
+}
+
 // checkUnchanged reports settings that were edited since the checkpoint was written, and that must not
 // change in a run.
 func (r *Run) checkUnchanged(f *weights.File) error {

@@ -44,6 +44,10 @@ func (f *feed) each(ctx context.Context) iter.Seq2[uploaded, error] {
 		go func() {
 			defer close(queue)
 			for b, err := range f.batches {
+				if ctx.Err() != nil { // nobody waits any more, and the devices may be gone
+					b.Free()
+					return
+				}
 				r := result{err: err}
 				if err == nil {
 					r.batch, r.err = f.upload(b)

@@ -79,7 +79,8 @@ func (p Progress) said() string {
 }
 
 // regular is the progress of the newest checkpoint of a step at which one is due, zero if there is none at
-// all. Those that a stop left in between are passed over, so that a run that was stopped goes back as far
+// all. Those of another experiment or other data are passed over, because the training could not go on
+// from them. Those that a stop left in between are passed over, so that a run that was stopped goes back as far
 // as one that was not, and so are those of steps that were skipped; unless there are no others.
 func (r *Run) regular() (p Progress) {
 	for _, path := range r.Checkpoints() {
@@ -87,7 +88,11 @@ func (r *Run) regular() (p Progress) {
 		if err != nil {
 			continue // training takes an older one, too
 		}
+		belongs := r.belongs(f)
 		f.Close()
+		if !belongs {
+			continue
+		}
 		if at.SkippedInARow == 0 && at.Step%r.Config.Train.CheckpointEvery == 0 {
 			return at
 		}
@@ -104,8 +109,8 @@ func (r *Run) best(before int) (Progress, bool) {
 	if err != nil {
 		return p, false
 	}
-	f.Close()
-	return p, p.Step < before
+	defer f.Close()
+	return p, p.Step < before && r.belongs(f)
 }
 
 // backTo makes a checkpoint the newest one: later ones are removed when it is there. The one with the

@@ -250,3 +250,35 @@ func TestARollbackNeverLosesTheLastCheckpoint(t *testing.T) {
 		t.Errorf("checkpoints %v, want %v", after, before)
 	}
 }
+
+// Checkpoints of the experiment before a change, which stay for good, are none to go back to: training
+// could not go on from them.
+func TestARollbackStaysInItsExperiment(t *testing.T) {
+	b, c, dir := backendtest.OpenGo(t), toy(), t.TempDir()
+	c.Train.Steps, c.Train.CheckpointEvery, c.Train.KeepSteps, c.Train.Keep, c.Train.ValidateEvery = 6, 4, 4, 2, 0
+	mustTrain(t, options(b, c, dir))
+	c.Train.Steps, c.Optimizer.LearningRate = 7, c.Optimizer.LearningRate/2
+	o := options(b, c, dir)
+	o.AcceptChanges = true
+	mustTrain(t, o)
+	var steps []string
+	for _, path := range checkpoints(t, dir) {
+		steps = append(steps, filepath.Base(path))
+	}
+	run := &Run{Dir: dir, Config: c, data: splitsOf(o)}
+	if len(run.Checkpoints()) != 3 || !slices.Contains(steps, runs.CheckpointName(4)) {
+		t.Fatalf("checkpoints %v, want those of steps 4, 6 and 7", steps)
+	}
+	if p := run.regular(); p.Step != 7 {
+		t.Errorf("it goes back to step %d, want 7, the newest of the experiment", p.Step)
+	}
+	other := *c
+	other.Optimizer.LearningRate *= 2
+	if p := (&Run{Dir: dir, Config: &other, data: splitsOf(o)}).regular(); p.Step != 4 {
+		t.Errorf("before the change it would go back to step %d, want 4", p.Step)
+	}
+	o.Train = waves{c.Data.Size, 8}
+	if p := (&Run{Dir: dir, Config: c, data: splitsOf(o)}).regular(); p.Step != 0 {
+		t.Errorf("with other data it goes back to step %d, want none", p.Step)
+	}
+}

@@ -112,11 +112,11 @@ func train(ctx context.Context, o Options, m *models.Model, steps objective) (Pr
 	}
 	defer unlock()
 	for back := (rollback{}); ; {
-		progress, err := o.Watchdog.watch(ctx, run.Dir, func(ctx context.Context) (Progress, error) {
+		progress, err := o.Watchdog.watch(ctx, run.writeStacks, func(ctx context.Context) (Progress, error) {
 			return attempt(ctx, o, run, m, steps, back)
 		})
-		if err == nil {
-			return progress, nil
+		if err == nil || errors.Is(err, ErrHangs) {
+			return progress, err
 		}
 		if back, err = run.next(o, err); err != nil {
 			return progress, err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -21,35 +21,43 @@ import (
 var ErrHangs = errors.New("training hangs")
 
 // A Watchdog ends a training that makes no progress, because data, a device or a disk hangs. It writes
-// down where, and a checkpoint. A nil Watchdog does nothing.
+// down where, and a checkpoint. A nil Watchdog does nothing. It serves one training.
 type Watchdog struct {
 	patience time.Duration
-	grace    time.Duration // how long anything may take once the patience is over
-	timer    *time.Timer
+	grace    time.Duration // how long anything may show no sign of life once the patience is over
+	timer    *time.Timer   // calls expire
+	expire   func()
 	hangs    chan struct{} // closed when the patience is over
+	signs    chan struct{} // has a value if there was a sign of life
 
 	mu     sync.Mutex
 	doing  string       // what the training does
 	rescue func() error // writes a checkpoint; nil if there is nothing to save
 }
 
-// maxGrace is how long a training gets to end by itself, and then as long to be saved from outside.
-const maxGrace = time.Minute
+// graceOfHung is the grace of a watchdog. Each tensor that is written is a sign of life.
+const graceOfHung = time.Minute
 
 // NewWatchdog makes a watchdog that waits as long for each sign of progress; nil if that is 0.
 func NewWatchdog(patience time.Duration) *Watchdog {
 	if patience <= 0 {
 		return nil
 	}
-	w := &Watchdog{patience: patience, grace: min(patience, maxGrace), hangs: make(chan struct{}), doing: "starting"}
-	w.timer = time.AfterFunc(patience, sync.OnceFunc(func() { close(w.hangs) }))
+	w := &Watchdog{patience: patience, grace: graceOfHung, hangs: make(chan struct{}), signs: make(chan struct{}, 1), doing: "starting"}
+	w.expire = sync.OnceFunc(func() { close(w.hangs) })
+	w.timer = time.AfterFunc(math.MaxInt64, w.expire) // until there is something to watch
 	return w
 }
 
 // Alive tells the watchdog that there is progress.
 func (w *Watchdog) Alive() {
-	if w != nil {
-		w.timer.Reset(w.patience)
+	if w == nil {
+		return
+	}
+	w.timer.Reset(w.patience)
+	select {
+	case w.signs <- struct{}{}:
+	default:
 	}
 }
 
@@ -75,26 +83,28 @@ func (w *Watchdog) guard(rescue func() error) {
 }
 
 // watch does work, and ends when it ends or hangs. Work that hangs is told to end, as if by a signal. If
-// it does not, it is left behind, and a checkpoint is written without it.
-func (w *Watchdog) watch(ctx context.Context, dir string, work func(ctx context.Context) (Progress, error)) (Progress, error) {
+// it does not, it is left behind, and a checkpoint is written without it. record writes down why it hangs.
+func (w *Watchdog) watch(ctx context.Context, record func(why error) error, work func(ctx context.Context) (Progress, error)) (p Progress, err error) {
 	if w == nil {
 		return work(ctx)
 	}
-	w.Alive()
-	defer w.timer.Stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	w.Alive()
+	defer w.timer.Stop()
 	type result struct {
 		progress Progress
 		err      error
 	}
-	done := make(chan result, 1)
+	var r result
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		p, err := work(ctx)
-		done <- result{p, err}
+		r = result{p, err}
 	}()
 	select {
-	case r := <-done:
+	case <-done:
 		return r.progress, r.err
 	case <-w.hangs:
 	}
@@ -102,51 +112,67 @@ func (w *Watchdog) watch(ctx context.Context, dir string, work func(ctx context.
 	doing, rescue := w.doing, w.rescue
 	w.mu.Unlock()
 	hangs := fmt.Errorf("%w: no progress for %v while %s", ErrHangs, w.patience, doing)
-	stacks := filepath.Join(dir, runs.StacksFile)
-	if err := w.within(func() error { return writeStacks(stacks, hangs) }); err != nil {
-		hangs = fmt.Errorf("%w; where it hangs could not be written to %s: %w", hangs, stacks, err)
+	if err := w.within(func() error { return record(hangs) }); err != nil {
+		hangs = fmt.Errorf("%w; where it hangs could not be written down: %w", hangs, err)
 	} else {
-		hangs = fmt.Errorf("%w; %s says where", hangs, stacks)
+		hangs = fmt.Errorf("%w; %s in its folder says where", hangs, runs.StacksFile)
 	}
 	cancel(hangs)
-	select {
-	case r := <-done:
-		if r.err == nil {
-			return r.progress, nil // it just came to its end
-		}
-		return r.progress, fmt.Errorf("%w\n%w", hangs, r.err)
-	case <-time.After(w.grace):
+	if !w.ends(done) {
+		return Progress{}, fmt.Errorf("%w\n%w", hangs, w.save(rescue))
 	}
-	return Progress{}, fmt.Errorf("%w\n%w", hangs, w.save(rescue))
+	if r.err == nil {
+		return r.progress, nil // it just came to its end
+	}
+	return r.progress, fmt.Errorf("%w\n%w", hangs, r.err)
 }
 
 // save writes a checkpoint of work that was left behind, and says what became of it.
 func (w *Watchdog) save(rescue func() error) error {
 	if rescue == nil {
-		return errors.New("there was nothing to save yet; the same command begins anew")
+		return errors.New("there was nothing to save; the same command goes on from the newest checkpoint, if there is one")
 	}
 	if err := w.within(rescue); err != nil {
-		return fmt.Errorf("no checkpoint could be written: %w; the same command goes on from the newest one", err)
+		return fmt.Errorf("no checkpoint could be written: %w; the same command goes on from the newest one, if there is one", err)
 	}
 	return errors.New("a checkpoint was written; the same command goes on from there")
 }
 
-// within does what may hang, too, for as long as the grace lasts.
-func (w *Watchdog) within(do func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- do() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(w.grace):
+// within does what may hang, too.
+func (w *Watchdog) within(do func() error) (err error) {
+	done := make(chan struct{})
+	var result error
+	go func() {
+		defer close(done)
+		result = do()
+	}()
+	if !w.ends(done) {
 		return fmt.Errorf("that hung for %v, too", w.grace)
+	}
+	return result
+}
+
+// ends waits for done, as long as there are signs of life.
+func (w *Watchdog) ends(done <-chan struct{}) bool {
+	for {
+		select {
+		case <-done:
+			return true
+		case <-w.signs:
+		case <-time.After(w.grace):
+			return false
+		}
 	}
 }
 
-// writeStacks writes what each goroutine does.
-func writeStacks(path string, why error) error {
-	return atomicfile.Write(path, func(f *os.File) error {
-		if _, err := io.WriteString(f, why.Error()+"\n\n"); err != nil {
+// writeStacks writes into the folder what each goroutine does, unless the folder is no longer this
+// process's.
+func (r *Run) writeStacks(why error) error {
+	if err := r.guard(); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(r.Dir, runs.StacksFile), func(f *os.File) error {
+		if _, err := fmt.Fprintf(f, "%s\n%v\n\n", time.Now().Format(time.RFC3339), why); err != nil {
 			return err
 		}
 		return pprof.Lookup("goroutine").WriteTo(f, 2)

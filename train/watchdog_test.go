@@ -25,11 +25,13 @@ func TestTheWatchdogsPatience(t *testing.T) {
 	var none *Watchdog
 	none.Alive()
 	none.begin("nothing")
-	dir := t.TempDir()
+	recorded := 0
+	record := func(why error) error { recorded++; return nil }
 	synctest.Test(t, func(t *testing.T) {
 		// Work that takes hours, but gives signs of life.
 		w := NewWatchdog(time.Minute)
-		p, err := w.watch(t.Context(), dir, func(ctx context.Context) (Progress, error) {
+		time.Sleep(time.Hour) // it doesn't watch yet
+		p, err := w.watch(t.Context(), record, func(ctx context.Context) (Progress, error) {
 			for range 200 {
 				time.Sleep(59 * time.Second)
 				w.Alive()
@@ -42,7 +44,7 @@ func TestTheWatchdogsPatience(t *testing.T) {
 		// Work that gives none, and ends when it is told to.
 		began := time.Now()
 		w = NewWatchdog(time.Minute)
-		p, err = w.watch(t.Context(), dir, func(ctx context.Context) (Progress, error) {
+		p, err = w.watch(t.Context(), record, func(ctx context.Context) (Progress, error) {
 			w.begin("reading")
 			<-ctx.Done()
 			return Progress{Step: 3}, ErrStopped
@@ -57,15 +59,31 @@ func TestTheWatchdogsPatience(t *testing.T) {
 		began, w = time.Now(), NewWatchdog(time.Minute)
 		end := make(chan bool)
 		w.guard(func() error { <-end; return nil })
-		_, err = w.watch(t.Context(), dir, func(ctx context.Context) (Progress, error) { <-end; return Progress{}, nil })
+		_, err = w.watch(t.Context(), record, func(ctx context.Context) (Progress, error) { <-end; return Progress{}, nil })
 		if d := time.Since(began); !errors.Is(err, ErrHangs) || !strings.Contains(err.Error(), "no checkpoint could be written: that hung for 1m0s, too") || d != 3*time.Minute {
 			t.Errorf("work that does not end: after %v error %v", d, err)
 		}
 		close(end)
+		// Work that takes its time to end, but shows that it does.
+		began, w = time.Now(), NewWatchdog(time.Hour)
+		p, err = w.watch(t.Context(), record, func(ctx context.Context) (Progress, error) {
+			<-ctx.Done()
+			for range 10 {
+				time.Sleep(59 * time.Second)
+				w.Alive()
+			}
+			return Progress{Step: 5}, ErrStopped
+		})
+		if d := time.Since(began); !errors.Is(err, ErrHangs) || p.Step != 5 || d != time.Hour+590*time.Second {
+			t.Errorf("work that takes long to end: after %v step %d, error %v", d, p.Step, err)
+		}
+		if recorded != 3 {
+			t.Errorf("recorded %d times, want 3", recorded)
+		}
 	})
 }
 
-// hung is a watchdog whose patience ends when a test says so.
+// hung is a watchdog whose patience ends when a test calls expire.
 func hung() *Watchdog {
 	w := NewWatchdog(time.Hour)
 	w.grace = time.Second
@@ -85,7 +103,7 @@ func TestATrainingThatHangsIsSaved(t *testing.T) {
 	defer close(end)
 	o.Watchdog = w
 	o.Sample = func(context.Context, *model.Store, string) error {
-		w.timer.Reset(0)
+		w.expire()
 		<-end
 		return nil
 	}
@@ -129,7 +147,7 @@ func TestATrainingWhoseDataHangEnds(t *testing.T) {
 		o, w := options(b, c, t.TempDir()), hung()
 		end := make(chan bool)
 		o.Watchdog = w
-		hangs := &stuck{stuck: func() { w.timer.Reset(0); <-end }}
+		hangs := &stuck{stuck: func() { w.expire(); <-end }}
 		if split == clips.Train {
 			hangs.Dataset, hangs.from, o.Train = o.Train, 20, hangs
 		} else {

@@ -114,7 +114,7 @@ type student struct {
 	config *configs.Config
 }
 
-func (c *distillCommand) run(cmd *cobra.Command) error {
+func (c *distillCommand) run(cmd *cobra.Command) (err error) {
 	if err := notAmongRuns("--out", c.folders, c.folders); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (c *distillCommand) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	defer b.Finalize()
+	defer func() { finalize(b, err) }()
 	with := versions()
 	maps.Copy(with, choice.Versions())
 	for _, s := range students {

@@ -34,11 +34,13 @@ func main() {
 
 // Exit statuses. A mistake that the command line shows by itself, whatever lies in files and on the
 // machine, is exitUsage: see [markUsage]. A command that SIGINT or SIGTERM ended is exitStopped, the
-// number of sysexits.h for "try again later": the same command goes on, or begins anew. So is a training
-// that hung. Everything else is exitFailure.
+// number of sysexits.h for "try again later": the same command goes on, or begins anew. A training that
+// hung is exitHung, the number for "input/output error": the same command goes on, but may hang again.
+// Everything else is exitFailure.
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitHung    = 74
 	exitStopped = 75
 )
 
@@ -58,7 +60,10 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
-	if errors.Is(err, train.ErrHangs) || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
+	if errors.Is(err, train.ErrHangs) {
+		return exitHung
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
 		return exitStopped
 	}
 	return exitFailure

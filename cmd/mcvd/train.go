@@ -104,11 +104,7 @@ func (c *trainCommand) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if !errors.Is(err, train.ErrHangs) { // then it may be in use, and would hang as well
-			b.Finalize()
-		}
-	}()
+	defer func() { finalize(b, err) }()
 	if err := train.CheckBackend(b, config); err != nil { // before videos are decoded
 		return err
 	}
@@ -118,6 +114,14 @@ func (c *trainCommand) run(cmd *cobra.Command) (err error) {
 	with := versions()
 	maps.Copy(with, choice.Versions())
 	return c.train(cmd.Context(), b, choice, config, with)
+}
+
+// finalize closes the backend after a training that ended with err. If the training hung, the backend may
+// be in use, and would hang as well.
+func finalize(b compute.Backend, err error) {
+	if !errors.Is(err, train.ErrHangs) {
+		b.Finalize()
+	}
 }
 
 // load reads the configuration: of the file, or of the run that exists.

@@ -51,7 +51,7 @@ func readOptions(c *configs.Config) (Options, error) {
 	return o, errors.Join(err, p.Err())
 }
 
-// Decode is how the published converter makes frames: the square in the middle, scaled as PIL does it.
+// Decode is how the published converter makes frames: the middle in the proportions of data.size, a square as published, scaled as PIL does it.
 func Decode(c *configs.Config) (video.DecodeOptions, error) {
 	return video.DecodeOptions{FPS: c.Data.FPS, ImageFPS: rate, Size: c.Data.Size, Width: c.Data.Width, Channels: c.Data.Channels,
 		Crop: video.Center, Filter: resize.Lanczos}, nil

@@ -14,7 +14,7 @@ Layout of data.path:
 
 Splits:      the owners': train, val (validation) and test
 
-Frames are the square in the middle. The images of a city are cut, by name, into sequences of 30.
+Frames are the middle, by default a square. The images of a city are cut, by name, into sequences of 30.
 
   data: {name: cityscapes, path: cityscapes, size: 128, channels: 3}
 `

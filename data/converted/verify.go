@@ -53,7 +53,9 @@ func Verify(ctx context.Context, dir string, workers int) (Checked, []string, er
 // find lists the files of a store or a cache, with slashes, what an index says of them, and what is
 // wrong with the index.
 func find(dir string) (named map[string]shard, paths, broken []string, err error) {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, nil, nil, err
+	} else if !info.IsDir() {
 		return nil, nil, nil, fmt.Errorf("%s: not a folder, want a converted store or a cache of decoded videos", dir)
 	}
 	named = map[string]shard{}

@@ -53,6 +53,9 @@ func (d *Dataset) divide(threshold float64, frames int) error {
 			d.videos = append(d.videos, film{fmt.Sprintf("%s#%d-%d", v.name, from, to-1), v.of, v.from + from, to - from, 0})
 		}
 	}
+	if short > 0 {
+		d.cache.problems = append(d.cache.problems, Problem{"scenes", fmt.Errorf("%d have fewer than %d frames (data.options.scenes: %g)", short, frames, threshold)})
+	}
 	d.cache.log.Info("videos are divided into scenes", "videos", len(whole), "scenes", len(d.videos), "too_short", short)
 	return nil
 }

@@ -119,7 +119,7 @@ func TestVideosAreDividedIntoScenes(t *testing.T) {
 	if d, _, err := openScenes(root, 30, 4, whole, several, parts); err != nil || d.Len() != 3 {
 		t.Errorf("cuts below the threshold: %v, error %v", list(d), err)
 	}
-	if _, _, err := openScenes(root, 10, 13, several); err == nil || !strings.Contains(err.Error(), "no usable video") {
+	if _, _, err := openScenes(root, 10, 13, several); err == nil || !strings.Contains(err.Error(), "scenes: 3 have fewer than 13 frames (data.options.scenes: 10)") {
 		t.Errorf("no scene is long enough: error %v", err)
 	}
 

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -34,6 +35,9 @@ func writeHDF5(_ context.Context, dir string, split clips.Split, videos Videos) 
 		for v, err := range videos {
 			if err != nil {
 				return err
+			}
+			if v.Height != v.Width {
+				return fmt.Errorf("frames of %dx%d, want square ones, which alone the published code reads, and data.name: shards", v.Height, v.Width)
 			}
 			shape := []int{v.Height, v.Width, v.Channels}
 			if v.Channels == 1 {

@@ -252,7 +252,9 @@ func decodeGraph(url string, o DecodeOptions, info Info, kept bool) *ffmpeg.Stre
 	case o.Size == 0 || o.Crop == Squeeze:
 		scale(nil, width, height)
 	case cmp.Or(o.Crop, Center) == Center:
-		s = s.Filter("crop", ffmpeg.Args{ // as in middle, of frames that may change their size midway
+		// As in middle, of frames that may change their size midway; ffmpeg rounds to even numbers where colours
+		// have half the size.
+		s = s.Filter("crop", ffmpeg.Args{
 			fmt.Sprintf("max(1,min(iw,floor(ih*%s/%s)))", width, height), fmt.Sprintf("max(1,min(ih,floor(iw*%s/%s)))", height, width)})
 		scale(nil, width, height)
 	default:

@@ -46,7 +46,7 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 	multiple := 1 << (levels - 1)
 	height, width := c.Data.Frame()
 	p.Check(height%multiple == 0 && width%multiple == 0, "data.size", c.Data.Sides(),
-		fmt.Sprintf("a multiple of %d, because the network halves it %d times", multiple, levels-1), "model.options.multipliers")
+		fmt.Sprintf("a multiple of %d, because the network halves it %s", multiple, times(levels-1)), "model.options.multipliers")
 	for i, size := range u.Attention {
 		p.Check(!slices.Contains(u.Attention[:i], size), fmt.Sprintf("model.options.attention[%d]", i), size, "each size once")
 	}
@@ -58,6 +58,13 @@ func (u *UNet) check(c *configs.Config) (p configs.Problems) {
 		"concat, because there are no past or future frames", "frames.past", "frames.future")
 	u.checkHeads(&p, c)
 	return p
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // checkHeads reports layers whose channels can't be divided among whole attention heads. The last
@@ -79,10 +86,18 @@ func (u *UNet) unused(c *configs.Config) (p configs.Problems) {
 	for i, size := range u.Attention {
 		if len(sizes) > 0 && !slices.Contains(sizes, size) {
 			list := strings.Trim(strings.ReplaceAll(fmt.Sprint(sizes), " ", ", "), "[]")
-			p.Unused(fmt.Sprintf("model.options.attention[%d]", i), size, "the network's sizes are "+list)
+			p.Unused(fmt.Sprintf("model.options.attention[%d]", i), size, "the network's sizes are "+list+u.ofWhat(c))
 		}
 	}
 	return p
+}
+
+// ofWhat says of which side the network's sizes are, if there are two.
+func (u *UNet) ofWhat(c *configs.Config) string {
+	if c.Data.Width == 0 {
+		return ""
+	}
+	return ", of a frame's shorter side"
 }
 
 // sizes are the sizes of a frame at the levels of the network, of its shorter side. There are none if the

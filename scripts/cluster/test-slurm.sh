@@ -141,7 +141,7 @@ echo "== a training that hangs is queued again"
 cat >hangs <<'END'
 #!/bin/sh
 echo started >>starts
-[ "$(wc -l <starts)" -gt 1 ] || exit 75
+[ "$(wc -l <starts)" -gt 1 ] || exit 74
 END
 chmod +x hangs
 job=$(MCVD=$PWD/hangs sbatch --parsable --output=hangs.log "$script" train)
