@@ -56,7 +56,7 @@ var arrows = map[string][]string{
 	"data/converted":             {"configs", "configs/atomicfile", "configs/regular", "data/clips", "data/store", "data/video"},
 	"data/export":                {"configs/atomicfile", "data/clips", "data/hdf5", "data/video"},
 	"data/stats":                 {"configs/atomicfile", "data/clips"},
-	"data/decoded":               {"data/clips", "data/store", "data/video"},
+	"data/decoded":               {"configs/atomicfile", "configs/regular", "data/clips", "data/store", "data/video"},
 	"data/folder":                {"configs", "data/clips", "data/decoded", "data/video"},
 	"data/kth":                   {"configs", "configs/regular", "data/clips", "data/decoded", "data/resize", "data/video"},
 	"data/ucf101":                {"configs", "configs/regular", "data/clips", "data/decoded", "data/resize", "data/video"},
