@@ -146,7 +146,10 @@ func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Pr
 }
 
 // Close frees the compiled programs.
-func (p *Program) Close() { p.exec.Finalize() }
+func (p *Program) Close() {
+	p.exec.Finalize()
+	giveBack()
+}
 
 // Call runs the program.
 func (p *Program) Call(args ...Value) ([]Value, error) { return p.run(false, args) }
