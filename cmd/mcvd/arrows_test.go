@@ -77,6 +77,7 @@ var arrows = map[string][]string{
 	"configs/webpage":            {},
 	"configs/webpage/pagetest":   {},
 	"scripts/release":            {},
+	"scripts/scale":              {},
 	"cmd/torture":                {},
 }
 
