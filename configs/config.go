@@ -294,6 +294,8 @@ type Train struct {
 	Distillation string `yaml:"distillation" choices:"progressive consistency"`
 	// The number of ddim's steps that the teacher of a consistency distillation takes; 0 for others.
 	TeacherSteps int `yaml:"teacher_steps" range:"[0, 1000]"`
+	// How several processes train together, the ranks of an MPI job.
+	Ranks Ranks `yaml:"ranks"`
 	// The number of batches whose gradients are averaged for one update.
 	Accumulate int `yaml:"accumulate" range:"[1, 1024]"`
 	// The number of steps between checkpoints. One more is written at the end.
@@ -330,6 +332,16 @@ type Train struct {
 	// the log and the samples, and take about as much room as these. A run may change it when it is
 	// resumed.
 	TensorBoard bool `yaml:"tensorboard"`
+}
+
+// Ranks says how processes share what they learn. Each has an equal part of every batch. A process that is
+// started alone trains as a single rank.
+type Ranks struct {
+	// What ranks exchange: gradients in each step, which makes it the step of one process, or local, weights
+	// after some steps that each makes by itself.
+	Name string `yaml:"name"`
+	// Settings of this way.
+	Options Options `yaml:"options,omitempty"`
 }
 
 // Scores says which scores of generated videos a run's log gets. The videos are of clips of the
@@ -425,7 +437,7 @@ func Default() *Config {
 		Diffusion: Diffusion{Steps: 1000, Schedule: "linear", Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"},
 		Optimizer: Optimizer{Name: "adamw", LearningRate: 2e-4, WarmupSteps: 1000, Schedule: "constant", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 			EMA: "constant"},
-		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, Patience: 3600, OnDivergence: "stop", ValidateEvery: 5000,
+		Train: Train{Distillation: "progressive", Batch: 64, Steps: 700000, Precision: "float32", Devices: 1, Ranks: Ranks{Name: "gradients"}, Accumulate: 1, CheckpointEvery: 5000, Keep: 3, Patience: 3600, OnDivergence: "stop", ValidateEvery: 5000,
 			SampleEvery: 5000, Scores: Scores{Metrics: []string{"psnr"}, Clips: 16}, TensorBoard: true},
 		Sampler: Sampler{Name: "ddim", Steps: 100, Spacing: "uniform", Precision: "float32", Clip: true, LastDenoise: true, Guidance: Guidance{Name: "none"}},
 	}

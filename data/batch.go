@@ -53,6 +53,7 @@ type Batches struct {
 	ds            clips.Dataset
 	seed          uint64
 	batch, frames int
+	from, to      int // the clips of each batch that At makes
 	timing        timing
 	span          int  // most frames of a video from the first to the last one of a clip
 	windows       int  // clips of a video in an epoch
@@ -76,7 +77,7 @@ func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches 
 	if err != nil {
 		panic(fmt.Errorf("data: %w", err))
 	}
-	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), timing, c.Frames.Span(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log),
+	b := &Batches{ds, c.Seed, c.Train.Batch, c.Frames.Total(), 0, c.Train.Batch, timing, c.Frames.Span(), d.Windows, d.Start == "even", d.Flip, d.Augment, newUnreadable(d.OnError == "fail", log),
 		make(chan []uint8, maxFreed)}
 	if b.batch < 1 || b.frames < 1 || b.windows < 1 || ds.Len() < 1 {
 		panic(fmt.Sprintf("data: batches of %d clips of %d frames, %d windows of each of %d videos", b.batch, b.frames, b.windows, ds.Len()))
@@ -84,10 +85,22 @@ func NewBatches(ds clips.Dataset, c *configs.Config, log *slog.Logger) *Batches 
 	return b
 }
 
-// At makes batch n, 0 or more. It may be called from several goroutines. An error names the video.
-func (b *Batches) At(n int) (Batch, error) { return b.Range(n, 0, b.batch) }
+// Part is these batches with the clips from number from to to-1 of each only, as one of several readers
+// wants them. Together the parts are the whole batches. It panics unless 0 <= from < to <= the size of a
+// batch.
+func (b *Batches) Part(from, to int) *Batches {
+	if from < 0 || from >= to || to > b.batch {
+		panic(fmt.Sprintf("data: clips %d to %d of a batch of %d", from, to-1, b.batch))
+	}
+	part := *b
+	part.from, part.to = from, to
+	return &part
+}
 
-// Range makes clips from to to-1 of batch n, so that several readers, such as hosts, can each make
+// At makes batch n, 0 or more. It may be called from several goroutines. An error names the video.
+func (b *Batches) At(n int) (Batch, error) { return b.Range(n, b.from, b.to) }
+
+// Range makes clips from to to-1 of batch n, so that several readers can each make
 // a share of every batch. Together the shares are what [Batches.At] makes. Range panics unless
 // 0 <= from < to <= the size of a batch; for the rest it is like At.
 func (b *Batches) Range(n, from, to int) (Batch, error) {

@@ -7,6 +7,7 @@ import (
 
 	"mcvd/data/clips"
 	"mcvd/data/video"
+	"mcvd/train/ranks"
 )
 
 // The most that a contact sheet shows.
@@ -71,37 +72,57 @@ func join(parts ...clips.Clip) clips.Clip {
 
 // Samples writes a block that the model makes for each of so many clips, task by task: predictions,
 // and what else the model can do. The file sheet, a PNG with a title, gets a row of frames of each,
-// the file film, a GIF, plays them beside each other. progress is called after each evaluation of the
+// the file film, a GIF, plays them beside each other. Ranks share the tasks. progress is called after each evaluation of the
 // network for a batch.
-func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string, progress func()) error {
+func Samples(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, sheet, film, title string, r *ranks.Ranks, progress func()) error {
+	own := map[int][]video.Row{} // by the number of the task
+	var err error
+	for i, task := range shownTasks(g.wide) {
+		if i%r.Size() != r.Number() {
+			continue
+		}
+		if own[i], err = sampleRows(ctx, g, ds, seed, count, task, progress); err != nil {
+			break
+		}
+	}
+	all, err := ranks.All(r, own, err)
+	if err != nil || !r.First() {
+		return err
+	}
 	var rows []video.Row
-	for _, task := range shownTasks(g.wide) {
-		n := g.wide.Current
-		j := Job{Task: task, Frames: n, Advance: n}
-		source, cases := FromDataset(ds, seed, j, g.wide), make([]Case, count)
-		for i := range cases {
-			var err error
-			if cases[i], err = source(i); err != nil {
-				return err
-			}
-		}
-		made, err := g.Videos(ctx, j, cases, progress)
-		if err != nil {
-			return err
-		}
-		for i, c := range cases {
-			if task != Generate {
-				rows = append(rows, realRow(join(c.Past, c.Real, c.Future), c, nil))
-			}
-			clip, err := g.clip(made[i], clips.Byte)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, clip, c.Future), c, nil))
-		}
+	for i := range shownTasks(g.wide) {
+		rows = append(rows, all[i%r.Size()][i]...)
 	}
 	if err := video.WriteSheet(sheet, title, rows...); err != nil {
 		return err
 	}
 	return video.WriteFilms(film, 2*count, rows...) // each video beside its real one
+}
+
+// sampleRows are the rows of a task.
+func sampleRows(ctx context.Context, g *Generator, ds clips.Dataset, seed uint64, count int, task Task, progress func()) (rows []video.Row, _ error) {
+	n := g.wide.Current
+	j := Job{Task: task, Frames: n, Advance: n}
+	source, cases := FromDataset(ds, seed, j, g.wide), make([]Case, count)
+	for i := range cases {
+		var err error
+		if cases[i], err = source(i); err != nil {
+			return nil, err
+		}
+	}
+	made, err := g.Videos(ctx, j, cases, progress)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range cases {
+		if task != Generate {
+			rows = append(rows, realRow(join(c.Past, c.Real, c.Future), c, nil))
+		}
+		clip, err := g.clip(made[i], clips.Byte)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, madeRow(fmt.Sprintf("%v %d", task, i), join(c.Past, clip, c.Future), c, nil))
+	}
+	return rows, nil
 }

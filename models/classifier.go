@@ -57,7 +57,7 @@ func (c Classifier) Label(table *tensors.Tensor, labels [][]string) *tensors.Ten
 }
 
 // Draw is [Model.Draw] for a table with labels.
-func (c Classifier) Draw(random, levels *Node) (*Node, Draws) {
+func (c Classifier) Draw(random nn.Random, levels *Node) (nn.Random, Draws) {
 	next, d := c.Model.Draw(random, Slice(levels, AxisRange(), AxisRange(0, 1)))
 	d.Labels = Slice(Reshape(Slice(levels, AxisRange(), AxisRange(1)), levels.Shape().Dimensions[0], -1), AxisRange(), AxisRange(0, c.Values()))
 	return next, d

@@ -47,7 +47,7 @@ func TestLabelsGoWithTheLevels(t *testing.T) {
 		c := Classifier{modelOf(t, classifying(classes))}
 		levels := []diffusion.Level{c.Schedule.Level(0.1), c.Schedule.Level(0.5), c.Schedule.Level(0.7), c.Schedule.Level(1)}
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, d := c.Draw(in[0], in[1])
+			_, d := c.Draw(nn.Random{State: in[0]}, in[1])
 			return []*Node{d.Labels, d.Level.Signal, d.Level.Label}
 		}, []uint64{1, 2, 3}, tableOf(c, levels...))
 		for i, l := range levels {
@@ -80,7 +80,7 @@ func TestTheLossOfAClassifier(t *testing.T) {
 	store := lively(t, b, c.Model)
 	defer store.Finalize()
 	exec, err := model.NewExec(b, store, func(scope *model.Scope, clip, random, table *Node) []*Node {
-		_, d := c.Draw(random, table)
+		_, d := c.Draw(nn.Random{State: random}, table)
 		of, at := nn.NewBuilder(b), scope.At(WeightsScope)
 		loss, right := c.ErrorGraph(of, at, clip, d)
 		logits := c.logits(of, at, diffusion.AddNoise(clip, d.Noise, d.Level.Signal, d.Level.Noise), d.Level)

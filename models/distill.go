@@ -117,7 +117,7 @@ func (d *Distillation) EvenLevels(n, total, bins int) ([]diffusion.Level, int) {
 }
 
 // Draw is [Model.Draw] where a step begins, with the levels where it goes on.
-func (d *Distillation) Draw(random, levels *Node) (*Node, Draws) {
+func (d *Distillation) Draw(random nn.Random, levels *Node) (nn.Random, Draws) {
 	at := func(i int) *Node { return Slice(levels, AxisRange(), AxisRange(i, i+1)) }
 	next, draws := d.Model.Draw(random, at(0))
 	draws.Mid, draws.End = diffusion.TableNodes(at(1)), diffusion.TableNodes(at(2))

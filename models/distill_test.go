@@ -112,7 +112,7 @@ func TestAStudentIsComparedWithItsTeacher(t *testing.T) {
 			return all
 		}
 		draws := func(levels *Node) Draws {
-			_, draws := d.Draw(Const(levels.Graph(), []uint64{1, 2, 3}), levels)
+			_, draws := d.Draw(nn.Random{State: Const(levels.Graph(), []uint64{1, 2, 3})}, levels)
 			return draws
 		}
 		losses := program(func(scope *model.Scope, clip, levels *Node) []*Node {

@@ -199,16 +199,16 @@ func (m *Model) DrawByLoss(rng *rand.Rand, batch int, r *diffusion.Running) (lev
 	return levels, factors, tensors.FromFlatDataAndDimensions(rows, batch, 1, diffusion.Columns)
 }
 
-// Draw makes the other random choices for a batch in the graph, and returns the next random state.
+// Draw makes the other random choices for a batch in the graph, and returns what draws the next ones.
 // levels is a table of levels, [batch, 1 or frames, diffusion.Columns].
-func (m *Model) Draw(random, levels *Node) (next *Node, d Draws) {
+func (m *Model) Draw(random nn.Random, levels *Node) (next nn.Random, d Draws) {
 	batch := levels.Shape().Dimensions[0]
 	d.Level = diffusion.TableNodes(levels)
 	next, d.Visible = mask.Draw(random, batch, m.Frames)
-	next, d.Noise = RandomNormal(next, m.ClipShape(batch, m.Frames.Current))
+	next, d.Noise = next.Normal(m.ClipShape(batch, m.Frames.Current))
 	if m.SelfConditioned() {
 		var u *Node
-		next, u = RandomUniform(next, nn.F32(batch, 1, 1, 1, 1))
+		next, u = next.Uniform(nn.F32(batch, 1, 1, 1, 1))
 		d.Told = ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), 0.5)), u.DType())
 	}
 	next, d.Reversed = mask.DrawReversed(next, batch, m.Frames)

@@ -178,7 +178,7 @@ func TestDrawsCoverTheScheduleAndAreNormal(t *testing.T) {
 	m := modelOf(t, c)
 	const batch = 4000
 	exec, err := NewExec(b, func(state, levels *Node) []*Node {
-		next, d := m.Draw(state, levels)
+		next, d := m.Draw(nn.Random{State: state}, levels)
 		_, again := m.Draw(next, levels)
 		return []*Node{d.Level.Label, d.Noise, d.Visible, again.Noise}
 	})

@@ -9,7 +9,7 @@ if ! command -v "${CC:-cc}" >/dev/null; then
 	exit 0
 fi
 export CGO_ENABLED=1
-go test -race ./configs/... ./data/... ./models/weights ./train/runs
+go test -race ./configs/... ./data/... ./models/weights ./train/ranks ./train/runs
 # Not the pages in a browser, which are too slow with it; the server that they ask is tested.
 go test -race ./train/watch -skip 'ThePage|HostileRuns|AReport'
 # Scoring without networks: the Go backend's graphs don't run with the race detector.

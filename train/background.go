@@ -10,6 +10,7 @@ import (
 
 	"mcvd/models"
 	"mcvd/models/weights"
+	"mcvd/train/ranks"
 )
 
 // A checkpoint takes two parts. Its tensors are copied while the training stands still, because the next
@@ -106,8 +107,11 @@ func (t *trainer) save(write func(entries []weights.Entry) error) error {
 	return nil
 }
 
-// checkpoint begins to write the state, unless it is written already.
+// checkpoint begins to write the state, on the first rank, unless it is written already.
 func (t *trainer) checkpoint() error {
+	if !t.Ranks.First() {
+		return nil
+	}
 	if t.saved == t.progress.Step && (t.saving.busy() || len(t.run.Checkpoints()) > 0) {
 		return nil
 	}
@@ -117,6 +121,12 @@ func (t *trainer) checkpoint() error {
 	}
 	t.saved = now.Step
 	return nil
+}
+
+// checkpointTogether is checkpointNow in all ranks, which all know of an error then.
+func (t *trainer) checkpointTogether() error {
+	_, err := ranks.All(t.Ranks, true, t.checkpointNow())
+	return err
 }
 
 // checkpointNow is checkpoint, and waits until the state is written.

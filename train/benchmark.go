@@ -31,7 +31,7 @@ func Benchmark(ctx context.Context, backend compute.Backend, c *configs.Config, 
 	if m.Classes() != nil {
 		steps = models.Classifier{Model: m}
 	}
-	s, err := newStepper(backend, store, steps, c)
+	s, err := newStepper(backend, store, steps, c, all(c))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"mcvd/models/devices"
 	"mcvd/models/nn"
 	"mcvd/models/weights"
+	"mcvd/train/ranks"
 	"mcvd/train/runs"
 )
 
@@ -147,14 +148,14 @@ func checkSameExperiment(dir string, c *configs.Config, accept bool) error {
 
 // CheckBackend reports settings that the backend can't do. Train does it, too, but a program that opens
 // data first does not want to learn it after that.
-func CheckBackend(b compute.Backend, c *configs.Config) error {
+func CheckBackend(b compute.Backend, c *configs.Config, r *ranks.Ranks) error {
 	if _, err := nn.Precision(b, c.Train.Precision); err != nil {
 		return fmt.Errorf("train.%w", err)
 	}
 	if _, err := nn.Precision(b, c.Sampler.Precision); err != nil && c.Train.SampleEvery > 0 {
 		return fmt.Errorf("sampler.%w, or train.sample_every: 0", err)
 	}
-	if _, err := devices.Open(b, c.Train.Devices, c.Train.Batch); err != nil {
+	if _, err := devices.Open(b, c.Train.Devices, c.Train.Batch/r.Size()); err != nil {
 		return fmt.Errorf("train.devices: %w", err)
 	}
 	return nil

@@ -300,7 +300,7 @@ func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*m
 		return nil, err
 	}
 	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
-		for _, s := range u.Remembered() {
+		for _, s := range remembered(u, c) {
 			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
 			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
 				return nil, err

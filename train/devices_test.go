@@ -56,7 +56,7 @@ func started(t *testing.T, c *configs.Config) (*models.Model, *model.Store, *ste
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStepper(b, store, m, c)
+	s, err := newStepper(b, store, m, c, all(c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestRunsGoOnOnAnyNumberOfDevices(t *testing.T) {
 	train := func(dir string, devices, steps int) {
 		t.Helper()
 		c := dense()
-		c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, CheckpointEvery: 100, Keep: 2, OnDivergence: "stop", Scores: c.Train.Scores}
+		c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Batch: 4, Steps: steps, Devices: devices, Accumulate: 1, Ranks: configs.Ranks{Name: "gradients"}, CheckpointEvery: 100, Keep: 2, OnDivergence: "stop", Scores: c.Train.Scores}
 		o := options(b, c, dir)
 		if _, err := Train(context.Background(), o); err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func toy() *configs.Config {
 	c.Model.Options = configs.Options{"width": 4, "multipliers": []int{1}, "blocks": 1, "attention": []int{}, "head_channels": 4, "dropout": 0.1}
 	c.Diffusion.Steps, c.Diffusion.Options = 100, configs.Options{"beta_start": 1e-3, "beta_end": 0.2}
 	c.Optimizer.WarmupSteps, c.Optimizer.WeightDecay, c.Optimizer.Options = 5, 0.01, configs.Options{"ema_decay": 0.9}
-	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: 4, Steps: 12, Accumulate: 2, CheckpointEvery: 4, Keep: 2, OnDivergence: "stop", ValidateEvery: 6,
+	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: 4, Steps: 12, Accumulate: 2, Ranks: configs.Ranks{Name: "gradients"}, CheckpointEvery: 4, Keep: 2, OnDivergence: "stop", ValidateEvery: 6,
 		Scores: configs.Scores{Metrics: []string{"psnr"}, Clips: 4}}
 	c.Sampler.Steps = 5
 	if err := experiment.Resolve(c); err != nil {
@@ -197,9 +197,9 @@ type given struct {
 	noise [][]float32
 }
 
-func (m given) Draw(random, _ *Node) (*Node, models.Draws) {
-	g, batch := random.Graph(), len(m.t[0])
-	row := ConvertDType(Slice(random, AxisElem(0)), dtypes.Int32)
+func (m given) Draw(random nn.Random, _ *Node) (nn.Random, models.Draws) {
+	g, batch := random.State.Graph(), len(m.t[0])
+	row := ConvertDType(Slice(random.State, AxisElem(0)), dtypes.Int32)
 	pick := func(table any, dims ...int) *Node { return Reshape(Gather(Const(g, table), Reshape(row, 1)), dims...) }
 	var tables [][]float32
 	for _, timesteps := range m.t {

@@ -62,7 +62,7 @@ func TestLearning(t *testing.T) {
 	b, c := backendtest.Open(t), toy()
 	c.Model.Options["width"], c.Model.Options["dropout"] = 8, 0
 	c.Optimizer.LearningRate, c.Optimizer.WeightDecay = 5e-3, 0
-	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: 8, Steps: 60, Accumulate: 1, CheckpointEvery: 1000, Keep: 1, OnDivergence: "stop", ValidateEvery: 20, Scores: c.Train.Scores}
+	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: 8, Steps: 60, Accumulate: 1, Ranks: configs.Ranks{Name: "gradients"}, CheckpointEvery: 1000, Keep: 1, OnDivergence: "stop", ValidateEvery: 20, Scores: c.Train.Scores}
 	dir := t.TempDir()
 	mustTrain(t, options(b, c, dir))
 	var training, validation []float64

@@ -31,7 +31,7 @@ func Masks(backend compute.Backend, c *configs.Config, step int) ([]Mask, error)
 	frames := c.Frames.Past + c.Frames.Future
 	masks := make([]Mask, c.Train.Batch*c.Train.Accumulate)
 	draw, err := NewExec(backend, func(random, levels *Node) (visible, reversed *Node) {
-		_, d := m.Draw(random, levels)
+		_, d := m.Draw(nn.Random{State: random}, levels)
 		visible, reversed = d.Visible, d.Reversed
 		if visible == nil {
 			visible = Zeros(random.Graph(), nn.F32(c.Train.Batch)) // nobody reads it

@@ -10,6 +10,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
 	"mcvd/models/mask"
+	"mcvd/models/nn"
 )
 
 // The masks of a step are those that the step's program draws.
@@ -33,7 +34,7 @@ func TestMasksAreThoseOfTheStep(t *testing.T) {
 		for k := range c.Train.Accumulate {
 			random, levels := drawsOf(m, c, step-1)(k)
 			got := backendtest.Run(t, func(in []*Node) []*Node {
-				_, d := m.Draw(in[0], in[1])
+				_, d := m.Draw(nn.Random{State: in[0]}, in[1])
 				return []*Node{d.Visible, d.Reversed}
 			}, random, levels)
 			for i, sign := range got[0] {

@@ -28,7 +28,7 @@ type Need struct {
 // Memory estimates from the graph of a step what it needs, without running it.
 func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, error) {
 	var need Need
-	if err := CheckBackend(backend, c); err != nil {
+	if err := CheckBackend(backend, c, nil); err != nil {
 		return need, err
 	}
 	u, err := optimizer.New(c)
@@ -54,7 +54,7 @@ func Memory(backend compute.Backend, m *models.Model, c *configs.Config) (Need, 
 		if c.Frames.Times.Drawn() {
 			inputs = append(inputs, Parameter(g, "times", nn.F32(c.Train.Batch, m.Frames.Total())))
 		}
-		outputs := gradientsGraph(steps, precision, c, store.RootScope(), inputs)
+		outputs := gradientsGraph(steps, precision, c, all(c), store.RootScope(), inputs)
 		weights := store.Scope("/" + models.WeightsScope).ByteSize()
 		need.State = weights * int64(len(scopesOf(u, c))+1)
 		need.Activations = max(0, peak(g, outputs)-2*weights) // weights and gradients are counted already

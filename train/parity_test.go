@@ -104,7 +104,7 @@ func parityOfSteps(t *testing.T, path string) {
 		}
 		draws.t, draws.noise = append(draws.t, timesteps), append(draws.noise, noiseOf(f, fmt.Sprintf("step%d.z", i+1), c))
 	}
-	s, err := newStepper(b, store, draws, c)
+	s, err := newStepper(b, store, draws, c, all(c))
 	if err != nil {
 		t.Fatal(err)
 	}

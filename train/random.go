@@ -37,6 +37,20 @@ func drawsOf(m objective, c *configs.Config, step int) func(batch int) (random, 
 	}
 }
 
+// of are the draws for a part of each batch. Its random state is that of the whole: see [nn.Random].
+func (p part) of(draws func(batch int) (random, levels *tensors.Tensor)) func(batch int) (random, levels *tensors.Tensor) {
+	if p.size == p.batch {
+		return draws
+	}
+	return func(batch int) (random, levels *tensors.Tensor) {
+		random, table := draws(batch)
+		d := table.Shape().Dimensions
+		row := table.Size() / d[0]
+		flat := tensors.MustCopyFlatData[float32](table)
+		return random, tensors.FromFlatDataAndDimensions(flat[p.from*row:(p.from+p.size)*row], p.size, d[1], d[2])
+	}
+}
+
 // stateOf is the random state of a batch's graph, and levelsOf what draws its levels.
 func stateOf(c *configs.Config, step, batch int) *tensors.Tensor {
 	return randomState(c.Seed, trainingStream, uint64(step), uint64(batch))

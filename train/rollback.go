@@ -27,17 +27,17 @@ func (d diverged) Unwrap() error { return d.err }
 
 // rollback is how an attempt to train begins after one that diverged; the zero value is no rollback.
 type rollback struct {
-	passed int // the number of steps whose batches are passed over
-	times  int // how often it went back without getting past the step until
-	until  int
+	Passed int // the number of steps whose batches are passed over
+	Times  int // how often it went back without getting past the step Until
+	Until  int
 }
 
 // begin makes a checkpoint's progress that of an attempt.
 func (b rollback) begin(p Progress) Progress {
-	p.Passed += b.passed
-	p.Unlogged.Passed += b.passed
-	if b.times > 0 {
-		p.Rollbacks, p.DivergedAt = b.times, b.until
+	p.Passed += b.Passed
+	p.Unlogged.Passed += b.Passed
+	if b.Times > 0 {
+		p.Rollbacks, p.DivergedAt = b.Times, b.Until
 	}
 	return p
 }
@@ -53,20 +53,20 @@ func (r *Run) next(o Options, err error) (b rollback, _ error) {
 	if o.Config.Train.OnDivergence != "rollback" {
 		return b, fmt.Errorf("%w; checkpoints are untouched, %s: try a lower optimizer.learning_rate, or train.on_divergence: rollback, which goes back and on with other batches", err, to.said())
 	}
-	b.times, b.until = d.at.Rollbacks+1, max(d.at.Step, d.at.DivergedAt)
-	if b.times > maxRollbacks {
-		best, found := r.best(b.until)
-		if !found || b.times > 2*maxRollbacks {
-			return b, fmt.Errorf("%w, and so it was after each of %d rollbacks; %s: try a lower optimizer.learning_rate", err, b.times-1, to.said())
+	b.Times, b.Until = d.at.Rollbacks+1, max(d.at.Step, d.at.DivergedAt)
+	if b.Times > maxRollbacks {
+		best, found := r.best(b.Until)
+		if !found || b.Times > 2*maxRollbacks {
+			return b, fmt.Errorf("%w, and so it was after each of %d rollbacks; %s: try a lower optimizer.learning_rate", err, b.Times-1, to.said())
 		}
 		to = best
 	}
 	if err := r.backTo(to); err != nil {
 		return b, err
 	}
-	b.passed = d.at.Draw() - to.Draw()
+	b.Passed = d.at.Draw() - to.Draw()
 	o.Log.Warn("training diverged; it goes back to a checkpoint, and passes over the batches since then",
-		"reason", err, "step", to.Step, "batches_of_steps", b.passed)
+		"reason", err, "step", to.Step, "batches_of_steps", b.Passed)
 	return b, nil
 }
 

@@ -241,6 +241,7 @@ func (r *Run) warnOfRoundings(log *slog.Logger, now map[string]string) {
 	for _, of := range []struct{ key, warning string }{
 		{"backend", "this run was trained on %s; on %s it goes on, with other roundings"},
 		{"kernels", "this run was trained with kernels %q; with %q it goes on, with other roundings"},
+		{"ranks", "this run was trained by ranks: %s; by %s it goes on, with other roundings"},
 	} {
 		if b, n := before[of.key], now[of.key]; b != "" && n != "" && b != n {
 			log.Warn(fmt.Sprintf(of.warning, b, n))

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -24,7 +25,9 @@ func (t *trainer) score(ctx context.Context) error {
 	var scores map[string]float64
 	var err error
 	t.outside(fmt.Sprintf("scoring videos of step %d", p.Step), func() { scores, err = t.Score(ctx, t.store) })
-	if ctx.Err() != nil {
+	if ended, lost := t.ending(ctx.Err() != nil); lost != nil {
+		return errors.Join(err, lost)
+	} else if ended {
 		return nil
 	}
 	if err != nil {

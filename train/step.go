@@ -28,6 +28,7 @@ import (
 type stepper struct {
 	devices   *devices.Devices
 	config    *configs.Config
+	part      part             // of each batch
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
 	update    *optimizer.Update
@@ -52,17 +53,23 @@ type objective interface {
 	Table(levels []diffusion.Level) []float32
 	DrawLevels(rng *rand.Rand, batch int) *tensors.Tensor
 	EvenLevels(n, total, bins int) (levels []diffusion.Level, bin int)
-	Draw(random, levels *Node) (next *Node, d models.Draws)
+	Draw(random nn.Random, levels *Node) (next nn.Random, d models.Draws)
 	LossGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) *Node
 	ErrorGraph(b *nn.Builder, scope *model.Scope, clip *Node, d models.Draws) (loss, x0Error *Node)
 }
 
-func newStepper(backend compute.Backend, store *model.Store, m objective, c *configs.Config) (*stepper, error) {
+// part is the clips of each batch that a process has: size of them, from number from on, of batch clips.
+type part struct{ from, size, batch int }
+
+// all is the part of a process that has whole batches.
+func all(c *configs.Config) part { return part{0, c.Train.Batch, c.Train.Batch} }
+
+func newStepper(backend compute.Backend, store *model.Store, m objective, c *configs.Config, of part) (*stepper, error) {
 	precision, err := nn.Precision(backend, c.Train.Precision)
 	if err != nil {
 		return nil, fmt.Errorf("train.%w", err)
 	}
-	d, err := devices.Open(backend, c.Train.Devices, c.Train.Batch)
+	d, err := devices.Open(backend, c.Train.Devices, of.size)
 	if err != nil {
 		return nil, fmt.Errorf("train.devices: %w", err)
 	}
@@ -70,9 +77,9 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, err
 	}
-	s := &stepper{devices: d, config: c, update: u, values: float64(m.Values())}
+	s := &stepper{devices: d, config: c, part: of, update: u, values: float64(m.Values())}
 	gradients, err := model.NewExec(backend, store, func(scope *model.Scope, in []*Node) []*Node {
-		return gradientsGraph(m, precision, c, scope, in)
+		return gradientsGraph(m, precision, c, of, scope, in)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
@@ -97,13 +104,13 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	return s, nil
 }
 
-// gradientsGraph builds the loss of a batch, the norm of its gradients, and the gradients. They are
+// gradientsGraph builds the loss of a batch, or of a part of it, the norm of its gradients, and the gradients. They are
 // of the mean over the batch, divided by the number of batches of a step. Inputs: clips (bytes, or
 // numbers in [-1, 1]), a random state, a table of noise levels, and the times of frames if clips
 // differ in them. If the step had batches before, their loss and gradients follow, and the new ones
 // are added to them. If levels are drawn by losses, those of the clips of this batch are the last
 // result, [batch].
-func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scope *model.Scope, in []*Node) []*Node {
+func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, of part, scope *model.Scope, in []*Node) []*Node {
 	clip, random, levels, before := numbers(in[0]), in[1], in[2], in[3:]
 	var times *Node
 	if c.Frames.Times.Drawn() {
@@ -111,7 +118,7 @@ func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scop
 	}
 	scope.Store().SetTraining(clip.Graph(), true) // else the Go backend makes constants of the weights
 	weights := scope.At(models.WeightsScope)
-	next, draws := m.Draw(random, levels)
+	next, draws := m.Draw(nn.Random{State: random, From: of.from, Batch: of.batch}, levels)
 	draws.Times = times
 	b := nn.NewBuilder(clip.Graph().Backend())
 	b.Random, b.Compute, b.Checkpointing = next, precision, c.Train.GradientCheckpointing
@@ -131,15 +138,10 @@ func gradientsGraph(m objective, precision dtypes.DType, c *configs.Config, scop
 	return results
 }
 
-// globalNorm is the Euclidean norm of all values together.
+// globalNorm is the Euclidean norm of all values together. A product of a vector with itself would add up
+// its squares one by one, on Go and on XLA's CPU plugin, and the norm would be off by 1e-5.
 func globalNorm(xs []*Node) *Node {
-	square := func(flat *Node) *Node {
-		if flat.Graph().Backend().Name() == "go" {
-			return Dot(flat, flat).Product()
-		}
-		// XLA's CPU plugin would add up such a product one by one, and the norm was off by 1e-5.
-		return ReduceAllSum(Square(flat))
-	}
+	square := func(flat *Node) *Node { return ReduceAllSum(Square(flat)) }
 	var squares, small []*Node
 	for _, x := range xs {
 		flat := Reshape(x, x.Shape().Size())
@@ -167,6 +169,7 @@ func (s *stepper) run(update int, batches []devices.Value, draw func(batch int) 
 // summed are the loss and the gradients of a step's batches.
 type summed struct {
 	sums   []devices.Value // the loss, and the gradient of each weight
+	loss   float64         // not divided by the number of values
 	norm   float64         // of all gradients together
 	losses [][]float32     // of the clips of each batch, if levels are drawn by them
 }
@@ -207,7 +210,7 @@ func (s *stepper) sum(batches []devices.Value, draw func(batch int) (random, lev
 			devices.Free(out[last:])
 			g.losses, out = append(g.losses, of), out[:last]
 		}
-		g.norm = out[1].Scalar()
+		g.loss, g.norm = out[0].Scalar(), out[1].Scalar()
 		g.sums = append(out[:1:1], out[2:]...)
 	}
 	return g, nil
@@ -216,10 +219,9 @@ func (s *stepper) sum(batches []devices.Value, draw func(batch int) (random, lev
 // change updates the weights. update is the number of this update, counted from 1. Gradients that are not
 // finite change nothing.
 func (s *stepper) change(update int, g summed) (result, error) {
-	loss := g.sums[0].Scalar()
 	scalars, rate := s.update.Scalars(update, g.norm)
-	r := result{Loss: loss / s.values, GradientNorm: g.norm, LearningRate: rate, Losses: g.losses}
-	if !finite(loss) || !finite(g.norm) {
+	r := result{Loss: g.loss / s.values, GradientNorm: g.norm, LearningRate: rate, Losses: g.losses}
+	if !finite(g.loss) || !finite(g.norm) {
 		devices.Free(g.sums)
 		r.Skipped = true
 		return r, nil

@@ -48,7 +48,7 @@ func newToyStepper(t *testing.T, b compute.Backend, c *configs.Config, timesteps
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStepper(b, store, given{m, timesteps, noise}, c)
+	s, err := newStepper(b, store, given{m, timesteps, noise}, c, all(c))
 	if err != nil {
 		t.Fatal(err)
 	}

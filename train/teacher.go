@@ -34,10 +34,22 @@ func objectiveOf(m *models.Model, c *configs.Config) (objective, error) {
 
 // scopesOf are the scopes of a run's checkpoints.
 func scopesOf(u *optimizer.Update, c *configs.Config) []string {
-	if c.Train.Teacher == "" {
-		return u.Scopes()
+	scopes := u.Scopes()
+	if outer(c) {
+		scopes = append(scopes, outerScope)
 	}
-	return append(u.Scopes(), models.TeacherScope)
+	if c.Train.Teacher != "" {
+		scopes = append(scopes, models.TeacherScope)
+	}
+	return scopes
+}
+
+// remembered are the scopes of what updates remember of each weight: zeros at first.
+func remembered(u *optimizer.Update, c *configs.Config) []string {
+	if outer(c) {
+		return append(u.Remembered(), outerScope)
+	}
+	return u.Remembered()
 }
 
 // checkTeacher reports why an experiment can't learn from the teacher that it names: there is none,

@@ -125,7 +125,7 @@ func errorsOfTimes(t *testing.T, b compute.Backend, c *configs.Config, dir strin
 	}
 	defer store.Finalize()
 	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
-		_, draws := m.Draw(in[1], in[2])
+		_, draws := m.Draw(nn.Random{State: in[1]}, in[2])
 		draws.Times = in[3]
 		_, x0 := m.ErrorGraph(nn.NewBuilder(b), scope.At(models.EMAScope), numbers(in[0]), draws)
 		return []*Node{x0}

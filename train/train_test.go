@@ -22,6 +22,7 @@ import (
 	"mcvd/data/clips"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/nn"
 	"mcvd/train/runs"
 )
 
@@ -130,11 +131,11 @@ type poisoned struct {
 	words []uint64
 }
 
-func (m poisoned) Draw(random, levels *Node) (*Node, models.Draws) {
-	first := Slice(random, AxisElem(0))
+func (m poisoned) Draw(random nn.Random, levels *Node) (nn.Random, models.Draws) {
+	first := Slice(random.State, AxisElem(0))
 	next, d := m.Model.Draw(random, levels)
 	for _, w := range m.words {
-		hit := Reshape(Equal(first, Const(random.Graph(), []uint64{w})), 1, 1, 1, 1, 1)
+		hit := Reshape(Equal(first, Const(levels.Graph(), []uint64{w})), 1, 1, 1, 1, 1)
 		shape := d.Noise.Shape().Dimensions
 		d.Noise = Where(BroadcastToDims(hit, shape...), MulScalar(OnesLike(d.Noise), math.NaN()), d.Noise)
 	}

@@ -15,6 +15,7 @@ import (
 	"mcvd/models"
 	"mcvd/models/diffusion"
 	"mcvd/models/nn"
+	"mcvd/train/ranks"
 	"mcvd/train/runs"
 )
 
@@ -34,18 +35,20 @@ type validator struct {
 	dataset clips.Dataset
 	config  *configs.Config
 	model   objective
+	ranks   *ranks.Ranks
 }
 
-func newValidator(backend compute.Backend, store *model.Store, m objective, c *configs.Config, ds clips.Dataset) (*validator, error) {
+func newValidator(backend compute.Backend, store *model.Store, m objective, c *configs.Config, ds clips.Dataset, r *ranks.Ranks) (*validator, error) {
+	from, _ := r.Part(c.Train.Batch)
 	exec, err := model.NewExec(backend, store, func(scope *model.Scope, clip, random, levels *Node) (loss, x0 *Node) {
 		scope.Store().SetTraining(clip.Graph(), true) // else the Go backend keeps the weights of the first validation
-		_, draws := m.Draw(random, levels)
+		_, draws := m.Draw(nn.Random{State: random, From: from, Batch: c.Train.Batch}, levels)
 		return m.ErrorGraph(nn.NewBuilder(backend), scope.At(models.EMAScope), numbers(clip), draws)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
 	}
-	return &validator{exec.WithName("validation"), ds, c, m}, nil
+	return &validator{exec.WithName("validation"), ds, c, m, r}, nil
 }
 
 // validation is the result of a validation.
@@ -59,48 +62,41 @@ type validation struct {
 }
 
 // run measures clips at levels that are spread evenly over the schedule. alive is called after each batch.
+// Ranks take a part of each batch, and all of them get the result.
 func (v *validator) run(ctx context.Context, alive func()) (validation, error) {
-	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
+	batch := v.config.Train.Batch
 	batches := max(1, (validationClips+batch-1)/batch)
+	own := measured{Losses: make([][]float32, batches), Seconds: make([][]float32, batches)}
+	var err error
+	for b := range batches {
+		if err = context.Cause(ctx); err == nil {
+			if own.Losses[b], own.Seconds[b], err = v.measure(b, batches); err != nil {
+				err = fmt.Errorf("validation: %w", err)
+			}
+		}
+		if err != nil {
+			break
+		}
+		alive()
+	}
+	parts, err := ranks.All(v.ranks, own, err)
+	if err != nil {
+		return validation{}, err
+	}
 	var second float64 // the mean of the objective's second result
 	sums, seconds, counts := make([]float64, noiseBins), make([]float64, noiseBins), make([]float64, noiseBins)
 	for b := range batches {
-		if err := context.Cause(ctx); err != nil {
-			return validation{}, err
-		}
-		pix := make([]uint8, 0, v.model.ClipShape(batch, frames).Size())
-		var levels []diffusion.Level
-		bins, labels := make([]int, batch), make([][]string, batch)
-		for i := range batch {
-			// Clips and levels are taken in strides, so that each batch, and each bin, has all
-			// kinds of both.
-			n, total := i*batches+b, batch*batches
-			at := data.Fixed(v.dataset, v.config.Seed, n, frames)
-			clip, err := data.Cut(v.dataset, at, frames)
-			if err != nil {
-				return validation{}, fmt.Errorf("validation: %w", err)
+		i := 0
+		for _, p := range parts {
+			for k := range p.Losses[b] {
+				_, bin := v.model.EvenLevels(i*batches+b, batch*batches, noiseBins)
+				sums[bin] += float64(p.Losses[b][k])
+				counts[bin]++
+				second += float64(p.Seconds[b][k]) / float64(batch*batches)
+				seconds[bin] += float64(p.Seconds[b][k])
+				i++
 			}
-			pix, labels[i] = append(pix, clip.Pix...), clips.Labels(v.dataset, at.Video)
-			of, bin := v.model.EvenLevels(n, total, noiseBins)
-			levels, bins[i] = append(levels, of...), bin
 		}
-		out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(batch, frames).Dimensions...),
-			randomState(v.config.Seed, validationStream, uint64(b), 0),
-			labelled(v.model, tensors.FromFlatDataAndDimensions(v.model.Table(levels), batch, len(levels)/batch, diffusion.Columns), labels))
-		if err != nil {
-			return validation{}, fmt.Errorf("validation: %w", err)
-		}
-		for i, l := range tensors.MustCopyFlatData[float32](out[0]) {
-			sums[bins[i]] += float64(l)
-			counts[bins[i]]++
-		}
-		for i, e := range tensors.MustCopyFlatData[float32](out[1]) {
-			second += float64(e) / float64(batch*batches)
-			seconds[bins[i]] += float64(e)
-		}
-		out[0].FinalizeAll()
-		out[1].FinalizeAll()
-		alive()
 	}
 	result := v.mean(sums, counts)
 	if _, ok := v.model.(models.Classifier); ok {
@@ -111,6 +107,41 @@ func (v *validator) run(ctx context.Context, alive func()) (validation, error) {
 		result.x0 = second
 	}
 	return result, nil
+}
+
+// measured are the results of a process' clips, by batch.
+type measured struct{ Losses, Seconds [][]float32 }
+
+// measure measures this process' clips of a batch.
+func (v *validator) measure(b, batches int) (losses, seconds []float32, err error) {
+	batch, frames := v.config.Train.Batch, v.config.Frames.Total()
+	from, to := v.ranks.Part(batch)
+	pix := make([]uint8, 0, v.model.ClipShape(to-from, frames).Size())
+	var levels []diffusion.Level
+	var labels [][]string
+	for i := from; i < to; i++ {
+		// Clips and levels are taken in strides, so that each batch, and each bin, has all
+		// kinds of both.
+		n, total := i*batches+b, batch*batches
+		at := data.Fixed(v.dataset, v.config.Seed, n, frames)
+		clip, err := data.Cut(v.dataset, at, frames)
+		if err != nil {
+			return nil, nil, err
+		}
+		pix, labels = append(pix, clip.Pix...), append(labels, clips.Labels(v.dataset, at.Video))
+		of, _ := v.model.EvenLevels(n, total, noiseBins)
+		levels = append(levels, of...)
+	}
+	out, err := v.exec.Call(tensors.FromFlatDataAndDimensions(pix, v.model.ClipShape(to-from, frames).Dimensions...),
+		randomState(v.config.Seed, validationStream, uint64(b), 0),
+		labelled(v.model, tensors.FromFlatDataAndDimensions(v.model.Table(levels), to-from, len(levels)/(to-from), diffusion.Columns), labels))
+	if err != nil {
+		return nil, nil, err
+	}
+	losses, seconds = tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1])
+	out[0].FinalizeAll()
+	out[1].FinalizeAll()
+	return losses, seconds, nil
 }
 
 // mean turns sums into losses divided by the number of values.

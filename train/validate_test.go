@@ -32,7 +32,7 @@ func newToyValidator(t *testing.T, c *configs.Config, net network.Network) (*val
 	if net != nil {
 		m.Network = net
 	}
-	v, err := newValidator(b, store, m, c, waves{c.Data.Size, 9})
+	v, err := newValidator(b, store, m, c, waves{c.Data.Size, 9}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,8 +83,8 @@ func (w *Watchdog) guard(rescue func() error) {
 }
 
 // watch does work, and ends when it ends or hangs. Work that hangs is told to end, as if by a signal. If
-// it does not, it is left behind, and a checkpoint is written without it. record writes down why it hangs.
-func (w *Watchdog) watch(ctx context.Context, record func(why error) error, work func(ctx context.Context) (Progress, error)) (p Progress, err error) {
+// it does not, it is left behind, and a checkpoint is written without it.
+func (w *Watchdog) watch(ctx context.Context, record recorder, work func(ctx context.Context) (Progress, error)) (p Progress, err error) {
 	if w == nil {
 		return work(ctx)
 	}
@@ -112,10 +112,10 @@ func (w *Watchdog) watch(ctx context.Context, record func(why error) error, work
 	doing, rescue := w.doing, w.rescue
 	w.mu.Unlock()
 	hangs := fmt.Errorf("%w: no progress for %v while %s", ErrHangs, w.patience, doing)
-	if err := w.within(func() error { return record(hangs) }); err != nil {
+	if err := w.within(func() error { return record.write(hangs) }); err != nil {
 		hangs = fmt.Errorf("%w; where it hangs could not be written down: %w", hangs, err)
 	} else {
-		hangs = fmt.Errorf("%w; %s in its folder says where", hangs, runs.StacksFile)
+		hangs = fmt.Errorf("%w; %s", hangs, record.says)
 	}
 	cancel(hangs)
 	if !w.ends(done) {
@@ -165,6 +165,20 @@ func (w *Watchdog) ends(done <-chan struct{}) bool {
 	}
 }
 
+// recorder writes down where a training hangs, and says where it wrote.
+type recorder struct {
+	write func(why error) error
+	says  string
+}
+
+// recorder writes into the run folder, or, of other ranks than the first, to stderr.
+func (r *Run) recorder(o Options) recorder {
+	if o.Ranks.First() {
+		return recorder{r.writeStacks, runs.StacksFile + " in its folder says where"}
+	}
+	return recorder{func(error) error { return pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) }, "the lines above say where"}
+}
+
 // writeStacks writes into the folder what each goroutine does, unless the folder is no longer this
 // process's.
 func (r *Run) writeStacks(why error) error {
@@ -192,6 +206,12 @@ func (t *trainer) outside(doing string, do func()) {
 func (t *trainer) rescue() error {
 	if !t.state.TryLock() {
 		return errors.New("it hangs in changing or saving the weights")
+	}
+	if !t.Ranks.First() {
+		return errors.New("the first rank writes them")
+	}
+	if !t.exchange.alike(t.progress.Step, false) {
+		return errors.New("ranks have weights of their own until the end of a round")
 	}
 	return t.checkpointNow()
 }

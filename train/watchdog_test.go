@@ -26,7 +26,7 @@ func TestTheWatchdogsPatience(t *testing.T) {
 	none.Alive()
 	none.begin("nothing")
 	recorded := 0
-	record := func(why error) error { recorded++; return nil }
+	record := recorder{func(why error) error { recorded++; return nil }, "somewhere"}
 	synctest.Test(t, func(t *testing.T) {
 		// Work that takes hours, but gives signs of life.
 		w := NewWatchdog(time.Minute)

@@ -13,19 +13,20 @@ import (
 // other, nor do train and eval. A new package belongs into a line here.
 var arrows = map[string][]string{
 	"cmd/mcvd":                   {"configs/...", "data/...", "models/...", "train/...", "eval/..."},
-	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/runs", "train/tensorboard"},
+	"train":                      {"configs/...", "data", "data/clips", "models/...", "train/optimizer", "train/ranks", "train/runs", "train/tensorboard"},
 	"train/tensorboard":          {"configs/atomicfile", "train/runs"},
 	"train/watch":                {"configs", "configs/atomicfile", "configs/webpage", "train/runs"},
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
 	"train/optimizer":            {"configs", "models"},
-	"eval":                       {"configs", "configs/atomicfile", "configs/regular", "data", "data/augment", "data/clips", "data/video", "models/...", "eval/metric"},
+	"train/ranks":                {"configs"},
+	"eval":                       {"configs", "configs/atomicfile", "configs/regular", "data", "data/augment", "data/clips", "data/video", "models/...", "eval/metric", "train/ranks"},
 	"eval/page":                  {"configs", "configs/atomicfile", "configs/webpage", "data/clips", "data/video", "eval", "eval/metric", "models/guidance"},
 	"eval/cloud":                 {"configs/atomicfile", "eval"},
 	"eval/metric":                {"data/clips", "data/digits", "eval/metric/features"},
 	"eval/metric/features":       {"models/nn", "models/weights", "models/weights/torch"},
 	"eval/metric/rows":           {"configs/regular", "data/npy", "models/weights"},
-	"configs/experiment":         {"configs", "data", "models", "models/guidance", "models/network", "models/sampler", "train/optimizer"},
+	"configs/experiment":         {"configs", "data", "models", "models/guidance", "models/network", "models/sampler", "train/optimizer", "train/ranks"},
 	"models":                     {"configs", "models/guidance", "models/network", "models/sampler", "models/mask", "models/diffusion", "models/nn", "models/weights"},
 	"models/likelihood":          {"configs", "models/devices", "models/diffusion", "models/sampler"},
 	"models/network":             {"configs", "models/mask", "models/nn"},
@@ -78,7 +79,7 @@ var arrows = map[string][]string{
 	"configs/webpage/pagetest":   {},
 	"scripts/release":            {},
 	"scripts/scale":              {},
-	"cmd/torture":                {},
+	"cmd/torture":                {"train/ranks"},
 }
 
 func TestImportsPointDownwards(t *testing.T) {

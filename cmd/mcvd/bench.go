@@ -111,6 +111,7 @@ Machines are noisy: compare only what ran in turns. scripts/bench compares with 
 	f.Var(count(&c.steps), "steps", "steps to time, after those that are left out")
 	f.BoolVar(&c.json, "json", false, "print one JSON object a line instead of text")
 	backendFlag(cmd, &c.backend)
+	cmd.AddCommand(newBenchRanks(a))
 	return cmd
 }
 

@@ -130,10 +130,9 @@ func (c *distillCommand) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { finalize(b, err) }()
-	with := versions()
-	maps.Copy(with, choice.Versions())
+	with := c.programs(choice)
 	for _, s := range students {
-		if err := errors.Join(train.Check(s.dir, s.config, false), train.CheckBackend(b, s.config)); err != nil {
+		if err := errors.Join(train.Check(s.dir, s.config, false), train.CheckBackend(b, s.config, nil)); err != nil {
 			return err
 		}
 		of := cmp.Or(s.config.Train.TeacherSteps, 2*s.config.Sampler.Steps)

@@ -95,7 +95,7 @@ the real ones. They are generated again after the evaluation, which keeps none.`
 	f.StringVar(&c.records, "records", "", "keep the scores of each video in this folder, and go on with what is there")
 	f.StringVar(&c.weights, "weights", "", "folder with the weights of networks (default: $"+weightsVariable+", or mcvd/metrics in the user's data folder)")
 	f.BoolVar(&c.noCache, "no-cache", false, "compute the features of real clips anew, and keep none (they are kept in mcvd/features of the user's cache folder)")
-	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from Slurm's or Kubernetes' variables")
+	f.Var(&c.shard, "shard", "evaluate only the i-th of n shares of the clips, i/n with i from 0; auto takes both from the variables of mpirun, Slurm or Kubernetes")
 	c.pageFlags.addTo(cmd)
 	c.runFlags.addTo(cmd)
 	c.dataFlag(cmd)

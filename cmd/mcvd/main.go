@@ -21,11 +21,14 @@ import (
 	"mcvd/configs"
 	"mcvd/models/backend"
 	"mcvd/train"
+	"mcvd/train/ranks"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if _, _, _, ok := ranks.Started(os.Getenv); !ok { // mpirun may pass on what its processes have got already
+		context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	}
 	a := newApp(os.Stderr)
 	slog.SetDefault(a.log) // for what is noticed below the commands, such as by xlakernels
 	a.restart = restart
@@ -53,17 +56,29 @@ func (a *app) run(ctx context.Context, args []string, stdout io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(a.stderr)
 	err := cmp.Or(root.ExecuteContext(ctx), out.err, results.Flush())
+	status := statusOf(ctx, err)
+	if err != nil && !a.ranks.Told(err) {
+		fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
+	}
+	a.ranks.Leave(err, status)
+	return status
+}
+
+// statusOf is the exit status of a command that ended with err.
+func statusOf(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(a.stderr, "mcvd:", strings.TrimRight(err.Error(), "\n"))
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
 	if errors.Is(err, train.ErrHangs) {
 		return exitHung
 	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx)) || errors.Is(err, train.ErrStopped)) {
+	if errors.Is(err, train.ErrStopped) { // also where another rank was told to
+		return exitStopped
+	}
+	if ctx.Err() != nil && (errors.As(err, new(*ranks.AgreedError)) || errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		return exitStopped
 	}
 	return exitFailure
@@ -121,11 +136,12 @@ it. The commands that generate and score videos take that folder.`,
   mcvd predict runs/tiny --frames 8 -o out/predict
   mcvd interpolate runs/tiny -o out/interpolate
   mcvd eval runs/tiny --clips 4 -o out/report.json`,
-		Args:          known,
-		RunE:          func(cmd *cobra.Command, args []string) error { return cmd.Help() },
-		Version:       about(versions()),
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args:              known,
+		RunE:              func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Version:           about(versions()),
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return a.begin(cmd, os.Getenv) },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
 	}
 	root.SetVersionTemplate("{{.Version}}")
 	root.AddCommand(newTrain(a), newDistill(a), newPredict(a), newInterpolate(a), newGenerate(a), newRetrodict(a), newEval(a),
@@ -139,6 +155,7 @@ it. The commands that generate and score videos take that folder.`,
 type app struct {
 	stderr *shown
 	log    *slog.Logger
+	ranks  *ranks.Ranks // nil if this process was started alone, or has not joined the others
 	// restart starts the program again with more in its environment; nil in tests.
 	restart func(c backend.Choice, missing []string) error
 }

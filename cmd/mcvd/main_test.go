@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"mcvd/train/ranks"
 )
 
 // call runs a command line.
@@ -96,6 +98,14 @@ func TestExamplesInTheHelpRun(t *testing.T) {
 				args = append([]string{"config", "check"}, files...)
 			}
 			examples++
+			if strings.HasPrefix(line, "mpirun -n 2 mcvd ") {
+				if _, ok := ranks.Mpirun(); !ok {
+					t.Logf("left out, without an MPI: %s", line)
+				} else if said, err := mpi(t, args[3:]...); err != nil {
+					t.Errorf("%s: %v: %s", line, err, said)
+				}
+				continue
+			}
 			if status, _, stderr := call(t, args...); status != 0 {
 				t.Errorf("%s: status %d: %s", line, status, stderr)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"mcvd/eval"
 	"mcvd/eval/metric"
 	"mcvd/models"
+	"mcvd/train/ranks"
 )
 
 // trainingScores scores videos that are generated while a run is trained, as its train.scores says.
@@ -28,16 +30,17 @@ type trainingScores struct {
 	dataset  clips.Dataset
 	protocol eval.Protocol
 	cache    *eval.Cache // of features of real clips, which are the same every time
-	alive    func()      // called after each evaluation of the network for a batch
+	ranks    *ranks.Ranks
+	alive    func() // called after each evaluation of the network for a batch
 }
 
 // newTrainingScores refuses scores that can't be computed, before anything is trained. It is nil if
 // there are to be none.
-func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, c *configs.Config, cache *eval.Cache, log *slog.Logger) (_ *trainingScores, err error) {
+func newTrainingScores(ctx context.Context, b compute.Backend, m *models.Model, c *configs.Config, cache *eval.Cache, log *slog.Logger, r *ranks.Ranks) (_ *trainingScores, err error) {
 	if c.Train.Scores.Every == 0 {
 		return nil, nil
 	}
-	s := &trainingScores{backend: b, model: m, config: c, cache: cache}
+	s := &trainingScores{backend: b, model: m, config: c, cache: cache, ranks: r}
 	wide := seenBy(c, c.Sampler.Guidance).Frames
 	task := eval.MainTask(wide)
 	s.protocol, err = eval.Protocol{
@@ -78,34 +81,18 @@ func (s *trainingScores) open() ([]metric.Opened, error) {
 // of scores the averaged weights in store: the mean over clips of metrics of pairs, and the value of
 // metrics of sets.
 func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string]float64, error) {
-	metrics, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	defer metric.Close(metrics)
-	g, err := eval.NewGenerator(s.backend, store, s.model, s.config.Sampler, s.config.Seed, min(16, s.protocol.Clips), 1)
-	if err != nil {
-		return nil, err
-	}
-	defer g.Close()
-	e, err := eval.NewEvaluation(g, s.dataset, s.protocol, metrics)
-	if err != nil {
-		return nil, err
-	}
-	e.Cache = s.cache
-	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
-		if e.Likelihood, err = eval.NewLikelihood(g, store, s.config.Sampler, ""); err != nil {
-			return nil, fmt.Errorf("train.scores.metrics: %w", err)
+	e, closing, err := s.evaluation(store)
+	defer func() {
+		for _, c := range slices.Backward(closing) {
+			c()
 		}
-		defer e.Likelihood.Close()
+	}()
+	if _, err := ranks.All(s.ranks, true, err); err != nil {
+		return nil, err
 	}
-	var parts []*eval.Part
-	for _, r := range e.Parts() {
-		p, err := e.Part(ctx, r, s.alive)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
+	parts, err := s.parts(ctx, e)
+	if err != nil {
+		return nil, err
 	}
 	report, err := eval.Sum(e.Header(), parts, metric.Comparisons())
 	if err != nil {
@@ -123,4 +110,49 @@ func (s *trainingScores) of(ctx context.Context, store *model.Store) (map[string
 		}
 	}
 	return values, nil
+}
+
+// parts evaluates all clips. Ranks share them, and all get the results.
+func (s *trainingScores) parts(ctx context.Context, e *eval.Evaluation) ([]*eval.Part, error) {
+	var own []*eval.Part
+	var err error
+	for _, r := range eval.Shard(e.Parts(), s.ranks.Number(), s.ranks.Size()) {
+		var p *eval.Part
+		if p, err = e.Part(ctx, r, s.alive); err != nil {
+			break
+		}
+		own = append(own, p)
+	}
+	all, err := ranks.All(s.ranks, own, err)
+	if err != nil {
+		return nil, err
+	}
+	parts := slices.Concat(all...)
+	slices.SortFunc(parts, func(a, b *eval.Part) int { return cmp.Compare(a.First, b.First) })
+	return parts, nil
+}
+
+// evaluation prepares to score. closing gives back what it has opened, also before an error.
+func (s *trainingScores) evaluation(store *model.Store) (e *eval.Evaluation, closing []func(), err error) {
+	metrics, err := s.open()
+	if err != nil {
+		return nil, closing, err
+	}
+	closing = append(closing, func() { metric.Close(metrics) })
+	g, err := eval.NewGenerator(s.backend, store, s.model, s.config.Sampler, s.config.Seed, min(16, s.protocol.Clips), 1)
+	if err != nil {
+		return nil, closing, err
+	}
+	closing = append(closing, g.Close)
+	if e, err = eval.NewEvaluation(g, s.dataset, s.protocol, metrics); err != nil {
+		return nil, closing, err
+	}
+	e.Cache = s.cache
+	if slices.ContainsFunc(metrics, func(m metric.Opened) bool { return m.OfModel }) {
+		if e.Likelihood, err = eval.NewLikelihood(g, store, s.config.Sampler, ""); err != nil {
+			return nil, closing, fmt.Errorf("train.scores.metrics: %w", err)
+		}
+		closing = append(closing, e.Likelihood.Close)
+	}
+	return e, closing, nil
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"mcvd/train/ranks"
 )
 
 // shard is this process's share of work that count processes do, as the value of a flag: index/count
@@ -36,7 +38,11 @@ func (s *shard) Set(text string) error {
 
 // fromScheduler takes the share from the environment of a scheduler.
 func (s *shard) fromScheduler(env func(string) string) error {
-	var names []string
+	if _, size, rank, ok := ranks.Started(env); ok && rank < size {
+		*s = shard{rank, size}
+		return nil
+	}
+	names := []string{"those of mpirun"}
 	for _, v := range schedulers {
 		names = append(names, v.index+" and "+v.count)
 		if env(v.index) == "" {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"mcvd/models/nn"
 	"mcvd/models/sampler"
 	"mcvd/train"
+	"mcvd/train/ranks"
 	"mcvd/train/runs"
 )
 
@@ -90,30 +90,44 @@ func (c *trainCommand) check(args []string) error {
 	return nil
 }
 
-func (c *trainCommand) run(cmd *cobra.Command) (err error) {
-	config, err := c.load()
-	if err != nil {
+func (c *trainCommand) run(cmd *cobra.Command) error {
+	config, b, choice, err := c.prepare()
+	if b != nil {
+		defer func() { finalize(b, err) }()
+	}
+	if c.dryRun {
+		if err == nil {
+			err = cmp.Or(train.CheckBackend(b, config, nil), dryRun(cmd.OutOrStdout(), b, config))
+		}
 		return err
 	}
-	if c.out != "" {
+	if lost := c.join(cmd.Context()); lost != nil {
+		return errors.Join(err, lost)
+	}
+	if _, err = ranks.All(c.ranks, true, err); err != nil { // what one rank fails at, the others wait for
+		return err
+	}
+	if err = train.CheckBackend(b, config, c.ranks); err != nil { // before videos are decoded
+		return ranks.Agreed(c.ranks, err)
+	}
+	err = c.train(cmd.Context(), b, choice, config, c.programs(choice))
+	return err
+}
+
+// prepare reads what is trained, and opens what trains it.
+func (c *trainCommand) prepare() (*configs.Config, compute.Backend, backend.Choice, error) {
+	config, err := c.load()
+	if err != nil {
+		return nil, nil, backend.Choice{}, err
+	}
+	_, _, rank, _ := ranks.Started(os.Getenv)
+	if c.out != "" && rank == 0 { // the others may not see the folder
 		if err := train.Check(c.out, config, c.accept); err != nil {
-			return err
+			return nil, nil, backend.Choice{}, err
 		}
 	}
 	b, choice, err := c.openBackend(c.backend)
-	if err != nil {
-		return err
-	}
-	defer func() { finalize(b, err) }()
-	if err := train.CheckBackend(b, config); err != nil { // before videos are decoded
-		return err
-	}
-	if c.dryRun {
-		return dryRun(cmd.OutOrStdout(), b, config)
-	}
-	with := versions()
-	maps.Copy(with, choice.Versions())
-	return c.train(cmd.Context(), b, choice, config, with)
+	return config, b, choice, err
 }
 
 // finalize closes the backend after a training that ended with err. If the training hung, the backend may
@@ -157,24 +171,18 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 		return configs.Problem{Path: "sampler.guidance.name", Text: fmt.Sprintf("%q, want another in training, which reads no other checkpoint; give it to the commands that sample the run", config.Sampler.Guidance.Name)}
 	}
 	samples := config.Train.SampleEvery > 0 && m.Classes() == nil
-	training, err := data.Open(ctx, config, clips.Train, config.Frames.Span(), c.log)
+	training, valid, err := c.open(ctx, config, samples)
 	if err != nil {
 		return err
 	}
-	var valid clips.Dataset
-	if config.Train.ValidateEvery > 0 || samples {
-		if valid, err = data.Open(ctx, config, clips.Valid, config.Frames.Total(), c.log); err != nil {
-			return err
-		}
-	}
-	scores, err := newTrainingScores(ctx, b, m, config, featureCache(choice, c.log), c.log)
+	scores, err := newTrainingScores(ctx, b, m, config, featureCache(choice, c.log), c.log, c.ranks)
 	if err != nil {
 		return err
 	}
-	bar, steps, validations, accuracy := newProgress(c.stderr, "train: step", config.Train.Steps), 0, 0, ""
+	bar, steps, validations, accuracy := c.progress("train: step", config.Train.Steps), 0, 0, ""
 	defer bar.clear()
 	options := train.Options{
-		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid, AcceptChanges: c.accept,
+		Config: config, Dir: c.out, Backend: b, Train: training, Valid: valid, AcceptChanges: c.accept, Ranks: c.ranks,
 		Command: os.Args, Versions: versions, Log: c.log,
 		Watchdog: train.NewWatchdog(time.Duration(config.Train.Patience * float64(time.Second))),
 		Peak:     func(ctx context.Context) float64 { return c.peak(ctx, b, choice, config) },
@@ -194,7 +202,7 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	}
 	if samples {
 		options.Sample = func(ctx context.Context, store *model.Store, path string) error {
-			return trainingSamples(ctx, b, store, m, config, valid, path, options.Watchdog.Alive)
+			return trainingSamples(ctx, b, store, m, config, valid, path, c.ranks, options.Watchdog.Alive)
 		}
 	}
 	if scores != nil {
@@ -208,6 +216,9 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	}
 	if err != nil {
 		return err
+	}
+	if !c.ranks.First() {
+		return nil
 	}
 	if steps == 0 {
 		fmt.Fprintf(c.stderr, "%s: nothing to do, step %d of %d: --set train.steps=N goes on\n", c.out, done.Step, config.Train.Steps)
@@ -225,6 +236,24 @@ func (c *trainCommand) train(ctx context.Context, b compute.Backend, choice back
 	}
 	fmt.Fprintln(c.stderr)
 	return nil
+}
+
+// open opens the splits that training reads. Ranks wait for the first one, which decodes what is not
+// decoded yet, for those that share its folder.
+func (c *trainCommand) open(ctx context.Context, config *configs.Config, samples bool) (training, valid clips.Dataset, err error) {
+	do := func() error {
+		if training, err = data.Open(ctx, config, clips.Train, config.Frames.Span(), c.log); err != nil {
+			return err
+		}
+		if config.Train.ValidateEvery > 0 || samples {
+			valid, err = data.Open(ctx, config, clips.Valid, config.Frames.Total(), c.log)
+		}
+		return err
+	}
+	if _, err = ranks.FromFirst(c.ranks, func() (bool, error) { return true, do() }); err != nil || c.ranks.First() {
+		return training, valid, err
+	}
+	return training, valid, do()
 }
 
 // percents are shares in words: "98, 95 and 40 %"; "" if there are none.
@@ -275,13 +304,15 @@ func detail(l runs.Line) string {
 
 // trainingSamples writes a contact sheet and a film of predictions, and of what else the model can
 // do, for a few validation clips.
-func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string, progress func()) error {
+func trainingSamples(ctx context.Context, b compute.Backend, store *model.Store, m *models.Model, c *configs.Config, ds clips.Dataset, path string, r *ranks.Ranks, progress func()) error {
 	const clips = 4
 	g, err := eval.NewGenerator(b, store, m, c.Sampler, c.Seed, clips, 1)
-	if err != nil {
+	if err == nil {
+		defer g.Close()
+	}
+	if _, err := ranks.All(r, true, err); err != nil {
 		return err
 	}
-	defer g.Close()
 	name := strings.TrimSuffix(path, runs.Sheet)
-	return eval.Samples(ctx, g, ds, c.Seed, clips, path, name+runs.Film, filepath.Base(name), progress)
+	return eval.Samples(ctx, g, ds, c.Seed, clips, path, name+runs.Film, filepath.Base(name), r, progress)
 }

@@ -1,6 +1,6 @@
 // Command torture does to mcvd what users, machines and enemies do to it: it kills it at any moment,
-// fills its disk, damages its files, gives it hostile media, and lets two processes write into one
-// folder. It counts what was tried and what survived, and names what did not.
+// fills its disk, damages its files, gives it hostile media, lets two processes write into one folder,
+// and kills one of those that train together. It counts what was tried and what survived, and names what did not.
 //
 // Something survives if nothing is silently wrong and nothing is lost: a command that is run again
 // ends with the bytes of one that was never disturbed, or it says in a sentence what is wrong.
@@ -50,6 +50,7 @@ var campaigns = []campaign{
 	{"media", 100, "playlists in disguise, giant and broken files in a folder of videos", hostileMedia},
 	{"disk", 60, "a disk that is full after so many bytes", fillDisk},
 	{"writers", 20, "two processes and one run folder", twoWriters},
+	{"ranks", 20, "SIGKILL and SIGSTOP of one of two ranks that train together, then the same command again", killRanks},
 }
 
 func main() {

@@ -1,5 +1,5 @@
 // Package experiment reads experiments: the YAML of package configs, with everything that there is
-// to choose from in packages data, models and optimizer. The configurations that it returns are
+// to choose from in packages data, models, optimizer and ranks. The configurations that it returns are
 // complete and checked, with the options of the chosen implementations.
 package experiment
 
@@ -14,10 +14,11 @@ import (
 	"mcvd/models/network"
 	"mcvd/models/sampler"
 	"mcvd/train/optimizer"
+	"mcvd/train/ranks"
 )
 
 func catalogue() configs.Catalogue {
-	return configs.Catalogue{Tables: slices.Concat(data.Tables(), models.Tables(), optimizer.Tables()), Check: check}
+	return configs.Catalogue{Tables: slices.Concat(data.Tables(), models.Tables(), optimizer.Tables(), ranks.Tables()), Check: check}
 }
 
 // check is what the implementations report about a configuration.
@@ -30,7 +31,7 @@ func check(c *configs.Config) error {
 	} else {
 		_, samplerErr = sampler.New(c.Sampler)
 	}
-	return errors.Join(data.Check(c), err, optimizer.Unused(c), samplerErr, guidanceErr)
+	return errors.Join(data.Check(c), err, optimizer.Unused(c), ranks.Check(c), samplerErr, guidanceErr)
 }
 
 // Load reads a file with its bases, then overrides such as "frames.past=10": see

@@ -14,7 +14,7 @@ import (
 type kind interface {
 	// draw draws a mask of 0 and 1 for each clip, [batch, n], n 1 or more. It returns the next random
 	// state.
-	draw(random *Node, batch, n int) (next, visible *Node)
+	draw(random nn.Random, batch, n int) (next nn.Random, visible *Node)
 	// shows says whether it may draw a mask that agrees with want, n signs of 0, 1 or [free].
 	shows(want []int) bool
 }
@@ -52,8 +52,8 @@ func kindOf(f configs.Frames) kind {
 // each shows each frame by itself, with a probability of one half.
 type each struct{}
 
-func (each) draw(random *Node, batch, n int) (next, visible *Node) {
-	next, u := RandomUniform(random, nn.F32(batch, n))
+func (each) draw(random nn.Random, batch, n int) (next nn.Random, visible *Node) {
+	next, u := random.Uniform(nn.F32(batch, n))
 	return next, atLeast(u, 0.5)
 }
 
@@ -62,13 +62,13 @@ func (each) shows([]int) bool { return true }
 // listed draws one of the masks that it lists for n frames, each as often.
 type listed func(n int) [][]float32
 
-func (l listed) draw(random *Node, batch, n int) (next, visible *Node) {
+func (l listed) draw(random nn.Random, batch, n int) (next nn.Random, visible *Node) {
 	masks := l(n)
-	g := random.Graph()
+	g := random.State.Graph()
 	if len(masks) == 1 {
 		return random, BroadcastToDims(Const(g, masks), batch, n)
 	}
-	next, u := RandomUniform(random, nn.F32(batch, 1))
+	next, u := random.Uniform(nn.F32(batch, 1))
 	// Mask i is for u in [i, i+1) / len(masks).
 	var from, to []float32
 	for i := range masks {

@@ -16,12 +16,12 @@ import (
 // Draw draws what training sees: the past of a clip is hidden with probability f.Mask.Past, its
 // future with probability f.Mask.Future, by one draw or by one each (MCVD, section 3.2). Of the
 // frames that are left, those are visible that f.Mask.Kind draws. It returns the next random state.
-func Draw(random *Node, batch int, f configs.Frames) (next, visible *Node) {
+func Draw(random nn.Random, batch int, f configs.Frames) (next nn.Random, visible *Node) {
 	shape := nn.F32(batch)
-	next, u := RandomUniform(random, shape)
+	next, u := random.Uniform(shape)
 	past := atLeast(u, f.Mask.Past)
 	if !f.Mask.Together {
-		next, u = RandomUniform(next, shape)
+		next, u = next.Uniform(shape)
 	}
 	blocks := Blocks(past, atLeast(u, f.Mask.Future), f)
 	if blocks == nil {

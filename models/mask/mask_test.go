@@ -10,6 +10,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/nn"
 )
 
 var state = []uint64{1, 2, 3}
@@ -28,7 +29,7 @@ func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 	for _, m := range []configs.Mask{{Past: 0, Future: 1}, {Past: 1, Future: 0}, {Past: 0.5, Future: 0.5}, {Past: 0.2, Future: 0.7},
 		{Past: 0.3, Future: 0.3, Together: true}} {
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, v := Draw(in[0], n, configs.Frames{Past: 1, Future: 1, Mask: m})
+			_, v := Draw(nn.Random{State: in[0]}, n, configs.Frames{Past: 1, Future: 1, Mask: m})
 			return columns(v)
 		}, state)
 		var past, future, both float64
@@ -57,7 +58,7 @@ func TestDrawHidesAsOftenAsAsked(t *testing.T) {
 
 func TestTogetherDrawsBothAlike(t *testing.T) {
 	out := backendtest.Run(t, func(in []*Node) []*Node {
-		_, v := Draw(in[0], 1000, configs.Frames{Past: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5, Together: true}})
+		_, v := Draw(nn.Random{State: in[0]}, 1000, configs.Frames{Past: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5, Together: true}})
 		return columns(v)
 	}, state)
 	for i := range out[0] {
@@ -71,7 +72,7 @@ func TestDrawIsAFunctionOfTheState(t *testing.T) {
 	draw := func(state []uint64) []float32 {
 		return backendtest.Run(t, func(in []*Node) []*Node {
 			f := configs.Frames{Past: 1, Future: 1, Mask: configs.Mask{Past: 0.5, Future: 0.5}}
-			next, first := Draw(in[0], 64, f)
+			next, first := Draw(nn.Random{State: in[0]}, 64, f)
 			_, second := Draw(next, 64, f)
 			return []*Node{Concatenate(append(columns(first), columns(second)...), 0)}
 		}, state)[0]
@@ -155,7 +156,7 @@ func TestKindsDrawTheirMasks(t *testing.T) {
 	for name := range kinds {
 		f.Mask.Kind = name
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, v := Draw(in[0], n, f)
+			_, v := Draw(nn.Random{State: in[0]}, n, f)
 			return []*Node{v}
 		}, state)[0]
 		counts := map[string]int{}
@@ -200,7 +201,7 @@ func TestDrawnMasksAreSeen(t *testing.T) {
 		for m.Kind = range kinds {
 			f := configs.Frames{Past: 2, Future: 2, Mask: m}
 			out := backendtest.Run(t, func(in []*Node) []*Node {
-				_, v := Draw(in[0], 500, f)
+				_, v := Draw(nn.Random{State: in[0]}, 500, f)
 				return []*Node{v}
 			}, state)[0]
 			for i := range 500 {

@@ -16,14 +16,14 @@ import (
 // f.Mask.Noised uniformly from [0, 1), otherwise 0. It also draws z, standard normal, of the shape of
 // these frames. It returns the next random state, and nil if training adds no such noise: then it
 // draws nothing.
-func DrawNoise(random *Node, f configs.Frames, past []int) (next, level, z *Node) {
+func DrawNoise(random nn.Random, f configs.Frames, past []int) (next nn.Random, level, z *Node) {
 	if f.Mask.Noised == 0 {
 		return random, nil, nil
 	}
-	next, u := RandomUniform(random, nn.F32(past[0]))
+	next, u := random.Uniform(nn.F32(past[0]))
 	noisy := LessThan(u, Scalar(u.Graph(), u.DType(), f.Mask.Noised))
-	next, level = RandomUniform(next, nn.F32(past[0]))
-	next, z = RandomNormal(next, nn.F32(past...))
+	next, level = next.Uniform(nn.F32(past[0]))
+	next, z = next.Normal(nn.F32(past...))
 	return next, Where(noisy, level, ZerosLike(level)), z
 }
 

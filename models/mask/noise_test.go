@@ -9,6 +9,7 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/nn"
 )
 
 // A share of the clips has noise, at levels that are uniform in [0, 1): their mean is 1/2 and their
@@ -17,7 +18,7 @@ func TestDrawNoiseAsOftenAsAsked(t *testing.T) {
 	const n = 20000
 	for _, p := range []float64{0.2, 0.5, 1} {
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, level, z := DrawNoise(in[0], configs.Frames{Past: 1, Mask: configs.Mask{Noised: p}}, []int{n, 1, 1, 1, 1})
+			_, level, z := DrawNoise(nn.Random{State: in[0]}, configs.Frames{Past: 1, Mask: configs.Mask{Noised: p}}, []int{n, 1, 1, 1, 1})
 			return []*Node{level, z}
 		}, state)
 		var noisy, sum, squares, power float64

@@ -11,11 +11,11 @@ import (
 // probability f.Mask.Reverse: 1 for these and 0 for the others, [batch]. So what would have been the
 // future of a clip conditions it as its past. It returns the next random state, and nil if no clip
 // is ever turned around: then it draws nothing.
-func DrawReversed(random *Node, batch int, f configs.Frames) (next, reversed *Node) {
+func DrawReversed(random nn.Random, batch int, f configs.Frames) (next nn.Random, reversed *Node) {
 	if f.Mask.Reverse == 0 {
 		return random, nil
 	}
-	next, u := RandomUniform(random, nn.F32(batch))
+	next, u := random.Uniform(nn.F32(batch))
 	return next, ConvertDType(LessThan(u, Scalar(u.Graph(), u.DType(), f.Mask.Reverse)), u.DType())
 }
 

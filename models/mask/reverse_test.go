@@ -9,13 +9,14 @@ import (
 
 	"mcvd/configs"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/nn"
 )
 
 func TestDrawReversedAsOftenAsAsked(t *testing.T) {
 	const n = 20000
 	for _, p := range []float64{0.2, 0.5, 1} {
 		out := backendtest.Run(t, func(in []*Node) []*Node {
-			_, r := DrawReversed(in[0], n, configs.Frames{Mask: configs.Mask{Reverse: p}})
+			_, r := DrawReversed(nn.Random{State: in[0]}, n, configs.Frames{Mask: configs.Mask{Reverse: p}})
 			return []*Node{r}
 		}, state)[0]
 		var count float64

@@ -23,11 +23,11 @@ func goSiLU(x *Node) *Node {
 // Dropout drops values with the given probability and scales the rest up, if the Builder has a
 // Random state.
 func (b *Builder) Dropout(x *Node, probability float64) *Node {
-	if b.Random == nil || probability == 0 {
+	if b.Random.State == nil || probability == 0 {
 		return x
 	}
 	var u *Node
-	b.Random, u = RandomUniform(b.Random, shapes.Make(x.DType(), x.Shape().Dimensions...))
+	b.Random, u = b.Random.Uniform(shapes.Make(x.DType(), x.Shape().Dimensions...))
 	keep := GreaterOrEqual(u, Scalar(x.Graph(), x.DType(), probability))
 	return Where(keep, MulScalar(x, 1/(1-probability)), ZerosLike(x))
 }

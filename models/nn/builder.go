@@ -21,9 +21,9 @@ import (
 type Builder struct {
 	Formulation
 
-	// Random is the state that dropout draws from, [3]uint64; nil means no dropout, as in sampling
-	// and validation. Each draw replaces it by the next state.
-	Random *Node
+	// Random is what dropout draws from; without a state there is no dropout, as in sampling and
+	// validation. Each draw replaces it by the next one.
+	Random Random
 
 	// Compute is the type in which a network computes its images, float32 if it is not set. The
 	// output of a block has the type of its input image. Parameters stay float32 and are converted
@@ -127,12 +127,15 @@ func (b *Builder) InParts(inputs []*Node, f func(number int, inputs []*Node) *No
 	}
 	size := batch / b.Split
 	outputs := make([]*Node, b.Split)
+	random := b.Random
 	for i := range outputs {
+		b.Random = random.part(i*size, size, batch) // all from the same state
 		part := make([]*Node, len(inputs))
 		for j, x := range inputs {
 			part[j] = Slice(x, AxisRange(i*size, (i+1)*size))
 		}
 		outputs[i] = f(i, part)
 	}
+	b.Random.From, b.Random.Batch = random.From, random.Batch
 	return Concatenate(outputs, 0)
 }

@@ -224,7 +224,7 @@ func TestDropout(t *testing.T) {
 	exec, err := NewExec(b, func(x *Node) []*Node {
 		builder := NewBuilder(b)
 		without := builder.Dropout(x, 0.25)
-		builder.Random = RNGStateFromSeedForGraph(x.Graph(), 3)
+		builder.Random.State = RNGStateFromSeedForGraph(x.Graph(), 3)
 		return []*Node{without, builder.Dropout(x, 0.25)}
 	})
 	if err != nil {

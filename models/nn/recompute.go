@@ -30,9 +30,9 @@ func (b *Builder) Recompute(scope *model.Scope, inputs []*Node, f func(inputs []
 		}
 		now := *b
 		defer func() { *b = now }()
-		b.Random = nil
-		if random != nil {
-			b.Random = onceThereIs(adjoint, random)
+		b.Random = random
+		if random.State != nil {
+			b.Random.State = onceThereIs(adjoint, random.State)
 		}
 		y := f(wanted)
 		return Gradient(ReduceAllSum(Mul(y, StopGradient(adjoint))), append(wanted, linked[len(inputs):]...)...)

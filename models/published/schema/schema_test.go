@@ -94,7 +94,7 @@ func (e published) want() *configs.Config {
 	c.Diffusion = configs.Diffusion{Steps: 1000, Schedule: "linear", Options: configs.Options{"beta_start": 0.0001, "beta_end": 0.02}, Target: "eps", Weight: "simple", Levels: "uniform", FrameLevels: "equal", Loss: "l2", Variance: "fixed"}
 	c.Optimizer = configs.Optimizer{Name: "adamw", Schedule: "constant", EMA: "constant", LearningRate: e.rate, WarmupSteps: e.warmup, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: 1,
 		Options: configs.Options{"ema_decay": 0.999}}
-	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, Patience: 3600, OnDivergence: "stop", ValidateEvery: 1000, TensorBoard: true, Scores: c.Train.Scores,
+	c.Train = configs.Train{Distillation: "progressive", Precision: "float32", Devices: 1, Batch: e.batch, Steps: 3000001, Ranks: configs.Ranks{Name: "gradients"}, Accumulate: 1, CheckpointEvery: 1000, Keep: 3, Patience: 3600, OnDivergence: "stop", ValidateEvery: 1000, TensorBoard: true, Scores: c.Train.Scores,
 		SampleEvery: 50000}
 	c.Sampler = configs.Sampler{Precision: "float32", Spacing: "uniform", Name: "ddpm", Steps: e.steps, Clip: true, LastDenoise: true,
 		Guidance: configs.Guidance{Name: "none"}}

@@ -1,0 +1,215 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"mcvd/data"
+	"mcvd/models/devices"
+	"mcvd/train/ranks"
+)
+
+// loop makes the steps that are left.
+func (t *trainer) loop(ctx context.Context) error {
+	c := t.Config.Train
+	of := partOf(t.Ranks, t.Config)
+	batches := data.NewBatches(t.Train, t.Config, t.Log).Part(of.from, of.from+of.size)
+	if t.Peak != nil && t.Ranks.First() {
+		t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
+	}
+	if err := t.catchUp(ctx); err != nil || t.progress.Step >= c.Steps {
+		return err
+	}
+	reading, end := t.exchange.reading(ctx)
+	defer end()
+	t.feed = &feed{devices: t.stepper.devices, batches: batches.Each(reading, t.progress.Draw()*c.Accumulate, ahead)}
+	next, stop := iter.Pull2(t.feed.each(reading))
+	defer t.outside("ending the reading of data", stop)
+	t.since = time.Now()
+	for {
+		step, err := t.batches(reading, next)
+		if done, err := t.step(ctx, step, err); err != nil {
+			return err
+		} else if done {
+			break
+		}
+	}
+	ended, err := t.ending(ctx.Err() != nil)
+	if err != nil {
+		return err
+	}
+	if last := t.progress.Step >= c.Steps; !t.exchange.alike(t.progress.Step, last) {
+		return t.stopped() // in a round that hangs: ranks have weights of their own
+	}
+	owes, err := t.owes()
+	if err == nil && (t.progress.Step < c.Steps || ended && owes) {
+		return cmp.Or(t.checkpointTogether(), t.stopped()) // what can't be saved does not go on
+	}
+	return cmp.Or(err, t.checkpointTogether())
+}
+
+// batches are those of the next step; nil if ctx has ended.
+func (t *trainer) batches(ctx context.Context, next func() (uploaded, error, bool)) (step []uploaded, err error) {
+	for len(step) < t.Config.Train.Accumulate {
+		var batch uploaded
+		var more bool
+		t.outside(fmt.Sprintf("waiting for the data of step %d", t.progress.Step+1), func() { batch, err, more = next() })
+		if err == nil && more {
+			step = append(step, batch)
+			continue
+		}
+		free(step)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		return nil, err
+	}
+	return step, nil
+}
+
+// free gives back the memory of batches.
+func free(step []uploaded) {
+	for _, u := range step {
+		devices.Free([]devices.Value{u.Value})
+	}
+}
+
+// keep writes a checkpoint because training ends with err, which has nothing to do with the weights:
+// data can't be read.
+func (t *trainer) keep(err error) error {
+	if t.progress.SkippedInARow > 0 || !t.Ranks.First() || !t.exchange.alike(t.progress.Step, false) {
+		return err
+	}
+	before := t.saved
+	if save := t.checkpointNow(); save != nil {
+		return fmt.Errorf("%w\nand no checkpoint of step %d could be written: %w", err, t.progress.Step, save)
+	}
+	if t.saved != before {
+		t.Log.Info("a checkpoint was written before the end", "step", t.saved)
+	}
+	return err
+}
+
+func (t *trainer) stopped() error {
+	return ranks.Agreed(t.Ranks, fmt.Errorf("%w at step %d of %d; the same command goes on from there", ErrStopped, t.progress.Step, t.Config.Train.Steps))
+}
+
+// found is what a rank found in its part of a step.
+type found struct {
+	Loss, Norm float64
+	Replaced   int
+	Losses     [][]float32 // of the clips of each batch, if levels are drawn by them
+	Without    bool        // it has no batches, because the training ends
+	Ends       bool        // it is told to end
+}
+
+// step updates the weights once, then does what is due. uploads are its batches, nil if the training ends, and
+// err is why they could not be read. It says whether this was the last step.
+func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done bool, _ error) {
+	p := &t.progress
+	t.copied = copied{} // the copy may go once it is written
+	own := found{Without: uploads == nil, Ends: ctx.Err() != nil}
+	var gradients summed
+	if err == nil && uploads != nil {
+		gradients, err = t.gradients(uploads)
+		own.Loss, own.Norm, own.Losses = gradients.loss, gradients.norm, gradients.losses
+		for _, u := range uploads {
+			own.Replaced += u.replaced
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("step %d: %w", p.Step+1, err)
+	}
+	var all []found
+	t.outside(fmt.Sprintf("waiting for the other ranks in step %d", p.Step+1), func() { all, err = ranks.All(t.Ranks, own, err) })
+	if err != nil {
+		return false, t.keep(err)
+	}
+	whole := foundByAll(all)
+	if whole.Without {
+		devices.Free(gradients.sums)
+		return true, nil
+	}
+	gradients.loss, gradients.losses = whole.Loss, whole.Losses
+	if !finite(whole.Loss) || !finite(whole.Norm) {
+		gradients.norm = whole.Norm // then no rank changes anything
+	} else {
+		t.outside(fmt.Sprintf("adding up the gradients of the ranks in step %d", p.Step+1), func() { err = t.exchange.gradients(t.stepper.devices, &gradients) })
+		if err != nil {
+			return false, t.keep(fmt.Errorf("step %d: %w", p.Step+1, err))
+		}
+	}
+	if err := t.update(gradients, whole); err != nil {
+		return false, err
+	}
+	last := p.Step >= t.Config.Train.Steps
+	alike := t.exchange.alike(p.Step, last)
+	if alike {
+		t.Watchdog.begin(fmt.Sprintf("sharing the weights of step %d with the other ranks", p.Step))
+		if err := t.exchange.weights(t.store); err != nil {
+			return false, fmt.Errorf("step %d: %w", p.Step, err)
+		}
+	}
+	if err := t.report(); err != nil {
+		return false, err
+	}
+	return last || whole.Ends && alike, t.due(ctx)
+}
+
+// gradients computes those of this rank's part of a step.
+func (t *trainer) gradients(uploads []uploaded) (g summed, err error) {
+	var batches []devices.Value
+	var times []*tensors.Tensor
+	var labels [][][]string
+	for _, u := range uploads {
+		batches, times, labels = append(batches, u.Value), append(times, u.times), append(labels, u.labels)
+	}
+	p := t.progress
+	draws := drawsOf(t.objective, t.Config, p.Draw())
+	if t.byLoss != nil {
+		draws = t.byLoss.draws(t.model, t.Config, p.Draw())
+	}
+	draws = labelledDraws(t.objective, t.stepper.part.of(draws), labels)
+	t.outside(fmt.Sprintf("computing the gradients of step %d", p.Step+1), func() { g, err = t.stepper.sum(batches, draws, times...) })
+	devices.Free(batches)
+	return g, err
+}
+
+// update changes the weights, and notes what became of it.
+func (t *trainer) update(gradients summed, whole found) error {
+	p := &t.progress
+	t.Watchdog.begin(fmt.Sprintf("updating the weights in step %d", p.Step+1))
+	r, err := t.stepper.change(p.Updates+1, gradients)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", p.Step+1, err)
+	}
+	p.Step++
+	if r.Skipped {
+		p.SkippedInARow++
+		t.Log.Warn("step skipped: not finite", "step", p.Step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
+	} else {
+		p.SkippedInARow = 0
+		p.Updates++
+		if p.Step > p.DivergedAt { // what diverged before is overcome
+			p.Rollbacks, p.DivergedAt = 0, 0
+		}
+		if t.byLoss != nil {
+			t.byLoss.learn(r.Losses)
+			p.LevelLosses = t.byLoss.running.Text()
+		}
+	}
+	p.Unlogged.add(r)
+	p.Unlogged.Replaced += whole.Replaced
+	p.Replaced += whole.Replaced
+	if t.compiled {
+		t.timed++
+	} else {
+		t.compiled, t.since, t.feed.waited = true, time.Now(), 0
+	}
+	return nil
+}
