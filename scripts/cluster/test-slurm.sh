@@ -1,8 +1,9 @@
 #!/bin/bash
 # Runs mcvd.slurm on a real Slurm of one host, which this script starts and stops: an evaluation in
-# three shards, one of which is cancelled, and a training that Slurm stops and queues again. Both must
-# end with the bytes of undisturbed ones. Needs root, and Debian's slurm-wlm, which it installs where
-# it is missing. Call after `make build`: scripts/cluster/test-slurm.sh
+# three shards, one of which is cancelled, and trainings by one process and by two ranks, which Slurm
+# stops and queues again, and of which ranks are killed. All must end with the bytes of undisturbed ones.
+# Needs root, and Debian's slurm-wlm, which it installs where it is missing. MPIs are those of
+# install-mpi.sh. Call after `make build`: scripts/cluster/test-slurm.sh
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
@@ -20,7 +21,7 @@ end() {
 			kill "$(cat "$dir/$daemon.pid")" 2>/dev/null || true
 		fi
 	done
-	rm -rf "$dir"
+	rm -rf "$dir" 2>/dev/null || { sleep 3 && rm -rf "$dir"; } # a daemon still wrote
 }
 trap end EXIT
 fail() {
@@ -75,7 +76,7 @@ text() { cat "$1" 2>/dev/null || true; }
 until_prints() {
 	local want=$1 got
 	shift
-	for _ in $(seq 600); do
+	for _ in $(seq 1500); do # five minutes
 		got=$("$@")
 		if [[ $got == *"$want"* ]]; then
 			return
@@ -147,5 +148,70 @@ chmod +x hangs
 job=$(MCVD=$PWD/hangs sbatch --parsable --output=hangs.log "$script" train)
 until_prints COMPLETED state "$job"
 [ "$(wc -l <starts)" -eq 2 ] || fail "started $(wc -l <starts) times, want 2"
+
+scripts=$OLDPWD/scripts
+export MCVD_MPI_DIR=${MCVD_MPI_DIR:-$dir/mpi}
+"$scripts/install-mpi.sh" openmpi
+"$scripts/install-mpi.sh" mpich
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+together="$experiment --set train.batch=4 --set train.steps=200 --set train.checkpoint_every=50"
+"$MCVD_MPI_DIR/openmpi/bin/mpirun" --oversubscribe -n 2 "$MCVD" train $together -o ranks
+
+# rank JOB is the process of rank 1.
+rank() {
+	local process
+	for process in /proc/[0-9]*; do
+		if [ "$process/exe" -ef "$MCVD" ] && grep -q -z -x "SLURM_JOB_ID=$1" "$process/environ" &&
+			grep -q -z -x -E "(OMPI_COMM_WORLD|PMI|PMIX)_RANK=1" "$process/environ"; then
+			echo "${process#/proc/}"
+		fi
+	done 2>/dev/null
+}
+# same RUN compares a run with that of two ranks that nothing disturbed.
+same() {
+	(cd "$1/checkpoints" && sha256sum step-00000200.safetensors)
+	cmp {ranks,"$1"}/checkpoints/step-00000200.safetensors || fail "the checkpoints of ranks and $1 differ"
+}
+
+path=$PATH
+for mpi in openmpi mpich; do
+	export PATH=$MCVD_MPI_DIR/$mpi/bin:$path
+	echo "== two ranks of $mpi that come near their time limit, and then have to make room"
+	: >train.log
+	job=$(sbatch --parsable --ntasks=2 --output=train.log "$script" train $together -o $mpi)
+	until_prints "train: step" text train.log
+	scancel --signal=USR1 --batch "$job"
+	until_prints 1 stops
+	until_prints 1 resumed
+	scontrol requeue "$job"
+	until_prints 2 resumed
+	until_prints COMPLETED state "$job"
+	grep -h "ranks, by\|stopped at\|resuming\|trained" train.log
+	same $mpi
+
+	echo "== two ranks of $mpi, one of which is killed"
+	: >train.log
+	job=$(sbatch --parsable --ntasks=2 --output=train.log "$script" train $together -o $mpi-killed)
+	until_prints step-00000050.safetensors files $mpi-killed/checkpoints
+	kill -KILL $(rank "$job")
+	killed=$SECONDS
+	until_prints FAILED state "$job"
+	took=$((SECONDS - killed))
+	grep -h "ranks, by\|mcvd: \|signal\|Killed" train.log || true
+	[ $took -le 30 ] || fail "the job ended after $took s, want at most 30"
+	echo "it ended after $took s"
+	job=$(sbatch --parsable --ntasks=2 --output=train.log "$script" train $together -o $mpi-killed)
+	until_prints COMPLETED state "$job"
+	[ "$(resumed)" -eq 1 ] || fail "it began anew"
+	grep -h "resuming\|trained" train.log
+	same $mpi-killed
+done
+export PATH=$path
+
+echo "== tasks that don't see each other are refused"
+job=$(sbatch --parsable --ntasks=2 --output=unseen.log --wrap "srun --mpi=none $MCVD train $together -o unseen")
+until_prints FAILED state "$job"
+grep -h -m 1 "they don't see each other" unseen.log || fail "they were not refused"
+[ ! -e unseen ] || fail "they trained"
 
 echo "passed"

@@ -1,10 +1,12 @@
-// Command check reads Kubernetes manifests into the API's own types, and fails at a field that these
-// don't have, at anything but a Job, and at a number of shards that is not the same everywhere. It
-// is a module of its own, so that the project doesn't depend on Kubernetes.
+// Command check reads Kubernetes manifests into the API's own types and those of Kubeflow, and fails at a
+// field that these don't have, at anything but a Job, an MPIJob, a TrainJob or a TrainingRuntime, and at a
+// number of shards or ranks that is not the same everywhere. It is a module of its own, so that the project
+// doesn't depend on Kubernetes.
 // Call: cd scripts/cluster/check && go run . ../manifests/*.yaml
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -20,13 +22,19 @@ func main() {
 		if err := check(path); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
 			failed = true
-			continue
 		}
-		fmt.Printf("%s: a Job, with fields that the API knows\n", path)
 	}
 	if failed || len(os.Args) == 1 {
 		os.Exit(1)
 	}
+}
+
+// checks are what is read, by API and kind.
+var checks = map[string]func([]byte) error{
+	"batch/v1 Job":                                  checkJob,
+	"kubeflow.org/v2beta1 MPIJob":                   checkMPIJob,
+	"trainer.kubeflow.org/v1alpha1 TrainJob":        checkTrainJob,
+	"trainer.kubeflow.org/v1alpha1 TrainingRuntime": checkTrainingRuntime,
 }
 
 func check(path string) error {
@@ -34,12 +42,28 @@ func check(path string) error {
 	if err != nil {
 		return err
 	}
+	for _, document := range bytes.Split(text, []byte("\n---\n")) {
+		var is struct{ APIVersion, Kind string }
+		if err := yaml.Unmarshal(document, &is); err != nil {
+			return err
+		}
+		kind := is.APIVersion + " " + is.Kind
+		checkKind, ok := checks[kind]
+		if !ok {
+			return fmt.Errorf("%q is not one of those that are checked", kind)
+		}
+		if err := checkKind(document); err != nil {
+			return fmt.Errorf("%s: %w", is.Kind, err)
+		}
+		fmt.Printf("%s: a %s, with fields that the API knows\n", path, is.Kind)
+	}
+	return nil
+}
+
+func checkJob(text []byte) error {
 	var job batch.Job
 	if err := yaml.UnmarshalStrict(text, &job); err != nil {
 		return err
-	}
-	if job.Kind != "Job" || job.APIVersion != "batch/v1" {
-		return fmt.Errorf("%s of %s, want a Job of batch/v1", job.Kind, job.APIVersion)
 	}
 	pod := job.Spec.Template.Spec
 	if job.Spec.PodFailurePolicy != nil && pod.RestartPolicy != core.RestartPolicyNever {
