@@ -18,7 +18,7 @@ var arrows = map[string][]string{
 	"train/watch":                {"configs", "configs/atomicfile", "configs/webpage", "train/runs"},
 	"train/plot":                 {"configs", "configs/atomicfile", "train/runs"},
 	"train/runs":                 {"configs", "configs/experiment"},
-	"train/optimizer":            {"configs", "models"},
+	"train/optimizer":            {"configs", "models", "models/nn"},
 	"train/ranks":                {"configs"},
 	"eval":                       {"configs", "configs/atomicfile", "configs/regular", "data", "data/augment", "data/clips", "data/video", "models/...", "eval/metric", "train/ranks"},
 	"eval/page":                  {"configs", "configs/atomicfile", "configs/webpage", "data/clips", "data/video", "eval", "eval/metric", "models/guidance"},

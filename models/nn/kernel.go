@@ -14,11 +14,20 @@ import (
 // kernelsServe says whether a kernel of xlakernels may serve an operation on the images x. If none
 // does, the formulation of XLA's own operations is the faster one.
 func kernelsServe(x *Node) bool {
-	g, d := x.Graph(), x.Shape().Dimensions
-	return x.DType() == dtypes.Float32 && d[3]%xlakernels.Channels == 0 && xlakernels.Serve(g.Backend()) && g.DistributedStrategy() == distributed.None
+	return x.DType() == dtypes.Float32 && x.Shape().Dim(3)%xlakernels.Channels == 0 && KernelsServe(x.Graph())
 }
 
-// kernel is f(inputs) as a function of its own in the program, for which the kernel of that name
+// KernelsServe says whether kernels of xlakernels may serve a program.
+func KernelsServe(g *Graph) bool {
+	return xlakernels.Serve(g.Backend()) && g.DistributedStrategy() == distributed.None
+}
+
+// kernel is [Kernel] with one result.
+func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
+	return Kernel(name, func(in []*Node) []*Node { return []*Node{f(in)} }, inputs...)[0]
+}
+
+// Kernel is f(inputs) as a function of its own in the program, for which the kernel of that name
 // stands in where it can; otherwise XLA puts the function's body in its place. f is called once for
 // inputs of the same shapes.
 //
@@ -26,7 +35,7 @@ func kernelsServe(x *Node) bool {
 // graph, and they belong to the function in which they were first used. So do reductions: sums are
 // products there, and a maximum is a chain of operations. There is no gradient, so a kernel stands in
 // [withLinkedGradient].
-func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
+func Kernel(name string, f func(in []*Node) []*Node, inputs ...*Node) []*Node {
 	g := inputs[0].Graph()
 	name = xlakernels.Prefix + name + "_"
 	for _, x := range inputs {
@@ -46,13 +55,13 @@ func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
 			for i, x := range inputs {
 				parameters[i] = Parameter(g, "p"+strconv.Itoa(i), x.Shape())
 			}
-			return []*Node{f(parameters)}
+			return f(parameters)
 		})
 	}
-	return functions[name].Call(inputs...)[0]
+	return functions[name].Call(inputs...)
 }
 
-// kernelFunctions is the key of what [kernel] keeps in a graph.
+// kernelFunctions is the key of what [Kernel] keeps in a graph.
 type kernelFunctions struct{}
 
 // kernelsConvolve says whether a kernel may serve the convolution of x with w.

@@ -23,17 +23,19 @@ func (adamW) state() []string { return []string{models.AdamMeanScope, models.Ada
 
 func (a adamW) coefs(update int, rate, clip float64) []float64 {
 	correct1, correct2 := 1-math.Pow(a.Beta1, float64(update)), 1-math.Pow(a.Beta2, float64(update))
-	return []float64{clip * (1 - a.Beta1), clip * clip * (1 - a.Beta2), rate / correct1, 1 / math.Sqrt(correct2), 1 - rate*a.WeightDecay}
+	return []float64{clip * (1 - a.Beta1), clip * clip * (1 - a.Beta2), rate / correct1, 1 / math.Sqrt(correct2), 1 - rate*a.WeightDecay, a.Beta1, a.Beta2, a.Epsilon}
 }
 
+func (adamW) kernel() string { return "adamw" }
+
 func (a adamW) updateGraph(w, gradient *Node, state, coefs []*Node) (*Node, []*Node) {
-	ofGradient, ofSquare, rate, correct, keep := coefs[0], coefs[1], coefs[2], coefs[3], coefs[4]
-	mean := Add(MulScalar(state[0], a.Beta1), Mul(gradient, ofGradient))
-	square := Add(MulScalar(state[1], a.Beta2), Mul(Square(gradient), ofSquare))
+	ofGradient, ofSquare, rate, correct, keep, beta1, beta2, epsilon := coefs[0], coefs[1], coefs[2], coefs[3], coefs[4], coefs[5], coefs[6], coefs[7]
+	mean := Add(Mul(state[0], beta1), Mul(gradient, ofGradient))
+	square := Add(Mul(state[1], beta2), Mul(Square(gradient), ofSquare))
 	if a.WeightDecay > 0 {
 		w = Mul(w, keep)
 	}
-	w = Sub(w, Div(Mul(mean, rate), AddScalar(Mul(Sqrt(square), correct), a.Epsilon)))
+	w = Sub(w, Div(Mul(mean, rate), Add(Mul(Sqrt(square), correct), epsilon)))
 	return w, []*Node{mean, square}
 }
 
@@ -56,6 +58,8 @@ func newAdam(o configs.Optimizer) optimizer {
 func (a adam) coefs(update int, rate, clip float64) []float64 {
 	return append(a.adamW.coefs(update, rate, 1), clip)
 }
+
+func (adam) kernel() string { return "" }
 
 func (a adam) updateGraph(w, gradient *Node, state, coefs []*Node) (*Node, []*Node) {
 	clip := coefs[len(coefs)-1]

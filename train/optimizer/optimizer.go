@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"mcvd/configs"
 	"mcvd/models"
+	"mcvd/models/nn"
 )
 
 // optimizer turns gradients into new weights. The host computes its scalars in float64; its formula
@@ -25,6 +28,9 @@ type optimizer interface {
 	// updateGraph computes a weight and its state after an update from those before it and a
 	// gradient.
 	updateGraph(w, gradient *Node, state, coefs []*Node) (newW *Node, newState []*Node)
+	// kernel names the kernel of xlakernels that makes such an update together with that of the average,
+	// or is empty. The formula of a kernel has no scalars but coefs.
+	kernel() string
 }
 
 // optionsPath is where the options of schedules and averages stand. Optimizers may have some there,
@@ -154,30 +160,61 @@ func (u *Update) share(number int) float64 {
 func (u *Update) Graph(scope *model.Scope, in []*Node) []*Node {
 	g := in[0].Graph()
 	scope.Store().SetTraining(g, true) // else updates are dropped
-	scalars := make([]*Node, in[0].Shape().Dimensions[0])
-	for i := range scalars {
-		scalars[i] = Reshape(Slice(in[0], AxisElem(i)))
-	}
+	scopes := append(append([]string{models.WeightsScope}, u.optimizer.state()...), models.EMAScope)
+	update := u.updateOf(in[0])
 	i := 0
 	for v := range scope.At(models.WeightsScope).IterVariables() {
 		i++
-		beside := func(s string) *model.Variable {
-			return scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
+		var variables []*model.Variable
+		var values []*Node
+		for _, s := range scopes {
+			beside := scope.Store().GetVariable("/" + s + v.Path()[len("/"+models.WeightsScope):])
+			variables, values = append(variables, beside), append(values, beside.NodeValue(g))
 		}
-		var state []*Node
-		for _, s := range u.optimizer.state() {
-			state = append(state, beside(s).NodeValue(g))
+		for k, value := range update(in[i], values) {
+			variables[k].SetNodeValue(value)
 		}
-		w, state := u.optimizer.updateGraph(v.NodeValue(g), in[i], state, scalars[2:])
-		for k, s := range u.optimizer.state() {
-			beside(s).SetNodeValue(state[k])
-		}
-		v.SetNodeValue(w)
-		ema := beside(models.EMAScope)
-		ema.SetNodeValue(Add(Mul(ema.NodeValue(g), scalars[0]), Mul(w, scalars[1])))
 	}
 	if i != len(in)-1 {
 		panic(fmt.Errorf("%d gradients for %d parameters", len(in)-1, i))
 	}
 	return []*Node{in[0]}
+}
+
+// Inputs are the shapes of the inputs of [Update.Graph].
+func (u *Update) Inputs(scope *model.Scope) []shapes.Shape {
+	scalars, _ := u.Scalars(1, 1)
+	in := []shapes.Shape{shapes.Make(dtypes.Float32, len(scalars))}
+	for v := range scope.At(models.WeightsScope).IterVariables() {
+		in = append(in, v.Shape())
+	}
+	return in
+}
+
+// updateOf is the update with these scalars of one weight, the optimizer's state of it, and its average. A
+// kernel makes it if there is one.
+func (u *Update) updateOf(scalars *Node) func(gradient *Node, values []*Node) []*Node {
+	if name := u.optimizer.kernel(); name != "" && nn.KernelsServe(scalars.Graph()) {
+		return func(gradient *Node, values []*Node) []*Node {
+			return nn.Kernel(name, func(in []*Node) []*Node { return u.formula(in[0], each(in[1]), in[2:]) }, append([]*Node{gradient, scalars}, values...)...)
+		}
+	}
+	all := each(scalars)
+	return func(gradient *Node, values []*Node) []*Node { return u.formula(gradient, all, values) }
+}
+
+// each is the scalars of a vector.
+func each(vector *Node) []*Node {
+	scalars := make([]*Node, vector.Shape().Dimensions[0])
+	for i := range scalars {
+		scalars[i] = Reshape(Slice(vector, AxisElem(i)))
+	}
+	return scalars
+}
+
+func (u *Update) formula(gradient *Node, scalars, values []*Node) []*Node {
+	last := len(values) - 1
+	w, state := u.optimizer.updateGraph(values[0], gradient, values[1:last], scalars[2:])
+	ema := Add(Mul(values[last], scalars[0]), Mul(w, scalars[1]))
+	return append(append([]*Node{w}, state...), ema)
 }

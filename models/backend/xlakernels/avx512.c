@@ -5,5 +5,7 @@
 #include "winograd.h"
 #include "norm.h"
 #include "attention.h"
+#include "random.h"
+#include "adamw.h"
 
-const kernels avx512_kernels = {conv, conv_weights, sums, affine, spatial, attend, attend_gradient};
+const kernels avx512_kernels = {conv, conv_weights, sums, affine, spatial, attend, attend_gradient, draw, adamw};

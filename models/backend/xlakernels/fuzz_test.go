@@ -89,7 +89,7 @@ func (p randomProgram) operation(rng *rand.Rand, x *Node, stack []*Node, weights
 		return Slice(weights, AxisRange(0, size), AxisRange(0, size), AxisRange(0, d[3]), AxisRange(0, out))
 	}
 	row := func() *Node { return Slice(rows, AxisRange(), AxisRange(0, d[3])) }
-	switch rng.IntN(12) {
+	switch rng.IntN(13) {
 	case 0, 1, 2:
 		return Convolve(x, kernel(3, pick(rng, 8, 32, 32, 64, 96))).PadSame().Done()
 	case 3:
@@ -115,6 +115,9 @@ func (p randomProgram) operation(rng *rand.Rand, x *Node, stack []*Node, weights
 		}
 		bias := Reshape(Slice(rows, AxisRange(0, 1), AxisRange(0, out)), out)
 		return nn.XLA.Conv(x, kernel(pick(rng, 1, 3), out), bias, to)
+	case 11:
+		_, u := RandomUniform(RNGStateFromSeedForGraph(x.Graph(), int64(p.seed)), x.Shape())
+		return Where(GreaterThan(u, Scalar(x.Graph(), u.DType(), 0.3)), x, ZerosLike(x))
 	case 9:
 		for _, other := range stack {
 			if o := other.Shape().Dimensions; other != x && o[1] == d[1] && o[2] == d[2] && o[3]+d[3] <= 96 {

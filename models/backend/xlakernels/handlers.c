@@ -59,13 +59,21 @@ static void *result(frame *f, int failed) {
   return failed ? failure(f, resource_exhausted, "mcvd's kernels: out of memory; MCVD_KERNELS=off needs less of it") : NULL;
 }
 
-static int is(const buffer *b, int rank, const int64_t *dims) {
-  if (b->dtype != float32 || b->rank != rank) return 0;
+static int is(const buffer *b, int dtype, int rank, const int64_t *dims) {
+  if (b->dtype != dtype || b->rank != rank) return 0;
   for (int i = 0; i < rank; i++)
     if (b->dims[i] != dims[i]) return 0;
   return 1;
 }
-#define IS(b, rank, ...) is(b, rank, (const int64_t[]){__VA_ARGS__})
+#define IS(b, rank, ...) is(b, float32, rank, (const int64_t[]){__VA_ARGS__})
+
+// size reads how many values an array has, of which there is at least one.
+static int size(const buffer *b, size_t *n) {
+  *n = 1;
+  for (int i = 0; i < b->rank; i++)
+    if (b->dims[i] < 1 || __builtin_mul_overflow(*n, (size_t)b->dims[i], n)) return 0;
+  return *n <= largest;
+}
 
 // images reads the shape of [b,h,w,c], whose channels and pixels must fit.
 static int images(const buffer *b, shape *s) {
@@ -158,11 +166,49 @@ static void *attention(frame *f, int gradient) {
 static void *attention_forward(frame *f) { return attention(f, 0); }
 static void *attention_gradient(frame *f) { return attention(f, 1); }
 
+// draw's operand is the state of a generator: a key, and a number of 128 bits that counts, its lower word
+// first. The results are the next state and the numbers.
+static void *draw(frame *f) {
+  if (asks_version(f)) return NULL;
+  if (f->args.size != 1 || f->rets.size != 2) return wrong(f);
+  buffer *from = f->args.list[0], *to = f->rets.list[0], *y = f->rets.list[1];
+  size_t n;
+  if (!is(from, uint64, 1, (const int64_t[]){3}) || !is(to, uint64, 1, (const int64_t[]){3}) || y->dtype != uint32 || !size(y, &n)) return wrong(f);
+  const uint64_t *state = from->data;
+  uint64_t key = state[0], *next = to->data;
+  unsigned __int128 counter = (unsigned __int128)state[2] << 64 | state[1], after = counter + (n + 3) / 4;
+  next[0] = key;
+  next[1] = after;
+  next[2] = after >> 64;
+  pool p = pool_of(f);
+  return result(f, chosen->random(&p, key, counter, n, y->data));
+}
+
+// adamw's operands are gradients, the numbers of an update, and weights, mean, square and average, all like the
+// gradients. The results are those four.
+static void *adamw(frame *f) {
+  if (asks_version(f)) return NULL;
+  if (f->args.size != 6 || f->rets.size != 4) return wrong(f);
+  buffer **in = f->args.list, **out = f->rets.list, *g = in[0], *k = in[1];
+  size_t n;
+  if (g->dtype != float32 || !size(g, &n) || !IS(k, 1, adamw_numbers)) return wrong(f);
+  const float *from[4];
+  float *to[4];
+  for (int i = 0; i < 4; i++) {
+    if (!is(in[2 + i], float32, g->rank, g->dims) || !is(out[i], float32, g->rank, g->dims)) return wrong(f);
+    from[i] = in[2 + i]->data;
+    to[i] = out[i]->data;
+  }
+  pool p = pool_of(f);
+  return result(f, chosen->adamw(&p, n, g->data, k->data, from, to));
+}
+
 const handler handlers[] = {
     {"mcvd_conv", conv}, {"mcvd_conv_bias", conv_bias}, {"mcvd_conv_transposed", conv_transposed}, {"mcvd_conv_weights", conv_weights},
     {"mcvd_sums", norm_sums}, {"mcvd_sums_silu", norm_sums_silu},
     {"mcvd_affine", norm_affine}, {"mcvd_affine_silu", norm_affine_silu},
     {"mcvd_spatial", norm_spatial}, {"mcvd_spatial_silu", norm_spatial_silu},
     {"mcvd_attention", attention_forward}, {"mcvd_attention_gradient", attention_gradient},
+    {"mcvd_random", draw}, {"mcvd_adamw", adamw},
     {NULL, NULL},
 };

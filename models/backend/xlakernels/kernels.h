@@ -3,9 +3,14 @@
 #include "memory.h"
 #include "parallel.h"
 
+#include <stdint.h>
+
 // shape is that of a convolution with stride 1 that keeps the size: x [b,h,w,c], y [b,h,w,o], a kernel of
 // side x side weights, 3 or 1. c and o are multiples of 16.
 typedef struct { int b, h, w, c, o, side; } shape;
+
+// largest is the most values of an array that is cut into parts; an update has adamw_numbers.
+enum { largest = 1u << 30, adamw_numbers = 10 };
 
 // heads is the shape [b,pixels,heads,d] of attention. pixels and d are multiples of 16.
 typedef struct { int b, pixels, heads, d; } heads;
@@ -36,6 +41,13 @@ typedef struct {
   // product isn't; attend_gradient is [3,...], the gradients by q, k and v, from the adjoint dy.
   int (*attend)(const pool *, heads, const float *q, const float *k, const float *v, float *y);
   int (*attend_gradient)(const pool *, heads, const float *q, const float *k, const float *v, const float *dy, float *to);
+
+  // random draws n numbers of 32 bits by Philox4x32-10, four of each count from counter on.
+  int (*random)(const pool *, uint64_t key, unsigned __int128 counter, size_t n, uint32_t *y);
+
+  // adamw is an update of n weights, of Adam's mean and square, and of the average of the weights, in that
+  // order, by their gradients g. k are an update's numbers: see adamw.h.
+  int (*adamw)(const pool *, size_t n, const float *g, const float *k, const float *const from[4], float *const to[4]);
 } kernels;
 
 extern const kernels avx2_kernels, avx512_kernels;

@@ -11,7 +11,7 @@ typedef struct { size_t struct_size; extension *ext; int major, minor; } version
 
 // ---- XLA's typed FFI, by which a compiled program calls a kernel ----
 
-enum { metadata_type = 1, float32 = 11, invalid_argument = 3, resource_exhausted = 8 };
+enum { metadata_type = 1, uint32 = 8, uint64 = 9, float32 = 11, invalid_argument = 3, resource_exhausted = 8 };
 
 typedef struct { size_t struct_size; extension *ext; void *ctx; void (*task)(void *); void *data; } schedule_args;
 typedef struct { size_t struct_size; extension *ext; void *error; } error_destroy_args;

@@ -50,15 +50,16 @@ func rewrite(program []byte, rewritten, kept map[string]int) []byte {
 
 // statement is a statement that kernels may serve. Others have no operation.
 type statement struct {
-	operation  string   // "convolution", "call" or ""
+	operation  string   // "convolution", "call", "random numbers" or ""
 	head       string   // its first line
-	attributes []string // of a convolution, one a line; of a call its function
-	signature  string   // ": (types of the operands) -> type of the result"
+	attributes []string // of a convolution, one a line; of a call its function; of random numbers the generator
+	signature  string   // ": (types of the operands) -> type of the result", or "(types of the results)"
 }
 
 const (
 	convolution = `= "stablehlo.convolution"(`
 	call        = `= "func.call"(`
+	generator   = `= "stablehlo.rng_bit_generator"(`
 	longest     = 2000 // bytes of a statement; others are constants
 )
 
@@ -77,12 +78,19 @@ func next(text []byte) (s statement, size int) {
 	case bytes.Contains(line, []byte(convolution)):
 		return readConvolution(text[:min(len(text), longest)], line)
 	case bytes.Contains(line, []byte(call)):
-		head := strings.TrimSuffix(string(line), "\n")
-		_, after, _ := strings.Cut(head, " { callee = @")
-		function, signature, _ := strings.Cut(after, " } ")
-		return statement{"call", head, []string{function}, signature}, size
+		return readLine("call", line, " { callee = @"), size
+	case bytes.Contains(line, []byte(generator)):
+		return readLine("random numbers", line, " { rng_algorithm = "), size
 	}
 	return s, size
+}
+
+// readLine reads a statement with one attribute, which go-xla writes on one line.
+func readLine(operation string, line []byte, name string) statement {
+	head := strings.TrimSuffix(string(line), "\n")
+	_, after, _ := strings.Cut(head, name)
+	attribute, signature, _ := strings.Cut(after, " } ")
+	return statement{operation, head, []string{attribute}, signature}
 }
 
 // readConvolution reads a convolution, which go-xla writes with an attribute a line.
@@ -107,14 +115,17 @@ func (s statement) kernel() string {
 	if !ok {
 		return ""
 	}
-	for _, t := range append(in, out) {
+	if s.operation == "random numbers" {
+		return randomKernel(s.attributes[0], in, out)
+	}
+	for _, t := range append(in, out...) {
 		if t.dtype != "f32" {
 			return ""
 		}
 	}
 	switch s.operation {
 	case "convolution":
-		return convolutionKernel(s.attributes, in, out)
+		return convolutionKernel(s.attributes, in, out[0])
 	case "call":
 		return callKernel(s.attributes[0], in)
 	}
@@ -127,12 +138,17 @@ func (s statement) customCall(kernel string) string {
 	result, after, _ := strings.Cut(s.head, " = ")
 	_, operands, _ := strings.Cut(after, "(")
 	operands, _, _ = strings.Cut(operands, ")")
-	var layouts []string
-	for _, t := range in {
-		layouts = append(layouts, t.layout())
-	}
 	return fmt.Sprintf("%s = \"stablehlo.custom_call\"(%s) {api_version = 4 : i32, backend_config = {}, call_target_name = \"mcvd_%s\", "+
-		"operand_layouts = [%s], result_layouts = [%s]} %s\n", result, operands, kernel, strings.Join(layouts, ", "), out.layout(), s.signature)
+		"operand_layouts = [%s], result_layouts = [%s]} %s\n", result, operands, kernel, layouts(in), layouts(out), s.signature)
+}
+
+// layouts are those of arrays that are row-major.
+func layouts(of []tensor) string {
+	var all []string
+	for _, t := range of {
+		all = append(all, t.layout())
+	}
+	return strings.Join(all, ", ")
 }
 
 // tensor is the type of an array.
@@ -146,25 +162,39 @@ func (t tensor) layout() string {
 	for i := range order {
 		order[i] = strconv.Itoa(len(order) - 1 - i)
 	}
+	if len(order) == 0 {
+		return "dense<> : tensor<0xindex>"
+	}
 	return fmt.Sprintf("dense<[%s]> : tensor<%dxindex>", strings.Join(order, ", "), len(order))
 }
 
-// types reads a signature with one result, such as ": (tensor<2x8xf32>, tensor<f32>) -> tensor<8xf32>".
-func types(signature string) (in []tensor, out tensor, ok bool) {
-	signature, ok = strings.CutPrefix(signature, ": (")
-	before, after, found := strings.Cut(signature, ") -> ")
-	if !ok || !found {
-		return nil, out, false
+// types reads a signature, such as ": (tensor<2x8xf32>, tensor<f32>) -> tensor<8xf32>".
+func types(signature string) (in, out []tensor, ok bool) {
+	signature, begins := strings.CutPrefix(signature, ": (")
+	operands, results, found := strings.Cut(signature, ") -> ")
+	if several, opened := strings.CutPrefix(results, "("); opened {
+		if results, found = strings.CutSuffix(several, ")"); !found {
+			return nil, nil, false
+		}
 	}
-	for text := range strings.SplitSeq(before, ", ") {
+	if !begins || !found {
+		return nil, nil, false
+	}
+	in, inOK := typesOf(operands)
+	out, outOK := typesOf(results)
+	return in, out, inOK && outOK
+}
+
+// typesOf reads a list of types.
+func typesOf(list string) (of []tensor, ok bool) {
+	for text := range strings.SplitSeq(list, ", ") {
 		t, ok := typeOf(text)
 		if !ok {
-			return nil, out, false
+			return nil, false
 		}
-		in = append(in, t)
+		of = append(of, t)
 	}
-	out, ok = typeOf(after)
-	return in, out, ok
+	return of, true
 }
 
 func typeOf(text string) (t tensor, ok bool) {

@@ -24,6 +24,12 @@ const forward = `    %1 = "stablehlo.convolution"(%0, %arg1) {
 const affine = `    %2 = "func.call"(%1, %k) { callee = @mcvd_kernel_affine__8 } : (tensor<8x8x8x32xf32>, tensor<8x2x32xf32>) -> tensor<8x8x8x32xf32>
 `
 
+const uniform = `    %2, %3 = "stablehlo.rng_bit_generator"(%s) { rng_algorithm = #stablehlo<rng_algorithm PHILOX> } : (tensor<3xui64>) -> (tensor<3xui64>, tensor<2x8xui32>)
+`
+
+const adamw = `    %2, %3, %4, %5 = "func.call"(%g, %k, %w, %m, %s, %a) { callee = @mcvd_kernel_adamw__8_1 } : (tensor<8xf32>, tensor<10xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
+`
+
 func module(head string, statements ...string) []byte {
 	return []byte(head + " {\n  func.func @main(%arg0: tensor<8xf32>) -> tensor<8xf32> {\n" + strings.Join(statements, "") +
 		"    \"stablehlo.return\"(%1) : (tensor<8xf32>) -> ()\n  }\n}\n")
@@ -64,6 +70,15 @@ func TestWhatIsRewritten(t *testing.T) {
 		{"attention of pixels that vectors don't divide", "module @a", with(affine, "affine", "attention", "8x8x8x32", "8x15x2x32"), ""},
 		{"another function", "module @a", with(affine, "mcvd_kernel_affine", "mcvd_kernel_afine"), ""},
 		{"a function of bfloat16", "module @a", with(affine, "xf32", "xbf16"), ""},
+		{"random numbers", "module @a", uniform, "mcvd_random"},
+		{"random numbers by another generator", "module @a", with(uniform, "PHILOX", "THREE_FRY"), ""},
+		{"random numbers of 64 bits", "module @a", with(uniform, "2x8xui32", "2x8xui64"), ""},
+		{"random numbers from another state", "module @a", with(uniform, "3xui64", "2xui64"), ""},
+		{"random numbers that are too many", "module @a", with(uniform, "2x8xui32", "99999x99999xui32"), ""},
+		{"an update", "module @a", adamw, "mcvd_adamw"},
+		{"an update of bfloat16", "module @a", with(adamw, "xf32", "xbf16"), ""},
+		{"an update of too many", "module @a", with(adamw, "tensor<8x", "tensor<9999999999x"), ""},
+		{"an update that ends in the midst", "module @a", with(adamw, "tensor<8xf32>)\n", "tensor<8xf32>\n"), ""},
 		{"not ours", "HloModule a", forward, ""},
 		{"cut off", "module @a", forward[:len(forward)/2], ""},
 	} {
@@ -90,7 +105,7 @@ func TestWhatIsRewritten(t *testing.T) {
 // Damaged programs are rewritten into something, or left alone, without a panic.
 func TestDamagedPrograms(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	whole := module("module @a", forward, affine, forward)
+	whole := module("module @a", forward, affine, uniform, adamw, forward)
 	for range 20_000 {
 		program := bytes.Clone(whole)
 		for range 1 + rng.IntN(3) {

@@ -2,6 +2,7 @@ package xlakernels
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -75,7 +76,13 @@ func convolves(x, w []int) bool {
 func callKernel(function string, in []tensor) string {
 	name, ours := strings.CutPrefix(function, Prefix)
 	kernel, _, _ := strings.Cut(name, "__")
-	if !ours || !Calls[kernel] || !fits(in[0].dims) {
+	if !ours || !Calls[kernel] {
+		return ""
+	}
+	if kernel == "adamw" && smallEnough(in[0]) { // of any shape
+		return kernel
+	}
+	if !fits(in[0].dims) {
 		return ""
 	}
 	switch kernel {
@@ -89,6 +96,26 @@ func callKernel(function string, in []tensor) string {
 		}
 	}
 	return kernel
+}
+
+// randomKernel is the kernel that draws random numbers of 32 bits, or nothing.
+func randomKernel(generator string, in, out []tensor) string {
+	if generator != "#stablehlo<rng_algorithm PHILOX>" || len(in) != 1 || len(out) != 2 || in[0].dtype != "ui64" || !slices.Equal(in[0].dims, []int{3}) || out[1].dtype != "ui32" || !smallEnough(out[1]) {
+		return ""
+	}
+	return "random"
+}
+
+// smallEnough says whether the kernels' handlers take an array of so many values.
+func smallEnough(t tensor) bool {
+	n := 1
+	for _, d := range t.dims {
+		if d > 1<<30/n {
+			return false
+		}
+		n *= d
+	}
+	return true
 }
 
 // fits says whether images are of a size that kernels take.

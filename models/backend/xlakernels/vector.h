@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -18,15 +19,23 @@
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,avx2")))
 typedef float vec __attribute__((vector_size(64), aligned(64)));
 typedef float unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t words __attribute__((vector_size(64), aligned(64)));
+typedef uint64_t pairs __attribute__((vector_size(64), aligned(64)));
 enum { registers = 32 };
 
 INLINE vec splat(float f) { return (vec)_mm512_set1_ps(f); }
 INLINE vec fma_(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 INLINE vec between(float least, vec v, float most) { return (vec)_mm512_max_ps(_mm512_min_ps((__m512)v, (__m512)splat(most)), (__m512)splat(least)); }
 INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vec root(vec v) { return (vec)_mm512_sqrt_ps((__m512)v); }
 INLINE vec nearest(vec v) { return (vec)_mm512_roundscale_ps((__m512)v, 8); }
 // scale is p 2^n, for whole n from -126 to 127.
 INLINE vec scale(vec p, vec n) { return (vec)_mm512_scalef_ps((__m512)p, (__m512)n); }
+
+// multiply_words is the product of the lower words of each 64 bits.
+INLINE words multiply_words(words a, words b) { return (words)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+// reverse_words reverses each group of four.
+INLINE words reverse_words(words a) { return (words)_mm512_shuffle_epi32((__m512i)a, (_MM_PERM_ENUM)0x1b); }
 
 // transpose_block is LANES x LANES values of a matrix, transposed by rounds of shuffles.
 INLINE void transpose_block(const float *from, size_t from_row, float *to, size_t to_row) {
@@ -64,16 +73,22 @@ INLINE void transpose_block(const float *from, size_t from_row, float *to, size_
 #define TARGET __attribute__((target("avx2,fma")))
 typedef float vec __attribute__((vector_size(32), aligned(32)));
 typedef float unaligned __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint32_t words __attribute__((vector_size(32), aligned(32)));
+typedef uint64_t pairs __attribute__((vector_size(32), aligned(32)));
 enum { registers = 16 };
 
 INLINE vec splat(float f) { return (vec)_mm256_set1_ps(f); }
 INLINE vec fma_(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE vec between(float least, vec v, float most) { return (vec)_mm256_max_ps(_mm256_min_ps((__m256)v, (__m256)splat(most)), (__m256)splat(least)); }
 INLINE vec larger(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE vec root(vec v) { return (vec)_mm256_sqrt_ps((__m256)v); }
 INLINE vec nearest(vec v) { return (vec)_mm256_round_ps((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE vec scale(vec p, vec n) { // 2^n by its exponent's bits
   return p * (vec)_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32((__m256)n), _mm256_set1_epi32(127)), 23);
 }
+
+INLINE words multiply_words(words a, words b) { return (words)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+INLINE words reverse_words(words a) { return (words)_mm256_shuffle_epi32((__m256i)a, 0x1b); }
 
 INLINE void transpose_block(const float *from, size_t from_row, float *to, size_t to_row) {
   __m256 r[8], t[8];

@@ -18,7 +18,7 @@ import (
 )
 
 // What says in a few words what has kernels.
-const What = "convolutions (3x3 by Winograd, 1x1), norms with SiLU, attention"
+const What = "convolutions (3x3 by Winograd, 1x1), norms with SiLU, attention, random numbers, AdamW"
 
 // Prefix begins the names of functions in a program that stand for a kernel: Prefix, a name of [Calls],
 // "__" and anything. The function's body says what it computes, and the kernel computes the same, so a
@@ -46,9 +46,15 @@ const Prefix = "mcvd_kernel_"
 //
 //	attention(q, k, v)               for each pixel the sum of v, weighed by softmax(q k / sqrt(D))
 //	attention_gradient(q, k, v, dy)  [3,B,P,heads,D]: the adjoints of q, k and v
+//
+// Arrays of any shape, all alike, and the numbers k [10]:
+//
+//	adamw(g, k, w, mean, square, average)  the last four after an update by the gradients g:
+//	    mean = k7 mean + k2 g, square = k8 square + k3 g^2, w = k6 w - k4 mean / (k5 sqrt(square) + k9),
+//	    average = k0 average + k1 w
 var Calls = map[string]bool{
 	"conv_bias": true, "sums": true, "sums_silu": true, "affine": true, "affine_silu": true,
-	"spatial": true, "spatial_silu": true, "attention": true, "attention_gradient": true,
+	"spatial": true, "spatial_silu": true, "attention": true, "attention_gradient": true, "adamw": true,
 }
 
 // Channels divides the number of channels of images that kernels serve, those of a convolution on both
