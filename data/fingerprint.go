@@ -21,8 +21,9 @@ type Fingerprint struct {
 
 const (
 	// mostNamed is the number of videos of which all are named in a fingerprint. Of more, such as a
-	// billion that are drawn, so many are.
+	// billion that are drawn, some are.
 	mostNamed = 1 << 20
+	fewNamed  = 1 << 12
 	// seen is the number of videos whose first frames are in a fingerprint.
 	seen = 4
 )
@@ -31,18 +32,21 @@ const (
 func FingerprintOf(ds clips.Dataset) Fingerprint {
 	names, pixels := sha256.New(), sha256.New()
 	f := Fingerprint{Videos: ds.Len()}
-	each := func(most int, visit func(video int)) {
-		n := min(f.Videos, most)
+	each := func(n int, visit func(video int)) {
 		for i := range n {
 			visit(int(int64(i) * int64(f.Videos) / int64(n)))
 		}
 	}
 	fmt.Fprintln(names, f.Videos)
-	each(mostNamed, func(i int) {
+	named := f.Videos
+	if named > mostNamed {
+		named = fewNamed
+	}
+	each(named, func(i int) {
 		fmt.Fprintf(names, "%d %q %q\n", ds.Frames(i), ds.Name(i), clips.Labels(ds, i))
 	})
 	whole := true
-	each(seen, func(i int) {
+	each(min(f.Videos, seen), func(i int) {
 		c, err := ds.Clip(i, 0, 1)
 		if err != nil {
 			whole = false

@@ -19,9 +19,6 @@ func (t *trainer) loop(ctx context.Context) error {
 	c := t.Config.Train
 	of := partOf(t.Ranks, t.Config)
 	batches := data.NewBatches(t.Train, t.Config, t.Log).Part(of.from, of.from+of.size)
-	if t.Peak != nil && t.Ranks.First() {
-		t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
-	}
 	if err := t.catchUp(ctx); err != nil || t.progress.Step >= c.Steps {
 		return err
 	}
@@ -144,7 +141,7 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 			return false, t.keep(fmt.Errorf("step %d: %w", p.Step+1, err))
 		}
 	}
-	if err := t.update(gradients, whole); err != nil {
+	if err := t.update(ctx, gradients, whole); err != nil {
 		return false, err
 	}
 	last := p.Step >= t.Config.Train.Steps
@@ -181,7 +178,7 @@ func (t *trainer) gradients(uploads []uploaded) (g summed, err error) {
 }
 
 // update changes the weights, and notes what became of it.
-func (t *trainer) update(gradients summed, whole found) error {
+func (t *trainer) update(ctx context.Context, gradients summed, whole found) error {
 	p := &t.progress
 	t.Watchdog.begin(fmt.Sprintf("updating the weights in step %d", p.Step+1))
 	r, err := t.stepper.change(p.Updates+1, gradients)
@@ -208,8 +205,11 @@ func (t *trainer) update(gradients summed, whole found) error {
 	p.Replaced += whole.Replaced
 	if t.compiled {
 		t.timed++
-	} else {
-		t.compiled, t.since, t.feed.waited = true, time.Now(), 0
+		return nil
 	}
+	if t.Peak != nil && t.Ranks.First() && p.Step < t.Config.Train.Steps {
+		t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
+	}
+	t.compiled, t.since, t.feed.waited = true, time.Now(), 0
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -31,6 +32,7 @@ type stepper struct {
 	part      part             // of each batch
 	gradients *devices.Program // of one batch, added to those given
 	apply     *devices.Program
+	prepare   func() // compiles apply, beside what is computed
 	update    *optimizer.Update
 	values    float64 // by which the log divides the loss
 }
@@ -101,6 +103,7 @@ func newStepper(backend compute.Backend, store *model.Store, m objective, c *con
 	if err != nil {
 		return nil, fmt.Errorf("training step: %w", err)
 	}
+	s.prepare = sync.OnceFunc(func() { s.apply.Prepare(u.Inputs(store.RootScope())...) })
 	return s, nil
 }
 
@@ -178,6 +181,7 @@ type summed struct {
 // random state of each batch and its table of noise levels. times are those of the frames of each batch,
 // [batch, frames], if clips differ in them.
 func (s *stepper) sum(batches []devices.Value, draw func(batch int) (random, levels *tensors.Tensor), times ...*tensors.Tensor) (g summed, err error) {
+	s.prepare()
 	for i, batch := range batches {
 		state, table := draw(i)
 		random, err := s.devices.Put(state, devices.Copies)

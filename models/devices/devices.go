@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/core/tensors/dtensor"
@@ -149,6 +150,15 @@ func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Pr
 func (p *Program) Close() {
 	p.exec.Finalize()
 	giveBack()
+}
+
+// Prepare compiles the program for inputs of these shapes, beside what the caller does: a call that comes
+// meanwhile waits for it. What goes wrong is an error of the first call. On several devices, that call
+// compiles it.
+func (p *Program) Prepare(inputs ...shapes.Shape) {
+	if p.devices.n == 1 {
+		go p.exec.Compile(inputs...)
+	}
 }
 
 // Call runs the program.
