@@ -76,10 +76,13 @@ func (c Choice) hint() string {
 // In Go 1.27, the vector loads of simd/archsimd for the last few values of a slice read a whole
 // vector and mask it. So they read up to 63 bytes past the slice. If the heap's mapped memory ends
 // there, that is a crash, seen once in some hundred processes. The heap fills from its lower end,
-// so with this room above it, its end is hardly ever used.
+// so with this room above it, its end is hardly ever used. A slice that is made would be cleared where
+// its pages had been in use before. That took a second and a gigabyte in one of dozens of processes.
 var reserveHeap = sync.OnceFunc(func() {
 	if SlowBuild == "" {
-		runtime.KeepAlive(make([]byte, 1<<30))
+		var room strings.Builder
+		room.Grow(1 << 30)
+		runtime.KeepAlive(&room)
 		runtime.GC()
 	}
 })
