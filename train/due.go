@@ -82,6 +82,8 @@ func (t *trainer) report() error {
 			line.PeakShare = line.FLOPs / runs.Number(t.peak*float64(t.Ranks.Size()))
 		}
 		line.Waiting = runs.Number(t.feed.waited.Seconds() / seconds)
+		line.Exchanging = runs.Number(t.exchange.took.Seconds() / seconds)
+		line.Lagging = runs.Number(t.exchange.waited.Seconds() / seconds)
 	}
 	if t.Report != nil {
 		t.Report(line)
@@ -89,8 +91,15 @@ func (t *trainer) report() error {
 	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
 		return nil
 	}
-	p.Unlogged, t.since, t.timed, t.feed.waited, t.stalled = means{}, time.Now(), 0, 0, 0
+	p.Unlogged, t.stalled = means{}, 0
+	t.beginTiming()
 	return t.write(line)
+}
+
+// beginTiming begins the time of steps that the next line of the log tells of.
+func (t *trainer) beginTiming() {
+	t.since, t.timed = time.Now(), 0
+	t.feed.waited, t.exchange.took, t.exchange.waited = 0, 0, 0
 }
 
 // write writes a line of the log, on the first rank.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -27,6 +28,8 @@ type exchange struct {
 	outer *ranks.Outer // nil if gradients are exchanged
 	start []float32    // the weights at the beginning of a round of steps that each makes by itself
 	flat  []float32    // memory
+	// took is the time that sums took, and waited that for slower ranks, since the log's last line.
+	took, waited time.Duration
 }
 
 // newExchange starts from the state in store, which is that of all ranks.
@@ -74,6 +77,7 @@ func (e *exchange) gradients(d *devices.Devices, g *summed) error {
 	if e.outer != nil || !e.ranks.Several() {
 		return nil
 	}
+	defer e.timed(time.Now())
 	var own []*tensors.Tensor
 	size := 0
 	for _, v := range g.sums[1:] {
@@ -111,6 +115,20 @@ func (e *exchange) gradients(d *devices.Devices, g *summed) error {
 	devices.Free(g.sums[1:])
 	g.sums, g.norm = means, math.Sqrt(squares)
 	return nil
+}
+
+// timed notes a sum that began then.
+func (e *exchange) timed(began time.Time) {
+	if e.ranks.Several() {
+		e.took += time.Since(began)
+	}
+}
+
+// waitedSince notes that others were waited for from then on.
+func (e *exchange) waitedSince(began time.Time) {
+	if e.ranks.Several() {
+		e.waited += time.Since(began)
+	}
 }
 
 // foundByAll is what all ranks found: means of losses and norms, which are not finite if one is not.
@@ -160,6 +178,7 @@ func (e *exchange) weights(store *model.Store) error {
 	if e.outer == nil {
 		return nil
 	}
+	defer e.timed(time.Now())
 	now, momentum := of(store, models.WeightsScope), of(store, outerScope)
 	fallen, err := flatten(e.flat, now)
 	if err != nil {

@@ -120,7 +120,7 @@ func TestSpeedsInTheLog(t *testing.T) {
 				continue
 			}
 			if l.Step == 1 { // it compiles
-				if l.FLOPs != 0 || l.ClipsPerSecond != 0 || l.PeakShare != 0 || l.Waiting != 0 {
+				if l.FLOPs != 0 || l.ClipsPerSecond != 0 || l.PeakShare != 0 || l.Waiting != 0 || l.Exchanging != 0 || l.Lagging != 0 {
 					t.Errorf("the first step has speeds: %+v", l)
 				}
 				continue

@@ -35,6 +35,7 @@ func (t *trainer) loop(ctx context.Context) error {
 		} else if done {
 			break
 		}
+		t.measurePeak(ctx)
 	}
 	ended, err := t.ending(ctx.Err() != nil)
 	if err != nil {
@@ -48,6 +49,16 @@ func (t *trainer) loop(ctx context.Context) error {
 		return cmp.Or(t.checkpointTogether(), t.stopped()) // what can't be saved does not go on
 	}
 	return cmp.Or(err, t.checkpointTogether())
+}
+
+// measurePeak measures the device's peak after the first step of this process.
+func (t *trainer) measurePeak(ctx context.Context) {
+	if t.Peak == nil || !t.Ranks.First() {
+		return
+	}
+	t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
+	t.Peak = nil
+	t.beginTiming()
 }
 
 // batches are those of the next step; nil if ctx has ended.
@@ -123,10 +134,12 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 		err = fmt.Errorf("step %d: %w", p.Step+1, err)
 	}
 	var all []found
+	began := time.Now()
 	t.outside(fmt.Sprintf("waiting for the other ranks in step %d", p.Step+1), func() { all, err = ranks.All(t.Ranks, own, err) })
 	if err != nil {
 		return false, t.keep(err)
 	}
+	t.exchange.waitedSince(began)
 	whole := foundByAll(all)
 	if whole.Without {
 		devices.Free(gradients.sums)
@@ -141,7 +154,7 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 			return false, t.keep(fmt.Errorf("step %d: %w", p.Step+1, err))
 		}
 	}
-	if err := t.update(ctx, gradients, whole); err != nil {
+	if err := t.update(gradients, whole); err != nil {
 		return false, err
 	}
 	last := p.Step >= t.Config.Train.Steps
@@ -178,7 +191,7 @@ func (t *trainer) gradients(uploads []uploaded) (g summed, err error) {
 }
 
 // update changes the weights, and notes what became of it.
-func (t *trainer) update(ctx context.Context, gradients summed, whole found) error {
+func (t *trainer) update(gradients summed, whole found) error {
 	p := &t.progress
 	t.Watchdog.begin(fmt.Sprintf("updating the weights in step %d", p.Step+1))
 	r, err := t.stepper.change(p.Updates+1, gradients)
@@ -205,11 +218,9 @@ func (t *trainer) update(ctx context.Context, gradients summed, whole found) err
 	p.Replaced += whole.Replaced
 	if t.compiled {
 		t.timed++
-		return nil
+	} else {
+		t.compiled = true
+		t.beginTiming()
 	}
-	if t.Peak != nil && t.Ranks.First() && p.Step < t.Config.Train.Steps {
-		t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
-	}
-	t.compiled, t.since, t.feed.waited = true, time.Now(), 0
 	return nil
 }

@@ -225,6 +225,7 @@ func (s *stepper) sum(batches []devices.Value, draw func(batch int) (random, lev
 func (s *stepper) change(update int, g summed) (result, error) {
 	scalars, rate := s.update.Scalars(update, g.norm)
 	r := result{Loss: g.loss / s.values, GradientNorm: g.norm, LearningRate: rate, Losses: g.losses}
+	s.apply.Wait() // what follows a step that changes nothing may change weights
 	if !finite(g.loss) || !finite(g.norm) {
 		devices.Free(g.sums)
 		r.Skipped = true

@@ -77,6 +77,11 @@ func TestRanksTrainAsOneProcess(t *testing.T) {
 				}
 			}
 		}
+		for _, l := range got {
+			if l.ClipsPerSecond > 0 && !(l.Exchanging > 0 && l.Lagging > 0 && l.Exchanging+l.Lagging < 1) {
+				t.Errorf("%d ranks, step %d: shares %v of adding up and %v of waiting for ranks", n, l.Step, l.Exchanging, l.Lagging)
+			}
+		}
 		if d := between(t, dir, one, c.Train.Steps); !(d <= 1e-5) {
 			t.Errorf("%d ranks: weights are %g apart from those of one process", n, d)
 		}
@@ -85,6 +90,25 @@ func TestRanksTrainAsOneProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameRuns(t, again, dir, c)
+	}
+}
+
+// So do ranks with several devices each: XLA adds up what devices have, and ranks what each of them has.
+func TestRanksWithSeveralDevices(t *testing.T) {
+	b := backendtest.Open(t)
+	if b.NumDevices() < 2 {
+		t.Skip("this backend has one device; MCVD_TEST_BACKEND=xla-cpu has several")
+	}
+	c := twenty()
+	one, dir := t.TempDir(), t.TempDir()
+	mustTrain(t, options(b, c, one))
+	several := *c
+	several.Train.Devices = 2
+	if err := errors.Join(together(t, b, &several, dir, 2, nil)...); err != nil {
+		t.Fatal(err)
+	}
+	if d := between(t, dir, one, c.Train.Steps); !(d <= 1e-5) {
+		t.Errorf("weights are %g apart from those of one process with one device", d)
 	}
 }
 

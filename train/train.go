@@ -61,8 +61,8 @@ type Options struct {
 	// videos generated with the averaged weights, by metric; NaN where there is none. An error is
 	// logged, and training goes on without these scores. All ranks call it, and may share the work.
 	Score func(ctx context.Context, store *model.Store) (map[string]float64, error)
-	// Peak, if not nil, is called after the first step, which compiles. It returns the FLOP/s that all devices in
-	// use reach together, by which the log divides; 0 if that is unknown.
+	// Peak, if not nil, is called once on the first rank, after the first step, which compiles. It returns the
+	// FLOP/s that all devices in use reach together, by which the log divides; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
 	// Ranks are the processes that train together; nil if this one trains alone. Each calls Train with the
 	// same options. Only the first one writes.

@@ -122,6 +122,28 @@ func TestATrainingThatHangsIsSaved(t *testing.T) {
 	sameRuns(t, o.Dir, undisturbed, c)
 }
 
+// A training that hangs while the device's peak is measured is saved as after any other step.
+func TestAPeakThatHangsIsSaved(t *testing.T) {
+	b, c := backendtest.OpenGo(t), toy()
+	c.Train.Steps, c.Train.CheckpointEvery, c.Train.ValidateEvery = 3, 1, 1
+	undisturbed := t.TempDir()
+	mustTrain(t, options(b, c, undisturbed))
+	o, w := options(b, c, t.TempDir()), hung()
+	end := make(chan bool)
+	defer close(end)
+	o.Watchdog = w
+	o.Peak = func(context.Context) float64 {
+		w.expire()
+		<-end
+		return 0
+	}
+	if _, err := Train(context.Background(), o); !errors.Is(err, ErrHangs) || !strings.Contains(err.Error(), "measuring the device's peak") {
+		t.Fatalf("error %v, want that it hangs in measuring the peak", err)
+	}
+	mustTrain(t, options(b, c, o.Dir))
+	sameRuns(t, o.Dir, undisturbed, c)
+}
+
 // stuck is a data set that gives no more clips from some call on.
 type stuck struct {
 	clips.Dataset

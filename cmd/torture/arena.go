@@ -235,7 +235,7 @@ func timeless(text string) string {
 }
 
 // timing are the names of numbers that depend on time.
-var timing = regexp.MustCompile(`^(time|clips_per_second|flops|peak_share|waiting|saving|seconds.*)$`)
+var timing = regexp.MustCompile(`^(time|clips_per_second|flops|peak_share|waiting|exchanging|lagging|saving|seconds.*)$`)
 
 // steady is a value of JSON without them.
 func steady(value any) any {

@@ -3,6 +3,7 @@ package devices
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
@@ -126,6 +127,7 @@ type Program struct {
 	devices *Devices
 	exec    *model.Exec
 	results Place
+	ahead   sync.WaitGroup // compiles beside the caller
 }
 
 // Program sets a program up for the devices. inputs say how its inputs lie on them; the last entry
@@ -134,7 +136,7 @@ type Program struct {
 // A store of weights that ran on several devices can later run on the same devices or on one, but
 // not on others.
 func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Program, error) {
-	p := &Program{d, exec, results}
+	p := &Program{devices: d, exec: exec, results: results}
 	if d.n == 1 {
 		return p, nil
 	}
@@ -148,6 +150,7 @@ func (d *Devices) Program(exec *model.Exec, results Place, inputs ...Place) (*Pr
 
 // Close frees the compiled programs.
 func (p *Program) Close() {
+	p.Wait()
 	p.exec.Finalize()
 	giveBack()
 }
@@ -157,9 +160,13 @@ func (p *Program) Close() {
 // compiles it.
 func (p *Program) Prepare(inputs ...shapes.Shape) {
 	if p.devices.n == 1 {
-		go p.exec.Compile(inputs...)
+		p.ahead.Go(func() { p.exec.Compile(inputs...) })
 	}
 }
+
+// Wait waits until what [Program.Prepare] began has ended. Weights may change only then, unless the program
+// changes them.
+func (p *Program) Wait() { p.ahead.Wait() }
 
 // Call runs the program.
 func (p *Program) Call(args ...Value) ([]Value, error) { return p.run(false, args) }
@@ -168,6 +175,7 @@ func (p *Program) Call(args ...Value) ([]Value, error) { return p.run(false, arg
 func (p *Program) CallDonating(args ...Value) ([]Value, error) { return p.run(true, args) }
 
 func (p *Program) run(donate bool, args []Value) (results []Value, err error) {
+	p.Wait()
 	in := make([]any, len(args))
 	for i, v := range args {
 		switch {

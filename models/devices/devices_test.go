@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -74,5 +76,42 @@ func TestPrograms(t *testing.T) {
 			}
 		}
 		exec.Finalize()
+	}
+}
+
+// A program that was prepared is not built again, and one that is closed at once is closed.
+func TestPreparedPrograms(t *testing.T) {
+	b := backendtest.Open(t)
+	d, err := Open(b, 1, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, called := range []bool{true, false} {
+		built := 0
+		exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, in []*Node) []*Node {
+			built++
+			return []*Node{Add(in[0], in[0])}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := d.Program(exec, Parts, Parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Prepare(shapes.Make(dtypes.Float32, 4))
+		if called {
+			x, err := d.Put(tensors.FromValue([]float32{1, 2, 3, 4}), Parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Call(x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Close()
+		if built != 1 {
+			t.Errorf("called %v: it was built %d times, want once", called, built)
+		}
 	}
 }

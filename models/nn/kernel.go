@@ -33,8 +33,8 @@ func kernel(name string, f func(in []*Node) *Node, inputs ...*Node) *Node {
 //
 // In f, scalars are made by Const, not by MulScalar, OnePlus and the like: GoMLX keeps those for the
 // graph, and they belong to the function in which they were first used. So do reductions: sums are
-// products there, and a maximum is a chain of operations. There is no gradient, so a kernel stands in
-// [withLinkedGradient].
+// products there, and a maximum is a chain of operations. There is no gradient, so a kernel of what has
+// one stands in [withLinkedGradient].
 func Kernel(name string, f func(in []*Node) []*Node, inputs ...*Node) []*Node {
 	g := inputs[0].Graph()
 	name = xlakernels.Prefix + name + "_"

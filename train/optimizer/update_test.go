@@ -14,6 +14,7 @@ import (
 	"mcvd/configs"
 	"mcvd/models"
 	"mcvd/models/backend/backendtest"
+	"mcvd/models/backend/xlakernels"
 )
 
 // values copies a variable.
@@ -75,6 +76,12 @@ func bare(t *testing.T, b compute.Backend, o configs.Optimizer, w, ema []float32
 
 func TestAdamIsItsDefinition(t *testing.T) {
 	b := backendtest.Open(t)
+	before := xlakernels.Totals().Rewritten["adamw"]
+	defer func() {
+		if xlakernels.Serve(b) && xlakernels.Totals().Rewritten["adamw"] == before {
+			t.Error("no kernel served the updates")
+		}
+	}()
 	standard := configs.Optimizer{LearningRate: 0.01, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Options: keeping(0.9)}
 	with := func(change func(o *configs.Optimizer)) configs.Optimizer {
 		o := standard
@@ -177,5 +184,28 @@ func TestClippingBoundsTheNormAndLeavesSmallGradientsAlone(t *testing.T) {
 		if got := float64(scalars[1]); !(math.Abs(got-c.want*c.want) <= 1e-6*c.want*c.want+1e-44) {
 			t.Errorf("norm %g, bound %g: their squares by %g, want %g", c.norm, c.bound, got, c.want*c.want)
 		}
+	}
+}
+
+// A program that is compiled for the shapes of an update's inputs is the one that the update runs.
+func TestInputsAreThoseOfTheGraph(t *testing.T) {
+	b := backendtest.Open(t)
+	o := configs.Optimizer{LearningRate: 0.01, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Options: keeping(0.9)}
+	store, _ := bare(t, b, o, []float32{1, 2}, []float32{1, 2})
+	u, built := updateOf(t, o), 0
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
+		built++
+		return u.Graph(scope, in)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	if _, err := exec.Compile(u.Inputs(store.RootScope())...); err != nil {
+		t.Fatal(err)
+	}
+	scalars, _ := u.Scalars(1, 1)
+	if _, err := exec.Call(scalars, []float32{1, -1}); err != nil || built != 1 {
+		t.Errorf("the graph was built %d times, want once; %v", built, err)
 	}
 }

@@ -55,6 +55,10 @@ type Line struct {
 	PeakShare Number `json:"peak_share,omitempty"`
 	// Waiting is the share of the time in which steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
+	// Exchanging is the share of the time in which ranks added up gradients or weights, copies included, and
+	// Lagging that in which the first rank waited for others, which computed or read data.
+	Exchanging Number `json:"exchanging,omitempty"`
+	Lagging    Number `json:"lagging,omitempty"`
 	// Saving is how many seconds steps have waited for checkpoints since the line before.
 	Saving Number `json:"saving,omitempty"`
 	// Validation is the loss on the validation split by fifths of the schedule, the least noisy

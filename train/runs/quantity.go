@@ -85,6 +85,8 @@ func always() []Quantity {
 		{"speed/flops", "FLOP a second", false, true, training(func(l Line) (Number, bool) { return known(l.FLOPs) })},
 		{"speed/peak_share", "share of the peak", false, true, training(func(l Line) (Number, bool) { return known(l.PeakShare) })},
 		{"speed/waiting", "share of the time waiting for data", false, true, training(func(l Line) (Number, bool) { return l.Waiting, l.ClipsPerSecond != 0 })},
+		{"speed/exchanging", "share of the time adding up what ranks have learned", false, true, training(func(l Line) (Number, bool) { return known(l.Exchanging) })},
+		{"speed/lagging", "share of the time waiting for other ranks", false, true, training(func(l Line) (Number, bool) { return known(l.Lagging) })},
 		{"speed/saving", "seconds waiting for checkpoints, since the line before", false, false, training(func(l Line) (Number, bool) { return known(l.Saving) })},
 	}
 	for i := range Fifths {

@@ -1,6 +1,8 @@
 #include "kernels.h"
 #include "vector.h"
 
+#include <string.h>
+
 // An update by AdamW and of the average of the weights, in one pass over them. With the numbers k of
 // an update,
 //
@@ -17,26 +19,39 @@ typedef struct {
   float *const *to;
 } adamw_job;
 
+// rounded keeps the compiler from adding to a product before it is rounded. So updates have the bits of
+// separate operations, whatever the vectors and the compiler. The average needs that to follow PyTorch's: in
+// a step it moves by less than its rounding.
+INLINE vec rounded(vec product) {
+  __asm__("" : "+x"(product));
+  return product;
+}
+
+INLINE void adamw_vector(const float *k, const float *g, const float *const from[4], float *const to[4]) {
+  vec gradient = load(g), w = load(from[0]), average = load(from[3]);
+  vec mean = rounded(k[7] * load(from[1])) + rounded(k[2] * gradient);
+  vec square = rounded(k[8] * load(from[2])) + rounded(k[3] * rounded(gradient * gradient));
+  w = rounded(k[6] * w) - rounded(k[4] * mean) / (rounded(k[5] * root(square)) + k[9]);
+  store(to[0], w);
+  store(to[1], mean);
+  store(to[2], square);
+  store(to[3], rounded(k[0] * average) + rounded(k[1] * w));
+}
+
 TARGET static void adamw_part(const void *data, int number, float *scratch) {
   const adamw_job *j = data;
-  size_t from = (size_t)number * weights_of_part, to = j->n - from < weights_of_part ? j->n : from + weights_of_part, i = from;
-  const float *w = j->from[0], *mean = j->from[1], *square = j->from[2], *average = j->from[3], *k = j->k;
+  size_t i = (size_t)number * weights_of_part, to = j->n - i < weights_of_part ? j->n : i + weights_of_part;
   for (; i + LANES <= to; i += LANES) {
-    vec g = load(j->g + i), m = k[7] * load(mean + i) + k[2] * g, s = k[8] * load(square + i) + k[3] * (g * g);
-    vec new = k[6] * load(w + i) - k[4] * m / (k[5] * root(s) + k[9]);
-    store(j->to[0] + i, new);
-    store(j->to[1] + i, m);
-    store(j->to[2] + i, s);
-    store(j->to[3] + i, k[0] * load(average + i) + k[1] * new);
+    const float *from[] = {j->from[0] + i, j->from[1] + i, j->from[2] + i, j->from[3] + i};
+    float *results[] = {j->to[0] + i, j->to[1] + i, j->to[2] + i, j->to[3] + i};
+    adamw_vector(j->k, j->g + i, from, results);
   }
-  for (; i < to; i++) {
-    float g = j->g[i], m = k[7] * mean[i] + k[2] * g, s = k[8] * square[i] + k[3] * (g * g);
-    float new = k[6] * w[i] - k[4] * m / (k[5] * sqrtf(s) + k[9]);
-    j->to[0][i] = new;
-    j->to[1][i] = m;
-    j->to[2][i] = s;
-    j->to[3][i] = k[0] * average[i] + k[1] * new;
-  }
+  if (i == to) return;
+  float last[5][LANES] = {0}, *results[] = {last[0], last[1], last[2], last[3]};
+  for (int a = 0; a < 4; a++) memcpy(last[a], j->from[a] + i, sizeof(float) * (to - i));
+  memcpy(last[4], j->g + i, sizeof(float) * (to - i));
+  adamw_vector(j->k, last[4], (const float *const *)results, results);
+  for (int a = 0; a < 4; a++) memcpy(j->to[a] + i, last[a], sizeof(float) * (to - i));
 }
 
 static int adamw(const pool *p, size_t n, const float *g, const float *k, const float *const from[4], float *const to[4]) {

@@ -9,7 +9,8 @@
 // side x side weights, 3 or 1. c and o are multiples of 16.
 typedef struct { int b, h, w, c, o, side; } shape;
 
-// largest is the most values of an array that is cut into parts; an update has adamw_numbers.
+// largest is the most values of an array that random and adamw take, as smallEnough in serve.go. An update by
+// adamw takes so many numbers k.
 enum { largest = 1u << 30, adamw_numbers = 10 };
 
 // heads is the shape [b,pixels,heads,d] of attention. pixels and d are multiples of 16.

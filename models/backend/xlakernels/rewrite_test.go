@@ -78,6 +78,8 @@ func TestWhatIsRewritten(t *testing.T) {
 		{"an update", "module @a", adamw, "mcvd_adamw"},
 		{"an update of bfloat16", "module @a", with(adamw, "xf32", "xbf16"), ""},
 		{"an update of too many", "module @a", with(adamw, "tensor<8x", "tensor<9999999999x"), ""},
+		{"an update of too many, by four axes", "module @a", with(adamw, "tensor<8x", "tensor<1x1x65536x32768x"), ""},
+		{"an update with other numbers", "module @a", with(adamw, "tensor<10x", "tensor<11x"), ""},
 		{"an update that ends in the midst", "module @a", with(adamw, "tensor<8xf32>)\n", "tensor<8xf32>\n"), ""},
 		{"not ours", "HloModule a", forward, ""},
 		{"cut off", "module @a", forward[:len(forward)/2], ""},

@@ -79,7 +79,10 @@ func callKernel(function string, in []tensor) string {
 	if !ours || !Calls[kernel] {
 		return ""
 	}
-	if kernel == "adamw" && smallEnough(in[0]) { // of any shape
+	if kernel == "adamw" {
+		if len(in) != 6 || !slices.Equal(in[1].dims, []int{updateNumbers}) || !smallEnough(in[0]) {
+			return ""
+		}
 		return kernel
 	}
 	if !fits(in[0].dims) {
@@ -105,6 +108,9 @@ func randomKernel(generator string, in, out []tensor) string {
 	}
 	return "random"
 }
+
+// updateNumbers is how many numbers k the kernel adamw takes.
+const updateNumbers = 10
 
 // smallEnough says whether the kernels' handlers take an array of so many values.
 func smallEnough(t tensor) bool {

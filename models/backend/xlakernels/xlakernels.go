@@ -91,7 +91,7 @@ type Options struct {
 type Report struct {
 	Programs  int            // given to Rewrite
 	Rewritten map[string]int // operations, by kernel
-	Kept      map[string]int // convolutions and calls of functions that no kernel serves
+	Kept      map[string]int // convolutions, calls of functions and random numbers that no kernel serves
 	Time      time.Duration  // spent rewriting
 	Refused   int            // rewritten programs that XLA refused, so that the plain ones ran
 	Refusal   string         // why, of the last
