@@ -62,7 +62,7 @@ func Entries(store *model.Store) []weights.Entry {
 				}
 				err = tensors.ConstFlatData(value, func(flat []float32) {
 					data = make([]byte, 4*len(flat))
-					for i, x := range flat { // a third of the time of binary.Append, for which steps wait
+					for i, x := range flat { // half the time of binary.Append, for which steps wait
 						binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(x))
 					}
 				})
