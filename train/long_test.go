@@ -53,7 +53,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	if _, err := os.Stat("/proc/self/statm"); err != nil {
 		t.Skipf("nothing here says what a process holds: %v", err)
 	}
-	steps, long := 200, os.Getenv(longVariable)
+	steps, long := 2000, os.Getenv(longVariable)
 	if long != "" {
 		var err error
 		if steps, err = strconv.Atoi(long); err != nil || steps < 200 {
@@ -68,7 +68,7 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	if o.Train, err = data.Open(t.Context(), c, clips.Train, c.Frames.Total(), o.Log); err != nil {
 		t.Fatal(err)
 	}
-	var all []held
+	all := make([]held, 0, 100)
 	o.Report = func(l runs.Line) {
 		if l.Step%(steps/100) == 0 && l.Validation == nil {
 			all = append(all, holding(t))
@@ -89,16 +89,17 @@ func TestALongRunHoldsNoMore(t *testing.T) {
 	}
 	count("goroutines", func(h held) int { return h.goroutines })
 	count("open files", func(h held) int { return h.files })
-	size := func(what string, of func(held) float64, more float64) {
-		before, after := mean(each(second, of)), mean(each(last, of))
+	size := func(what string, typical func([]float64) float64, of func(held) float64, more float64) {
+		before, after := typical(each(second, of)), typical(each(last, of))
 		t.Logf("%s: %.3f MB in the second tenth, %.3f MB in the last", what, before/1e6, after/1e6)
 		if !(after <= before*(1+more)) {
 			t.Errorf("%s: %.3f MB in the last tenth of %d steps, more than %g %% above the %.3f MB in the second", what, after/1e6, steps, 100*more, before/1e6)
 		}
 	}
-	size("Go's heap", func(h held) float64 { return h.heap }, 0.005)
+	// A checkpoint that is being written holds some, so the least is what stays.
+	size("Go's heap", slices.Min[[]float64], func(h held) float64 { return h.heap }, 0.005)
 	if long != "" {
-		size("memory", func(h held) float64 { return h.memory }, 0.03)
+		size("memory", mean, func(h held) float64 { return h.memory }, 0.03)
 	}
 }
 
