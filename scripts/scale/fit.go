@@ -330,6 +330,9 @@ func report(out io.Writer, s settings, points []point, chosen []bool, within flo
 	if t.err != nil {
 		return t.err
 	}
+	if len(misses) == 0 && within > 0 {
+		return errors.New("all points were fitted, so -within has nothing to check: want -on-ranks or -on-values")
+	}
 	if len(misses) == 0 {
 		_, err := fmt.Fprintln(out, "\nAll points were fitted, so none says how good a prediction is: see -on-ranks and -on-values.")
 		return err

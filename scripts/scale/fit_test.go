@@ -104,6 +104,19 @@ func TestAFitSaysWhatPointsDontTell(t *testing.T) {
 	}
 }
 
+// Sums of three ranks that were measured are predicted from those of two and four, as well as the docs say.
+func TestMeasuredSums(t *testing.T) {
+	lines, err := os.ReadFile("testdata/measured.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := fitted(t, string(lines), "-host", "8", "-cores", "2", "-bytes", "4", "-fit", "host-latency,host-gbit,copy",
+		"-from", "1000000", "-bucket", "4194304", "-on-ranks", "2,4", "-within", "15")
+	if err != nil || !strings.Contains(out, "misses the worst by 9.7 %, the median by 5.7 %") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // No time is negative, whatever was measured.
 func TestNoParameterIsNegative(t *testing.T) {
 	lines := `{"ranks":2,"values":1000,"seconds":0.002,"algorithm":"ordered"}

@@ -17,6 +17,7 @@ type settings struct {
 	network    string  // a published one, which says values and compute
 	flops      float64 // a second on a rank, for its compute
 	shareBatch bool
+	averaged   int // values of each parameter that are averaged after local steps
 	steps      int
 	seed       uint64
 }
@@ -54,14 +55,15 @@ var options = []option{
 	{"compute", "0s", "how long a rank computes for one batch", "compute", func(s *settings, x string) error { return seconds(x, &s.work.compute) }},
 	{"share-batch", "false", "ranks share one batch, so each computes for its part of it; else each has a batch", "one batch for all", func(s *settings, x string) error { return yes(x, &s.shareBatch) }},
 	{"accumulate", "1", "batches a step", "batches a step", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.work.accumulate) }},
-	{"local", "1", "steps until weights are averaged, each made with a rank's own gradients", "local steps", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.work.local) }},
+	{"local", "1", "steps of a round, each made with a rank's own gradients; then ranks average what they have", "local steps", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.work.local) }},
+	{"averaged", "4", "values of each parameter that are averaged after local steps: the weight, two moments of the optimizer, and the average of weights", "values averaged", func(s *settings, x string) error { return whole(x, 1, 64, &s.averaged) }},
 	{"jitter", "lognormal", "how the time of a batch varies: lognormal or exponential", "jitter", func(s *settings, x string) error { return choice(x, jitters, &s.work.jitter) }},
 	{"spread", "0", "standard deviation of that, as a share of compute", "spread", func(s *settings, x string) error { return number(x, &s.work.spread) }},
 	{"steps", "1", "steps that are simulated", "steps", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.steps) }},
 	{"seed", "1", "of the jitter", "seed", func(s *settings, x string) (err error) { s.seed, err = strconv.ParseUint(x, 10, 64); return err }},
 }
 
-// maxValues bounds the gradients: a million million.
+// maxValues bounds the values of a sum: a million million.
 const maxValues = 1_000_000_000_000
 
 // newSettings makes them of texts by the names of options; others have their defaults.
@@ -81,6 +83,9 @@ func newSettings(given map[string]string) (settings, error) {
 	}
 	if err := s.sizes(); err != nil {
 		return s, err
+	}
+	if s.work.local > 1 {
+		s.plan.values *= s.averaged
 	}
 	if s.shareBatch {
 		s.work.compute /= float64(s.cluster.ranks)
@@ -104,6 +109,7 @@ func (s settings) effects(given map[string]string) error {
 		needs(s.plan.bucket > 0, "-bucket", "overlap"),
 		needs(s.work.spread > 0, "-spread", "jitter", "seed"),
 		needs(s.work.compute > 0 || s.flops > 0, "-compute or -flops", "spread", "accumulate", "share-batch"),
+		needs(s.work.local > 1, "-local, more than 1", "averaged"),
 		needs(s.network != "", "-network", "flops"),
 		needs(s.network == "", "-values instead of -network", "values"),
 		needs(s.flops == 0, "-values, or with -flops", "compute"),

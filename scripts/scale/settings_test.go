@@ -37,6 +37,10 @@ func TestMistakesInOptions(t *testing.T) {
 		{"step -values 10 -jitter lognormal", "-jitter has no effect without -spread"},
 		{"step -values 10 -spread 0.1", "-spread has no effect without -compute or -flops"},
 		{"step -values 10 -share-batch", "-share-batch has no effect without -compute or -flops"},
+		{"step -values 10 -averaged 2", "-averaged has no effect without -local, more than 1"},
+		{"step -values 10 -show efficiency", "-show efficiency says nothing where computing takes no time: want -compute"},
+		{"step -network bair-concat -gbit 1,2 -show waiting", "-show waiting says nothing where computing takes no time"},
+		{"step -values 10 -compute 1s -ranks 2,4 -gbit 1,2 -show seconds,sent", "want one of them"},
 		{"step -values 10 -flops 1e12", "-flops has no effect without -network"},
 		{"step -values 10 -network bair-concat", "-values has no effect without -values instead of -network"},
 		{"step -network bair-concat -flops 1e12 -compute 1s", "-compute has no effect"},
@@ -66,10 +70,10 @@ func TestHelpHasAllOptions(t *testing.T) {
 // Each option changes a step that has everything.
 func TestEachOptionHasAnEffect(t *testing.T) {
 	all := map[string]string{"network": "smmnist-concat", "flops": "1e13", "ranks": "8", "host": "4", "cores": "2", "copy": "20", "bucket": "100000", "spread": "0.1", "add": "1e9",
-		"host-overhead": "1us", "steps": "3"}
+		"host-overhead": "1us", "steps": "4", "local": "2"}
 	other := map[string]string{"ranks": "16", "gbit": "10", "latency": "1ms", "overhead": "1ms", "host": "2", "host-gbit": "10", "host-latency": "1ms", "host-overhead": "1ms",
 		"cores": "1", "add": "1e8", "algorithm": "ring", "hosts-first": "true", "bytes": "2", "bucket": "200000", "copy": "10", "overlap": "true", "network": "smmnist-spatin",
-		"flops": "1e12", "share-batch": "true", "accumulate": "2", "local": "2", "jitter": "exponential", "spread": "0.2", "steps": "4", "seed": "2"}
+		"flops": "1e12", "share-batch": "true", "accumulate": "2", "local": "4", "averaged": "1", "jitter": "exponential", "spread": "0.2", "steps": "8", "seed": "2"}
 	before := resultOf(t, all)
 	for _, o := range options {
 		changed := map[string]string{}

@@ -16,17 +16,18 @@ import (
 // A quantity is what a table shows of a result.
 type quantity struct {
 	name, heading string
+	computes      bool // it says nothing where computing takes no time
 	show          func(result) string
 }
 
 var quantities = []quantity{
-	{"seconds", "seconds a step", func(r result) string { return digits(r.seconds) }},
-	{"communication", "communication, s", func(r result) string { return digits(r.communicating) }},
-	{"microseconds", "communication, µs", func(r result) string { return digits(r.communicating * 1e6) }},
-	{"share", "share of the step", func(r result) string { return percent(r.communicating / r.seconds) }},
-	{"waiting", "waiting for the slowest", func(r result) string { return percent(r.waiting / r.seconds) }},
-	{"efficiency", "efficiency", func(r result) string { return percent(r.efficiency()) }},
-	{"sent", "GB sent", func(r result) string { return digits(r.sent / 1e9) }},
+	{"seconds", "seconds a step", false, func(r result) string { return digits(r.seconds) }},
+	{"communication", "communication, s", false, func(r result) string { return digits(r.communicating) }},
+	{"microseconds", "communication, µs", false, func(r result) string { return digits(r.communicating * 1e6) }},
+	{"share", "share of the step", true, func(r result) string { return percent(r.communicating / r.seconds) }},
+	{"waiting", "waiting for the slowest", true, func(r result) string { return percent(r.waiting / r.seconds) }},
+	{"efficiency", "efficiency", true, func(r result) string { return percent(r.efficiency()) }},
+	{"sent", "GB sent", false, func(r result) string { return digits(r.sent / 1e9) }},
 }
 
 // usual is what a table shows by default.
@@ -91,7 +92,7 @@ func step(args []string, out io.Writer) error {
 	for _, q := range quantities {
 		names = append(names, q.name)
 	}
-	show := flags.String("show", "", "what the table shows, with commas between: "+strings.Join(names, ", ")+" (default "+usual+"); if two options have several values, one of these (default efficiency)")
+	show := flags.String("show", "", "what the table shows, with commas between: "+strings.Join(names, ", ")+" (default "+usual+", without those that say nothing where computing takes no time); if two options have several values, one of these (default efficiency, or communication)")
 	given := declare(flags, func(string) bool { return true }, true)
 	if err := parse(flags, args, "Simulates steps. One or two options may have several values, with commas between them: the rows and the columns of a table.", out); err != nil {
 		return err
@@ -105,25 +106,47 @@ func step(args []string, out io.Writer) error {
 			fixed[l.name] = l.values[0]
 		}
 	}
+	computes := slices.ContainsFunc(*given, func(l *list) bool { return l.name == "compute" || l.name == "flops" })
 	switch len(axes) {
 	case 0, 1:
-		return column(out, fixed, axes, *show)
+		shown, err := quantitiesOf(*show, usual, computes)
+		if err != nil {
+			return err
+		}
+		return column(out, fixed, axes, shown)
 	case 2:
-		return grid(out, fixed, axes[0], axes[1], cmp.Or(*show, "efficiency"))
+		shown, err := quantitiesOf(*show, "efficiency,communication", computes)
+		if err != nil {
+			return err
+		}
+		if *show != "" && len(shown) > 1 {
+			return fmt.Errorf("-show %s: with two options of several values, want one of them", *show)
+		}
+		return grid(out, fixed, axes[0], axes[1], shown[0])
 	}
 	return fmt.Errorf("%d options have several values, want at most two", len(axes))
 }
 
-// column prints a table with a row for each value of an option, if there is one that has several.
-func column(out io.Writer, fixed map[string]string, axes []*list, show string) error {
-	var shown []quantity
+// quantitiesOf are those that a table shows, or the usual ones of those that say something.
+func quantitiesOf(show, usual string, computes bool) (shown []quantity, _ error) {
 	for name := range strings.SplitSeq(cmp.Or(show, usual), ",") {
 		q, err := quantityOf(name)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if q.computes && !computes {
+			if show != "" {
+				return nil, fmt.Errorf("-show %s says nothing where computing takes no time: want -compute, or -flops with -network", name)
+			}
+			continue
 		}
 		shown = append(shown, q)
 	}
+	return shown, nil
+}
+
+// column prints a table with a row for each value of an option, if there is one that has several.
+func column(out io.Writer, fixed map[string]string, axes []*list, shown []quantity) error {
 	var heads []string
 	rows := []string{""}
 	if len(axes) > 0 {
@@ -154,11 +177,7 @@ func column(out io.Writer, fixed map[string]string, axes []*list, show string) e
 }
 
 // grid prints one quantity for all pairs of values.
-func grid(out io.Writer, fixed map[string]string, rows, columns *list, show string) error {
-	q, err := quantityOf(show)
-	if err != nil {
-		return err
-	}
+func grid(out io.Writer, fixed map[string]string, rows, columns *list, q quantity) error {
 	t := table{out: out}
 	heads := []string{rows.heading}
 	for _, value := range columns.values {
