@@ -269,9 +269,9 @@ type Optimizer struct {
 
 // Train is the training loop. Steps are updates of the weights.
 type Train struct {
-	// The number of clips in a batch, on all devices together. An update takes one batch, or more
-	// with train.accumulate.
-	Batch int `yaml:"batch" range:"[1, 4096]"`
+	// The number of clips in a batch, on all devices and in all ranks together. An update takes one
+	// batch, or more with train.accumulate.
+	Batch int `yaml:"batch" range:"[1, 65536]"`
 	// The number of updates after which training ends.
 	Steps int `yaml:"steps" range:"[1, 1e9]"`
 	// What the network computes in: float32 or, on XLA, bfloat16. Weights, statistics of norms and

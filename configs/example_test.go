@@ -23,7 +23,7 @@ func ExampleCatalogue_Load() {
 	// Output:
 	// 2 past, 2 current and 2 future frames, batches of 2
 	// override "frames.mask.past=2": frames.mask.past: 2, want 0 to 1
-	// override "train.batch=0": train.batch: 0, want 1 to 4096
+	// override "train.batch=0": train.batch: 0, want 1 to 65536
 }
 
 // What separates two experiments.

@@ -103,8 +103,12 @@ func TestLossesAreLearntAfterTheStep(t *testing.T) {
 	if l.running.Text() != before {
 		t.Error("drawing changed what is remembered")
 	}
-	levels, factors := l.levels, l.factors
-	l.learn([][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}})
+	next := l.draws(m, c, 5) // of a round, in which nothing is learned before its end
+	for batch := range 2 {
+		next(batch)
+	}
+	levels, factors := l.drawn[0].levels, l.drawn[0].factors
+	l.learn(result{Losses: [][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}}})
 	want := m.Running()
 	if err := want.Restore(before); err != nil {
 		t.Fatal(err)
@@ -116,5 +120,9 @@ func TestLossesAreLearntAfterTheStep(t *testing.T) {
 	}
 	if l.running.Text() != want.Text() || want.Text() == before {
 		t.Error("the losses are not remembered by their levels, without their factors")
+	}
+	l.learn(result{Losses: [][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}}, Skipped: true})
+	if l.running.Text() != want.Text() || len(l.drawn) != 0 {
+		t.Error("the losses of a step that was skipped are remembered")
 	}
 }

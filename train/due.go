@@ -68,18 +68,39 @@ func (t *trainer) sample(ctx context.Context) error {
 	return nil
 }
 
-// report shows the step, and logs the means of the last steps when a line is due. Lines are due at
-// fixed steps, so a run that was resumed logs the same lines as one that was never stopped.
-func (t *trainer) report() error {
+// report shows the last step, and logs the means of the last steps if a line was due after one of those
+// that followed step from. Lines are due at fixed steps, so a run that was resumed logs the same lines as one
+// that was never stopped.
+func (t *trainer) report(from int) error {
 	p, c := &t.progress, t.Config.Train
-	line := p.Unlogged.line(p.Step)
+	line := t.tell(p.Unlogged)
+	if p.Step/logEvery == from/logEvery && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
+		return nil
+	}
+	all, err := ranks.All(t.Ranks, line.Lagging, nil)
+	if err != nil {
+		return err
+	}
+	line.Lagging = 0
+	for _, of := range all { // the slowest one waits for none
+		line.Lagging += of / runs.Number(len(all))
+	}
+	p.Unlogged, t.stalled = means{}, 0
+	t.beginTiming()
+	return t.write(line)
+}
+
+// tell shows the last step, with means that the log has not had yet.
+func (t *trainer) tell(unlogged means) runs.Line {
+	p, c := &t.progress, t.Config.Train
+	line := unlogged.line(p.Step)
 	line.Saving = runs.Number(t.stalled.Seconds())
 	if t.timed > 0 {
 		seconds := max(time.Since(t.since).Seconds(), 1e-9)
 		line.ClipsPerSecond = runs.Number(float64(t.timed*c.Batch*c.Accumulate) / seconds)
 		line.FLOPs = runs.Number(float64(t.timed) * t.flops / seconds)
 		if t.peak > 0 {
-			line.PeakShare = line.FLOPs / runs.Number(t.peak*float64(t.Ranks.Size()))
+			line.PeakShare = line.FLOPs / runs.Number(t.peak)
 		}
 		line.Waiting = runs.Number(t.feed.waited.Seconds() / seconds)
 		line.Exchanging = runs.Number(t.exchange.took.Seconds() / seconds)
@@ -88,12 +109,7 @@ func (t *trainer) report() error {
 	if t.Report != nil {
 		t.Report(line)
 	}
-	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
-		return nil
-	}
-	p.Unlogged, t.stalled = means{}, 0
-	t.beginTiming()
-	return t.write(line)
+	return line
 }
 
 // beginTiming begins the time of steps that the next line of the log tells of.

@@ -54,7 +54,7 @@ func outer(c *configs.Config) bool {
 // reading is the context of what reads data. Ranks that make steps by themselves need data until the end of
 // a round, unless the training hangs.
 func (e *exchange) reading(ctx context.Context) (context.Context, func()) {
-	if e.outer == nil || e.outer.Every == 1 {
+	if e.outer == nil {
 		return ctx, func() {}
 	}
 	reading, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -66,15 +66,9 @@ func (e *exchange) reading(ctx context.Context) (context.Context, func()) {
 	return reading, func() { forget(); cancel(nil) }
 }
 
-// alike says whether all ranks have the same weights after a step, the last one if last.
-func (e *exchange) alike(step int, last bool) bool {
-	return e.outer == nil || last || step%e.outer.Every == 0
-}
-
-// gradients makes the gradients of a step the means over ranks, if that is what they exchange, and gives
-// their norm.
+// gradients makes the gradients of a step the means over ranks, and gives their norm.
 func (e *exchange) gradients(d *devices.Devices, g *summed) error {
-	if e.outer != nil || !e.ranks.Several() {
+	if !e.ranks.Several() {
 		return nil
 	}
 	defer e.timed(time.Now())
@@ -140,12 +134,7 @@ func foundByAll(all []found) found {
 		whole.Norm += f.Norm / n
 		whole.Replaced += f.Replaced
 		whole.Without, whole.Ends = whole.Without || f.Without, whole.Ends || f.Ends
-		for batch, losses := range f.Losses {
-			if batch == len(whole.Losses) {
-				whole.Losses = append(whole.Losses, nil)
-			}
-			whole.Losses[batch] = append(whole.Losses[batch], losses...)
-		}
+		whole.Losses = appended(whole.Losses, f.Losses)
 	}
 	return whole
 }
@@ -175,9 +164,6 @@ func (c *cursor) each(from, to int, visit func(t *tensors.Tensor, at, from, to i
 // weights ends a round of steps that ranks make by themselves: the weights follow the mean of how far each
 // has moved, and what the optimizer and the average remember becomes the mean.
 func (e *exchange) weights(store *model.Store) error {
-	if e.outer == nil {
-		return nil
-	}
 	defer e.timed(time.Now())
 	now, momentum := of(store, models.WeightsScope), of(store, outerScope)
 	fallen, err := flatten(e.flat, now)

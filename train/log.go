@@ -99,6 +99,7 @@ type means struct {
 
 func (m *means) add(r result) {
 	m.Steps++
+	m.Replaced += r.Replaced
 	if r.Skipped {
 		m.Skipped++
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -35,14 +36,13 @@ func (t *trainer) loop(ctx context.Context) error {
 		} else if done {
 			break
 		}
-		t.measurePeak(ctx)
+		if err := t.measurePeak(ctx); err != nil {
+			return t.keep(err)
+		}
 	}
 	ended, err := t.ending(ctx.Err() != nil)
 	if err != nil {
 		return err
-	}
-	if last := t.progress.Step >= c.Steps; !t.exchange.alike(t.progress.Step, last) {
-		return t.stopped() // in a round that hangs: ranks have weights of their own
 	}
 	owes, err := t.owes()
 	if err == nil && (t.progress.Step < c.Steps || ended && owes) {
@@ -51,14 +51,22 @@ func (t *trainer) loop(ctx context.Context) error {
 	return cmp.Or(err, t.checkpointTogether())
 }
 
-// measurePeak measures the device's peak after the first step of this process.
-func (t *trainer) measurePeak(ctx context.Context) {
-	if t.Peak == nil || !t.Ranks.First() {
-		return
+// measurePeak measures what the devices of all ranks reach together, after the first step of this process.
+// Ranks of a host share its cores, so all measure at the same time.
+func (t *trainer) measurePeak(ctx context.Context) (err error) {
+	if t.Peak == nil {
+		return nil
 	}
-	t.outside("measuring the device's peak", func() { t.peak = t.Peak(ctx) })
+	var all []float64
+	t.outside("measuring the device's peak", func() { all, err = ranks.All(t.Ranks, t.Peak(ctx), nil) })
+	if !slices.Contains(all, 0) { // unknown
+		for _, peak := range all {
+			t.peak += peak
+		}
+	}
 	t.Peak = nil
 	t.beginTiming()
+	return err
 }
 
 // batches are those of the next step; nil if ctx has ended.
@@ -90,7 +98,7 @@ func free(step []uploaded) {
 // keep writes a checkpoint because training ends with err, which has nothing to do with the weights:
 // data can't be read.
 func (t *trainer) keep(err error) error {
-	if t.progress.SkippedInARow > 0 || !t.Ranks.First() || !t.exchange.alike(t.progress.Step, false) {
+	if t.progress.SkippedInARow > 0 || !t.Ranks.First() || t.round.begun() {
 		return err
 	}
 	before := t.saved
@@ -133,13 +141,13 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 	if err != nil {
 		err = fmt.Errorf("step %d: %w", p.Step+1, err)
 	}
-	var all []found
-	began := time.Now()
-	t.outside(fmt.Sprintf("waiting for the other ranks in step %d", p.Step+1), func() { all, err = ranks.All(t.Ranks, own, err) })
+	if t.exchange.outer != nil {
+		return t.stepOfRound(ctx, gradients, own, err)
+	}
+	all, err := meet(t, own, err)
 	if err != nil {
 		return false, t.keep(err)
 	}
-	t.exchange.waitedSince(began)
 	whole := foundByAll(all)
 	if whole.Without {
 		devices.Free(gradients.sums)
@@ -154,21 +162,24 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 			return false, t.keep(fmt.Errorf("step %d: %w", p.Step+1, err))
 		}
 	}
-	if err := t.update(gradients, whole); err != nil {
+	r, err := t.update(p.Updates+1, gradients)
+	if err != nil {
 		return false, err
 	}
-	last := p.Step >= t.Config.Train.Steps
-	alike := t.exchange.alike(p.Step, last)
-	if alike {
-		t.Watchdog.begin(fmt.Sprintf("sharing the weights of step %d with the other ranks", p.Step))
-		if err := t.exchange.weights(t.store); err != nil {
-			return false, fmt.Errorf("step %d: %w", p.Step, err)
-		}
-	}
-	if err := t.report(); err != nil {
+	r.Replaced = whole.Replaced
+	t.note(p.Step, r)
+	if err := t.report(p.Step - 1); err != nil {
 		return false, err
 	}
-	return last || whole.Ends && alike, t.due(ctx)
+	return whole.Ends || p.Step >= t.Config.Train.Steps, t.due(ctx)
+}
+
+// meet waits for the other ranks, and gives what each of them has. If one comes with an error, all get it.
+func meet[T any](t *trainer, own T, err error) (all []T, _ error) {
+	began := time.Now()
+	t.outside(fmt.Sprintf("waiting for the other ranks, after step %d", t.progress.Step), func() { all, err = ranks.All(t.Ranks, own, err) })
+	t.exchange.waitedSince(began)
+	return all, err
 }
 
 // gradients computes those of this rank's part of a step.
@@ -190,37 +201,43 @@ func (t *trainer) gradients(uploads []uploaded) (g summed, err error) {
 	return g, err
 }
 
-// update changes the weights, and notes what became of it.
-func (t *trainer) update(gradients summed, whole found) error {
+// update changes the weights, and makes this the next step. number is that of the update, counted from 1.
+func (t *trainer) update(number int, gradients summed) (result, error) {
 	p := &t.progress
 	t.Watchdog.begin(fmt.Sprintf("updating the weights in step %d", p.Step+1))
-	r, err := t.stepper.change(p.Updates+1, gradients)
+	r, err := t.stepper.change(number, gradients)
 	if err != nil {
-		return fmt.Errorf("step %d: %w", p.Step+1, err)
+		return r, fmt.Errorf("step %d: %w", p.Step+1, err)
 	}
 	p.Step++
-	if r.Skipped {
-		p.SkippedInARow++
-		t.Log.Warn("step skipped: not finite", "step", p.Step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
-	} else {
-		p.SkippedInARow = 0
-		p.Updates++
-		if p.Step > p.DivergedAt { // what diverged before is overcome
-			p.Rollbacks, p.DivergedAt = 0, 0
-		}
-		if t.byLoss != nil {
-			t.byLoss.learn(r.Losses)
-			p.LevelLosses = t.byLoss.running.Text()
-		}
-	}
-	p.Unlogged.add(r)
-	p.Unlogged.Replaced += whole.Replaced
-	p.Replaced += whole.Replaced
 	if t.compiled {
 		t.timed++
 	} else {
 		t.compiled = true
 		t.beginTiming()
 	}
-	return nil
+	return r, nil
+}
+
+// note takes down what became of a step.
+func (t *trainer) note(step int, r result) {
+	p := &t.progress
+	if r.Skipped {
+		p.SkippedInARow++
+		if t.Ranks.First() {
+			t.Log.Warn("step skipped: not finite", "step", step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
+		}
+	} else {
+		p.SkippedInARow = 0
+		p.Updates++
+		if step > p.DivergedAt { // what diverged before is overcome
+			p.Rollbacks, p.DivergedAt = 0, 0
+		}
+	}
+	if t.byLoss != nil {
+		t.byLoss.learn(r)
+		p.LevelLosses = t.byLoss.running.Text()
+	}
+	p.Unlogged.add(r)
+	p.Replaced += r.Replaced
 }

@@ -69,25 +69,37 @@ func drawsByLoss(c *configs.Config) bool {
 // of the losses of its own batches.
 type byLoss struct {
 	running *diffusion.Running
+	drawn   []drawn // for the steps of which nothing was learned yet
+}
+
+// drawn are the levels of a step.
+type drawn struct {
 	levels  [][]diffusion.Level // of each batch
 	factors [][]float64         // of each batch's losses
 }
 
-// draws is [drawsOf], which are remembered for learn.
+// draws is [drawsOf] for the next step. They are remembered for learn.
 func (b *byLoss) draws(m *models.Model, c *configs.Config, step int) func(batch int) (random, levels *tensors.Tensor) {
-	b.levels, b.factors = nil, nil
+	b.drawn = append(b.drawn, drawn{})
+	of := &b.drawn[len(b.drawn)-1]
 	return func(batch int) (random, levels *tensors.Tensor) {
-		drawn, factors, table := m.DrawByLoss(levelsOf(c, step, batch), c.Train.Batch, b.running)
-		b.levels, b.factors = append(b.levels, drawn), append(b.factors, factors)
+		each, factors, table := m.DrawByLoss(levelsOf(c, step, batch), c.Train.Batch, b.running)
+		of.levels, of.factors = append(of.levels, each), append(of.factors, factors)
 		return stateOf(c, step, batch), table
 	}
 }
 
-// learn remembers the losses of the clips of each batch.
-func (b *byLoss) learn(losses [][]float32) {
-	for batch, of := range losses {
-		for i, loss := range of {
-			b.running.Add(b.levels[batch][i], float64(loss)/b.factors[batch][i])
+// learn remembers the losses of the clips of the first step of which nothing was learned yet, unless it was
+// skipped.
+func (b *byLoss) learn(r result) {
+	of := b.drawn[0]
+	b.drawn = b.drawn[1:]
+	if r.Skipped {
+		return
+	}
+	for batch, losses := range r.Losses {
+		for i, loss := range losses {
+			b.running.Add(of.levels[batch][i], float64(loss)/of.factors[batch][i])
 		}
 	}
 }

@@ -239,9 +239,9 @@ func appendLine(path, line string) error {
 func (r *Run) warnOfRoundings(log *slog.Logger, now map[string]string) {
 	before := r.versions()
 	for _, of := range []struct{ key, warning string }{
-		{"backend", "this run was trained on %s; on %s it goes on, with other roundings"},
-		{"kernels", "this run was trained with kernels %q; with %q it goes on, with other roundings"},
-		{"ranks", "this run was trained by ranks: %s; by %s it goes on, with other roundings"},
+		{"backend", "this run was trained on %s, and goes on on %s: its numbers are rounded in another way"},
+		{"kernels", "this run was trained with kernels %q, and goes on with %q: its numbers are rounded in another way"},
+		{"ranks", "the number of ranks of this run was %s, and is %s now: its numbers are rounded in another way, and with train.ranks.name local it is another training"},
 	} {
 		if b, n := before[of.key], now[of.key]; b != "" && n != "" && b != n {
 			log.Warn(fmt.Sprintf(of.warning, b, n))

@@ -200,15 +200,15 @@ func TestEachStartIsWrittenDown(t *testing.T) {
 	c.Train.ValidateEvery = 0
 	dir := t.TempDir()
 	for i, start := range []struct{ backend, kernels, warned string }{
-		{"go", "", ""}, {"go", "", ""}, {"xla-cpu", "AVX2", "this run was trained on go; on xla-cpu it goes on, with other roundings"},
-		{"xla-cpu", "AVX2", ""}, {"xla-cpu", "none", `this run was trained with kernels \"AVX2\"; with \"none\" it goes on, with other roundings`},
+		{"go", "", ""}, {"go", "", ""}, {"xla-cpu", "AVX2", "this run was trained on go, and goes on on xla-cpu: its numbers are rounded in another way"},
+		{"xla-cpu", "AVX2", ""}, {"xla-cpu", "none", `this run was trained with kernels \"AVX2\", and goes on with \"none\": its numbers are rounded in another way`},
 	} {
 		var log bytes.Buffer
 		c.Train.Steps = i + 1
 		o := options(b, c, dir)
 		o.Versions["backend"], o.Versions["kernels"], o.Log = start.backend, start.kernels, slog.New(slog.NewTextHandler(&log, nil))
 		mustTrain(t, o)
-		if !strings.Contains(log.String(), start.warned) || strings.Contains(log.String(), "other roundings") != (start.warned != "") {
+		if !strings.Contains(log.String(), start.warned) || strings.Contains(log.String(), "WARN") != (start.warned != "") {
 			t.Errorf("start %d says %q, want %q", i, &log, start.warned)
 		}
 		if got := string(readFile(t, filepath.Join(dir, runs.CommandsFile))); got != strings.Repeat("mcvd train\n", i+1) {

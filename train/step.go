@@ -45,6 +45,8 @@ type result struct {
 	Skipped      bool // the loss or the gradients were not finite, so nothing was changed
 	// Losses are those of the clips of each batch, if levels are drawn by them.
 	Losses [][]float32
+	// Replaced is how many clips of its batches stood for others that can't be read.
+	Replaced int
 }
 
 // objective is what steps minimize: a [models.Model], a [models.Distillation], a

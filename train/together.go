@@ -1,13 +1,16 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -35,8 +38,9 @@ type standing struct {
 	Program  map[string]string // versions of what computes
 	Devices  int
 	Machine  string
-	Visible  string // the NVIDIA devices that the process is shown
-	ByItself bool   // it has such devices
+	Visible  string   // the NVIDIA devices that the process is shown: CUDA_VISIBLE_DEVICES
+	Present  []string // those of the host that it may open, which a scheduler may limit, by UUID
+	ByItself bool     // it has such devices
 }
 
 // checkTogether reports ranks that differ in what they train, on what, or with what, and batches that
@@ -47,10 +51,13 @@ func checkTogether(o Options) error {
 	}
 	n := o.Ranks.Size()
 	if b := o.Config.Train.Batch; b%n != 0 {
-		return ranks.Agreed(o.Ranks, fmt.Errorf("train.batch: %d, want a multiple of the %d ranks", b, n))
+		return ranks.Agreed(o.Ranks, fmt.Errorf("train.batch: %d, want a multiple of the %d ranks, each of which takes an equal part", b, n))
 	}
 	own := standing{Config: string(o.Config.YAML()), Data: splitsOf(o), Program: o.Versions, Devices: o.Backend.NumDevices(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
 		Visible: os.Getenv("CUDA_VISIBLE_DEVICES"), ByItself: strings.Contains(o.Backend.Description(), "cuda")}
+	if own.ByItself {
+		own.Present = presentDevices()
+	}
 	host, err := os.Hostname()
 	own.Host = host
 	all, err := ranks.All(o.Ranks, own, err)
@@ -62,12 +69,24 @@ func checkTogether(o Options) error {
 			return ranks.Agreed(o.Ranks, fmt.Errorf("rank %d on %s has %s than rank 0 on %s", k, other.Host, problem, all[0].Host))
 		}
 		for before, b := range all[:k] {
-			if own.ByItself && b.Host == other.Host && b.Visible == other.Visible {
+			if own.ByItself && b.Host == other.Host && b.Visible == other.Visible && slices.Equal(b.Present, other.Present) {
 				return ranks.Agreed(o.Ranks, fmt.Errorf("ranks %d and %d on %s share its NVIDIA devices (CUDA_VISIBLE_DEVICES: %q in both): want one rank for each host, which takes all of them, or devices for each rank, such as by srun --gpus-per-task=1", before, k, b.Host, b.Visible))
 			}
 		}
 	}
 	return nil
+}
+
+// presentDevices are the UUIDs of the NVIDIA devices that this process may open; none if that can't be told.
+// Where a scheduler gives each process devices of its own by cgroups, all find theirs as number 0.
+func presentDevices() (uuids []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader").Output()
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(out))
 }
 
 // differs says in what a rank differs from the first one; "" for in nothing.
@@ -81,6 +100,8 @@ func (s standing) differs(first standing) string {
 	switch {
 	case s.Machine != first.Machine:
 		return fmt.Sprintf("another kind of machine (%s, not %s)", s.Machine, first.Machine)
+	case s.Program["backend"] != first.Program["backend"]:
+		return fmt.Sprintf("another backend (%s, not %s)", s.Program["backend"], first.Program["backend"])
 	case s.Devices != first.Devices:
 		return fmt.Sprintf("other devices (%d of them, not %d)", s.Devices, first.Devices)
 	case s.Config != first.Config:

@@ -233,63 +233,6 @@ func TestRanksThatDifferAreRefused(t *testing.T) {
 	}
 }
 
-// Ranks that make steps by themselves end with the same bytes every time. A run that is stopped ends with
-// the round, and goes on to the same bytes.
-func TestRanksThatMakeStepsByThemselves(t *testing.T) {
-	b := backendtest.Open(t)
-	c := dense()
-	c.Train.Steps, c.Train.ValidateEvery, c.Train.CheckpointEvery = 16, 8, 4
-	c.Train.Ranks = configs.Ranks{Name: "local", Options: configs.Options{"sync_every": 4}}
-	if err := experiment.Resolve(c); err != nil {
-		t.Fatal(err)
-	}
-	whole, stopped := t.TempDir(), t.TempDir()
-	if err := errors.Join(together(t, b, c, whole, 2, nil)...); err != nil {
-		t.Fatal(err)
-	}
-	for k, err := range together(t, b, c, stopped, 2, func(k int, ctx context.Context, o Options) (context.Context, Options) {
-		if k == 1 {
-			return stopAt(o, 5)
-		}
-		return ctx, o
-	}) {
-		if !errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "step 8 of 16") {
-			t.Errorf("rank %d: %v, want that it was stopped at the end of its round", k, err)
-		}
-	}
-	if err := errors.Join(together(t, b, c, stopped, 2, nil)...); err != nil {
-		t.Fatal(err)
-	}
-	sameRuns(t, stopped, whole, c)
-	c.Train.CheckpointEvery = 6
-	if err := experiment.Resolve(c); err == nil || !strings.Contains(err.Error(), "train.checkpoint_every: 6, want a multiple of train.ranks.options.sync_every, 4") {
-		t.Errorf("checkpoints within a round: %v", err)
-	}
-}
-
-// One rank by itself, whose weights follow all that it has learned, trains as without rounds.
-func TestRoundsOfOneRank(t *testing.T) {
-	b := backendtest.Open(t)
-	c := dense()
-	plain, rounds := t.TempDir(), t.TempDir()
-	mustTrain(t, options(b, c, plain))
-	c.Train.Ranks = configs.Ranks{Name: "local", Options: configs.Options{"sync_every": 2, "rate": 1, "momentum": 0}}
-	mustTrain(t, options(b, c, rounds))
-	f, g := opened(t, rounds, c.Train.Steps), opened(t, plain, c.Train.Steps)
-	for _, tensor := range g.Tensors() {
-		x, errX := f.Float32s(tensor.Name)
-		y, errY := g.Float32s(tensor.Name)
-		if errX != nil || errY != nil {
-			t.Fatal(tensor.Name, errX, errY)
-		}
-		for i := range x {
-			if d := math.Abs(float64(x[i] - y[i])); !(d <= 1e-5) {
-				t.Fatalf("%s: %g, want %g", tensor.Name, x[i], y[i])
-			}
-		}
-	}
-}
-
 func opened(t *testing.T, dir string, step int) *weights.File {
 	t.Helper()
 	f, err := weights.Open(filepath.Join(dir, runs.CheckpointsDir, runs.CheckpointName(step)))

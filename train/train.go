@@ -61,8 +61,8 @@ type Options struct {
 	// videos generated with the averaged weights, by metric; NaN where there is none. An error is
 	// logged, and training goes on without these scores. All ranks call it, and may share the work.
 	Score func(ctx context.Context, store *model.Store) (map[string]float64, error)
-	// Peak, if not nil, is called once on the first rank, after the first step, which compiles. It returns the
-	// FLOP/s that all devices in use reach together, by which the log divides; 0 if that is unknown.
+	// Peak, if not nil, is called once after the first step, which compiles, on all ranks at the same time. It
+	// returns the FLOP/s that all devices in use reach together, by which the log divides; 0 if that is unknown.
 	Peak func(ctx context.Context) float64
 	// Ranks are the processes that train together; nil if this one trains alone. Each calls Train with the
 	// same options. Only the first one writes.
@@ -144,10 +144,12 @@ func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps ob
 	}
 	if progress.Step > 0 {
 		o.Log.Info("resuming", "step", progress.Step, "of", o.Config.Train.Steps)
-		run.warnOfRoundings(o.Log, o.Versions)
+		if o.Ranks.First() {
+			run.warnOfRoundings(o.Log, o.Versions)
+		}
 	}
 	if o.Ranks.First() {
-		if err := run.describe(o.Command, o.Versions); err != nil {
+		if err := run.describe(o.commandLine(), o.Versions); err != nil {
 			return progress, err
 		}
 	}
@@ -167,6 +169,14 @@ func attempt(ctx context.Context, o Options, run *Run, m *models.Model, steps ob
 		err = errors.Join(err, save)
 	}
 	return t.progress, err
+}
+
+// commandLine is how the training was started: a comment says by how many ranks.
+func (o Options) commandLine() []string {
+	if !o.Ranks.Several() {
+		return o.Command
+	}
+	return append(slices.Clone(o.Command), fmt.Sprintf("# in each of %d ranks", o.Ranks.Size()))
 }
 
 // record logs what has changed in the experiment, and writes the checkpoint again, so that it is part of
@@ -206,12 +216,13 @@ type trainer struct {
 	state     sync.Mutex
 	stepper   *stepper
 	exchange  *exchange
+	round     round
 	byLoss    *byLoss // nil if levels are drawn without regard to losses
 	validator *validator
 	log       *logWriter
 	events    *tensorboard.Writer // nil without
 	flops     float64             // of a step
-	peak      float64             // what Peak gave
+	peak      float64             // what Peak gave on all ranks together
 	since     time.Time           // when the steps began whose time is not logged yet, plus the time of what was done between them
 	timed     int                 // the number of these steps
 	stalled   time.Duration       // how long steps have waited for checkpoints since the last line

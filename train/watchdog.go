@@ -210,7 +210,7 @@ func (t *trainer) rescue() error {
 	if !t.Ranks.First() {
 		return errors.New("the first rank writes them")
 	}
-	if !t.exchange.alike(t.progress.Step, false) {
+	if t.round.begun() {
 		return errors.New("ranks have weights of their own until the end of a round")
 	}
 	return t.checkpointNow()

@@ -39,6 +39,7 @@ type sumTime struct {
 	Algorithm string  `json:"algorithm"`
 	Bytes     int     `json:"bytes"`   // of a value that travels
 	Seconds   float64 `json:"seconds"` // of the sum alone
+	Spread    float64 `json:"spread"`  // of that: the middle half of the rounds, as a share of the median
 	Copies    float64 `json:"copies"`  // of copying the values there and back alone
 	Both      float64 `json:"both"`    // of the sum with the copies, of which some are made meanwhile
 	Library   string  `json:"library"`
@@ -51,8 +52,8 @@ func newBenchRanks(a *app) *cobra.Command {
 		Short: "Time the sums over ranks that a training step makes",
 		Long: `Time the sums that ranks make of their gradients in each step of a training. It is started as the
 ranks of an MPI job, and times all that train.ranks.options.sum and precision may be, with the
-copies to and from the memory in which values travel. Times are medians, those of the slowest rank.
-scripts/scale fit reads the lines of --json.`,
+copies to and from the memory in which values travel. Times are medians, those of the slowest rank;
+the spread is that of the middle half of the sums. scripts/scale fit reads the lines of --json.`,
 		Example: `  mpirun -n 2 mcvd bench ranks
   mpirun -n 2 mcvd bench ranks --millions 1,4 --json`,
 		Args: arguments(0, 0, "none"),
@@ -103,9 +104,9 @@ func (c *benchRanks) run(cmd *cobra.Command) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "values\tsum\tbytes\tms\tcopies, ms\tboth, ms\t")
+	fmt.Fprintln(table, "values\tsum\tbytes\tms\tspread\tcopies, ms\tboth, ms\t")
 	for _, t := range all {
-		fmt.Fprintf(table, "%d\t%s\t%d\t%.2f\t%.2f\t%.2f\t\n", t.Values, t.Algorithm, t.Bytes, 1e3*t.Seconds, 1e3*t.Copies, 1e3*t.Both)
+		fmt.Fprintf(table, "%d\t%s\t%d\t%.2f\t%.0f %%\t%.2f\t%.2f\t\n", t.Values, t.Algorithm, t.Bytes, 1e3*t.Seconds, 1e2*t.Spread, 1e3*t.Copies, 1e3*t.Both)
 	}
 	return table.Flush()
 }
@@ -119,39 +120,41 @@ func (c *benchRanks) time(t *sumTime, how ranks.Exchange) error {
 	}
 	fill := func(a, b int) error { copy(x[a:b], from[a:b]); return nil }
 	use := func(a, b int) error { copy(to[a:b], x[a:b]); return nil }
-	for _, of := range []struct {
-		to *float64
-		do func() error
-	}{
-		{&t.Seconds, func() error { return s.Mean(x) }},
-		{&t.Copies, func() error { return errors.Join(fill(0, len(x)), use(0, len(x))) }},
-		{&t.Both, func() error { return s.MeanOf(x, fill, use) }},
-	} {
-		var err error
-		if *of.to, err = c.median(of.do); err != nil {
-			return err
-		}
+	sum, err := c.rounded(func() error { return s.Mean(x) })
+	if err != nil {
+		return err
 	}
+	copies, err := c.rounded(func() error { return errors.Join(fill(0, len(x)), use(0, len(x))) })
+	if err != nil {
+		return err
+	}
+	both, err := c.rounded(func() error { return s.MeanOf(x, fill, use) })
+	if err != nil {
+		return err
+	}
+	n := c.rounds
+	t.Seconds, t.Copies, t.Both = sum[n/2], copies[n/2], both[n/2]
+	t.Spread = (sum[n-1-n/4] - sum[n/4]) / t.Seconds
 	return nil
 }
 
-// median is that of the rounds, of the slowest rank in each.
-func (c *benchRanks) median(do func() error) (float64, error) {
+// rounded are the times of the rounds, of the slowest rank in each, the shortest first.
+func (c *benchRanks) rounded(do func() error) ([]float64, error) {
 	const warmUp = 2
 	var took []float64
 	for range warmUp + c.rounds {
 		if _, err := ranks.All(c.ranks, true, nil); err != nil { // all begin at the same time
-			return 0, err
+			return nil, err
 		}
 		began := time.Now()
 		err := do()
 		all, err := ranks.All(c.ranks, time.Since(began).Seconds(), err)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		took = append(took, slices.Max(all))
 	}
 	took = took[warmUp:]
 	slices.Sort(took)
-	return took[len(took)/2], nil
+	return took, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"mcvd/data/video"
 	"mcvd/models/backend"
+	"mcvd/train/ranks"
 )
 
 func newDoctor(*app) *cobra.Command {
@@ -73,6 +74,11 @@ func examine(cmd *cobra.Command) error {
 	for _, tool := range []string{"ffmpeg", "ffprobe"} {
 		version, err := video.ToolVersion(cmd.Context(), tool)
 		f.say(tool, version, err)
+	}
+	if mpirun, ok := ranks.Mpirun(); ok {
+		f.say("mpi", mpirun+" starts several processes that train together", nil)
+	} else {
+		f.say("mpi", "not here: scripts/install-mpi.sh installs one, for several processes that train together", nil)
 	}
 	if f.missing > 0 {
 		return fmt.Errorf("doctor: %d missing", f.missing)

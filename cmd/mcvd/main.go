@@ -38,7 +38,8 @@ func main() {
 // Exit statuses. A mistake that the command line shows by itself, whatever lies in files and on the
 // machine, is exitUsage: see [markUsage]. A command that SIGINT or SIGTERM ended is exitStopped, the
 // number of sysexits.h for "try again later": the same command goes on, or begins anew. A training that
-// hung is exitHung, the number for "input/output error": the same command goes on, but may hang again.
+// hung, or lost one of its processes, is exitHung, the number for "input/output error": the same command goes
+// on, but may hang again.
 // Everything else is exitFailure.
 const (
 	exitFailure = 1
@@ -72,7 +73,7 @@ func statusOf(ctx context.Context, err error) int {
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
-	if errors.Is(err, train.ErrHangs) {
+	if errors.Is(err, train.ErrHangs) || errors.Is(err, ranks.ErrSilent) {
 		return exitHung
 	}
 	if errors.Is(err, train.ErrStopped) { // also where another rank was told to

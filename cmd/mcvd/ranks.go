@@ -67,13 +67,21 @@ var together = []string{"train", "ranks"}
 // shards.
 func alone(cmd *cobra.Command, getenv func(string) string) error {
 	by, size, _, ok := ranks.Started(getenv)
-	if !ok || size == 1 || slices.Contains(together, cmd.Name()) {
+	shard := cmd.Flag("shard")
+	if shard != nil && shard.Changed {
 		return nil
 	}
-	if shard := cmd.Flag("shard"); shard != nil {
-		if shard.Changed {
-			return nil
+	if !ok {
+		err := ranks.Unseen(getenv)
+		if err != nil && shard != nil {
+			err = fmt.Errorf("%w; to divide an evaluation: --shard auto and --records DIR", err)
 		}
+		return err
+	}
+	if size == 1 || slices.Contains(together, cmd.Name()) {
+		return nil
+	}
+	if shard != nil {
 		return fmt.Errorf("%s started several processes, each of which would evaluate everything: want one, or --shard auto and --records DIR", by)
 	}
 	return fmt.Errorf("%s started several processes, each of which would do the same: want one, or %s=off if they have nothing to do with each other", by, ranks.OffVariable)

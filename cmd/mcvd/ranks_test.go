@@ -67,8 +67,8 @@ func TestTwoRanks(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(filepath.Join("together", runs.CommandsFile))
-	if err != nil || strings.Count(string(text), "\n") != 1 {
-		t.Errorf("commands %q, %v: want one", text, err)
+	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.HasSuffix(string(text), " # in each of 2 ranks\n") {
+		t.Errorf("commands %q, %v: want one, in each of 2 ranks", text, err)
 	}
 }
 
@@ -116,6 +116,22 @@ func TestProcessesThatDoNotSeeEachOther(t *testing.T) {
 	}
 	if _, err := os.Stat("run"); err == nil {
 		t.Error("a run folder was made")
+	}
+	o = program(t, []string{"SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=1"}, "eval", "run")
+	if o.status != 1 || !strings.Contains(o.stderr, "srun started 2 processes, but they don't see each other") {
+		t.Errorf("an evaluation by each: status %d, says %s", o.status, o.stderr)
+	}
+	if o := program(t, []string{"MCVD_RANKS=OFF"}, "list"); o.status != 1 || !strings.Contains(o.stderr, "MCVD_RANKS=OFF: want off, or nothing") {
+		t.Errorf("status %d, says %s", o.status, o.stderr)
+	}
+}
+
+// What would be trained is printed once.
+func TestADryRunOfRanks(t *testing.T) {
+	inNewFolder(t)
+	said, err := mpi(t, "train", "-c", "configs/tiny.yml", "--dry-run")
+	if err != nil || strings.Count(said, "\ntrain:") != 1 {
+		t.Errorf("%v, says\n%s", err, said)
 	}
 }
 

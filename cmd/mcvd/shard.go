@@ -15,7 +15,7 @@ type shard struct{ index, count int }
 
 // schedulers are the variables in which they tell a process its number, from what number they count,
 // and how many processes there are: Slurm's job arrays, and Kubernetes' indexed Jobs, whose manifest
-// has to pass the count.
+// has to pass the count. A task of an array may have several processes itself.
 var schedulers = []struct{ index, first, count string }{
 	{"SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"},
 	{"JOB_COMPLETION_INDEX", "", "JOB_COMPLETION_COUNT"},
@@ -36,13 +36,14 @@ func (s *shard) Set(text string) error {
 	return nil
 }
 
-// fromScheduler takes the share from the environment of a scheduler.
+// fromScheduler takes the share from the environment of a scheduler: that of this process of those that were
+// started together, within that of its task.
 func (s *shard) fromScheduler(env func(string) string) error {
-	if _, size, rank, ok := ranks.Started(env); ok && rank < size {
-		*s = shard{rank, size}
-		return nil
+	own, err := startedTogether(env)
+	if err != nil {
+		return err
 	}
-	names := []string{"those of mpirun"}
+	names := []string{"those of mpirun or srun"}
 	for _, v := range schedulers {
 		names = append(names, v.index+" and "+v.count)
 		if env(v.index) == "" {
@@ -63,10 +64,30 @@ func (s *shard) fromScheduler(env func(string) string) error {
 		if i < 0 || i >= n {
 			return fmt.Errorf("%s %d (from %d) of %s %d: number tasks without gaps", v.index, numbers[v.index], numbers[v.first], v.count, n)
 		}
-		*s = shard{i, n}
+		each := max(1, own.count)
+		*s = shard{i*each + own.index, n * each}
 		return nil
 	}
-	return fmt.Errorf("no scheduler's variables are set (%s)", strings.Join(names, "; "))
+	if own.count == 0 {
+		return fmt.Errorf("no scheduler's variables are set (%s)", strings.Join(names, "; "))
+	}
+	*s = own
+	return nil
+}
+
+// startedTogether is this process's share where mpirun or srun started several, and zero elsewhere.
+func startedTogether(env func(string) string) (shard, error) {
+	if _, size, rank, ok := ranks.Started(env); ok && rank < size {
+		return shard{rank, size}, nil
+	}
+	if n, err := strconv.Atoi(env("SLURM_STEP_NUM_TASKS")); err == nil && n > 1 {
+		i, err := strconv.Atoi(env("SLURM_PROCID"))
+		if err != nil || i < 0 || i >= n {
+			return shard{}, fmt.Errorf("SLURM_PROCID is %q of SLURM_STEP_NUM_TASKS %d, want a number from 0", env("SLURM_PROCID"), n)
+		}
+		return shard{i, n}, nil
+	}
+	return shard{}, nil
 }
 
 func (s *shard) String() string {

@@ -91,6 +91,9 @@ func (c *trainCommand) check(args []string) error {
 }
 
 func (c *trainCommand) run(cmd *cobra.Command) error {
+	if _, _, rank, _ := ranks.Started(os.Getenv); c.dryRun && rank > 0 {
+		return nil // the first one prints the same
+	}
 	config, b, choice, err := c.prepare()
 	if b != nil {
 		defer func() { finalize(b, err) }()

@@ -110,9 +110,14 @@ func (s *seat) broadcast(x []byte) error {
 }
 
 func (s *seat) tell(why string) { s.end(errors.New(why)) }
-func (s *seat) leave() error    { return s.meet("leaving", nil, nil) }
-func (s *seat) waiting(func())  {}
-func (s *seat) abort(int)       { s.end(errors.New("a rank has ended")) }
+func (s *seat) lost() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended != nil
+}
+func (s *seat) leave() error   { return s.meet("leaving", nil, nil) }
+func (s *seat) waiting(func()) {}
+func (s *seat) abort(int)      { s.end(errors.New("a rank has ended")) }
 
 // end makes all meetings fail from now on.
 func (s *seat) end(err error) {

@@ -43,7 +43,7 @@ type mpi struct {
 	silent       []int    // beats since a sign of life, by rank
 	sent, heard  []int64  // notes to and from each rank
 	leaving      bool     // no more signs of life are sent
-	lost         error    // a rank gives no sign of life, or can't go on
+	failure      error    // a rank gives no sign of life, or can't go on
 	abandoned    []*runtime.Pinner
 }
 
@@ -147,8 +147,8 @@ func (m *mpi) serve() {
 
 // carry carries out one job, with beats meanwhile.
 func (m *mpi) carry(j job, tick *time.Ticker) error {
-	if m.lost != nil && !j.alone {
-		return m.lost
+	if m.failure != nil && !j.alone {
+		return m.failure
 	}
 	if err := failed(j.begin()); err != nil || j.alone {
 		return err
@@ -172,8 +172,8 @@ func (m *mpi) carry(j job, tick *time.Ticker) error {
 			j.done <- failed(j.begin())
 		default:
 		}
-		if m.lost != nil {
-			return m.lost
+		if m.failure != nil {
+			return m.failure
 		}
 	}
 }
@@ -188,15 +188,15 @@ func (m *mpi) others() (from, to int) {
 
 // beats sends a sign of life, and counts those that are missing.
 func (m *mpi) beats() {
-	if m.lost != nil || m.leaving { // MPI would go on with what was abandoned
+	if m.failure != nil || m.leaving { // MPI would go on with what was abandoned
 		return
 	}
 	for from, to := m.others(); from < to; from++ {
 		m.note(from, "")
 		for m.hear(from) {
 		}
-		if m.silent[from]++; m.silent[from] > silence && m.lost == nil {
-			m.lost = fmt.Errorf("%s gives no sign of life for %v", m.who(from), silence*beat)
+		if m.silent[from]++; m.silent[from] > silence && m.failure == nil {
+			m.failure = fmt.Errorf("%s %w for %v", m.who(from), ErrSilent, silence*beat)
 		}
 	}
 }
@@ -210,8 +210,8 @@ func (m *mpi) hear(from int) bool {
 	}
 	m.silent[from] = 0
 	m.heard[from]++
-	if text := string(bytes.TrimRight(note, "\x00")); text != "" && m.lost == nil {
-		m.lost = fmt.Errorf("%s can't go on: %s", m.who(from), text)
+	if text := string(bytes.TrimRight(note, "\x00")); text != "" && m.failure == nil {
+		m.failure = fmt.Errorf("%s can't go on: %s", m.who(from), text)
 	}
 	return true
 }
@@ -221,8 +221,8 @@ func (m *mpi) note(to int, text string) (sent bool) {
 	note := make([]byte, C.note_size)
 	copy(note[:C.note_size-1], text)
 	var is C.int
-	if err := failed(C.mpi_tell(C.int(to), (*C.char)(unsafe.Pointer(&note[0])), &is)); err != nil && m.lost == nil {
-		m.lost = fmt.Errorf("%s: %w", m.who(to), err)
+	if err := failed(C.mpi_tell(C.int(to), (*C.char)(unsafe.Pointer(&note[0])), &is)); err != nil && m.failure == nil {
+		m.failure = fmt.Errorf("%s: %w", m.who(to), err)
 	}
 	m.sent[to] += int64(is)
 	return is != 0
@@ -293,12 +293,17 @@ func (m *mpi) now(do func()) bool {
 func (m *mpi) tell(why string) {
 	var lost error
 	for told := false; m.now(func() {
-		if lost = m.lost; lost == nil && !told {
+		if lost = m.failure; lost == nil && !told {
 			told = m.note(0, why)
 		}
 	}) && lost == nil; {
 		time.Sleep(beat)
 	}
+}
+
+func (m *mpi) lost() (lost bool) {
+	m.now(func() { lost = m.failure != nil })
+	return lost
 }
 
 func (m *mpi) waiting(do func()) { m.now(func() { m.alive = do }) }

@@ -20,6 +20,10 @@ import (
 	"os"
 )
 
+// ErrSilent is in the error of a job in which a rank, or its host, is dead or hangs. The same command goes on
+// from the newest checkpoint.
+var ErrSilent = errors.New("gives no sign of life")
+
 // Ranks are the processes of a job, seen by one of them.
 type Ranks struct {
 	network network
@@ -40,6 +44,8 @@ type network interface {
 	broadcast(x []byte) error
 	// tell tells the first rank that this one can't go on. It doesn't need the other ranks to call it.
 	tell(why string)
+	// lost says whether a rank is known to be lost, or can't go on. Then all calls fail.
+	lost() bool
 	// leave waits until all ranks leave.
 	leave() error
 	// abort ends all ranks at once, and does not return if they are processes.
@@ -239,6 +245,9 @@ func (r *Ranks) Leave(err error, status int) {
 		r.network.abort(max(1, status))
 	}
 }
+
+// Lost says whether another rank is known to be dead, or can't go on. It waits for none.
+func (r *Ranks) Lost() bool { return r.Several() && r.network.lost() }
 
 // WhileWaiting calls do now and then while this rank waits for the others, all of which are alive.
 func (r *Ranks) WhileWaiting(do func()) {

@@ -59,12 +59,22 @@ func Started(getenv func(string) string) (by string, size, rank int, ok bool) {
 	return "", 0, 0, false
 }
 
+// Unseen reports processes that a scheduler started together and that don't see each other, so that each
+// would do the whole by itself, and a value of MCVD_RANKS that means nothing.
+func Unseen(getenv func(string) string) error {
+	if value := getenv(OffVariable); value != "" && value != "off" {
+		return fmt.Errorf("%s=%s: want off, or nothing", OffVariable, value)
+	}
+	if _, _, _, ok := Started(getenv); ok {
+		return nil
+	}
+	return unseen(getenv, 1)
+}
+
 // Open makes this process a rank if it was started as one. It returns nil if it was started alone.
 func Open(ctx context.Context) (*Ranks, error) {
-	if err := unseen(os.Getenv, 1); err != nil {
-		if _, _, _, ok := Started(os.Getenv); !ok {
-			return nil, err
-		}
+	if err := Unseen(os.Getenv); err != nil {
+		return nil, err
 	}
 	by, size, _, ok := Started(os.Getenv)
 	if !ok || size == 1 {
@@ -80,11 +90,10 @@ func Open(ctx context.Context) (*Ranks, error) {
 	return r, unseen(os.Getenv, r.Size())
 }
 
-// unseen reports processes that a scheduler started, and of which this one sees only size. Each would
-// train the whole by itself.
+// unseen reports processes that a scheduler started, and of which this one sees only size.
 func unseen(getenv func(string) string, size int) error {
 	if n, err := strconv.Atoi(getenv("SLURM_STEP_NUM_TASKS")); err == nil && n > 1 && size == 1 && getenv(OffVariable) != "off" {
-		return fmt.Errorf("srun started %d processes, but they don't see each other: want srun --mpi=pmix or --mpi=pmi2 (`srun --mpi=list` shows what there is), or mpirun within the job; %s=off lets each train by itself", n, OffVariable)
+		return fmt.Errorf("srun started %d processes, but they don't see each other: want srun --mpi=pmix or --mpi=pmi2 (`srun --mpi=list` shows what there is), or mpirun within the job; %s=off lets each work by itself", n, OffVariable)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package ranks
 
 import (
+	"errors"
 	"fmt"
 
 	"mcvd/configs"
@@ -23,7 +24,7 @@ const (
 // ways are the values of train.ranks.name.
 var ways = map[string]way{
 	"gradients": gradients{Sum: "ordered", Precision: "float32"},
-	"local":     local{Every: 8, Rate: 0.7, Momentum: 0.9, Precision: "float32"},
+	"local":     local{Every: 8, Rate: 1, Precision: "float32"},
 }
 
 // Tables are what there is to choose from.
@@ -57,9 +58,9 @@ func (g gradients) outer() *Outer { return nil }
 // al. 2023).
 type local struct {
 	Every     int     `yaml:"sync_every" range:"[1, 1e6]" doc:"The number of steps that each rank makes by itself, with its own part of each batch. Checkpoints, validations, samples, scores and stops wait for the end of such a round, so their distances are multiples of it."`
-	Rate      float64 `yaml:"rate" range:"(0, 10]" doc:"The learning rate of the outer update, which follows the mean of what the ranks have learned. With 1 and no momentum it is their mean."`
+	Rate      float64 `yaml:"rate" range:"(0, 10]" doc:"The learning rate of the outer update, which follows the mean of what the ranks have learned. With 1 and no momentum the weights become their mean. DiLoCo has 0.7, with momentum 0.9, for rounds of hundreds of steps."`
 	Momentum  float64 `yaml:"momentum" range:"[0, 1)" doc:"The momentum of the outer update (Nesterov's)."`
-	Precision string  `yaml:"precision" choices:"float32 bfloat16" doc:"What the changes of weights are sent as."`
+	Precision string  `yaml:"precision" choices:"float32 bfloat16" doc:"What changes of weights, and what optimizer and average remember, are sent as."`
 }
 
 func (l local) exchange() Exchange { return Exchange{InOrder: true, Half: l.Precision == "bfloat16"} }
@@ -92,14 +93,15 @@ func Check(c *configs.Config) error {
 	if err != nil || outer == nil {
 		return err
 	}
+	var problems []error
 	t := c.Train
 	for _, of := range []struct {
 		path  string
 		every int
 	}{{"train.checkpoint_every", t.CheckpointEvery}, {"train.validate_every", t.ValidateEvery}, {"train.sample_every", t.SampleEvery}, {"train.scores.every", t.Scores.Every}} {
 		if of.every%outer.Every != 0 {
-			return configs.Problem{Path: of.path, Text: fmt.Sprintf("%d, want a multiple of %s.sync_every, %d", of.every, optionsPath, outer.Every)}
+			problems = append(problems, configs.Problem{Path: of.path, Text: fmt.Sprintf("%d, want a multiple of %s.sync_every, %d", of.every, optionsPath, outer.Every)})
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }

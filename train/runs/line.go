@@ -56,7 +56,7 @@ type Line struct {
 	// Waiting is the share of the time in which steps waited for their batches.
 	Waiting Number `json:"waiting,omitempty"`
 	// Exchanging is the share of the time in which ranks added up gradients or weights, copies included, and
-	// Lagging that in which the first rank waited for others, which computed or read data.
+	// Lagging that in which a rank waited for slower ones, the mean of all ranks.
 	Exchanging Number `json:"exchanging,omitempty"`
 	Lagging    Number `json:"lagging,omitempty"`
 	// Saving is how many seconds steps have waited for checkpoints since the line before.

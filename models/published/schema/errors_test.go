@@ -78,7 +78,7 @@ func TestWhatCannotBeDoneIsAnError(t *testing.T) {
 		"data.prob_mask_cond: 1.5":             "1.5, want 0 to 1 (frames.mask.past in mcvd)",
 		"data.dataset: [KTH]":                  "a list, want a name",
 		"sampling.init_prev_t: 1":              "1, want 0 to below 1 (sampler.start in mcvd)",
-		"training.batch_size: 0":               "0, want 1 to 4096 (train.batch in mcvd)",
+		"training.batch_size: 0":               "0, want 1 to 65536 (train.batch in mcvd)",
 		"training.sample_freq: -5":             "-5, want 0 to 1000000000 (train.sample_every in mcvd)",
 		"training.snapshot_freq: 0":            "0, want 1 to 1000000000 (train.checkpoint_every in mcvd)",
 		"training.n_iters: 1.0e+6":             "1.0e+6, want an integer",
