@@ -50,7 +50,7 @@ func fit(args []string, out io.Writer) error {
 	flags := newFlags("fit")
 	file := flags.String("points", "", "file of lines such as "+`{"ranks":2,"values":1000000,"seconds":0.004,"algorithm":"ordered"}`)
 	onRanks := flags.String("on-ranks", "", "fit points with these numbers of ranks only, with commas between them")
-	onValues := flags.String("on-values", "", "fit points with these numbers of values only, likewise")
+	onValues := flags.String("on-values", "", "fit points with these numbers of values only, with commas between them")
 	names := flags.String("fit", "latency,gbit,add", "options to find; others take no time, unless they are given")
 	only := flags.Int("bytes", 0, "leave out points with other bytes a value; 0 for none")
 	from := flags.Int("from", 0, "leave out points with fewer values")

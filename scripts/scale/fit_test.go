@@ -94,6 +94,9 @@ func TestAFitThatMisses(t *testing.T) {
 // the other: what is found predicts all the same.
 func TestAFitSaysWhatPointsDontTell(t *testing.T) {
 	lines := points(t, 0, 2, 4, 8)
+	if out, err := fitted(t, lines, "-bytes", "4", "-bucket", "300000", "-within", "15"); err == nil || !strings.Contains(err.Error(), "all points were fitted") {
+		t.Errorf("%v, want that nothing was predicted\n%s", err, out)
+	}
 	out, err := fitted(t, lines, "-on-ranks", "2", "-bytes", "4", "-bucket", "300000", "-within", "0.1")
 	if err != nil || !strings.Contains(out, "`-add` | nothing: these points don't tell it") {
 		t.Errorf("%v\n%s", err, out)
@@ -101,19 +104,6 @@ func TestAFitSaysWhatPointsDontTell(t *testing.T) {
 	out, err = fitted(t, lines, "-on-ranks", "2", "-bytes", "4", "-bucket", "300000", "-fit", "latency,gbit", "-add", "8e8", "-within", "0.1")
 	if got := found(t, out, "gbit"); err != nil || !(math.Abs(got/24-1) <= 0.005) {
 		t.Errorf("with the additions given: %g Gbit/s, %v, want 24", got, err)
-	}
-}
-
-// Sums of three ranks that were measured are predicted from those of two and four, as well as the docs say.
-func TestMeasuredSums(t *testing.T) {
-	lines, err := os.ReadFile("testdata/measured.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := fitted(t, string(lines), "-host", "8", "-cores", "2", "-bytes", "4", "-fit", "host-latency,host-gbit,copy",
-		"-from", "1000000", "-bucket", "4194304", "-on-ranks", "2,4", "-within", "15")
-	if err != nil || !strings.Contains(out, "misses the worst by 9.7 %, the median by 5.7 %") {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -31,12 +31,12 @@ type option struct {
 
 // options are all settings, those of the cluster first.
 var options = []option{
-	{"ranks", "16", "ranks that train together", "ranks", func(s *settings, x string) error { return whole(x, 1, maxRanks, &s.cluster.ranks) }},
+	{"ranks", "16", "GPUs that train together, each a rank here; with -hosts-first, those of a host are one rank of mcvd", "ranks", func(s *settings, x string) error { return whole(x, 1, maxRanks, &s.cluster.ranks) }},
 	{"gbit", "100", "bandwidth of a host's end of the network in each direction, in Gbit/s", "Gbit/s", func(s *settings, x string) error { return perByte(x, &s.cluster.network) }},
-	{"latency", "5us", "until a message between hosts arrives that has no bytes", "latency", func(s *settings, x string) error { return seconds(x, &s.cluster.network.latency) }},
-	{"overhead", "1us", "how long such a message keeps both of its hosts busy", "overhead", func(s *settings, x string) error { return seconds(x, &s.cluster.network.overhead) }},
+	{"latency", "5us", "how long a message between hosts that has no bytes is under way", "latency", func(s *settings, x string) error { return seconds(x, &s.cluster.network.latency) }},
+	{"overhead", "1us", "how long a message between hosts that has no bytes keeps both of them busy", "overhead", func(s *settings, x string) error { return seconds(x, &s.cluster.network.overhead) }},
 	{"host", "1", "ranks on a host, which share its end of the network", "ranks on a host", func(s *settings, x string) error { return whole(x, 1, maxRanks, &s.cluster.host) }},
-	{"host-gbit", "1200", "bandwidth of a rank's link to the others of its host, likewise", "Gbit/s in a host", func(s *settings, x string) error { return perByte(x, &s.cluster.within) }},
+	{"host-gbit", "1200", "bandwidth of a rank's link to the others of its host in each direction, in Gbit/s", "Gbit/s in a host", func(s *settings, x string) error { return perByte(x, &s.cluster.within) }},
 	{"host-latency", "2us", "latency within a host", "latency in a host", func(s *settings, x string) error { return seconds(x, &s.cluster.within.latency) }},
 	{"host-overhead", "0s", "overhead within a host", "overhead in a host", func(s *settings, x string) error { return seconds(x, &s.cluster.within.overhead) }},
 	{"cores", "0", "cores of a host, which its ranks share for messages within it, copies and additions; 0 if each has enough", "cores", func(s *settings, x string) error { return whole(x, 0, maxRanks, &s.cluster.cores) }},
@@ -58,9 +58,9 @@ var options = []option{
 	{"local", "1", "steps of a round, each made with a rank's own gradients; then ranks average what they have", "local steps", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.work.local) }},
 	{"averaged", "4", "values of each parameter that are averaged after local steps: the weight, two moments of the optimizer, and the average of weights", "values averaged", func(s *settings, x string) error { return whole(x, 1, 64, &s.averaged) }},
 	{"jitter", "lognormal", "how the time of a batch varies: lognormal or exponential", "jitter", func(s *settings, x string) error { return choice(x, jitters, &s.work.jitter) }},
-	{"spread", "0", "standard deviation of that, as a share of compute", "spread", func(s *settings, x string) error { return number(x, &s.work.spread) }},
+	{"spread", "0", "standard deviation of the time of a batch, as a share of -compute", "spread", func(s *settings, x string) error { return number(x, &s.work.spread) }},
 	{"steps", "1", "steps that are simulated", "steps", func(s *settings, x string) error { return whole(x, 1, 1<<20, &s.steps) }},
-	{"seed", "1", "of the jitter", "seed", func(s *settings, x string) (err error) { s.seed, err = strconv.ParseUint(x, 10, 64); return err }},
+	{"seed", "1", "seed of the random times of batches", "seed", func(s *settings, x string) (err error) { s.seed, err = strconv.ParseUint(x, 10, 64); return err }},
 }
 
 // maxValues bounds the values of a sum: a million million.
@@ -109,7 +109,7 @@ func (s settings) effects(given map[string]string) error {
 		needs(s.plan.bucket > 0, "-bucket", "overlap"),
 		needs(s.work.spread > 0, "-spread", "jitter", "seed"),
 		needs(s.work.compute > 0 || s.flops > 0, "-compute or -flops", "spread", "accumulate", "share-batch"),
-		needs(s.work.local > 1, "-local, more than 1", "averaged"),
+		needs(given["local"] != "", "-local", "averaged"),
 		needs(s.network != "", "-network", "flops"),
 		needs(s.network == "", "-values instead of -network", "values"),
 		needs(s.flops == 0, "-values, or with -flops", "compute"),

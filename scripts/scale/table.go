@@ -106,7 +106,9 @@ func step(args []string, out io.Writer) error {
 			fixed[l.name] = l.values[0]
 		}
 	}
-	computes := slices.ContainsFunc(*given, func(l *list) bool { return l.name == "compute" || l.name == "flops" })
+	computes := slices.ContainsFunc(*given, func(l *list) bool {
+		return (l.name == "compute" || l.name == "flops") && strings.ContainsAny(l.String(), "123456789")
+	})
 	switch len(axes) {
 	case 0, 1:
 		shown, err := quantitiesOf(*show, usual, computes)
