@@ -282,7 +282,15 @@ func (r *Run) restore(backend compute.Backend, m *models.Model, accept bool, log
 	if err != nil {
 		return s, err
 	}
-	if s.store, err = m.Load(backend, f, scopesOf(u, r.Config)...); err != nil {
+	scopes, missing := scopesOf(u, r.Config), []string(nil)
+	if !slices.ContainsFunc(f.Tensors(), func(t weights.Tensor) bool { return strings.HasPrefix(t.Name, outerScope+"/") }) && outer(r.Config) {
+		// Rounds of local steps begin here.
+		scopes, missing = slices.DeleteFunc(scopes, func(scope string) bool { return scope == outerScope }), []string{outerScope}
+	}
+	if s.store, err = m.Load(backend, f, scopes...); err == nil {
+		err = zeros(s.store, missing)
+	}
+	if err != nil {
 		err = fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	return s, err
@@ -299,13 +307,18 @@ func firstState(backend compute.Backend, m *models.Model, c *configs.Config) (*m
 	if err != nil {
 		return nil, err
 	}
-	for v := range store.Scope("/" + models.WeightsScope).IterVariables() {
-		for _, s := range remembered(u, c) {
+	return store, zeros(store, remembered(u, c))
+}
+
+// zeros are what scopes hold of each weight at first.
+func zeros(store *model.Store, scopes []string) error {
+	for _, v := range of(store, models.WeightsScope) {
+		for _, s := range scopes {
 			path, name := model.SplitPath("/" + s + v.Path()[len("/"+models.WeightsScope):])
 			if _, err := store.Scope(path).CreateVariable(name, tensors.FromShape(v.Shape())); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return store, nil
+	return nil
 }

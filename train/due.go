@@ -68,13 +68,12 @@ func (t *trainer) sample(ctx context.Context) error {
 	return nil
 }
 
-// report shows the last step, and logs the means of the last steps if a line was due after one of those
-// that followed step from. Lines are due at fixed steps, so a run that was resumed logs the same lines as one
-// that was never stopped.
-func (t *trainer) report(from int) error {
+// report shows the last step, and logs the means of the last steps when a line is due. Lines are due at
+// fixed steps, so a run that was resumed logs the same lines as one that was never stopped.
+func (t *trainer) report() error {
 	p, c := &t.progress, t.Config.Train
 	line := t.tell(p.Unlogged)
-	if p.Step/logEvery == from/logEvery && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
+	if p.Step%logEvery != 0 && p.Step%c.CheckpointEvery != 0 && p.Step != c.Steps {
 		return nil
 	}
 	all, err := ranks.All(t.Ranks, line.Lagging, nil)

@@ -168,7 +168,7 @@ func (t *trainer) step(ctx context.Context, uploads []uploaded, err error) (done
 	}
 	r.Replaced = whole.Replaced
 	t.note(p.Step, r)
-	if err := t.report(p.Step - 1); err != nil {
+	if err := t.report(); err != nil {
 		return false, err
 	}
 	return whole.Ends || p.Step >= t.Config.Train.Steps, t.due(ctx)
@@ -210,6 +210,9 @@ func (t *trainer) update(number int, gradients summed) (result, error) {
 		return r, fmt.Errorf("step %d: %w", p.Step+1, err)
 	}
 	p.Step++
+	if r.Skipped && (t.Ranks.First() || t.exchange.outer != nil) { // else all ranks skip it
+		t.Log.Warn("step skipped: not finite", "step", p.Step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
+	}
 	if t.compiled {
 		t.timed++
 	} else {
@@ -224,9 +227,6 @@ func (t *trainer) note(step int, r result) {
 	p := &t.progress
 	if r.Skipped {
 		p.SkippedInARow++
-		if t.Ranks.First() {
-			t.Log.Warn("step skipped: not finite", "step", step, "loss", r.Loss, "gradient_norm", r.GradientNorm)
-		}
 	} else {
 		p.SkippedInARow = 0
 		p.Updates++

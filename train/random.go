@@ -99,7 +99,9 @@ func (b *byLoss) learn(r result) {
 	}
 	for batch, losses := range r.Losses {
 		for i, loss := range losses {
-			b.running.Add(of.levels[batch][i], float64(loss)/of.factors[batch][i])
+			if x := float64(loss) / of.factors[batch][i]; finite(x) { // else a rank skipped the step
+				b.running.Add(of.levels[batch][i], x)
+			}
 		}
 	}
 }

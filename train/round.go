@@ -3,12 +3,16 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"mcvd/train/ranks"
 )
 
 // round is what a rank has done since all ranks had the same weights, where each makes steps by itself.
 type round struct {
 	made    []result
 	updates int   // of the steps made, those that changed the weights
+	skipped int   // the steps in a row before the next one that changed nothing, also of rounds before
 	means   means // what the log has not had yet, with this rank's own steps
 }
 
@@ -17,9 +21,10 @@ func (r *round) begun() bool { return len(r.made) > 0 }
 
 // ofRound is what a rank comes with to the end of a round.
 type ofRound struct {
-	Made    []result
-	Without bool // it has no batches for the next step
-	Ends    bool // it is told to end
+	Made     []result
+	Without  bool // it has no batches for the next step, because its data hang
+	Diverged bool // it made no update in so many steps in a row that it ends before the others
+	Ends     bool // it is told to end
 }
 
 // stepOfRound updates the weights by the gradients of this rank alone. It meets the others, and so waits for
@@ -35,34 +40,46 @@ func (t *trainer) stepOfRound(ctx context.Context, gradients summed, own found, 
 			made.Replaced = own.Replaced
 			r.made = append(r.made, made)
 			r.means.add(made)
-			if !made.Skipped {
-				r.updates++
+			if r.skipped++; !made.Skipped {
+				r.updates, r.skipped = r.updates+1, 0
 			}
 		}
 	}
-	if err == nil && !own.Without && !t.endsRound() && !t.Ranks.Lost() {
+	diverged := r.skipped >= maxSkipped
+	if err == nil && !own.Without && !diverged && p.Step%t.exchange.outer.Every != 0 && !t.Ranks.Lost() {
 		t.tell(r.means)
 		return false, nil
 	}
-	all, err := meet(t, ofRound{r.made, own.Without, own.Ends}, err)
+	all, err := meet(t, ofRound{r.made, own.Without, diverged, own.Ends}, err)
 	if err != nil {
 		return false, t.keep(err)
 	}
-	ends := false
-	for _, of := range all {
-		if ends = ends || of.Ends; of.Without { // its data hang
-			return false, t.stopped()
-		}
+	if err := t.broken(all); err != nil {
+		return false, err
 	}
+	ends := slices.ContainsFunc(all, func(of ofRound) bool { return of.Ends })
 	if err := t.endRound(all); err != nil {
 		return false, err
 	}
 	return ends || p.Step >= t.Config.Train.Steps, t.due(ctx)
 }
 
-// endsRound says whether all ranks get the same weights after the step that was just made.
-func (t *trainer) endsRound() bool {
-	return t.progress.Step%t.exchange.outer.Every == 0 || t.progress.Step >= t.Config.Train.Steps
+// broken is why a round does not come to its end. All ranks find the same.
+func (t *trainer) broken(all []ofRound) error {
+	at := t.progress
+	began := at.Step - len(t.round.made)
+	for _, of := range all {
+		at.Step = max(at.Step, began+len(of.Made))
+	}
+	for k, of := range all {
+		switch {
+		case of.Without:
+			return ranks.Agreed(t.Ranks, fmt.Errorf("%w: rank %d has no data for step %d; the same command goes on from the newest checkpoint", ErrHangs, k, began+len(of.Made)+1))
+		case of.Diverged:
+			return ranks.Agreed(t.Ranks, diverged{at, fmt.Errorf("rank %d, step %d: loss or gradients were not finite in %d steps in a row", k, began+len(of.Made), maxSkipped)})
+		}
+	}
+	return nil
 }
 
 // endRound gives all ranks the same weights, and takes down what all of them made.
@@ -70,28 +87,38 @@ func (t *trainer) endRound(all []ofRound) error {
 	p := &t.progress
 	n := len(t.round.made)
 	for i := range n {
-		t.note(p.Step-n+1+i, madeByAll(all, i))
+		step := p.Step - n + 1 + i
+		t.note(step, madeByAll(all, i))
+		if step%logEvery == 0 && step < p.Step {
+			if err := t.write(p.Unlogged.line(step)); err != nil {
+				return err
+			}
+			p.Unlogged = means{}
+		}
 	}
 	t.Watchdog.begin(fmt.Sprintf("sharing the weights of step %d with the other ranks", p.Step))
 	if err := t.exchange.weights(t.store); err != nil {
 		return fmt.Errorf("step %d: %w", p.Step, err)
 	}
-	t.round = round{}
-	return t.report(p.Step - n)
+	t.round = round{skipped: t.round.skipped}
+	return t.report()
 }
 
-// madeByAll is what all ranks made of a round's i-th step: means, of no finite loss if one rank had none.
+// madeByAll is what all ranks made of a round's i-th step: means over those that did not skip it. It is
+// skipped if all did.
 func madeByAll(all []ofRound, i int) (whole result) {
-	n := float64(len(all))
+	made := 0.0
 	for _, of := range all {
 		r := of.Made[i]
-		whole.Loss += r.Loss / n
-		whole.GradientNorm += r.GradientNorm / n
-		whole.LearningRate += r.LearningRate / n
-		whole.Skipped = whole.Skipped || r.Skipped
 		whole.Replaced += r.Replaced
 		whole.Losses = appended(whole.Losses, r.Losses)
+		if !r.Skipped {
+			whole.Loss, whole.GradientNorm, whole.LearningRate = whole.Loss+r.Loss, whole.GradientNorm+r.GradientNorm, whole.LearningRate+r.LearningRate
+			made++
+		}
 	}
+	whole.Skipped = made == 0
+	whole.Loss, whole.GradientNorm, whole.LearningRate = whole.Loss/made, whole.GradientNorm/made, whole.LearningRate/made
 	return whole
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,23 +164,105 @@ func TestTheFailureOfARankWithinARound(t *testing.T) {
 	}
 }
 
-// A step of a round is a step of all ranks: the log has the means of their losses.
+// A step of a round is a step of all ranks that did not skip it.
 func TestStepsOfARound(t *testing.T) {
 	nan := math.NaN()
-	got := []result{}
+	skipped := result{Loss: nan, GradientNorm: 1, LearningRate: 3, Skipped: true, Replaced: 1}
 	all := []ofRound{
-		{Made: []result{{Loss: 1, GradientNorm: 2, LearningRate: 3, Replaced: 1, Losses: [][]float32{{1, 2}, {3, 4}}}, {Loss: nan, GradientNorm: 1, Skipped: true}}},
-		{Made: []result{{Loss: 3, GradientNorm: 4, LearningRate: 3, Replaced: 2, Losses: [][]float32{{5, 6}, {7, 8}}}, {Loss: 1, GradientNorm: 1}}},
+		{Made: []result{{Loss: 1, GradientNorm: 2, LearningRate: 3, Replaced: 1, Losses: [][]float32{{1, 2}, {3, 4}}}, skipped, skipped}},
+		{Made: []result{{Loss: 3, GradientNorm: 4, LearningRate: 3, Replaced: 2, Losses: [][]float32{{5, 6}, {7, 8}}}, {Loss: 5, GradientNorm: 6, LearningRate: 3}, skipped}},
 	}
-	for i := range 2 {
-		got = append(got, madeByAll(all, i))
+	for i, want := range []result{
+		{Loss: 2, GradientNorm: 3, LearningRate: 3, Replaced: 3, Losses: [][]float32{{1, 2, 5, 6}, {3, 4, 7, 8}}},
+		{Loss: 5, GradientNorm: 6, LearningRate: 3, Replaced: 1},
+	} {
+		if got := madeByAll(all, i); !reflect.DeepEqual(got, want) {
+			t.Errorf("step %d: %+v, want %+v", i, got, want)
+		}
 	}
-	want := result{Loss: 2, GradientNorm: 3, LearningRate: 3, Replaced: 3, Losses: [][]float32{{1, 2, 5, 6}, {3, 4, 7, 8}}}
-	if !reflect.DeepEqual(got[0], want) {
-		t.Errorf("%+v, want %+v", got[0], want)
+	if got := madeByAll(all, 2); !got.Skipped || got.Replaced != 2 {
+		t.Errorf("%+v, want a step that all skipped", got)
 	}
-	if !got[1].Skipped || !math.IsNaN(got[1].Loss) {
-		t.Errorf("%+v, want a step that was skipped, because one rank skipped it", got[1])
+}
+
+// The log has the lines that it has without rounds.
+func TestTheLogOfRounds(t *testing.T) {
+	b, c := backendtest.Open(t), inLongRounds(t)
+	dir := t.TempDir()
+	if err := errors.Join(together(t, b, c, dir, 2, nil)...); err != nil {
+		t.Fatal(err)
+	}
+	var steps []int
+	for _, l := range lines(t, dir) {
+		if steps = append(steps, l.Step); !(l.Loss > 0) || !(l.LearningRate > 0) {
+			t.Errorf("%+v", l)
+		}
+	}
+	if want := []int{10, 16, 20, 30, 32}; !slices.Equal(steps, want) {
+		t.Errorf("lines of steps %v, want %v", steps, want)
+	}
+}
+
+// A run that exchanged gradients goes on with rounds of local steps, and back.
+func TestRoundsBeginInARun(t *testing.T) {
+	b, c := backendtest.Open(t), inRounds(t, false)
+	dir := t.TempDir()
+	for i, name := range []string{"gradients", "local", "gradients"} {
+		own := *c
+		own.Train.Steps, own.Train.Ranks = 8*(i+1), configs.Ranks{Name: name}
+		if name == "local" {
+			own.Train.Ranks = c.Train.Ranks
+		}
+		if err := experiment.Resolve(&own); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(together(t, b, &own, dir, 2, func(k int, ctx context.Context, o Options) (context.Context, Options) {
+			o.AcceptChanges = true
+			return ctx, o
+		})...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A rank whose loss is not finite ends all when it is sure of that, not at the end of the round.
+func TestADivergenceWithinARound(t *testing.T) {
+	b, c := backendtest.Open(t), inLongRounds(t)
+	c.Optimizer.LearningRate, c.Optimizer.WarmupSteps = 1e39, 0
+	for k, err := range together(t, b, c, t.TempDir(), 2, nil) {
+		if err == nil || !strings.Contains(err.Error(), "rank 0, step 11: loss or gradients were not finite in 10 steps in a row") {
+			t.Errorf("rank %d: %v, want that the training diverged", k, err)
+		}
+	}
+}
+
+// Data that hang within a round are no stop from which a run goes on.
+func TestDataThatHangWithinARound(t *testing.T) {
+	b, c := backendtest.Open(t), inLongRounds(t)
+	from, never := make(chan struct{}), make(chan struct{})
+	defer close(never)
+	for k, err := range together(t, b, c, t.TempDir(), 2, func(k int, ctx context.Context, o Options) (context.Context, Options) {
+		if k == 1 {
+			o.Train, o.Valid, o.Watchdog = slow{waves{c.Data.Size, 9}, from, never}, waves{c.Data.Size, 9}, NewWatchdog(2*time.Second)
+			o.Report = func(l runs.Line) {
+				if l.Step == 17 {
+					close(from)
+				}
+			}
+		}
+		return ctx, o
+	}) {
+		if !errors.Is(err, ErrHangs) || errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "rank 1 has no data for step") {
+			t.Errorf("rank %d: %v, want that rank 1 hangs", k, err)
+		}
+	}
+}
+
+// Weights that a rank has for itself are not saved for the run.
+func TestNothingIsRescuedWithinARound(t *testing.T) {
+	tr := &trainer{round: round{made: []result{{}}}}
+	if err := tr.rescue(); err == nil || !strings.Contains(err.Error(), "weights of their own") {
+		t.Errorf("%v", err)
 	}
 }
 

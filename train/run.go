@@ -238,10 +238,14 @@ func appendLine(path, line string) error {
 // doesn't end with the bytes of a run that was never stopped.
 func (r *Run) warnOfRoundings(log *slog.Logger, now map[string]string) {
 	before := r.versions()
+	ranks := "the number of ranks of this run was %s, and is %s now: its numbers are rounded in another way"
+	if outer(r.Config) {
+		ranks = "the number of ranks of this run was %s, and is %s now: with rounds of local steps, this is another training"
+	}
 	for _, of := range []struct{ key, warning string }{
 		{"backend", "this run was trained on %s, and goes on on %s: its numbers are rounded in another way"},
 		{"kernels", "this run was trained with kernels %q, and goes on with %q: its numbers are rounded in another way"},
-		{"ranks", "the number of ranks of this run was %s, and is %s now: its numbers are rounded in another way, and with train.ranks.name local it is another training"},
+		{"ranks", ranks},
 	} {
 		if b, n := before[of.key], now[of.key]; b != "" && n != "" && b != n {
 			log.Warn(fmt.Sprintf(of.warning, b, n))

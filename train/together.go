@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,15 +44,22 @@ type standing struct {
 	ByItself bool     // it has such devices
 }
 
+// CheckParts reports batches that so many ranks can't divide.
+func CheckParts(c *configs.Config, n int) error {
+	if n > 1 && c.Train.Batch%n != 0 {
+		return fmt.Errorf("train.batch: %d, want a multiple of the %d ranks, each of which takes an equal part", c.Train.Batch, n)
+	}
+	return nil
+}
+
 // checkTogether reports ranks that differ in what they train, on what, or with what, and batches that
 // can't be divided.
 func checkTogether(o Options) error {
 	if !o.Ranks.Several() {
 		return nil
 	}
-	n := o.Ranks.Size()
-	if b := o.Config.Train.Batch; b%n != 0 {
-		return ranks.Agreed(o.Ranks, fmt.Errorf("train.batch: %d, want a multiple of the %d ranks, each of which takes an equal part", b, n))
+	if err := CheckParts(o.Config, o.Ranks.Size()); err != nil {
+		return ranks.Agreed(o.Ranks, err)
 	}
 	own := standing{Config: string(o.Config.YAML()), Data: splitsOf(o), Program: o.Versions, Devices: o.Backend.NumDevices(), Machine: runtime.GOOS + "/" + runtime.GOARCH,
 		Visible: os.Getenv("CUDA_VISIBLE_DEVICES"), ByItself: strings.Contains(o.Backend.Description(), "cuda")}
@@ -69,7 +77,7 @@ func checkTogether(o Options) error {
 			return ranks.Agreed(o.Ranks, fmt.Errorf("rank %d on %s has %s than rank 0 on %s", k, other.Host, problem, all[0].Host))
 		}
 		for before, b := range all[:k] {
-			if own.ByItself && b.Host == other.Host && b.Visible == other.Visible && slices.Equal(b.Present, other.Present) {
+			if own.ByItself && other.sharesDevices(b) {
 				return ranks.Agreed(o.Ranks, fmt.Errorf("ranks %d and %d on %s share its NVIDIA devices (CUDA_VISIBLE_DEVICES: %q in both): want one rank for each host, which takes all of them, or devices for each rank, such as by srun --gpus-per-task=1", before, k, b.Host, b.Visible))
 			}
 		}
@@ -87,6 +95,34 @@ func presentDevices() (uuids []string) {
 		return nil
 	}
 	return strings.Fields(string(out))
+}
+
+// sharesDevices says whether two ranks find one of the same NVIDIA devices.
+func (s standing) sharesDevices(other standing) bool {
+	if s.Host != other.Host || len(s.Present) == 0 || len(other.Present) == 0 {
+		return s.Host == other.Host && s.Visible == other.Visible
+	}
+	others := other.shown()
+	return slices.ContainsFunc(s.shown(), func(device string) bool { return slices.Contains(others, device) })
+}
+
+// shown are those of the present devices that the process is shown. CUDA_VISIBLE_DEVICES has their numbers,
+// or the beginnings of their UUIDs.
+func (s standing) shown() []string {
+	if s.Visible == "" {
+		return s.Present
+	}
+	var uuids []string
+	for text := range strings.SplitSeq(s.Visible, ",") {
+		if number, err := strconv.Atoi(text); err == nil && number >= 0 && number < len(s.Present) {
+			uuids = append(uuids, s.Present[number])
+		} else if i := slices.IndexFunc(s.Present, func(uuid string) bool { return strings.HasPrefix(uuid, text) }); i >= 0 {
+			uuids = append(uuids, s.Present[i])
+		} else {
+			uuids = append(uuids, text) // a part of a device
+		}
+	}
+	return uuids
 }
 
 // differs says in what a rank differs from the first one; "" for in nothing.

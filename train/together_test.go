@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,6 +92,29 @@ func TestRanksTrainAsOneProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameRuns(t, again, dir, c)
+	}
+}
+
+// The log's share is of what all ranks reach together.
+func TestThePeakOfRanks(t *testing.T) {
+	b, c, dir := backendtest.Open(t), twenty(), t.TempDir()
+	if err := errors.Join(together(t, b, c, dir, 2, func(k int, ctx context.Context, o Options) (context.Context, Options) {
+		o.Peak = func(context.Context) float64 { return 1e9 * float64(1+k) }
+		return ctx, o
+	})...); err != nil {
+		t.Fatal(err)
+	}
+	shares := 0
+	for _, l := range lines(t, dir) {
+		if l.FLOPs == 0 {
+			continue
+		}
+		if shares++; !(math.Abs(float64(l.PeakShare)*3e9/float64(l.FLOPs)-1) <= 1e-9) {
+			t.Errorf("step %d: a share of %v of %v FLOP/s, want of 3e9", l.Step, l.PeakShare, l.FLOPs)
+		}
+	}
+	if shares == 0 {
+		t.Error("no line has a share")
 	}
 }
 
@@ -230,6 +255,46 @@ func TestRanksThatDifferAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "train.batch: 5, want a multiple of the 2 ranks") {
 			t.Errorf("rank %d: %v", k, err)
 		}
+	}
+}
+
+// Ranks share devices if they are on one host and are shown one of the same, by whatever name.
+func TestRanksThatShareDevices(t *testing.T) {
+	one, both := []string{"GPU-1"}, []string{"GPU-1", "GPU-2"}
+	for _, c := range []struct {
+		a, b standing
+		want bool
+	}{
+		{standing{Host: "a", Visible: "0", Present: both}, standing{Host: "a", Visible: "0", Present: both}, true},
+		{standing{Host: "a", Present: both}, standing{Host: "a", Visible: "1", Present: both}, true},
+		{standing{Host: "a", Visible: "0,1", Present: both}, standing{Host: "a", Visible: "GPU-2", Present: both}, true},
+		{standing{Host: "a", Visible: "0", Present: one}, standing{Host: "a", Visible: "0", Present: both}, true},
+		{standing{Host: "a", Visible: "0", Present: both}, standing{Host: "b", Visible: "0", Present: both}, false},
+		{standing{Host: "a", Visible: "0", Present: both}, standing{Host: "a", Visible: "1", Present: both}, false},
+		{standing{Host: "a", Visible: "0", Present: one}, standing{Host: "a", Visible: "0", Present: []string{"GPU-2"}}, false}, // by cgroups
+		{standing{Host: "a", Visible: "MIG-1", Present: one}, standing{Host: "a", Visible: "MIG-2", Present: one}, false},
+		{standing{Host: "a", Visible: "MIG-1", Present: one}, standing{Host: "a", Visible: "MIG-1", Present: one}, true},
+		{standing{Host: "a", Visible: "0"}, standing{Host: "a", Visible: "0"}, true}, // without nvidia-smi
+		{standing{Host: "a", Visible: "0"}, standing{Host: "a", Visible: "1"}, false},
+	} {
+		if got := c.a.sharesDevices(c.b); got != c.want {
+			t.Errorf("%+v and %+v: %v, want %v", c.a, c.b, got, c.want)
+		}
+		if got := c.b.sharesDevices(c.a); got != c.want {
+			t.Errorf("%+v and %+v: %v, want %v", c.b, c.a, got, c.want)
+		}
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if got := presentDevices(); got != nil {
+		t.Errorf("without nvidia-smi: %v", got)
+	}
+	script := "#!/bin/sh\n[ \"$*\" = '--query-gpu=uuid --format=csv,noheader' ] && printf 'GPU-1\\nGPU-2\\n'\n"
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := presentDevices(); !slices.Equal(got, []string{"GPU-1", "GPU-2"}) {
+		t.Errorf("got %v, want what nvidia-smi lists", got)
 	}
 }
 

@@ -73,7 +73,8 @@ func statusOf(ctx context.Context, err error) int {
 	if errors.As(err, new(usageError)) || errors.As(err, new(configs.OverrideError)) {
 		return exitUsage
 	}
-	if errors.Is(err, train.ErrHangs) || errors.Is(err, ranks.ErrSilent) {
+	other := ranks.CantGoOnError{}
+	if errors.Is(err, train.ErrHangs) || errors.Is(err, ranks.ErrSilent) || errors.As(err, &other) && other.Status == exitHung {
 		return exitHung
 	}
 	if errors.Is(err, train.ErrStopped) { // also where another rank was told to

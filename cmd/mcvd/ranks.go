@@ -31,6 +31,9 @@ func (a *app) begin(cmd *cobra.Command, getenv func(string) string) error {
 func (a *app) join(ctx context.Context) (err error) {
 	if a.ranks, err = ranks.Open(ctx); err == nil && a.ranks.Several() {
 		a.log.Info(fmt.Sprintf("%d ranks, by %s", a.ranks.Size(), a.ranks.Library()))
+		if bound := ranks.Bound(); bound != "" && a.ranks.First() {
+			a.log.Warn(bound)
+		}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -126,11 +127,28 @@ func TestProcessesThatDoNotSeeEachOther(t *testing.T) {
 	}
 }
 
+// A job that loses a rank, or in which one hangs, ends with the status of one that hangs.
+func TestTheStatusOfALostRank(t *testing.T) {
+	for err, want := range map[error]int{
+		fmt.Errorf("rank 1 on b %w for 20s", ranks.ErrSilent):                    exitHung,
+		errors.Join(errors.New("step 3"), ranks.CantGoOnError{Status: exitHung}): exitHung,
+		ranks.CantGoOnError{Status: exitFailure}:                                 exitFailure,
+	} {
+		if got := statusOf(t.Context(), err); got != want {
+			t.Errorf("%v: status %d, want %d", err, got, want)
+		}
+	}
+}
+
 // What would be trained is printed once.
 func TestADryRunOfRanks(t *testing.T) {
 	inNewFolder(t)
 	said, err := mpi(t, "train", "-c", "configs/tiny.yml", "--dry-run")
 	if err != nil || strings.Count(said, "\ntrain:") != 1 {
+		t.Errorf("%v, says\n%s", err, said)
+	}
+	said, err = mpi(t, "train", "-c", "configs/tiny.yml", "--set", "train.batch=5", "--dry-run")
+	if err == nil || !strings.Contains(said, "train.batch: 5, want a multiple of the 2 ranks") {
 		t.Errorf("%v, says\n%s", err, said)
 	}
 }

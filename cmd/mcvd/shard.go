@@ -77,7 +77,9 @@ func (s *shard) fromScheduler(env func(string) string) error {
 
 // startedTogether is this process's share where mpirun or srun started several, and zero elsewhere.
 func startedTogether(env func(string) string) (shard, error) {
-	if _, size, rank, ok := ranks.Started(env); ok && rank < size {
+	if by, size, rank, ok := ranks.Started(env); ok && size == 0 {
+		return shard{}, fmt.Errorf("%s doesn't say how many processes it started: want i/n", by)
+	} else if ok && rank < size {
 		return shard{rank, size}, nil
 	}
 	if n, err := strconv.Atoi(env("SLURM_STEP_NUM_TASKS")); err == nil && n > 1 {

@@ -91,7 +91,8 @@ func (c *trainCommand) check(args []string) error {
 }
 
 func (c *trainCommand) run(cmd *cobra.Command) error {
-	if _, _, rank, _ := ranks.Started(os.Getenv); c.dryRun && rank > 0 {
+	_, size, rank, _ := ranks.Started(os.Getenv)
+	if c.dryRun && rank > 0 {
 		return nil // the first one prints the same
 	}
 	config, b, choice, err := c.prepare()
@@ -100,7 +101,7 @@ func (c *trainCommand) run(cmd *cobra.Command) error {
 	}
 	if c.dryRun {
 		if err == nil {
-			err = cmp.Or(train.CheckBackend(b, config, nil), dryRun(cmd.OutOrStdout(), b, config))
+			err = cmp.Or(train.CheckParts(config, size), train.CheckBackend(b, config, nil), dryRun(cmd.OutOrStdout(), b, config))
 		}
 		return err
 	}

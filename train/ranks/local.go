@@ -109,7 +109,7 @@ func (s *seat) broadcast(x []byte) error {
 	})
 }
 
-func (s *seat) tell(why string) { s.end(errors.New(why)) }
+func (s *seat) tell(why string, status int) { s.end(CantGoOnError{status, why}) }
 func (s *seat) lost() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -211,7 +212,9 @@ func (m *mpi) hear(from int) bool {
 	m.silent[from] = 0
 	m.heard[from]++
 	if text := string(bytes.TrimRight(note, "\x00")); text != "" && m.failure == nil {
-		m.failure = fmt.Errorf("%s can't go on: %s", m.who(from), text)
+		status, why, _ := strings.Cut(text, " ")
+		n, _ := strconv.Atoi(status)
+		m.failure = CantGoOnError{n, fmt.Sprintf("%s can't go on: %s", m.who(from), why)}
 	}
 	return true
 }
@@ -290,11 +293,11 @@ func (m *mpi) now(do func()) bool {
 }
 
 // tell waits for the first rank, which then ends the job, as long as that gives signs of life.
-func (m *mpi) tell(why string) {
+func (m *mpi) tell(why string, status int) {
 	var lost error
 	for told := false; m.now(func() {
 		if lost = m.failure; lost == nil && !told {
-			told = m.note(0, why)
+			told = m.note(0, fmt.Sprintf("%d %s", status, why))
 		}
 	}) && lost == nil; {
 		time.Sleep(beat)

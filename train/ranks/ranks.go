@@ -24,6 +24,14 @@ import (
 // from the newest checkpoint.
 var ErrSilent = errors.New("gives no sign of life")
 
+// CantGoOnError is of a rank that can't go on by itself.
+type CantGoOnError struct {
+	Status int // with which its process would exit
+	text   string
+}
+
+func (e CantGoOnError) Error() string { return e.text }
+
 // Ranks are the processes of a job, seen by one of them.
 type Ranks struct {
 	network network
@@ -42,8 +50,8 @@ type network interface {
 	add(x []float32) error
 	// broadcast makes x that of rank 0.
 	broadcast(x []byte) error
-	// tell tells the first rank that this one can't go on. It doesn't need the other ranks to call it.
-	tell(why string)
+	// tell tells the first rank that this one can't go on, and the exit status that it has for that. It doesn't need the other ranks to call it.
+	tell(why string, status int)
 	// lost says whether a rank is known to be lost, or can't go on. Then all calls fail.
 	lost() bool
 	// leave waits until all ranks leave.
@@ -235,7 +243,7 @@ func (r *Ranks) Leave(err error, status int) {
 	}
 	if agreed := (*AgreedError)(nil); err != nil && !errors.As(err, &agreed) {
 		if !r.First() {
-			r.network.tell(err.Error()) // the first one may still write a checkpoint
+			r.network.tell(err.Error(), status) // the first one may still write a checkpoint
 		}
 		r.network.abort(status)
 		return

@@ -47,6 +47,21 @@ func TestStarted(t *testing.T) {
 	}
 }
 
+// Ranks that mpirun binds to fewer cores than it has are told so.
+func TestRanksThatAreBound(t *testing.T) {
+	for _, c := range []struct {
+		own, above, here int
+		want             bool
+	}{{1, 64, 1, true}, {1, 64, 8, true}, {64, 64, 1, false}, {32, 64, 2, false}, {64, 64, 8, false}, {1, 1, 1, false}, {8, 0, 1, false}} {
+		if got := bound(c.own, c.above, c.here); (got != "") != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	if n := coresOf(os.Getpid()); runtime.GOOS == "linux" && n != runtime.NumCPU() {
+		t.Errorf("this process may use %d cores, want %d", n, runtime.NumCPU())
+	}
+}
+
 func TestUnseenRanksAreReported(t *testing.T) {
 	for _, c := range []struct {
 		name string

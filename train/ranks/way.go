@@ -57,7 +57,7 @@ func (g gradients) outer() *Outer { return nil }
 // local lets each rank make steps by itself, and exchanges weights from time to time (DiLoCo; Douillard et
 // al. 2023).
 type local struct {
-	Every     int     `yaml:"sync_every" range:"[1, 1e6]" doc:"The number of steps that each rank makes by itself, with its own part of each batch. Checkpoints, validations, samples, scores and stops wait for the end of such a round, so their distances are multiples of it."`
+	Every     int     `yaml:"sync_every" range:"[1, 1e6]" doc:"The number of steps that each rank makes by itself, with its own part of each batch. train.steps, checkpoint_every, validate_every, sample_every and scores.every must be multiples of it, and stops wait for the end of such a round."`
 	Rate      float64 `yaml:"rate" range:"(0, 10]" doc:"The learning rate of the outer update, which follows the mean of what the ranks have learned. With 1 and no momentum the weights become their mean. DiLoCo has 0.7, with momentum 0.9, for rounds of hundreds of steps."`
 	Momentum  float64 `yaml:"momentum" range:"[0, 1)" doc:"The momentum of the outer update (Nesterov's)."`
 	Precision string  `yaml:"precision" choices:"float32 bfloat16" doc:"What changes of weights, and what optimizer and average remember, are sent as."`
@@ -86,8 +86,8 @@ func (o Outer) Step(w, fallen, momentum []float32) {
 	}
 }
 
-// Check reports distances between checkpoints, validations, samples and scores that are no multiples of a
-// round of steps that ranks make by themselves: in between, each has weights of its own.
+// Check reports steps, and distances between checkpoints, validations, samples and scores, that are no multiples
+// of a round of steps that ranks make by themselves: in between, each has weights of its own.
 func Check(c *configs.Config) error {
 	_, outer, err := New(c.Train.Ranks)
 	if err != nil || outer == nil {
@@ -98,7 +98,7 @@ func Check(c *configs.Config) error {
 	for _, of := range []struct {
 		path  string
 		every int
-	}{{"train.checkpoint_every", t.CheckpointEvery}, {"train.validate_every", t.ValidateEvery}, {"train.sample_every", t.SampleEvery}, {"train.scores.every", t.Scores.Every}} {
+	}{{"train.steps", t.Steps}, {"train.checkpoint_every", t.CheckpointEvery}, {"train.validate_every", t.ValidateEvery}, {"train.sample_every", t.SampleEvery}, {"train.scores.every", t.Scores.Every}} {
 		if of.every%outer.Every != 0 {
 			problems = append(problems, configs.Problem{Path: of.path, Text: fmt.Sprintf("%d, want a multiple of %s.sync_every, %d", of.every, optionsPath, outer.Every)})
 		}
